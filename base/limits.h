@@ -1,0 +1,39 @@
+// Every limit has a name here: its value, and what a client gets that goes past it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace Atoll::limits {
+
+// Wire
+constexpr size_t max_frame = 0xFFFFFF;                  // bytes after the 4-byte transport header (MS-SMB2 2.1); beyond: the connection ends
+constexpr size_t max_preauth_frame = 64 * 1024 + 4096;  // bytes of one frame before log-on; beyond: the connection ends
+constexpr size_t max_transact_default = 8u << 20;       // `smb2 max trans`; INVALID_PARAMETER
+constexpr size_t max_read_default = 8u << 20;           // `smb2 max read`; INVALID_PARAMETER
+constexpr size_t max_write_default = 8u << 20;          // `smb2 max write`; INVALID_PARAMETER
+constexpr size_t max_credits_default = 8192;            // `smb2 max credits`: message ids outstanding on one connection
+constexpr size_t max_compound = 64;                     // requests in one frame; beyond: INVALID_PARAMETER for the rest
+constexpr size_t max_async_requests = 512;              // pending requests of one connection; INSUFFICIENT_RESOURCES
+constexpr size_t max_negotiate_contexts = 16;           // of one NEGOTIATE; INVALID_PARAMETER
+constexpr size_t max_dialects = 64;                     // of one NEGOTIATE; INVALID_PARAMETER
+constexpr size_t max_create_contexts = 32;              // of one CREATE; INVALID_PARAMETER
+constexpr size_t max_security_blob = 64 * 1024;         // bytes of a SESSION_SETUP token; INVALID_PARAMETER
+
+// Names
+constexpr size_t max_path_units = 32767;                // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
+constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
+constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH_NOT_FOUND
+
+// State of one client process
+constexpr size_t max_sessions = 1024;                   // of one connection; INSUFFICIENT_RESOURCES
+constexpr size_t max_tcons = 4096;                      // of one session; INSUFFICIENT_RESOURCES
+constexpr size_t max_opens = 65536;                     // of one client process; TOO_MANY_OPENED_FILES
+constexpr size_t max_connections_per_client = 32;       // channels of one client GUID
+
+// Processes
+constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
+constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends
+constexpr unsigned preauth_processes = 2;
+
+}  // namespace Atoll::limits
