@@ -1,0 +1,75 @@
+// Everything that one smbd child holds: the channels, sessions, tcons and opens of one client (or of one connection, where the client
+// has no GUID). Main thread only; runs on the process's Loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/buffer.h"
+#include "base/loop/loop.h"
+#include "base/loop/worker_pool.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "conf/configuration.h"
+#include "libcli/auth/logon.h"
+#include "libcli/security/security.idl.h"
+#include "smbd/smb2/channel.h"
+#include "tdb/messaging/messaging.h"
+
+namespace Atoll::smb2 {
+
+// What authd says of a successful log-on, to the process that serves it and to nobody else.
+struct LogonGrant {
+    uint64_t session_id = 0;          // issued by preauth in the first SESSION_SETUP response, or by this process
+    std::array<uint8_t, 16> session_key{};
+    security::Token token;
+    std::string account_name;
+    std::string domain_name;
+    bool is_guest = false;
+    bool is_anonymous = false;        // SMB2_SESSION_FLAG_IS_NULL
+    Buffer spnego_token;              // the final token of the SESSION_SETUP response
+};
+
+// The way to authd, which the server room implements: a log-on proof goes out, `done` is called on the loop with a grant or a status.
+// Dropping the returned handle abandons the request; `done` is then not called.
+class LogonVerifier {
+ public:
+    virtual ~LogonVerifier() = default;
+    using Done = std::function<void(Result<LogonGrant, NtStatus>)>;
+    class Pending {
+     public:
+        virtual ~Pending() = default;
+    };
+    virtual std::unique_ptr<Pending> verify(const auth::LogonProof& proof, const ChannelState& channel, Done done) = 0;
+};
+
+struct ProcessContext {
+    loop::Loop& loop;
+    loop::WorkerPool& pool;
+    messaging::Messaging& messaging;
+    LogonVerifier& verifier;
+    std::shared_ptr<const conf::Configuration> configuration;
+    std::function<void()> on_idle;  // the last channel is gone and nothing is pending: the process may end
+};
+
+class ClientProcess {
+ public:
+    // Opens the smbXsrv and locking databases; an Error names the one that cannot be opened.
+    static Result<std::unique_ptr<ClientProcess>> create(ProcessContext context);
+    virtual ~ClientProcess() = default;
+
+    // Takes a channel over from preauth: `frame` is the SESSION_SETUP request in hand, a whole message without transport header, whose
+    // log-on `grant` answers; `session_preauth_hash` is Session.PreauthIntegrityHashValue up to and including that request (3.1.1).
+    // `unread` is what preauth had received behind it. Sends the last SESSION_SETUP response, signed, and goes on from there.
+    virtual Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
+                                                Bytes frame, Bytes unread) = 0;
+
+    // A new configuration: tree connects of shares that are gone end, others go on with the new values. Nobody is disconnected.
+    virtual void reload(std::shared_ptr<const conf::Configuration> configuration) = 0;
+
+    // Ends every channel, session, tcon and open, running delete-on-close, as at the client's own disconnect.
+    virtual void shutdown() = 0;
+};
+
+}  // namespace Atoll::smb2
