@@ -31,6 +31,9 @@ constexpr size_t max_tcons = 4096;                      // of one session; INSUF
 constexpr size_t max_opens = 65536;                     // of one client process; TOO_MANY_OPENED_FILES
 constexpr size_t max_connections_per_client = 32;       // channels of one client GUID
 
+// Databases
+constexpr size_t max_held_records = 32;                 // record locks that one process holds at once; asserted
+
 // Processes
 constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
 constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends
