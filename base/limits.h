@@ -33,6 +33,15 @@ constexpr size_t max_connections_per_client = 32;       // channels of one clien
 
 // Databases
 constexpr size_t max_held_records = 32;                 // record locks that one process holds at once; asserted
+// smb.conf
+constexpr size_t max_config_file = 4u << 20;              // bytes of one file; beyond: not loaded
+constexpr size_t max_config_line = 64 * 1024;            // bytes of one line with its continuations; beyond: not loaded
+constexpr unsigned max_config_include_depth = 16;        // include within include; beyond: not loaded
+constexpr size_t max_config_files = 1024;                // files read for one configuration; beyond: not loaded
+constexpr size_t max_config_sections = 16384;            // sections of one configuration; beyond: not loaded
+constexpr size_t max_config_warnings = 256;              // kept of one load; the rest is counted
+constexpr size_t max_expanded_value = 64 * 1024;         // bytes of a value with its macros expanded; cut there
+constexpr size_t max_name_patterns = 1024;               // of one veto or hide list; the rest is not taken
 
 // Processes
 constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
