@@ -1,0 +1,258 @@
+// The file system as smbd sees it: one Vfs per connected share, a stack of modules (`vfs objects`) with the POSIX backend at its foot.
+//
+// Errors are errno. Every call runs under the identity that the calling thread has (base/loop switches it); nothing here changes it.
+// Paths are UTF-8, relative to the share's root, components separated by '/', without leading, trailing or double slash, "." or ".."
+// (is_valid_path); "" is the root itself. They are resolved by openat2 beneath the root's descriptor, never by joining strings, so no
+// path leads out of the share unless `wide links` says so. Names (leaf) are one component. Both are NUL-terminated.
+//
+// Threads: calls that take a File and move data (pread, pwrite, fsync and their kin) may be made on any thread, as long as the File
+// outlives them; all others belong to the process's main thread, or to one pool thread at a time.
+#pragma once
+
+#include <sys/types.h>
+
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/unique_fd.h"
+
+namespace Atoll::vfs {
+
+enum class MapReadonly { no, yes, permissions };
+
+// What smb.conf says about one share, as far as the file system is concerned. Defaults are smb.conf's.
+struct Options {
+    std::string share;                    // its name, for messages
+    std::string path;                     // of its root, absolute
+    std::vector<std::string> modules;     // `vfs objects`, top first
+    bool follow_symlinks = true;
+    bool wide_links = false;              // already false unless smb.conf's other conditions for it hold
+    bool case_sensitive = false;          // `case sensitive = yes`: no scan after a miss
+    bool store_dos_attributes = true;
+    bool map_archive = true;
+    bool map_hidden = false;
+    bool map_system = false;
+    MapReadonly map_readonly = MapReadonly::no;
+    bool hide_dot_files = true;
+    mode_t create_mask = 0744;
+    mode_t force_create_mode = 0;
+    mode_t directory_mask = 0755;
+    mode_t force_directory_mode = 0;
+    bool inherit_permissions = false;
+    bool strict_allocate = false;
+    std::string fileid_algorithm;         // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
+    std::function<std::string(std::string_view name)> parametric;  // "module:option" of this share, for modules; "" where unset; may be empty
+};
+
+enum class FileType : uint8_t { regular, directory, symlink, other };
+
+// What statx tells. Sizes in bytes.
+struct Stat {
+    uint64_t inode = 0;
+    uint64_t size = 0;
+    uint64_t allocated = 0;     // 512 * st_blocks
+    uint64_t device = 0;        // st_dev; tells mounts of this node apart, never part of an identifier
+    uint32_t links = 0;
+    uint32_t mode = 0;          // permission bits and type
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    timespec access_time{};
+    timespec write_time{};
+    timespec change_time{};
+    timespec birth_time{};      // zero where the file system keeps none
+    bool has_birth_time = false;
+
+    [[nodiscard]] FileType type() const;
+    [[nodiscard]] bool is_directory() const { return type() == FileType::directory; }
+};
+
+// Names a file across processes and nodes (docs/design.md, "State"); the key of share modes and locks. Hash and compare as bytes.
+struct FileId {
+    uint64_t volume = 0;
+    uint64_t inode = 0;
+    uint64_t generation = 0;    // birth time in ns where there is one, else 0
+
+    auto operator<=>(const FileId&) const = default;
+};
+
+// DOS attributes are the FILE_ATTRIBUTE_* bits of MS-FSCC 2.6.
+struct DosAttributes {
+    uint32_t attributes = 0;         // never 0 when returned: FILE_ATTRIBUTE_NORMAL or others; DIRECTORY is set for directories
+    NtTime create_time;              // stored one, else birth time, else the earliest of the file's times
+    bool stored = false;             // came from user.DOSATTRIB, not from mode bits
+};
+
+struct Space {
+    uint64_t block_size = 0;         // bytes of a block
+    uint64_t blocks = 0;
+    uint64_t blocks_free = 0;        // to root
+    uint64_t blocks_available = 0;   // to the caller
+    uint64_t files = 0, files_free = 0;
+    uint32_t name_max = 255;         // bytes
+    bool read_only = false;          // mounted so
+};
+
+// What a module above the POSIX backend keeps with a file.
+struct FileExtension {
+    virtual ~FileExtension() = default;
+};
+
+// An open file or directory.
+struct File {
+    UniqueFd fd;
+    bool path_only = false;          // O_PATH: stat, attributes, links and reopening work; data does not
+    std::unique_ptr<FileExtension> extension;
+
+    [[nodiscard]] bool valid() const { return fd.valid(); }
+};
+
+enum class Access : uint8_t {
+    path,          // O_PATH
+    read,          // O_RDONLY: needed for data, and to list a directory
+    write,
+    read_write,
+};
+
+struct OpenHow {
+    Access access = Access::path;
+    bool create = false;             // O_CREAT | O_EXCL: the leaf must not be there. Only in open_at
+    bool directory = false;          // fail with ENOTDIR unless it is one
+    bool no_follow = false;          // a symlink as leaf is opened itself (with path) or refused (ELOOP)
+    mode_t mode = 0;                 // of a created file, not masked by a umask
+};
+
+// What fallocate offers.
+enum class Allocate : uint8_t { keep_size, punch_hole, zero_range };
+
+class Vfs {
+ public:
+    virtual ~Vfs() = default;
+    Vfs() = default;
+    Vfs(const Vfs&) = delete;
+    Vfs& operator=(const Vfs&) = delete;
+
+    virtual const Options& options() const = 0;
+    virtual const File& root() const = 0;          // the share's root, path_only
+
+    // --- Names. A failure is ENOENT for a missing leaf and ENOTDIR or ENOENT for a missing or wrong component (NameLookup tells
+    // --- them apart), EXDEV for a symlink that leaves the share, ELOOP for one that may not be followed or too many.
+    virtual Result<File, int> open(const char* path, const OpenHow& how) = 0;
+    // One component below an open directory; a symlink as leaf is never followed.
+    virtual Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) = 0;
+    // The same file with another access, by its descriptor: no name is looked up.
+    virtual Result<File, int> reopen(const File& file, Access access) = 0;
+    virtual Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) = 0;  // mode not masked by a umask
+    virtual Result<void, int> unlink(const File& parent, const char* leaf) = 0;
+    virtual Result<void, int> rmdir(const File& parent, const char* leaf) = 0;
+    // Without `replace`, EEXIST if the target is there (RENAME_NOREPLACE).
+    virtual Result<void, int> rename(const File& parent, const char* leaf, const File& new_parent, const char* new_leaf, bool replace) = 0;
+    virtual Result<void, int> link(const File& file, const File& new_parent, const char* new_leaf) = 0;
+    virtual Result<std::string, int> read_link(const File& parent, const char* leaf) = 0;
+
+    // --- What a file is.
+    virtual Result<Stat, int> stat(const File& file) = 0;
+    virtual Result<Stat, int> stat_at(const File& parent, const char* leaf) = 0;     // does not follow
+    virtual FileId file_id(const Stat& stat) const = 0;
+    // One fgetxattr (none if `store dos attributes = no`). Falls back to mode bits when nothing is stored or readable.
+    virtual DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) = 0;
+    virtual DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) = 0;
+    // Stores attributes (FILE_ATTRIBUTE_*; NORMAL and DIRECTORY are not stored) and creation time; with `store dos attributes = no`
+    // maps them to mode bits as `map archive` and its kin say. EACCES or EPERM if the caller may not.
+    virtual Result<void, int> set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) = 0;
+    virtual Result<void, int> set_times(const File& file, const timespec& access, const timespec& write) = 0;  // tv_nsec may be UTIME_OMIT or UTIME_NOW
+    virtual Result<void, int> chmod(const File& file, mode_t mode) = 0;
+    virtual Result<void, int> chown(const File& file, uid_t uid, gid_t gid) = 0;     // -1: leave
+    virtual Result<Space, int> space(const File& file) = 0;
+
+    // --- Extended attributes. ERANGE if the value does not fit `out`; an empty `out` asks for the size. ENODATA if it is not there.
+    virtual Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) = 0;
+    virtual Result<void, int> set_xattr(const File& file, const char* name, Bytes value) = 0;
+    virtual Result<void, int> remove_xattr(const File& file, const char* name) = 0;
+    virtual Result<size_t, int> list_xattr(const File& file, MutableBytes out) = 0;  // names, each with its NUL
+
+    // --- Data. Short counts only at the end of the file (read) or on a full disk (write).
+    virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
+    // What the page cache has, without waiting: EAGAIN if it would wait, EOPNOTSUPP if this file system cannot tell. May be short.
+    virtual Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) = 0;
+    virtual bool reads_cached() const = 0;         // whether pread_cached works on this share: probed once, when it is connected
+    virtual Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) = 0;
+    virtual Result<void, int> fsync(const File& file) = 0;
+    virtual Result<void, int> truncate(const File& file, uint64_t size) = 0;
+    virtual Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) = 0;
+
+    // --- Directories: fills `out` with linux_dirent64 records; 0 at the end. DirectoryReader (directory.h) reads them.
+    virtual Result<size_t, int> read_directory(const File& directory, MutableBytes out) = 0;
+    virtual Result<void, int> seek_directory(const File& directory, int64_t position) = 0;  // 0: start; else a d_off
+};
+
+// What a module derives from: everything goes to the next one down.
+class Module : public Vfs {
+ public:
+    explicit Module(std::unique_ptr<Vfs> next) : next_(std::move(next)) {}
+
+    const Options& options() const override { return next_->options(); }
+    const File& root() const override { return next_->root(); }
+    Result<File, int> open(const char* path, const OpenHow& how) override { return next_->open(path, how); }
+    Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override { return next_->open_at(parent, leaf, how); }
+    Result<File, int> reopen(const File& file, Access access) override { return next_->reopen(file, access); }
+    Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) override { return next_->mkdir(parent, leaf, mode); }
+    Result<void, int> unlink(const File& parent, const char* leaf) override { return next_->unlink(parent, leaf); }
+    Result<void, int> rmdir(const File& parent, const char* leaf) override { return next_->rmdir(parent, leaf); }
+    Result<void, int> rename(const File& parent, const char* leaf, const File& new_parent, const char* new_leaf, bool replace) override {
+        return next_->rename(parent, leaf, new_parent, new_leaf, replace);
+    }
+    Result<void, int> link(const File& file, const File& new_parent, const char* new_leaf) override { return next_->link(file, new_parent, new_leaf); }
+    Result<std::string, int> read_link(const File& parent, const char* leaf) override { return next_->read_link(parent, leaf); }
+    Result<Stat, int> stat(const File& file) override { return next_->stat(file); }
+    Result<Stat, int> stat_at(const File& parent, const char* leaf) override { return next_->stat_at(parent, leaf); }
+    FileId file_id(const Stat& stat) const override { return next_->file_id(stat); }
+    DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) override { return next_->dos_attributes(file, stat, leaf); }
+    DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) override { return next_->dos_attributes_at(parent, leaf, stat); }
+    Result<void, int> set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) override {
+        return next_->set_dos_attributes(file, stat, value);
+    }
+    Result<void, int> set_times(const File& file, const timespec& access, const timespec& write) override { return next_->set_times(file, access, write); }
+    Result<void, int> chmod(const File& file, mode_t mode) override { return next_->chmod(file, mode); }
+    Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override { return next_->chown(file, uid, gid); }
+    Result<Space, int> space(const File& file) override { return next_->space(file); }
+    Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override { return next_->get_xattr(file, name, out); }
+    Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override { return next_->set_xattr(file, name, value); }
+    Result<void, int> remove_xattr(const File& file, const char* name) override { return next_->remove_xattr(file, name); }
+    Result<size_t, int> list_xattr(const File& file, MutableBytes out) override { return next_->list_xattr(file, out); }
+    Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread(file, out, offset); }
+    Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread_cached(file, out, offset); }
+    bool reads_cached() const override { return next_->reads_cached(); }
+    Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) override { return next_->pwrite(file, data, offset); }
+    Result<void, int> fsync(const File& file) override { return next_->fsync(file); }
+    Result<void, int> truncate(const File& file, uint64_t size) override { return next_->truncate(file, size); }
+    Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override { return next_->allocate(file, how, offset, length); }
+    Result<size_t, int> read_directory(const File& directory, MutableBytes out) override { return next_->read_directory(directory, out); }
+    Result<void, int> seek_directory(const File& directory, int64_t position) override { return next_->seek_directory(directory, position); }
+
+ protected:
+    Vfs& next() { return *next_; }
+
+ private:
+    std::unique_ptr<Vfs> next_;
+};
+
+using ModuleFactory = std::unique_ptr<Vfs> (*)(std::unique_ptr<Vfs> next);
+
+// Makes a module known by the name that `vfs objects` uses. Main thread, before the first connect_share.
+void register_module(std::string name, ModuleFactory factory);
+
+// Opens the share's root and builds its stack. The error's text is one line for the log: a path that is not there, a module that is
+// not known ("unknown module 'x' in vfs objects"); the share is then unavailable. The root is opened under the caller's identity.
+Result<std::unique_ptr<Vfs>> connect_share(Options options);
+
+// The modules that `vfs objects` names and that are not known, for testparm and for loading.
+std::vector<std::string> unknown_modules(const std::vector<std::string>& names);
+
+}  // namespace Atoll::vfs
