@@ -48,4 +48,10 @@ constexpr size_t max_preauth_connections = 1024;        // half-open connections
 constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends
 constexpr unsigned preauth_processes = 2;
 
+// IDL: what generated decoders accept where the .idl names no limit; beyond: Code::corrupt
+constexpr size_t idl_max_text = 1 << 17;         // bytes of one utf8 or path (32767 UTF-16 units are at most 98301 bytes of UTF-8)
+constexpr size_t idl_max_blob = 1 << 24;         // bytes of one blob
+constexpr size_t idl_max_elements = 1 << 16;     // of one sequence or conformant array
+constexpr size_t idl_max_wide_string = 1 << 16;  // UTF-16 units of one [string] wchar_t*, with the NUL
+
 }  // namespace Atoll::limits
