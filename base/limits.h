@@ -23,6 +23,7 @@ constexpr size_t max_security_blob = 64 * 1024;         // bytes of a SESSION_SE
 // Names
 constexpr size_t max_path_units = 32767;                // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
 constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
+constexpr size_t max_expression_units = 1024;           // code points of a search pattern; OBJECT_NAME_INVALID
 constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH_NOT_FOUND
 
 // State of one client process

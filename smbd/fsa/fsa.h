@@ -1,0 +1,128 @@
+// Open files as MS-FSA describes them: what a share's files are to SMB. One FileSystem a process; Shares (connected trees) and Opens.
+//
+// Errors are the NTSTATUS that MS-FSA names. Everything belongs to the process's main thread, but run_read, run_write and run_flush, which
+// pool threads call. Calls act under the identity that the calling thread has taken (base/loop/identity.h): the user of the session, or
+// what `force user` makes of him. An Open is only ever used under the identity it was made with, on the pool too.
+//
+// Share modes, delete-on-close and names live in locking.tdb (locking.idl), one record a file: create and close are one locked step on it.
+// This room neither knows SMB2's structures nor sends anything.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "conf/configuration.h"
+#include "smbd/fsa/types.h"
+#include "tdb/database.h"
+
+namespace Atoll::fsa {
+
+// The process that an entry in locking.tdb belongs to.
+struct Holder {
+    uint32_t node = 0xFFFFFFFF;    // this node, where there is no cluster
+    uint64_t pid = 0;
+    uint64_t unique_id = 0;        // tells a pid's later life from its former
+    auto operator<=>(const Holder&) const = default;
+};
+
+struct FileSystemParams {
+    tdb::Database& locking;                              // locking.tdb, rank locking; must outlive the FileSystem
+    Holder self;
+    std::function<bool(const Holder&)> holder_exists;    // false only if it is certain that the process has ended; its entries are then removed
+};
+
+struct ShareParams {
+    std::shared_ptr<const conf::ShareConf> conf;
+    std::string path;              // of the root, macros expanded
+    bool read_only = false;        // for this user: `read only`, `read list`, `write list`
+    std::string veto_files, hide_files;  // expanded
+};
+
+class Share {
+ public:
+    virtual ~Share() = default;
+    [[nodiscard]] virtual const std::string& name() const = 0;
+    [[nodiscard]] virtual bool read_only() const = 0;
+    // The share root's rights for the caller: MaximalAccess of a TREE_CONNECT response.
+    virtual uint32_t maximal_access() = 0;
+    virtual Result<VolumeInfo, NtStatus> volume() = 0;
+    virtual Result<VolumeSize, NtStatus> size() = 0;
+    // Opens that are not closed yet.
+    [[nodiscard]] virtual size_t opens() const = 0;
+};
+
+class Open {
+ public:
+    [[nodiscard]] virtual Share& share() = 0;
+    [[nodiscard]] virtual bool is_directory() const = 0;
+    [[nodiscard]] virtual uint32_t granted_access() const = 0;
+    [[nodiscard]] virtual uint32_t share_access() const = 0;
+    [[nodiscard]] virtual uint32_t options() const = 0;
+    [[nodiscard]] virtual const FileId& file_id() const = 0;
+    [[nodiscard]] virtual const std::string& path() const = 0;     // stored names, '/' between components; "" the root
+
+    // --- Information. Which access a class needs is the caller's to check (granted_access); these do not.
+    virtual Result<FileInfo, NtStatus> info() = 0;                 // fresh
+    virtual Result<void, NtStatus> set_basic(const SetBasic& value) = 0;                      // MS-FSA 2.1.5.15.2
+    virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;                        // 2.1.5.15.4
+    virtual Result<void, NtStatus> set_allocation_size(uint64_t size) = 0;                    // 2.1.5.15.1
+    virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;                  // 2.1.5.15.14
+    virtual Result<void, NtStatus> set_position(uint64_t position) = 0;                       // 2.1.5.15.10
+    virtual Result<void, NtStatus> set_mode(uint32_t mode) = 0;                               // 2.1.5.15.8
+    virtual Result<void, NtStatus> set_disposition(bool delete_pending) = 0;                  // 2.1.5.15.3
+    // `new_path` as CreateParams::path, from the share's root.
+    virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;       // 2.1.5.15.12
+    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;         // 2.1.5.15.6
+
+    // --- Data. read_now answers what can be answered at once; what it cannot goes to the pool:
+    //     begin_job(); pool: run_read(); main: end_job(), finish_read().
+    virtual Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) = 0;        // 2.1.5.3; END_OF_FILE at or past it
+    virtual Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) = 0;         // any thread; blocks
+    virtual Result<size_t, NtStatus> finish_read(Result<size_t, NtStatus> result, uint64_t offset) = 0;
+    // write_now is check_write, run_write and finish_write in one, on the main thread: for small writes.
+    virtual Result<size_t, NtStatus> write_now(Bytes data, uint64_t offset, bool write_through) = 0;
+    virtual Result<void, NtStatus> check_write(uint64_t offset, size_t length) = 0;           // 2.1.5.4; before a job
+    virtual Result<size_t, NtStatus> run_write(Bytes data, uint64_t offset, bool write_through) = 0;  // any thread; blocks
+    virtual Result<size_t, NtStatus> finish_write(Result<size_t, NtStatus> result, uint64_t offset) = 0;
+    virtual Result<void, NtStatus> check_flush() = 0;                                         // 2.1.5.7
+    virtual Result<void, NtStatus> run_flush() = 0;                                           // any thread; blocks
+    // While a job runs the descriptor stays open, even if close() is called meanwhile; the Open may be gone after the last end_job.
+    virtual void begin_job() = 0;
+    virtual void end_job() = 0;
+
+    // --- Directories (2.1.5.6.3). begin_query, then next_entry until it gives null or the answer is full; what did not fit is put back.
+    virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
+    // Null at the end. `names_only` leaves everything but the name and index unset.
+    virtual Result<const DirectoryItem*, NtStatus> next_entry(bool names_only) = 0;
+    virtual void put_back_entry() = 0;
+    // The status of a query that found nothing: NO_SUCH_FILE for the first one with its pattern, else NO_MORE_FILES.
+    [[nodiscard]] virtual NtStatus nothing_found() const = 0;
+
+    // For whoever stands above, to find its own object again. Not used here.
+    void* context = nullptr;
+
+ protected:
+    ~Open() = default;
+};
+
+class FileSystem {
+ public:
+    static std::unique_ptr<FileSystem> create(FileSystemParams params);
+    virtual ~FileSystem() = default;
+
+    // The error's text is a line for the log: a path that is not there, an unknown module. The share is then unavailable.
+    virtual Result<std::unique_ptr<Share>> connect(ShareParams params) = 0;
+
+    // MS-FSA 2.1.5.1. On failure nothing is left behind.
+    virtual Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) = 0;
+    // MS-FSA 2.1.5.5; the Open is gone afterwards. Runs delete-on-close if it is the last one. With `info`, fills it (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB)
+    // as of just before the close; its name is not set.
+    virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;
+    [[nodiscard]] virtual size_t opens() const = 0;
+};
+
+}  // namespace Atoll::fsa
