@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Tests of the harness itself, with what the real programs were seen to print."""
+
+import unittest
+
+import conformance
+import smbtorture
+import suites
+
+OUTPUT = """smbtorture 4.17.12-Debian
+Using seed 1795298479
+progress: 3
+test: complex
+time: 2026-11-21 22:01:19.103222
+failure: complex [
+../../source4/torture/smb2/getinfo.c:766: status was NT_STATUS_INVALID_PARAMETER, expected NT_STATUS_OK: setup complex file testsmb2_file.dat
+]
+test: Testing wide-a
+success: Testing wide-a
+test: file-index
+skip: file-index [
+no file index
+]
+"""
+
+
+class Parse(unittest.TestCase):
+    def test_outcomes_and_reasons(self):
+        self.assertEqual(smbtorture.parse(OUTPUT), [
+            ("complex", "fail", "source4/torture/smb2/getinfo.c:766: status was NT_STATUS_INVALID_PARAMETER, expected NT_STATUS_OK: setup complex file testsmb2_file.dat"),
+            ("Testing wide-a", "pass", ""),
+            ("file-index", "skip", "no file index")])
+
+    def test_no_result(self):
+        self.assertEqual(smbtorture.parse("Failed to connect to SMB2 share - NT_STATUS_LOGON_FAILURE\n"), [])
+
+    def test_conf(self):
+        self.assertEqual(suites.parse_conf("# c\n[global]\n  a b = c = d\n\n[share]\nread only = no\n"),
+                         {"global": {"a b": "c = d"}, "share": {"read only": "no"}})
+
+
+class Hold(unittest.TestCase):
+    def test_a_pass_that_must_be(self):
+        self.assertIsNone(conformance.hold(smbtorture.Result("t", "pass"), None))
+        for outcome in ("fail", "skip", "hang"):
+            self.assertIn("must pass", conformance.hold(smbtorture.Result("t", outcome), None))
+
+    def test_an_expected_failure(self):
+        self.assertIsNone(conformance.hold(smbtorture.Result("t", "fail"), "needs oplocks"))
+        self.assertIn("listed as failing", conformance.hold(smbtorture.Result("t", "pass"), "needs oplocks"))
+
+
+class Files(unittest.TestCase):
+    def test_every_pass_of_debian_is_listed_for_ours(self):
+        for suite in suites.Suite.all():
+            expected = suites.read_expectations(suite.name)
+            self.assertEqual([test for test in suite.passes_on_debian() if test not in expected], [], suite.name)
+
+
+if __name__ == "__main__":
+    unittest.main()

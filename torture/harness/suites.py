@@ -1,0 +1,104 @@
+"""What a suite of smbtorture needs and what each server does on it: the files below torture/expected.
+
+    expected/debian-4.17/SUITE/smb.conf        what the suite's smb.conf has besides the common lines of server.py. Every test at work has a share of
+                                               its own, made like [share]; other sections are taken as they are
+    expected/debian-4.17/SUITE/recording.json  smbtorture's options, the users, the namespace, and what Debian's smbd did on each test in three runs
+    expected/atoll/SUITE.txt                   what must pass on ours: `pass TEST`, or `fail TEST: the reason` for one that does not yet
+
+In smb.conf and options @SHARE@ is the share's name, @PATH@ its directory on the host, @USER2@ the second user's USER%PASSWORD.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+
+import accounts
+import smbtorture
+from server import Server, TOP
+
+EXPECTED = TOP / "torture" / "expected"
+DEBIAN = EXPECTED / "debian-4.17"
+ATOLL = EXPECTED / "atoll"
+
+
+def parse_conf(text):
+    """{section: {parameter: value}} of a plain smb.conf."""
+    sections, current = {}, None
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line[0] in "#;":
+            continue
+        if line.startswith("["):
+            current = sections.setdefault(line[1:-1], {})
+            continue
+        name, _, value = line.partition("=")
+        current[name.strip()] = value.strip()
+    return sections
+
+
+class Suite:
+    def __init__(self, name):
+        self.name = name
+        self.directory = DEBIAN / name
+        self.conf = parse_conf((self.directory / "smb.conf").read_text())
+        self.record = json.loads((self.directory / "recording.json").read_text())
+
+    @staticmethod
+    def all():
+        return [Suite(path.parent.name) for path in sorted(DEBIAN.glob("*/recording.json"))]
+
+    @property
+    def users(self):
+        return [accounts.ALL[name] for name in self.record["users"]]
+
+    @property
+    def parallel(self):
+        return self.record.get("parallel", 4)
+
+    def server(self, kind, preset="release", keep=False):
+        shares = {name: settings for name, settings in self.conf.items() if name not in ("global", "share")}
+        for worker in range(self.parallel):
+            shares[f"share{worker}"] = self.conf.get("share", {})
+        return Server(kind, shares=shares, options=self.conf.get("global", {}), users=self.users, preset=preset, keep=keep)
+
+    def run(self, server, tests, seconds=None):
+        """Runs the tests against a server made by server(); results in the same order."""
+        def one(test, worker):
+            share = f"share{worker}"
+            self.empty(server.path(share))
+            replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
+            options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
+            return smbtorture.run_one(test, server.port, share, self.users[0], options, seconds or self.record.get("seconds", 120))
+
+        return smbtorture.run_many(tests, one, self.parallel)
+
+    @staticmethod
+    def empty(path):
+        for entry in path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def passes_on_debian(self):
+        """The tests that Debian's smbd passed in every recorded run."""
+        return [test for test, result in self.record["tests"].items() if result["is"] == "pass"]
+
+
+def read_expectations(name):
+    """{test: None when it must pass, else the reason why it does not yet} of ours for that suite."""
+    expected = {}
+    path = ATOLL / f"{name}.txt"
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        verdict, _, rest = line.partition(" ")
+        if verdict == "pass":
+            expected[rest.strip()] = None
+        elif verdict == "fail" and ": " in rest:
+            test, _, reason = rest.partition(": ")
+            expected[test.strip()] = reason.strip()
+        else:
+            raise accounts.HarnessError(f"{path}:{number}: neither `pass TEST` nor `fail TEST: reason`")
+    return expected
