@@ -20,6 +20,11 @@ constexpr size_t max_dialects = 64;                     // of one NEGOTIATE; INV
 constexpr size_t max_create_contexts = 32;              // of one CREATE; INVALID_PARAMETER
 constexpr size_t max_security_blob = 64 * 1024;         // bytes of a SESSION_SETUP token; INVALID_PARAMETER
 
+// Log-on tokens
+constexpr size_t max_av_pairs = 64;                     // of one NTLM target info; INVALID_PARAMETER
+constexpr size_t max_spnego_mechanisms = 16;            // of one MechTypeList; INVALID_PARAMETER
+constexpr size_t max_logon_name = 1024;                 // bytes, UTF-8, of a user, domain or workstation name; INVALID_PARAMETER
+
 // Names
 constexpr size_t max_path_units = 32767;                // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
 constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
