@@ -42,8 +42,8 @@ class NameLookup {
     Result<File, int> open_directory(std::string& path, size_t length);
 
     Vfs& vfs_;
-    std::string wanted_, found_;   // scratch, kept for their capacity
-    Buffer entries_;
+    std::string found_;    // scratch, kept for their capacity
+    Located located_;
 };
 
 }  // namespace Atoll::vfs

@@ -159,7 +159,7 @@ class Vfs {
     // --- What a file is.
     virtual Result<Stat, int> stat(const File& file) = 0;
     virtual Result<Stat, int> stat_at(const File& parent, const char* leaf) = 0;     // does not follow
-    virtual FileId file_id(const Stat& stat) const = 0;
+    virtual FileId file_id(const File& file, const Stat& stat) = 0;   // `file` is the stat's file, or any on the same file system
     // One fgetxattr (none if `store dos attributes = no`). Falls back to mode bits when nothing is stored or readable.
     virtual DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) = 0;
     virtual DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) = 0;
@@ -181,7 +181,7 @@ class Vfs {
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
     // What the page cache has, without waiting: EAGAIN if it would wait, EOPNOTSUPP if this file system cannot tell. May be short.
     virtual Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) = 0;
-    virtual bool reads_cached() const = 0;         // whether pread_cached works on this share: probed once, when it is connected
+    virtual bool reads_cached() const = 0;         // false once the file system has said EOPNOTSUPP to pread_cached
     virtual Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) = 0;
     virtual Result<void, int> fsync(const File& file) = 0;
     virtual Result<void, int> truncate(const File& file, uint64_t size) = 0;
@@ -212,7 +212,7 @@ class Module : public Vfs {
     Result<std::string, int> read_link(const File& parent, const char* leaf) override { return next_->read_link(parent, leaf); }
     Result<Stat, int> stat(const File& file) override { return next_->stat(file); }
     Result<Stat, int> stat_at(const File& parent, const char* leaf) override { return next_->stat_at(parent, leaf); }
-    FileId file_id(const Stat& stat) const override { return next_->file_id(stat); }
+    FileId file_id(const File& file, const Stat& stat) override { return next_->file_id(file, stat); }
     DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) override { return next_->dos_attributes(file, stat, leaf); }
     DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) override { return next_->dos_attributes_at(parent, leaf, stat); }
     Result<void, int> set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) override {
@@ -250,6 +250,7 @@ void register_module(std::string name, ModuleFactory factory);
 
 // Opens the share's root and builds its stack. The error's text is one line for the log: a path that is not there, a module that is
 // not known ("unknown module 'x' in vfs objects"); the share is then unavailable. The root is opened under the caller's identity.
+// Sets the process's umask to 0: the modes of new files come from smb.conf alone.
 Result<std::unique_ptr<Vfs>> connect_share(Options options);
 
 // The modules that `vfs objects` names and that are not known, for testparm and for loading.

@@ -1,0 +1,39 @@
+// Building a share's stack of modules.
+#include <map>
+
+#include "vfs/posix.h"
+
+namespace Atoll::vfs {
+
+namespace {
+
+std::map<std::string, ModuleFactory, std::less<>>& registry() {
+    static std::map<std::string, ModuleFactory, std::less<>> modules;
+    return modules;
+}
+
+}  // namespace
+
+void register_module(std::string name, ModuleFactory factory) { registry().insert_or_assign(std::move(name), factory); }
+
+std::vector<std::string> unknown_modules(const std::vector<std::string>& names) {
+    std::vector<std::string> unknown;
+    for (const std::string& name : names) {
+        if (!registry().contains(name)) unknown.push_back(name);
+    }
+    return unknown;
+}
+
+Result<std::unique_ptr<Vfs>> connect_share(Options options) {
+    if (const auto unknown = unknown_modules(options.modules); !unknown.empty()) {
+        return fail(Code::unsupported, options.share, "unknown module '" + unknown.front() + "' in vfs objects: the share is not available");
+    }
+    const std::vector<std::string> modules = options.modules;
+    auto posix = PosixVfs::connect(std::move(options));
+    if (!posix) return posix.failure();
+    std::unique_ptr<Vfs> top = std::move(*posix);
+    for (auto name = modules.rbegin(); name != modules.rend(); ++name) top = registry().find(*name)->second(std::move(top));
+    return top;
+}
+
+}  // namespace Atoll::vfs

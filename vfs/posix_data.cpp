@@ -1,0 +1,76 @@
+// The POSIX backend: bytes of files and directories.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "vfs/posix.h"
+
+namespace Atoll::vfs {
+
+Result<size_t, int> PosixVfs::pread(const File& file, MutableBytes out, uint64_t offset) {
+    size_t got = 0;
+    while (got < out.size()) {
+        const ssize_t n = ::pread(file.fd.get(), out.data() + got, out.size() - got, static_cast<off_t>(offset + got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return Failure<int>(errno);
+        if (n == 0) break;
+        got += static_cast<size_t>(n);
+    }
+    return got;
+}
+
+Result<size_t, int> PosixVfs::pread_cached(const File& file, MutableBytes out, uint64_t offset) {
+    const iovec vector{out.data(), out.size()};
+    const ssize_t n = ::preadv2(file.fd.get(), &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno == EOPNOTSUPP) reads_cached_.store(false, std::memory_order_relaxed);
+    return Failure<int>(errno);
+}
+
+Result<size_t, int> PosixVfs::pwrite(const File& file, Bytes data, uint64_t offset) {
+    size_t put = 0;
+    while (put < data.size()) {
+        const ssize_t n = ::pwrite(file.fd.get(), data.data() + put, data.size() - put, static_cast<off_t>(offset + put));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && put > 0) break;  // the next write tells why
+        if (n < 0) return Failure<int>(errno);
+        put += static_cast<size_t>(n);
+    }
+    return put;
+}
+
+Result<void, int> PosixVfs::fsync(const File& file) {
+    if (::fsync(file.fd.get()) != 0) return errno;
+    return {};
+}
+
+Result<void, int> PosixVfs::truncate(const File& file, uint64_t size) {
+    if (size > INT64_MAX) return EFBIG;
+    if (::ftruncate(file.fd.get(), static_cast<off_t>(size)) != 0) return errno;
+    return {};
+}
+
+Result<void, int> PosixVfs::allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) {
+    if (offset > INT64_MAX || length > INT64_MAX - offset) return EFBIG;
+    int mode = FALLOC_FL_KEEP_SIZE;
+    if (how == Allocate::punch_hole) mode |= FALLOC_FL_PUNCH_HOLE;
+    if (how == Allocate::zero_range) mode |= FALLOC_FL_ZERO_RANGE;
+    if (::fallocate(file.fd.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) return errno;
+    return {};
+}
+
+Result<size_t, int> PosixVfs::read_directory(const File& directory, MutableBytes out) {
+    const long n = ::syscall(SYS_getdents64, directory.fd.get(), out.data(), out.size());
+    if (n < 0) return Failure<int>(errno);
+    return static_cast<size_t>(n);
+}
+
+Result<void, int> PosixVfs::seek_directory(const File& directory, int64_t position) {
+    if (::lseek(directory.fd.get(), position, SEEK_SET) < 0) return errno;
+    return {};
+}
+
+}  // namespace Atoll::vfs
