@@ -1,0 +1,16 @@
+// All records and pointer structures of example.idl.
+#include "idl/example.idl.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    using namespace Atoll;
+    const Bytes input(data, size);
+    idl::fuzz_records(idl_example::example_records(), input);
+    idl_example::nested value, again;
+    if (decode(input, value)) {
+        Buffer copy;
+        encode(value, copy);
+        ATOLL_ASSERT(decode(copy, again).ok() && again == value);
+        ATOLL_ASSERT(!print(value).empty());
+    }
+    return 0;
+}

@@ -1,0 +1,246 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "base/utf.h"
+#include "idl/example.idl.h"
+
+namespace Atoll::idl_example {
+namespace {
+
+std::vector<uint8_t> to_vector(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+
+std::string hex(Bytes bytes) {
+    idl::Printer printer(idl::Printer::Form::json);
+    printer.bytes(bytes);
+    std::string text = printer.take();
+    return text.substr(1, text.size() - 2);
+}
+
+session sample() {
+    idl::Arbitrary random(1);
+    session value;
+    arbitrary(random, value);
+    return value;
+}
+
+// C706 14.3: alignment by padding, referent ids in place, pointees after the structure in order, maximum counts before arrays.
+TEST(Ndr, PointersByHand) {
+    RPC_INFO info;
+    info.name = "ab";
+    info.comment = "";
+    info.type = 0x11223344;
+    info.origin = {-1, 2};
+    info.channels = {{channel_kind::CHANNEL_RDMA, "x"}};
+    info.bytes = {0x7F};
+    info.tag = color::GREEN;
+    Buffer out;
+    encode(info, out);
+    EXPECT_EQ(hex(out),
+              "04000200" "08000200" "44332211" "00000000" "0c000200"  // name, comment, type, where (null), origin
+              "01000000" "10000200" "14000200"                        // count, channels, bytes
+              "0500" "0500"                                           // tag, and the union's copy of it
+              "03000000" "00000000" "03000000" "610062000000" "0000"  // name: maximum, offset, actual count, "ab\0", padding
+              "01000000" "00000000" "01000000" "0000"                 // comment
+              "0000"                                                  // to 8: origin holds a hyper
+              "ffff" "000000000000" "0200000000000000"                // origin
+              "01000000" "02000000" "01000000" "78"                   // channels: maximum count, kind, counted text
+              "000000" "01000000" "7f");                              // bytes
+    RPC_INFO again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, info);
+}
+
+TEST(Ndr, ConformantCountStandsBeforeTheStructure) {
+    const conformant value = {Guid{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}, {0x0A0B, 0x0C0D}};
+    Buffer out;
+    encode(value, out);
+    EXPECT_EQ(hex(out), "02000000" "0102030405060708090a0b0c0d0e0f10" "0200" "0b0a" "0d0c");
+    conformant again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, value);
+    out[20] = 1;  // size_is says one, the maximum count two
+    EXPECT_EQ(decode(out, again).error().code, Code::corrupt);
+}
+
+TEST(Ndr, PlainStructsRoundTrip) {
+    for (uint64_t seed = 0; seed < 2000; seed++) {
+        idl::Arbitrary random(seed);
+        nested value, again;
+        arbitrary(random, value);
+        Buffer out;
+        encode(value, out);
+        ASSERT_TRUE(decode(out, again).ok()) << seed;
+        ASSERT_EQ(value, again) << seed;
+    }
+}
+
+TEST(Records, RoundTripAtEveryLevel) {
+    ASSERT_EQ(example_records().size(), 3u);
+    for (const idl::RecordType& type : example_records()) {
+        for (uint64_t seed = 0; seed < 1000; seed++) {
+            const auto level = static_cast<idl::Level>(1 + seed % 4);
+            idl::Arbitrary random(seed);
+            Buffer out;
+            type.make(random, out, level);
+            EXPECT_EQ(load_le<uint16_t>(out.data()), std::min<idl::Level>(level, type.newest));
+            EXPECT_EQ(idl::find_record_type(example_records(), out), &type);
+            ASSERT_TRUE(type.to_text(out).ok()) << type.to_text(out).error().message();
+            ASSERT_TRUE(type.round_trips(out));
+            out.append_zeros(1);
+            EXPECT_EQ(type.to_text(out).error().code, Code::corrupt);
+        }
+    }
+}
+
+TEST(Records, EncodingIsTheSameAgainAndAtAnyPlace) {
+    const session value = sample();
+    Buffer one, two;
+    encode(value, one, 3);
+    two.append_zeros(3);  // alignment counts from the record's start
+    encode(value, two, 3);
+    EXPECT_EQ(to_vector(one), to_vector(two.bytes().subspan(3)));
+}
+
+TEST(Records, OlderVersionGetsDefaultsAndLosesNothingElse) {
+    session value = sample();
+    value.priority = 99;
+    value.centre = point{1, 2};
+    value.last = 5;
+    value.retired = 17;
+    Buffer out;
+    encode(value, out, 1);
+    session old = sample();
+    old.priority = 4;
+    ASSERT_TRUE(decode(out, old).ok());
+    session expected = value;
+    expected.priority = 7;
+    expected.centre.reset();
+    expected.last = 0;
+    EXPECT_EQ(old, expected);
+
+    out.clear();
+    encode(value, out, 9);  // a level above the newest: the newest
+    EXPECT_EQ(load_le<uint16_t>(out.data()), 3);
+    ASSERT_TRUE(decode(out, old).ok());
+    expected = value;
+    expected.retired = 0;  // gone from level 3 on
+    EXPECT_EQ(old, expected);
+}
+
+TEST(Records, HeaderIsChecked) {
+    Buffer out;
+    encode(tiny_record{"abc"}, out, 1);
+    const auto with = [&](size_t at, uint8_t byte) {
+        Buffer copy;
+        copy.append(out);
+        copy[at] = byte;
+        tiny_record value;
+        return decode(copy, value).error();
+    };
+    EXPECT_EQ(with(0, 2).code, Code::unsupported);
+    EXPECT_EQ(with(0, 2).message(), "tiny_record: version 2 was written by a newer program; this one reads up to 1");
+    EXPECT_EQ(with(0, 0).code, Code::corrupt);
+    EXPECT_EQ(with(2, static_cast<uint8_t>(out[2] ^ 1)).code, Code::corrupt);
+    EXPECT_EQ(idl::decode<tiny_record>(out.bytes().first(3)).error().code, Code::corrupt);
+    EXPECT_EQ(idl::decode<tiny_record>(out)->name, "abc");
+}
+
+TEST(Records, EveryTruncationIsRefused) {
+    Buffer out;
+    encode(sample(), out, 3);
+    session value;
+    for (size_t n = 0; n < out.size(); n++) ASSERT_FALSE(decode(out.bytes().first(n), value).ok()) << n;
+}
+
+// Each breaks one rule of a small encoding made by hand.
+TEST(Strict, EveryRule) {
+    const auto reason = [](std::initializer_list<uint8_t> bytes, auto read) {
+        const std::vector<uint8_t> in(bytes);
+        idl::NdrReader reader(in);
+        read(reader);
+        const auto r = reader.finish("t");
+        return r.ok() ? std::string() : r.error().text;
+    };
+    std::string text;
+    std::vector<uint8_t> blob;
+    EXPECT_EQ(reason({2}, [](auto& r) { r.boolean(); }), "a boolean is neither 0 nor 1 (near byte 1 of 1)");
+    EXPECT_EQ(reason({1, 9, 0, 0}, [](auto& r) { r.u8(); r.u16(); }), "padding is not zero (near byte 2 of 4)");
+    EXPECT_EQ(reason({1, 0}, [](auto& r) { r.u8(); }), "bytes after the end (near byte 1 of 2)");
+    EXPECT_EQ(reason({2, 0, 0, 0, 'a'}, [&](auto& r) { r.utf8(text, 9); }), "a count is beyond what the input holds (near byte 4 of 5)");
+    EXPECT_EQ(reason({2, 0, 0, 0, 'a', 'b'}, [&](auto& r) { r.utf8(text, 1); }), "a count is beyond its limit (near byte 4 of 6)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 0xFF}, [&](auto& r) { r.utf8(text, 9); }), "text is not valid UTF-8 (near byte 5 of 5)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 0}, [&](auto& r) { r.path(text, 9); }), "a path holds a NUL (near byte 5 of 5)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 0xFF}, [&](auto& r) { r.path(text, 9); }), "");
+    EXPECT_EQ(reason({0xFF, 0xFF, 0xFF, 0xFF}, [&](auto& r) { r.blob(blob, SIZE_MAX); }), "a count is beyond what the input holds (near byte 4 of 4)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0}, [&](auto& r) { r.wide_string(text, 9); }), "a string's counts contradict each other (near byte 12 of 14)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'a', 0}, [&](auto& r) { r.wide_string(text, 9); }), "a string has no terminator (near byte 14 of 14)");
+    EXPECT_EQ(reason({0, 0, 0, 0}, [&](auto& r) { r.u64(); }), "the input ends too early, or a SID is malformed (near byte 0 of 4)");
+    EXPECT_FALSE(is_known(static_cast<tiny>(8)));
+    EXPECT_FALSE(is_known(static_cast<session_flags>(4)));
+    EXPECT_TRUE(is_known(session_flags::FLAG_GUEST | session_flags::FLAG_HIGH));
+}
+
+TEST(Strict, EnumsAndArms) {
+    idl::Arbitrary random(3);
+    session value = sample();
+    value.kind = 1;
+    value.what.make_number() = 5;
+    value.shade = color::BLUE;
+    Buffer out;
+    encode(value, out, 3);
+    session again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again.what.number(), 5);
+    Buffer bad;
+    bad.append(out);
+    bad[4 + 4 + 8] = 2;  // `open`, after the header, padding to 8 and the session id
+    EXPECT_EQ(decode(bad, again).error().text.substr(0, 9), "a boolean");
+    bad.assign(out);
+    bad[4 + 4 + 8 + 4] = 0x10;  // the flags
+    EXPECT_EQ(decode(bad, again).error().text.substr(0, 13), "session_flags");
+}
+
+TEST(Print, TextAndJson) {
+    session value = sample();
+    value.session_id = 0x1F;
+    value.flags = session_flags::FLAG_GUEST | session_flags::FLAG_HIGH;
+    value.channels = {{channel_kind::CHANNEL_TCP, "a\"b\n\xC3\xA4"}};
+    value.note.reset();
+    value.directory = "/srv/\xFF";
+    value.started = NtTime{132223104000000001};
+    value.secret_key = {1, 2, 3};
+    const std::string text = print(value);
+    for (const char* part : {"session {", "\n  session_id: 0x1f\n", "\n  flags: FLAG_GUEST|FLAG_HIGH\n", "kind: CHANNEL_TCP", "remote_address: \"a\\\"b\\u000a\xC3\xA4\"", "\n  note: null\n",
+                             "\n  directory: \"/srv/\\xff\"\n", "\n  started: 2020-01-01T00:00:00.0000001Z\n", "\n  secret_key: (secret)\n"}) {
+        EXPECT_NE(text.find(part), std::string::npos) << part << "\nin\n" << text;
+    }
+    const auto json = nlohmann::json::parse(print_json(value));
+    EXPECT_EQ(json["session_id"], 0x1F);
+    EXPECT_EQ(json["channels"][0]["remote_address"], "a\"b\n\xC3\xA4");
+    EXPECT_EQ(json["directory"], "/srv/\xEF\xBF\xBD");
+    EXPECT_TRUE(json["note"].is_null());
+}
+
+TEST(Print, ArbitraryRecordsAreValidJson) {
+    for (const idl::RecordType& type : example_records()) {
+        for (uint64_t seed = 0; seed < 300; seed++) {
+            idl::Arbitrary random(seed);
+            Buffer out;
+            type.make(random, out, type.newest);
+            EXPECT_TRUE(nlohmann::json::accept(*type.to_json(out)));
+        }
+    }
+}
+
+TEST(Generated, ConstantsAndDefaults) {
+    static_assert(MAX_CHANNELS == 4 && BIG == (int64_t{1} << 40) + 7);
+    EXPECT_EQ(session().priority, 7u);
+    EXPECT_EQ(session().small_enum, tiny::TINY_A);
+    EXPECT_EQ(session().flags, session_flags::none);
+    static_assert(session::newest_version == 3);
+}
+
+}  // namespace
+}  // namespace Atoll::idl_example
