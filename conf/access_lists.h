@@ -20,11 +20,10 @@ struct ClientHost {
 };
 
 // One list against one client: addresses, prefixes ("192.168.1."), networks ("10.0.0.0/8", "/255.0.0.0", IPv6 with a length), names,
-// domains (".example.org"), @netgroup, ALL, LOCAL (a name without a dot, or no name but loopback), and EXCEPT, behind which the
-// rest of the list takes away.
+// domains (".example.org"), @netgroup, ALL, LOCAL (a name without a dot), and EXCEPT, behind which the rest of the list takes away.
 bool host_in_list(const Names& list, const ClientHost& host);
-// What a connection may: both lists empty: yes; only allow: who is in it; only deny: who is not in it; both: allow wins.
-// Loopback is let in unless deny names it.
+// Whether a client may connect. Both lists empty: yes; only allow: who is in it; only deny: who is not in it; both: who is in allow or
+// not in deny. Loopback is let in unless deny names it and allow does not.
 bool host_allowed(const Names& allow, const Names& deny, const ClientHost& host);
 
 // ---- users and groups (smb.conf(5) invalid users)
@@ -54,11 +53,7 @@ class NamePatterns {
     [[nodiscard]] bool matches(std::string_view component) const;
 
  private:
-    struct Pattern {
-        std::string text;
-        bool wild = false;
-    };
-    std::vector<Pattern> patterns_;
+    std::vector<std::u32string> patterns_;  // in upper case unless case-sensitive
     bool case_sensitive_ = false;
     bool truncated_ = false;
 };

@@ -11,9 +11,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -40,32 +42,47 @@ enum class MangledNames : uint8_t { no, illegal, yes };
 enum class Cipher : uint16_t { aes_128_ccm = 1, aes_128_gcm = 2, aes_256_ccm = 3, aes_256_gcm = 4 };  // MS-SMB2 2.2.3.1.2
 enum class Signing : uint16_t { hmac_sha256 = 0, aes_cmac = 1, aes_gmac = 2 };                        // MS-SMB2 2.2.3.1.7
 
-// Values of one section over the defaults: [global]'s share parameters for a share, the table's for [global].
+// Values of one section over the defaults: for a share those of [global]'s share parameters that stood above it in the file, else the table's.
 class Section {
  public:
     Section() = default;
     [[nodiscard]] const std::string& name() const { return name_; }
     // The value in force: this section's, else the one it inherits.
     [[nodiscard]] const Value& value(ParameterId id) const;
-    [[nodiscard]] bool is_set(ParameterId id) const { return values_.contains(id); }
-    // By name or synonym, as text; nullopt for a name that the table does not have.
+    // The value of a [global] parameter for the configuration that this section belongs to.
+    [[nodiscard]] const Value& global_value(ParameterId id) const { return global_ ? global_->value(id) : value(id); }
+    // By name or synonym, as text (`writeable` is the inverse of `read only`); nullopt for a name that the table does not have.
     [[nodiscard]] std::optional<std::string> text(std::string_view name) const;
     // `module:option`, case and blanks not counting; this section's, else [global]'s.
     [[nodiscard]] std::optional<std::string> option(std::string_view name) const;
-    [[nodiscard]] bool option_boolean(std::string_view name, bool otherwise) const;
+    [[nodiscard]] bool option_boolean(std::string_view name, bool otherwise) const;  // otherwise: not set, or neither yes nor no
     [[nodiscard]] int64_t option_integer(std::string_view name, int64_t otherwise) const;
 
-    [[nodiscard]] const std::map<ParameterId, Value>& own_values() const { return values_; }
-    [[nodiscard]] const std::map<std::string, std::string>& own_options() const { return options_; }
+    // Set by this section's own lines or by `copy`.
+    [[nodiscard]] bool is_set(ParameterId id) const { return values_.contains(id); }
+    // Set under a name that is not an inverse synonym, and not from the command line: Debian's testparm shows only those of [global].
+    [[nodiscard]] bool is_set_by_name(ParameterId id) const { return by_name_.contains(id); }
+
+    struct Option {
+        std::string name;  // lower case, as first written
+        std::string value;
+    };
+    [[nodiscard]] std::span<const Option> own_options() const { return options_; }  // in the order of the file
 
  private:
     friend class Loader;
     friend class Configuration;
+    [[nodiscard]] const Option* own_option(std::string_view name) const;
+    void set_option(std::string_view name, std::string value);
+
     std::string name_;
     std::string where_;  // "file:line" of its header
     std::map<ParameterId, Value> values_;
-    std::map<std::string, std::string> options_;
-    std::shared_ptr<const Section> defaults_;  // null for [global]
+    std::set<ParameterId> explicit_;  // of values_: set by a line, which a later `copy` does not touch
+    std::set<ParameterId> by_name_;
+    std::vector<Option> options_;
+    std::shared_ptr<const Section> defaults_;  // what it inherits: [global] as it was when the section began; null: the table
+    std::shared_ptr<const Section> global_;    // [global] as it is at the end, for options; null for [global]
 };
 
 struct GlobalConf {
@@ -149,7 +166,7 @@ struct GlobalConf {
     uint32_t lock_spin_time_ms = 0;
     uint32_t oplock_break_wait_time_ms = 0;
     std::string default_service;
-    std::string preload_modules;
+    Names preload_modules;
 };
 
 struct ShareConf {
@@ -257,8 +274,9 @@ class Configuration {
 struct LoadOptions {
     std::string file = default_config_file;
     MacroValues macros;  // for the paths of `include` and `config file`; %h and %L are found if not given
-    std::vector<std::pair<std::string, std::string>> overrides;  // name and value, set in [global] after the file (--option)
-    // Where text comes from; null reads files of the system. not_found for an included file is a warning.
+    std::vector<std::pair<std::string, std::string>> overrides;  // name and value in [global], which win over the file (--option)
+    bool follow_config_file = true;  // read the file that `config file` names, if it exists, in place of this one
+    // Where text comes from; null reads files of the system. A file to include that is not there is a warning.
     std::function<Result<std::string>(const std::string& path)> read_file;
 };
 

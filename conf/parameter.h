@@ -61,14 +61,22 @@ struct Found {
     ParameterId id = 0;
     bool inverse = false;
 };
+// Lower case without blanks: the form in which names of parameters and options are compared.
+std::string fold_name(std::string_view name);
 // By name or synonym; case and blanks do not count.
 std::optional<Found> find_parameter(std::string_view name);
 inline const Parameter& parameter(ParameterId id) { return parameters()[id]; }
 
-// The value that `text` stands for; an Error without a `where` if it is none. Where smb.conf(5) takes a bad value for the default, so does this.
-Result<Value> parse_value(const Parameter& parameter, std::string_view text, bool inverse = false);
+struct Parsed {
+    Value value;
+    std::string warning;  // not empty: the text was taken as Samba takes it, but it is odd
+};
+// The value that `text` stands for; an Error without a `where` if it is none. `current` is the value so far, which a comma list
+// ("+one, -other") may change. As in Samba a number ends where its digits end, with a warning; unlike in Samba, a text that does not
+// begin with digits, or a number past 32 bits, is an error.
+Result<Parsed> parse_value(const Parameter& parameter, std::string_view text, bool inverse, const Value& current);
 // The text that testparm prints for it.
-std::string format_value(const Parameter& parameter, const Value& value);
+std::string format_value(const Parameter& parameter, const Value& value, bool inverse = false);
 const Value& default_value(ParameterId id);
 
 // yes, true, on, 1 and no, false, off, 0.
