@@ -1,0 +1,66 @@
+// The locks inside a TDB file: one for each chain, one for the free list; by fcntl or by robust mutexes in the file.
+//
+// Order: chains by the rules of tdb/database.h, then the free list, for which nobody waits while holding only it.
+// In mutex mode an uncontended lock is no system call. A lock whose owner died while holding it is reported as taken_from_dead: the
+// caller repairs what the lock guards before it goes on (docs/formats/tdb.md, "When a process dies").
+// fcntl locks of one process do not exclude each other and do not nest: the owner counts its own.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "tdb/function_ref.h"
+#include "tdb/file/mapping.h"
+
+namespace Atoll::tdb {
+
+enum class Intent : uint8_t { read, write };
+enum class Taken : uint8_t { yes, from_dead, busy, failed /* errno tells */ };
+
+// fcntl on one byte or, with length 0, from there to the end. False with errno set.
+bool lock_bytes(int fd, short type, uint64_t start, uint64_t length, bool wait);
+// True if another process holds a lock that excludes a write lock of this byte.
+bool is_locked_by_other(int fd, uint64_t start);
+
+// The mutex area of a file, after its copy of the FileHeader. The layout is that of glibc's pthread_mutex_t on this architecture.
+struct MutexArea {
+    FileHeader header;
+    pthread_mutex_t all_mutex;   // held by who locks all chains, for as long
+    int16_t all_state;           // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody
+    int16_t unused[3];
+    pthread_mutex_t locks[1];    // the free list, then the chains
+};
+constexpr uint64_t mutex_area_size(uint32_t hash_size) {
+    const uint64_t used = offsetof(MutexArea, locks) + sizeof(pthread_mutex_t) * (uint64_t{hash_size} + 1);
+    return (used + 4095) / 4096 * 4096;
+}
+// Makes every mutex of a zeroed area new.
+Result<void> init_mutex_area(MutexArea& area, uint32_t hash_size, const std::string& name);
+
+class ChainLocks {
+ public:
+    void use(const Mapping& mapping, uint32_t hash_size, bool mutexes);
+    [[nodiscard]] bool mutexes() const { return area_ != nullptr; }
+
+    Taken lock_chain(uint32_t chain, Intent intent, bool wait);
+    void unlock_chain(uint32_t chain);
+    Taken lock_free_list();
+    void unlock_free_list();
+    // All chains for reading, once their present holders are done. For check(). `repair` is called for a chain whose owner died, with the
+    // chain locked.
+    Taken lock_all_for_reading(FunctionRef<void(uint32_t chain)> repair);
+    void unlock_all();
+
+ private:
+    Taken lock_mutex(pthread_mutex_t& mutex, bool wait);
+    Taken lock_chain_mutex(uint32_t chain, Intent intent, bool wait);
+    Taken wait_for_all(bool wait);
+
+    const Mapping* mapping_ = nullptr;
+    MutexArea* area_ = nullptr;
+    uint32_t hash_size_ = 0;
+};
+
+}  // namespace Atoll::tdb

@@ -1,0 +1,392 @@
+#include "tdb/file/file_database.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+namespace Atoll::tdb {
+namespace {
+
+Offset next_word(Offset record) { return record + static_cast<Offset>(offsetof(RecordHeader, next)); }
+Offset magic_word(Offset record) { return record + static_cast<Offset>(offsetof(RecordHeader, magic)); }
+
+// What HeldRecord::cookie means here.
+enum Cookie : size_t { cookie_hash, cookie_record };
+
+}  // namespace
+
+Failure<Error> FileDatabase::bad_chain(uint32_t chain) const {
+    return failed(Code::corrupt, fmt::format("chain {} is damaged", chain));
+}
+
+Result<void> FileDatabase::writable() {
+    if (read_only_) return failed(Code::denied, "the database is open for reading only");
+    return {};
+}
+
+void FileDatabase::changed() {
+    if (count_changes_) std::atomic_ref(mapping_.header().sequence_number).fetch_add(1, std::memory_order_acq_rel);
+}
+
+Result<uint32_t> FileDatabase::sequence_number() {
+    return std::atomic_ref(mapping_.header().sequence_number).load(std::memory_order_acquire);
+}
+
+// Chains that this process holds
+
+Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) {
+    Hold* entry = nullptr;
+    for (Hold& hold : holds_) {
+        if (hold.count > 0 && hold.chain == chain) {
+            ATOLL_ASSERT(hold.intent == Intent::write || intent == Intent::read);
+            hold.count++;
+            return {};
+        }
+        if (hold.count == 0 && !entry) entry = &hold;
+    }
+    ATOLL_ASSERT(entry && "too many chains of one database are held");
+    for (;;) {
+        const Taken taken = locks_.lock_chain(chain, intent, wait);
+        if (taken == Taken::yes) break;
+        if (taken == Taken::busy) return fail(Code::busy, {}, "locked");
+        if (taken == Taken::failed) return fail_errno(errno, name(), "cannot lock a chain");
+        auto repaired = repair_chain(chain);
+        locks_.unlock_chain(chain);
+        if (!repaired) return repaired;
+    }
+    *entry = {chain, 1, intent};
+    return {};
+}
+
+void FileDatabase::release_chain(uint32_t chain) {
+    for (Hold& hold : holds_) {
+        if (hold.count == 0 || hold.chain != chain) continue;
+        if (--hold.count == 0) locks_.unlock_chain(chain);
+        return;
+    }
+    ATOLL_ASSERT(!"released a chain that is not held");
+}
+
+Result<FileDatabase::ChainGuard> FileDatabase::guard_chain(uint32_t chain, Intent intent) {
+    if (auto taken = take_chain(chain, intent, true); !taken) return taken.failure();
+    return ChainGuard(*this, chain);
+}
+
+// Walking chains
+
+Bytes FileDatabase::key_of(Offset record) const {
+    return {mapping_.at(record + sizeof(RecordHeader)), mapping_.record(record).key_len};
+}
+
+Bytes FileDatabase::value_of(Offset record) const {
+    const RecordHeader& header = mapping_.record(record);
+    return {mapping_.at(record + sizeof(RecordHeader) + header.key_len), header.data_len};
+}
+
+Result<Offset> FileDatabase::follow(Offset link, uint32_t chain) {
+    const Offset offset = mapping_.load(link);
+    if (offset == 0) return offset;
+    if (__builtin_expect(!space_.is_record(offset), 0)) return bad_chain(chain);
+    const RecordHeader& record = mapping_.record(offset);
+    const uint64_t used = uint64_t{record.key_len} + record.data_len;
+    if (__builtin_expect((record.magic != record_live && record.magic != record_dead) || used > record.rec_len, 0)) return bad_chain(chain);
+    return offset;
+}
+
+Result<Offset> FileDatabase::find(Bytes key, uint32_t hash) {
+    const uint32_t chain = chain_of(hash);
+    Offset link = chain_head(chain);
+    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+        auto offset = follow(link, chain);
+        if (!offset || *offset == 0) return offset;
+        const RecordHeader& record = mapping_.record(*offset);
+        if (record.full_hash == hash && record.magic == record_live && record.key_len == key.size() &&
+            std::memcmp(mapping_.at(*offset + sizeof(RecordHeader)), key.data(), key.size()) == 0) {
+            return offset;
+        }
+        link = next_word(*offset);
+    }
+    return bad_chain(chain);
+}
+
+Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint64_t payload) {
+    const uint32_t chain = chain_of(hash);
+    Found found;
+    Offset link = chain_head(chain);
+    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+        auto offset = follow(link, chain);
+        if (!offset) return offset.failure();
+        if (*offset == 0) return found;
+        const RecordHeader& record = mapping_.record(*offset);
+        if (record.magic == record_dead) {
+            found.dead++;
+            if (record.rec_len >= payload + sizeof(Tailer) &&
+                (found.reusable == 0 || record.rec_len < mapping_.record(found.reusable).rec_len)) {
+                found.reusable = *offset;
+            }
+        } else if (found.record == 0 && record.full_hash == hash && record.key_len == key.size() &&
+                   std::memcmp(mapping_.at(*offset + sizeof(RecordHeader)), key.data(), key.size()) == 0) {
+            found.record = *offset;
+        }
+        link = next_word(*offset);
+    }
+    return bad_chain(chain);
+}
+
+// Changing chains. A record becomes live, and dead, by one store of its magic: a value is never seen half written.
+
+Result<Offset> FileDatabase::link_new(uint64_t payload, uint32_t hash) {
+    auto guard = space_.lock();
+    if (!guard) return guard.failure();
+    auto taken = space_.take(payload, hash);
+    if (!taken) return taken;
+    const Offset head = chain_head(chain_of(hash));
+    mapping_.publish(next_word(*taken), mapping_.load(head));
+    mapping_.publish(head, *taken);
+    return taken;
+}
+
+void FileDatabase::bury(Offset record) { mapping_.publish(magic_word(record), record_dead); }
+
+// Moves up to `surplus` dead records of a chain to the free list.
+Result<void> FileDatabase::purge(uint32_t chain, uint64_t surplus) {
+    auto guard = space_.lock();
+    if (!guard) return guard.failure();
+    Offset link = chain_head(chain);
+    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0 && surplus > 0; steps--) {
+        auto offset = follow(link, chain);
+        if (!offset) return offset.failure();
+        if (*offset == 0) return {};
+        const bool dead = mapping_.record(*offset).magic == record_dead;
+        // In fcntl mode a traverse of another program may stand on it, with nothing but a lock of its first byte, and will go on from it.
+        if (!dead || (!locks_.mutexes() && is_locked_by_other(mapping_.fd(), *offset))) {
+            link = next_word(*offset);
+            continue;
+        }
+        mapping_.publish(link, mapping_.load(next_word(*offset)));
+        if (auto given = space_.give(*offset); !given) return given;
+        surplus--;
+    }
+    return {};
+}
+
+Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Found& found) {
+    if (auto allowed = writable(); !allowed) return allowed.failure();
+    const uint64_t payload = uint64_t{key.size()} + value.size();
+    Offset target = found.reusable;
+    if (target == 0) {
+        auto fresh = link_new(payload, hash);
+        if (!fresh) return fresh;
+        target = *fresh;
+    }
+    RecordHeader& record = mapping_.record(target);
+    record.key_len = record.data_len = 0;
+    uint8_t* bytes = mapping_.at(target + sizeof(RecordHeader));
+    if (!key.empty()) std::memcpy(bytes, key.data(), key.size());
+    if (!value.empty()) std::memcpy(bytes + key.size(), value.data(), value.size());
+    record.key_len = static_cast<uint32_t>(key.size());
+    record.data_len = static_cast<uint32_t>(value.size());
+    record.full_hash = hash;
+    mapping_.publish(magic_word(target), record_live);
+    if (found.record != 0) bury(found.record);
+    changed();
+    const uint64_t dead = uint64_t{found.dead} + (found.record != 0) - (found.reusable != 0);
+    if (__builtin_expect(dead > limits::max_dead_records, 0)) {
+        // The store is done; space that cannot be given back now is given back by a later one.
+        if (auto purged = purge(chain_of(hash), dead - limits::max_dead_records); !purged) log_warning("{}", purged.error().message());
+    }
+    return target;
+}
+
+// After a process died with the chain locked: one that replaced a value may have left both.
+Result<void> FileDatabase::repair_chain(uint32_t chain) {
+    log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
+    auto structure = space_.lock();  // and what it left of the file's structure, if it held this lock too
+    if (!structure) return structure.failure();
+    const uint64_t most = mapping_.size() / sizeof(RecordHeader) + 1;
+    Offset link = chain_head(chain);
+    for (uint64_t steps = most; steps > 0; steps--) {
+        auto offset = follow(link, chain);
+        if (!offset) return offset.failure();
+        if (*offset == 0) return {};
+        if (mapping_.record(*offset).magic == record_live) {
+            if (auto buried = bury_copies_behind(*offset, chain, most); !buried) return buried;
+        }
+        link = next_word(*offset);
+    }
+    return bad_chain(chain);
+}
+
+// Behind the live record of a key no other of it may stand: as readers take the first, it is the one that stays.
+Result<void> FileDatabase::bury_copies_behind(Offset record, uint32_t chain, uint64_t steps) {
+    const Bytes key = key_of(record);
+    Offset link = next_word(record);
+    for (; steps > 0; steps--) {
+        auto other = follow(link, chain);
+        if (!other) return other.failure();
+        if (*other == 0) return {};
+        const Bytes same = key_of(*other);
+        const bool equal = key.size() == same.size() && std::memcmp(key.data(), same.data(), key.size()) == 0;
+        if (equal && mapping_.record(*other).magic == record_live) bury(*other);
+        link = next_word(*other);
+    }
+    return bad_chain(chain);
+}
+
+// Operations
+
+Result<bool> FileDatabase::do_parse(Bytes key, Parser parser) {
+    const uint32_t hash = hash_(key);
+    auto guard = guard_chain(chain_of(hash), Intent::read);
+    if (!guard) return guard.failure();
+    auto record = find(key, hash);
+    if (!record) return record.failure();
+    if (*record == 0) return false;
+    parser(value_of(*record));
+    return true;
+}
+
+Result<void> FileDatabase::do_store(Bytes key, Bytes value, StoreMode mode) {
+    if (auto allowed = writable(); !allowed) return allowed;
+    const uint32_t hash = hash_(key);
+    auto guard = guard_chain(chain_of(hash), Intent::write);
+    if (!guard) return guard.failure();
+    auto found = survey(key, hash, uint64_t{key.size()} + value.size());
+    if (!found) return found.failure();
+    if (mode == StoreMode::insert && found->record != 0) return failed(Code::exists, "the record is there already");
+    if (mode == StoreMode::modify && found->record == 0) return failed(Code::not_found, "no such record");
+    if (auto stored = put(key, hash, value, *found); !stored) return stored.failure();
+    return {};
+}
+
+Result<bool> FileDatabase::do_remove(Bytes key) {
+    if (auto allowed = writable(); !allowed) return allowed.failure();
+    const uint32_t hash = hash_(key);
+    auto guard = guard_chain(chain_of(hash), Intent::write);
+    if (!guard) return guard.failure();
+    auto record = find(key, hash);
+    if (!record) return record.failure();
+    if (*record == 0) return false;
+    bury(*record);
+    changed();
+    return true;
+}
+
+Result<void> FileDatabase::do_lock(HeldRecord& held, bool wait) {
+    const uint32_t hash = hash_(held.key);
+    const Intent intent = read_only_ ? Intent::read : Intent::write;
+    if (auto taken = take_chain(chain_of(hash), intent, wait); !taken) return taken;
+    auto record = find(held.key, hash);
+    if (!record) {
+        release_chain(chain_of(hash));
+        return record.failure();
+    }
+    held.cookie[cookie_hash] = hash;
+    held.cookie[cookie_record] = *record;
+    return {};
+}
+
+void FileDatabase::do_unlock(HeldRecord& held) noexcept { release_chain(chain_of(static_cast<uint32_t>(held.cookie[cookie_hash]))); }
+
+bool FileDatabase::locked_exists(const HeldRecord& held) const { return held.cookie[cookie_record] != 0; }
+
+Bytes FileDatabase::locked_value(const HeldRecord& held) const {
+    const auto record = static_cast<Offset>(held.cookie[cookie_record]);
+    return record != 0 ? value_of(record) : Bytes{};
+}
+
+Result<void> FileDatabase::locked_store(HeldRecord& held, Bytes value) {
+    const auto hash = static_cast<uint32_t>(held.cookie[cookie_hash]);
+    auto found = survey(held.key, hash, uint64_t{held.key.size()} + value.size());
+    if (!found) return found.failure();
+    auto stored = put(held.key, hash, value, *found);
+    if (!stored) return stored.failure();
+    held.cookie[cookie_record] = *stored;
+    return {};
+}
+
+Result<void> FileDatabase::locked_remove(HeldRecord& held) {
+    if (auto allowed = writable(); !allowed) return allowed;
+    const auto record = static_cast<Offset>(held.cookie[cookie_record]);
+    if (record == 0) return {};
+    bury(record);
+    held.cookie[cookie_record] = 0;
+    changed();
+    return {};
+}
+
+// Appends key and value of each record of a chain, each pair after its two lengths.
+Result<void> FileDatabase::copy_chain(uint32_t chain, Buffer& copies) {
+    auto guard = guard_chain(chain, Intent::read);
+    if (!guard) return guard.failure();
+    ByteWriter out(copies);
+    Offset link = chain_head(chain);
+    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+        auto offset = follow(link, chain);
+        if (!offset) return offset.failure();
+        if (*offset == 0) return {};
+        const RecordHeader& record = mapping_.record(*offset);
+        if (record.magic == record_live) {
+            out.u32(record.key_len);
+            out.u32(record.data_len);
+            out.bytes(key_of(*offset));
+            out.bytes(value_of(*offset));
+        }
+        link = next_word(*offset);
+    }
+    return bad_chain(chain);
+}
+
+Result<uint64_t> FileDatabase::do_traverse(Visitor visitor) {
+    Buffer nested;  // of a traverse inside a visitor
+    const bool outer = !traversing_;
+    Buffer& copies = outer ? copies_ : nested;
+    traversing_ = true;
+    Result<uint64_t> outcome = uint64_t{0};
+    bool stopped = false;
+    for (uint32_t chain = 0; chain < hash_size_ && outcome && !stopped; chain++) {
+        if (mapping_.load(chain_head(chain)) == 0) continue;
+        copies.clear();
+        if (auto copied = copy_chain(chain, copies); !copied) outcome = copied.failure();
+        ByteReader in(copies);
+        while (outcome && !stopped && in.remaining() > 0) {
+            const uint32_t key_size = in.u32();
+            const uint32_t value_size = in.u32();
+            const Bytes key = in.bytes(key_size);
+            const Bytes value = in.bytes(value_size);
+            ++*outcome;
+            stopped = visitor(key, value) == Visit::stop;
+        }
+    }
+    if (outer) traversing_ = false;
+    return outcome;
+}
+
+Result<void> FileDatabase::wipe() {
+    ATOLL_ASSERT(!any_held());
+    if (auto allowed = writable(); !allowed) return allowed;
+    for (uint32_t chain = 0; chain < hash_size_; chain++) {
+        if (mapping_.load(chain_head(chain)) == 0) continue;
+        auto guard = guard_chain(chain, Intent::write);
+        if (!guard) return guard.failure();
+        uint64_t buried = 0;
+        Offset link = chain_head(chain);
+        for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1;; steps--) {
+            if (steps == 0) return bad_chain(chain);
+            auto offset = follow(link, chain);
+            if (!offset) return offset.failure();
+            if (*offset == 0) break;
+            bury(*offset);
+            buried++;
+            link = next_word(*offset);
+        }
+        if (auto purged = purge(chain, buried); !purged) return purged;
+    }
+    changed();
+    return {};
+}
+
+}  // namespace Atoll::tdb

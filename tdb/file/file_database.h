@@ -1,0 +1,156 @@
+// The file store: TDB version 1, byte for byte what Debian's libtdb reads and writes (docs/formats/tdb.md).
+//
+// fcntl mode: Debian's programs may work on the file at the same time. A killed writer leaves at worst a little lost space or an old value.
+// Mutex mode: for volatile databases; needs clear_if_first. No system call for a read or an uncontended write. A process that dies
+// in the middle of whatever it did leaves each record as it was before or as it was to become; the next who comes repairs the rest.
+//
+// In either mode records that others lock in the same chain share that lock: fetch_locked of one key may wait for another's.
+// A process opens a file at most once (Code::busy otherwise): fcntl locks belong to the process and the file.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tdb/database.h"
+#include "tdb/file/chain_locks.h"
+#include "tdb/file/free_list.h"
+#include "tdb/file/hash.h"
+#include "tdb/file/mapping.h"
+
+namespace Atoll::tdb {
+
+enum class LockMode : uint8_t { fcntl, mutex };
+enum class HashKind : uint8_t { standard /* as old files have it */, jenkins };
+
+struct FileOptions {
+    std::string path = {};
+    Rank rank = Rank::none;
+    bool create = true;            // make the file if there is none; otherwise Code::not_found
+    bool clear_if_first = false;   // empty it when nobody has it open: for volatile databases
+    bool read_only = false;        // stores are Code::denied
+    bool count_changes = false;    // keep the sequence number
+    // For a new file; an existing one says itself what it is.
+    LockMode locks = LockMode::fcntl;  // mutex only together with clear_if_first
+    HashKind hash = HashKind::jenkins;
+    uint32_t hash_size = 10007;    // chains; at most max_hash_size
+    unsigned mode = 0600;
+};
+
+class FileDatabase final : public Database {
+ public:
+    // Code::corrupt: not a TDB file; unsupported: of a kind that this program does not know, or left in the middle of a transaction.
+    static Result<std::unique_ptr<FileDatabase>> open(const FileOptions& options);
+    ~FileDatabase() override;
+
+    Result<uint32_t> sequence_number() override;
+    Result<void> wipe() override;
+    Result<void> reopen_after_fork() override;
+
+    // Reads the whole file under a lock of all chains: every record is linked once, where its hash says, and nothing overlaps.
+    // Code::corrupt with the first contradiction. Returns the number of records.
+    Result<uint64_t> check();
+
+    [[nodiscard]] bool uses_mutexes() const { return locks_.mutexes(); }
+    [[nodiscard]] uint32_t hash_size() const { return hash_size_; }
+    [[nodiscard]] HashKind hash_kind() const { return hash_ == &jenkins_hash ? HashKind::jenkins : HashKind::standard; }
+
+ protected:
+    Result<bool> do_parse(Bytes key, Parser parser) override;
+    Result<void> do_store(Bytes key, Bytes value, StoreMode mode) override;
+    Result<bool> do_remove(Bytes key) override;
+    Result<uint64_t> do_traverse(Visitor visitor) override;
+    Result<void> do_lock(HeldRecord& held, bool wait) override;
+    void do_unlock(HeldRecord& held) noexcept override;
+    [[nodiscard]] bool locked_exists(const HeldRecord& held) const override;
+    [[nodiscard]] Bytes locked_value(const HeldRecord& held) const override;
+    Result<void> locked_store(HeldRecord& held, Bytes value) override;
+    Result<void> locked_remove(HeldRecord& held) override;
+
+ private:
+    // A chain that this process holds, by one or more records and operations.
+    struct Hold {
+        uint32_t chain = 0;
+        uint32_t count = 0;
+        Intent intent = Intent::read;
+    };
+    // A chain lock for the duration of a call.
+    class [[nodiscard]] ChainGuard {
+     public:
+        ChainGuard(FileDatabase& database, uint32_t chain) : database_(&database), chain_(chain) {}
+        ChainGuard(ChainGuard&& other) noexcept : database_(std::exchange(other.database_, nullptr)), chain_(other.chain_) {}
+        ChainGuard& operator=(ChainGuard&&) = delete;
+        ~ChainGuard() {
+            if (database_) database_->release_chain(chain_);
+        }
+
+     private:
+        FileDatabase* database_;
+        uint32_t chain_;
+    };
+    // What a walk along a key's chain found.
+    struct Found {
+        Offset record = 0;     // the live record of the key, 0: none
+        Offset reusable = 0;   // the smallest dead record with room for the wanted payload, 0: none
+        uint32_t dead = 0;     // dead records seen
+    };
+
+    FileDatabase(std::string path, Rank rank) : Database(std::move(path), rank), space_(mapping_, locks_) {}
+
+    // open.cpp
+    Result<void> open_file(const FileOptions& options);
+    Result<UniqueFd> open_descriptor(const FileOptions& options);
+    Result<void> refuse_second_open();
+    Result<void> register_file(int fd);
+    Result<bool> claim_first(int fd);
+    Result<void> write_new(int fd, const FileOptions& options);
+    Result<FileHeader> read_header(int fd);
+    Result<void> adopt(UniqueFd fd, const FileHeader& header, bool fresh);
+    Result<void> check_recovery();
+
+    [[nodiscard]] uint32_t chain_of(uint32_t hash) const { return hash % hash_size_; }
+    Result<void> take_chain(uint32_t chain, Intent intent, bool wait);
+    void release_chain(uint32_t chain);
+    Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
+    Result<void> repair_chain(uint32_t chain);
+    Result<void> bury_copies_behind(Offset record, uint32_t chain, uint64_t steps);
+
+    Failure<Error> bad_chain(uint32_t chain) const;
+    // The record at a link of a chain, checked to be one. 0: the chain ends.
+    Result<Offset> follow(Offset link, uint32_t chain);
+    Result<Offset> find(Bytes key, uint32_t hash);
+    Result<Found> survey(Bytes key, uint32_t hash, uint64_t payload);
+    Result<Offset> link_new(uint64_t payload, uint32_t hash);
+    // Writes key and value into a fresh record and makes it the key's; `found` says what was there. Returns the new record.
+    Result<Offset> put(Bytes key, uint32_t hash, Bytes value, const Found& found);
+    void bury(Offset record);
+    Result<void> purge(uint32_t chain, uint64_t surplus);
+    void changed();
+    Result<void> writable();
+    Result<void> copy_chain(uint32_t chain, Buffer& copies);
+    [[nodiscard]] Bytes key_of(Offset record) const;
+    [[nodiscard]] Bytes value_of(Offset record) const;
+
+    // check.cpp
+    struct Census;
+    Result<uint64_t> check_locked();
+    Result<void> take_census(Census& census);
+    Result<uint64_t> check_chain(uint32_t chain, Census& census);
+    Result<void> check_free_list(Census& census);
+
+    Mapping mapping_;
+    ChainLocks locks_;
+    FreeList space_;
+    HashFunction hash_ = &jenkins_hash;
+    uint32_t hash_size_ = 0;
+    bool read_only_ = false;
+    bool count_changes_ = false;
+    bool clear_if_first_ = false;
+    bool registered_ = false;
+    uint64_t device_ = 0;
+    uint64_t inode_ = 0;
+    std::array<Hold, 8> holds_{};
+    Buffer copies_;            // of a chain, while a traverse visits it
+    bool traversing_ = false;  // copies_ is in use
+};
+
+}  // namespace Atoll::tdb

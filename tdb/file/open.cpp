@@ -1,0 +1,251 @@
+// Opening a TDB file: who is first, what kind it is, and making a new one.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "tdb/file/file_database.h"
+
+namespace Atoll::tdb {
+namespace {
+
+struct FileId {
+    uint64_t device, inode;
+    bool operator==(const FileId&) const = default;
+};
+// The files that this process has open: closing one descriptor of a file would drop the fcntl locks of all.
+std::vector<FileId>& open_files() {
+    static std::vector<FileId> files;
+    return files;
+}
+
+// Holds byte lock_open while the file's kind is decided.
+class OpenLock {
+ public:
+    explicit OpenLock(int fd) : fd_(fd) {}
+    OpenLock(const OpenLock&) = delete;
+    OpenLock& operator=(const OpenLock&) = delete;
+    ~OpenLock() { lock_bytes(fd_, F_UNLCK, lock_open, 1, true); }
+
+ private:
+    int fd_;
+};
+
+Bytes magic2_bytes(uint8_t (&storage)[4]) {
+    store_le<uint32_t>(storage, record_live);
+    return storage;
+}
+
+bool has_hash(const FileHeader& header, HashFunction hash) {
+    uint8_t storage[4];
+    return header.magic1_hash == hash({reinterpret_cast<const uint8_t*>(file_magic), 10}) && header.magic2_hash == hash(magic2_bytes(storage));
+}
+
+FileHeader make_header(const FileOptions& options) {
+    FileHeader header{};
+    std::memcpy(header.magic, file_magic, sizeof header.magic);
+    header.version = file_version;
+    header.hash_size = options.hash_size;
+    const HashFunction hash = options.hash == HashKind::jenkins ? &jenkins_hash : &default_hash;
+    uint8_t storage[4];
+    header.magic1_hash = hash({reinterpret_cast<const uint8_t*>(file_magic), 10});
+    header.magic2_hash = hash(magic2_bytes(storage));
+    header.rwlocks = options.hash == HashKind::jenkins ? hash_in_header : 0;
+    if (options.locks == LockMode::mutex) {
+        header.rwlocks = features_in_header;
+        header.feature_flags = feature_mutex;
+        header.mutex_size = static_cast<uint32_t>(mutex_area_size(options.hash_size));
+    }
+    return header;
+}
+
+bool write_all(int fd, Bytes bytes, uint64_t offset) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        bytes = bytes.subspan(static_cast<size_t>(written));
+        offset += static_cast<uint64_t>(written);
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileDatabase>> FileDatabase::open(const FileOptions& options) {
+    const bool bad_mode = (options.locks == LockMode::mutex && options.create && !options.clear_if_first) || (options.read_only && options.clear_if_first);
+    if (bad_mode || options.hash_size == 0 || options.hash_size > max_hash_size) {
+        return fail(Code::invalid, options.path, "mutexes need clear_if_first, which needs writing; the hash size must be 1 to 16777216");
+    }
+    std::unique_ptr<FileDatabase> database(new FileDatabase(options.path, options.rank));
+    if (auto opened = database->open_file(options); !opened) return opened.failure();
+    return database;
+}
+
+FileDatabase::~FileDatabase() {
+    if (registered_) std::erase(open_files(), FileId{device_, inode_});
+}
+
+// Before a descriptor is made: closing it again would already drop the locks.
+Result<void> FileDatabase::refuse_second_open() {
+    struct stat st {};
+    if (::stat(name().c_str(), &st) != 0) return {};
+    if (std::find(open_files().begin(), open_files().end(), FileId{st.st_dev, st.st_ino}) == open_files().end()) return {};
+    return failed(Code::busy, "this process has the database open already");
+}
+
+Result<UniqueFd> FileDatabase::open_descriptor(const FileOptions& options) {
+    int flags = O_CLOEXEC | (options.read_only ? O_RDONLY : O_RDWR);
+    if (options.create && !options.read_only) flags |= O_CREAT;
+    UniqueFd fd(::open(name().c_str(), flags, options.mode));
+    if (!fd) return fail_errno(errno, name(), "cannot open the database");
+    return fd;
+}
+
+Result<void> FileDatabase::register_file(int fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
+    if (!S_ISREG(st.st_mode)) return failed(Code::corrupt, "not a regular file");
+    device_ = st.st_dev;
+    inode_ = st.st_ino;
+    open_files().push_back({device_, inode_});
+    registered_ = true;
+    return {};
+}
+
+// True: nobody else uses the file; the lock that says so is for writing, and is exchanged for a reader's by adopt().
+Result<bool> FileDatabase::claim_first(int fd) {
+    if (lock_bytes(fd, F_WRLCK, lock_active, 1, false)) return true;
+    if (errno != EAGAIN && errno != EACCES) return fail_errno(errno, name(), "cannot lock the file");
+    return false;
+}
+
+Result<void> FileDatabase::write_new(int fd, const FileOptions& options) {
+    const FileHeader header = make_header(options);
+    const uint64_t size = uint64_t{header.mutex_size} + data_start(header.hash_size);
+    if (::ftruncate(fd, 0) != 0) return fail_errno(errno, name(), "cannot empty the file");
+    const int outcome = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+    if (outcome != 0) return fail_errno(outcome, name(), "cannot make the file");
+    const Bytes bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
+    if (!write_all(fd, bytes, header.mutex_size)) return fail_errno(errno, name(), "cannot write the header");
+    if (header.mutex_size != 0 && !write_all(fd, bytes, 0)) return fail_errno(errno, name(), "cannot write the header");
+    return {};
+}
+
+Result<FileHeader> FileDatabase::read_header(int fd) {
+    FileHeader header{};
+    ssize_t got;
+    do {
+        got = ::pread(fd, &header, sizeof header, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return fail_errno(errno, name(), "cannot read the header");
+    if (static_cast<size_t>(got) < sizeof header || std::memcmp(header.magic, file_magic, sizeof file_magic) != 0) {
+        return failed(Code::corrupt, "not a TDB file");
+    }
+    if (header.version == __builtin_bswap32(file_version)) return failed(Code::unsupported, "a TDB file of the other byte order");
+    if (header.version != file_version) return failed(Code::unsupported, fmt::format("TDB version {:#x} is not known", header.version));
+    const bool features = header.rwlocks == features_in_header;
+    if (header.rwlocks != 0 && header.rwlocks != hash_in_header && !features) return failed(Code::unsupported, "an old kind of TDB file, with spin locks");
+    if (features && (header.feature_flags & ~feature_mutex) != 0) return failed(Code::unsupported, "the TDB file has features that are not known");
+    if (header.hash_size == 0 || header.hash_size > max_hash_size) return failed(Code::corrupt, "the header's hash size is out of range");
+    if (!features || (header.feature_flags & feature_mutex) == 0) header.mutex_size = 0;
+    if (header.mutex_size != 0 && (header.mutex_size % 4096 != 0 || header.mutex_size < mutex_area_size(header.hash_size))) {
+        return failed(Code::corrupt, "the header's mutex size is out of range");
+    }
+    if (features && header.feature_flags != 0 && header.mutex_size == 0) return failed(Code::corrupt, "a TDB file with mutexes but no room for them");
+    return header;
+}
+
+Result<void> FileDatabase::check_recovery() {
+    const Offset start = mapping_.header().recovery_start;
+    if (start == 0) return {};
+    if (!space_.is_record(start)) return failed(Code::corrupt, "the recovery area lies outside the file");
+    if (mapping_.record(start).magic != record_recovery) return {};
+    return failed(Code::unsupported, "a program died while committing a transaction; opening the file with tdbtool completes or undoes it");
+}
+
+// Maps the file and makes it this object's. `fresh`: its mutexes are to be made, for nobody else uses it.
+Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fresh) {
+    const bool mutexes = header.mutex_size != 0;
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
+    if (static_cast<uint64_t>(st.st_size) < uint64_t{header.mutex_size} + data_start(header.hash_size)) return failed(Code::corrupt, "the TDB file is cut short");
+    if (auto mapped = mapping_.map(std::move(fd), name(), header.mutex_size, mutexes || !read_only_); !mapped) return mapped;
+    const FileHeader& inner = mapping_.header();
+    if (std::memcmp(inner.magic, file_magic, sizeof file_magic) != 0 || inner.hash_size != header.hash_size) return failed(Code::corrupt, "the two headers of the TDB file differ");
+    if (has_hash(header, &jenkins_hash)) {
+        hash_ = &jenkins_hash;
+    } else if (has_hash(header, &default_hash) || (header.magic1_hash == 0 && header.magic2_hash == 0)) {
+        hash_ = &default_hash;
+    } else {
+        return failed(Code::unsupported, "the TDB file uses a hash function that is not known");
+    }
+    hash_size_ = header.hash_size;
+    if (mutexes && fresh) {
+        auto made = init_mutex_area(*reinterpret_cast<MutexArea*>(mapping_.mutex_area()), hash_size_, name());
+        if (!made) return made;
+    }
+    locks_.use(mapping_, hash_size_, mutexes);
+    return check_recovery();
+}
+
+Result<void> FileDatabase::open_file(const FileOptions& options) {
+    read_only_ = options.read_only;
+    count_changes_ = options.count_changes;
+    if (auto only = refuse_second_open(); !only) return only;
+    auto fd = open_descriptor(options);
+    if (!fd) return fd.failure();
+    if (auto own = register_file(fd->get()); !own) return own;
+    if (read_only_) {
+        auto header = read_header(fd->get());
+        if (!header) return header.failure();
+        if (header->mutex_size == 0) return adopt(std::move(*fd), *header, false);
+        fd->reset(::open(name().c_str(), O_RDWR | O_CLOEXEC));  // a reader of a file with mutexes locks them
+        if (!*fd) return fail_errno(errno, name(), "cannot open the database for locking");
+    }
+    const int descriptor = fd->get();
+    if (!lock_bytes(descriptor, F_WRLCK, lock_open, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
+    OpenLock open_lock(descriptor);
+    struct stat st {};
+    if (::fstat(descriptor, &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
+    const bool empty = st.st_size == 0;
+    bool first = false;
+    if (options.clear_if_first) {
+        auto claimed = claim_first(descriptor);
+        if (!claimed) return claimed.failure();
+        first = *claimed;
+    }
+    if (first && !empty) {
+        if (auto known = read_header(descriptor); !known && known.error().code == Code::corrupt) return known.failure();  // somebody's other file
+    }
+    if (first || (empty && options.create && !read_only_)) {
+        if (auto made = write_new(descriptor, options); !made) return made;
+    }
+    auto header = read_header(descriptor);
+    if (!header) return header.failure();
+    if (header->mutex_size != 0 && !first) {
+        // A file with mutexes that nobody uses may have been left by another boot: its mutexes are made anew.
+        auto claimed = claim_first(descriptor);
+        if (!claimed) return claimed.failure();
+        first = *claimed;
+    }
+    clear_if_first_ = options.clear_if_first || header->mutex_size != 0;
+    if (auto adopted = adopt(std::move(*fd), *header, first); !adopted) return adopted;
+    if (clear_if_first_ && !lock_bytes(descriptor, F_RDLCK, lock_active, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
+    return {};
+}
+
+Result<void> FileDatabase::reopen_after_fork() {
+    ATOLL_ASSERT(!any_held());
+    // The map, the descriptor and the mutexes serve the child as they are; fcntl locks are not inherited.
+    if (clear_if_first_ && !lock_bytes(mapping_.fd(), F_RDLCK, lock_active, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
+    return {};
+}
+
+}  // namespace Atoll::tdb
