@@ -54,6 +54,12 @@ constexpr size_t max_free_list_search = 64;             // free records of a TDB
 constexpr uint64_t max_tdb_growth = 16u << 20;          // bytes by which a TDB file grows beyond what is asked for
 constexpr uint64_t max_tdb_record = 256u << 20;         // bytes of key and value; Code::no_space
 
+// Messages between processes
+constexpr size_t max_message = 16u << 20;               // bytes of one message; not sent
+constexpr size_t max_message_inline = 32 * 1024;        // bytes in a datagram; larger ones go in a memfd
+constexpr size_t max_message_descriptors = 8;           // with one message; not sent
+constexpr size_t max_queued_messages = 1024;            // waiting in the sender for receivers that are behind; busy
+
 // Processes
 constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
 constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends

@@ -1,0 +1,46 @@
+#include "tdb/messaging/server_id.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "base/random.h"
+
+namespace Atoll::messaging {
+
+ServerId ServerId::make(ProcessClass process_class) {
+    ServerId id;
+    id.pid = static_cast<uint64_t>(getpid());
+    id.unique_id = (random_u64() & ~uint64_t{0xFF}) | static_cast<uint8_t>(process_class);
+    return id;
+}
+
+std::string to_string(const ServerId& id) {
+    if (id.node == ServerId::this_node) return fmt::format("{}.{:016x}", id.pid, id.unique_id);
+    return fmt::format("{}:{}.{:016x}", id.node, id.pid, id.unique_id);
+}
+
+namespace {
+
+template <class T>
+bool take_number(std::string_view text, int base, T& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::optional<ServerId> parse_server_id(std::string_view text) {
+    ServerId id;
+    if (const size_t colon = text.find(':'); colon != text.npos) {
+        if (!take_number(text.substr(0, colon), 10, id.node)) return std::nullopt;
+        text.remove_prefix(colon + 1);
+    }
+    const size_t dot = text.find('.');
+    if (dot == text.npos || text.size() - dot != 17) return std::nullopt;
+    if (!take_number(text.substr(0, dot), 10, id.pid) || !take_number(text.substr(dot + 1), 16, id.unique_id)) return std::nullopt;
+    return id;
+}
+
+}  // namespace Atoll::messaging
