@@ -46,7 +46,7 @@ class Acceptor {
     Result<Step, NtStatus> take_ntlm(Bytes message);
     Result<std::vector<uint8_t>, NtStatus> challenge(Bytes negotiate);
     Result<Step, NtStatus> authenticate(Bytes message);
-    std::vector<uint8_t> wrap(Bytes message, NegState state) const;
+    std::vector<uint8_t> wrap(Bytes message, NegState state);
 
     ServerNames names_;
     State state_ = State::start;

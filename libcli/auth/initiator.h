@@ -33,7 +33,8 @@ class Initiator {
     // The answer to the server's challenge (the blob that comes with MORE_PROCESSING_REQUIRED). LOGON_FAILURE: the server rejects or wants
     // another mechanism; INVALID_PARAMETER: malformed.
     Result<std::vector<uint8_t>, NtStatus> answer(Bytes token);
-    // Checks the blob that comes with success: ACCESS_DENIED if the server's mechListMIC is wrong, or is missing though it must be there.
+    // Checks the blob that comes with success: ACCESS_DENIED if the server's mechListMIC is wrong. It may be missing: with the one
+    // mechanism that is offered there is nothing to protect (RFC 4178 5).
     // `trusted` false (guest, anonymous): there is no shared key, so none is checked.
     Result<void, NtStatus> finish(Bytes token, bool trusted);
 

@@ -118,6 +118,8 @@ std::array<uint8_t, 24> ntlm_v1_response(const NtHash& hash, const Challenge& ch
     return response;
 }
 
+Digest session_base_key_v1(const NtHash& hash) { return md4(hash); }
+
 Challenge ntlm2_session_challenge(const Challenge& server_challenge, const Challenge& client_challenge) {
     const Digest digest = md5({server_challenge, client_challenge});
     Challenge out;

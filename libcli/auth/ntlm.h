@@ -34,6 +34,7 @@ Digest session_base_key_v2(const Digest& ntowf, const Digest& proof);
 
 // NTLMv1 (MS-NLMP 3.3.1): DESL of the hash and an 8-byte challenge.
 std::array<uint8_t, 24> ntlm_v1_response(const NtHash& hash, const Challenge& challenge);
+Digest session_base_key_v1(const NtHash& hash);  // MD4 of the hash
 // What DESL is taken of with extended session security: MD5(server challenge, client challenge)[0..7].
 Challenge ntlm2_session_challenge(const Challenge& server_challenge, const Challenge& client_challenge);
 
