@@ -1,0 +1,116 @@
+"""Boots the Linux kernel of linux-image-6.12-amd64 in QEMU to run a shell script whose mounts are the kernel's own SMB client's.
+
+    status, console = Guest(tree=tarball).run(script, seconds=300)
+
+The guest is an initramfs of static busybox, the modules that the client needs and a short /init. It sees the host's loopback as 10.0.2.2 and ends by
+itself. The script runs with `sh -e`; what it prints is the console, its exit status is the guest's.
+"""
+
+import glob
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+from accounts import HarnessError
+
+HOST = "10.0.2.2"
+RELEASE_PREFIX = "6.12"
+# The client asks the kernel for its ciphers and hashes by name; with no module loader in the guest they are loaded before it.
+MODULES = ["virtio_pci", "virtio_net", "nls_utf8", "md5", "hmac", "sha256_generic", "sha512_generic", "aes_generic", "cmac", "ecb", "ctr", "ccm", "gcm",
+           "ghash_generic", "cifs"]
+END = "guest: exit status "
+
+INIT = f"""#!/bin/sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+while read module; do insmod /modules/$module || echo "guest: cannot load $module"; done </modules/order
+ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0
+sh -e /workload 2>&1
+echo "{END}$?"
+poweroff -f
+"""
+
+
+def kernel():
+    """(release, path) of the newest 6.12 kernel in /boot."""
+    images = sorted(glob.glob(f"/boot/vmlinuz-{RELEASE_PREFIX}*"))
+    if not images:
+        raise HarnessError(f"no kernel /boot/vmlinuz-{RELEASE_PREFIX}* (package linux-image-6.12-amd64)")
+    return os.path.basename(images[-1])[len("vmlinuz-"):], images[-1]
+
+
+def module_files(release):
+    """The modules' files in the order in which they can be loaded; what is built into the kernel is left out."""
+    files = []
+    for module in MODULES:
+        listing = subprocess.run(["modprobe", "--set-version", release, "--show-depends", module], capture_output=True, text=True, timeout=60)
+        if listing.returncode != 0:
+            raise HarnessError(f"kernel {release} has no module {module}: {listing.stderr.strip()}")
+        for line in listing.stdout.splitlines():
+            words = line.split()
+            if words and words[0] == "insmod" and words[1] not in files:
+                files.append(words[1])
+    return files
+
+
+class Guest:
+    """files: {name: bytes or path} that the guest finds in /host. cores: how many the guest has."""
+
+    def __init__(self, files=None, memory=768, cores=1):
+        self.files, self.memory, self.cores = files or {}, memory, cores
+        for program in ("qemu-system-x86_64", "cpio", "modprobe"):
+            if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
+                raise HarnessError(f"{program} is not installed")
+
+    def build(self, top, script):
+        """Makes top/initramfs and returns the kernel's path."""
+        release, image = kernel()
+        root = top / "root"
+        for name in ("bin", "proc", "sys", "dev", "modules", "host", "mnt", "tmp"):
+            (root / name).mkdir(parents=True)
+        shutil.copy("/bin/busybox", root / "bin" / "busybox")
+        (root / "bin" / "sh").symlink_to("busybox")
+        order = []
+        for file in module_files(release):
+            name = re.sub(r"\.xz$", "", os.path.basename(file))
+            data = pathlib.Path(file).read_bytes()
+            (root / "modules" / name).write_bytes(lzma.decompress(data) if file.endswith(".xz") else data)
+            order.append(name)
+        (root / "modules" / "order").write_text("\n".join(order) + "\n")
+        for name, content in self.files.items():
+            if isinstance(content, bytes):
+                (root / "host" / name).write_bytes(content)
+            else:
+                shutil.copy(content, root / "host" / name)
+        (root / "workload").write_text(script)
+        (root / "init").write_text(INIT)
+        (root / "init").chmod(0o755)
+        names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
+        with open(top / "initramfs", "wb") as archive:
+            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), stdout=archive, cwd=root, check=True)
+        shutil.rmtree(root)
+        return image
+
+    def run(self, script, seconds):
+        """(exit status of the script, console). The status is None when the guest did not come to its end."""
+        top = pathlib.Path(tempfile.mkdtemp(prefix="atoll-guest-", dir=os.environ.get("ATOLL_TEST_DIR")))
+        try:
+            image = self.build(top, script)
+            command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
+                       "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
+                       "-append", "console=ttyS0 quiet panic=-1 loglevel=3", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
+            try:
+                run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+                console, error = run.stdout, run.stderr
+            except subprocess.TimeoutExpired as late:
+                console, error = late.stdout or b"", f"\nguest: not at its end after {seconds} s".encode()
+            text = (console + error).decode(errors="replace").replace("\r", "")
+            ends = re.findall(rf"^{END}(\d+)$", text, re.MULTILINE)
+            return (int(ends[-1]) if ends else None), text
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
