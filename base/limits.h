@@ -39,6 +39,12 @@ constexpr size_t max_connections_per_client = 32;       // channels of one clien
 
 // Databases
 constexpr size_t max_held_records = 32;                 // record locks that one process holds at once; asserted
+constexpr unsigned max_lock_deadlock_retries = 10000;   // of an fcntl lock, 1 ms apart; then Code::io
+constexpr size_t max_dead_records = 2;                  // of one chain of a TDB file, kept for its next store; more go to the free list
+constexpr size_t max_free_list_search = 64;             // free records of a TDB file looked at for the best fit once one fits
+constexpr uint64_t max_tdb_growth = 16u << 20;          // bytes by which a TDB file grows beyond what is asked for
+constexpr uint64_t max_tdb_record = 256u << 20;         // bytes of key and value; Code::no_space
+
 // smb.conf
 constexpr size_t max_config_file = 4u << 20;              // bytes of one file; beyond: not loaded
 constexpr size_t max_config_line = 64 * 1024;            // bytes of one line with its continuations; beyond: not loaded
@@ -48,11 +54,6 @@ constexpr size_t max_config_sections = 16384;            // sections of one conf
 constexpr size_t max_config_warnings = 256;              // kept of one load; the rest is counted
 constexpr size_t max_expanded_value = 64 * 1024;         // bytes of a value with its macros expanded; cut there
 constexpr size_t max_name_patterns = 1024;               // of one veto or hide list; the rest is not taken
-constexpr unsigned max_lock_deadlock_retries = 10000;   // of an fcntl lock, 1 ms apart; then Code::io
-constexpr size_t max_dead_records = 2;                  // of one chain of a TDB file, kept for its next store; more go to the free list
-constexpr size_t max_free_list_search = 64;             // free records of a TDB file looked at for the best fit once one fits
-constexpr uint64_t max_tdb_growth = 16u << 20;          // bytes by which a TDB file grows beyond what is asked for
-constexpr uint64_t max_tdb_record = 256u << 20;         // bytes of key and value; Code::no_space
 
 // Messages between processes
 constexpr size_t max_message = 16u << 20;               // bytes of one message; not sent

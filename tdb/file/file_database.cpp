@@ -91,15 +91,18 @@ Result<Offset> FileDatabase::follow(Offset link, uint32_t chain) {
     if (offset == 0) return offset;
     if (__builtin_expect(!space_.is_record(offset), 0)) return bad_chain(chain);
     const RecordHeader& record = mapping_.record(offset);
-    const uint64_t used = uint64_t{record.key_len} + record.data_len;
-    if (__builtin_expect((record.magic != record_live && record.magic != record_dead) || used > record.rec_len, 0)) return bad_chain(chain);
+    if (__builtin_expect(record.magic != record_live, 0)) {
+        if (record.magic != record_dead) return bad_chain(chain);
+    } else if (__builtin_expect(uint64_t{record.key_len} + record.data_len + sizeof(Tailer) > record.rec_len, 0)) {
+        return bad_chain(chain);
+    }
     return offset;
 }
 
 Result<Offset> FileDatabase::find(Bytes key, uint32_t hash) {
     const uint32_t chain = chain_of(hash);
     Offset link = chain_head(chain);
-    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         auto offset = follow(link, chain);
         if (!offset || *offset == 0) return offset;
         const RecordHeader& record = mapping_.record(*offset);
@@ -116,7 +119,7 @@ Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint6
     const uint32_t chain = chain_of(hash);
     Found found;
     Offset link = chain_head(chain);
-    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return found;
@@ -156,7 +159,7 @@ Result<void> FileDatabase::purge(uint32_t chain, uint64_t surplus) {
     auto guard = space_.lock();
     if (!guard) return guard.failure();
     Offset link = chain_head(chain);
-    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0 && surplus > 0; steps--) {
+    for (Steps steps; surplus > 0 && steps.next(mapping_);) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return {};
@@ -206,14 +209,16 @@ Result<void> FileDatabase::repair_chain(uint32_t chain) {
     log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
     auto structure = space_.lock();  // and what it left of the file's structure, if it held this lock too
     if (!structure) return structure.failure();
-    const uint64_t most = mapping_.size() / sizeof(RecordHeader) + 1;
     Offset link = chain_head(chain);
-    for (uint64_t steps = most; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return {};
-        if (mapping_.record(*offset).magic == record_live) {
-            if (auto buried = bury_copies_behind(*offset, chain, most); !buried) return buried;
+        RecordHeader& record = mapping_.record(*offset);
+        if (record.magic == record_live) {
+            if (auto buried = bury_copies_behind(*offset, chain); !buried) return buried;
+        } else {
+            record.key_len = record.data_len = 0;  // it may have been half filled
         }
         link = next_word(*offset);
     }
@@ -221,10 +226,10 @@ Result<void> FileDatabase::repair_chain(uint32_t chain) {
 }
 
 // Behind the live record of a key no other of it may stand: as readers take the first, it is the one that stays.
-Result<void> FileDatabase::bury_copies_behind(Offset record, uint32_t chain, uint64_t steps) {
+Result<void> FileDatabase::bury_copies_behind(Offset record, uint32_t chain) {
     const Bytes key = key_of(record);
     Offset link = next_word(record);
-    for (; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         auto other = follow(link, chain);
         if (!other) return other.failure();
         if (*other == 0) return {};
@@ -324,7 +329,7 @@ Result<void> FileDatabase::copy_chain(uint32_t chain, Buffer& copies) {
     if (!guard) return guard.failure();
     ByteWriter out(copies);
     Offset link = chain_head(chain);
-    for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return {};
@@ -374,8 +379,8 @@ Result<void> FileDatabase::wipe() {
         if (!guard) return guard.failure();
         uint64_t buried = 0;
         Offset link = chain_head(chain);
-        for (uint64_t steps = mapping_.size() / sizeof(RecordHeader) + 1;; steps--) {
-            if (steps == 0) return bad_chain(chain);
+        for (Steps steps;;) {
+            if (!steps.next(mapping_)) return bad_chain(chain);
             auto offset = follow(link, chain);
             if (!offset) return offset.failure();
             if (*offset == 0) break;

@@ -112,7 +112,7 @@ class FileDatabase final : public Database {
     void release_chain(uint32_t chain);
     Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
     Result<void> repair_chain(uint32_t chain);
-    Result<void> bury_copies_behind(Offset record, uint32_t chain, uint64_t steps);
+    Result<void> bury_copies_behind(Offset record, uint32_t chain);
 
     Failure<Error> bad_chain(uint32_t chain) const;
     // The record at a link of a chain, checked to be one. 0: the chain ends.

@@ -63,11 +63,11 @@ void FreeList::absorb(Offset left, Offset right) {
 Result<FreeList::Candidate> FreeList::find(uint32_t rec_len, bool& merged) {
     Candidate best;
     Offset link = free_list_head;
-    uint64_t steps = mapping_.size() / min_record + 1;
+    Steps steps;
     for (size_t seen = 0;; seen++) {
         const Offset offset = mapping_.load(link);
         if (offset == 0) return best;
-        if (steps-- == 0) return fail(Code::corrupt, mapping_.name(), "the free list has a loop");
+        if (!steps.next(mapping_)) return fail(Code::corrupt, mapping_.name(), "the free list has a loop");
         if (!is_record(offset) || mapping_.record(offset).magic != record_free) {
             return fail(Code::corrupt, mapping_.name(), "the free list points to what is not a free record");
         }
@@ -154,7 +154,7 @@ Result<Offset> FreeList::take(uint64_t payload, uint32_t hash) {
 Result<bool> FreeList::is_in_chain(Offset offset) {
     const uint32_t hash_size = mapping_.header().hash_size;
     Offset link = chain_head(mapping_.record(offset).full_hash % hash_size);
-    for (uint64_t steps = mapping_.size() / min_record + 1; steps > 0; steps--) {
+    for (Steps steps; steps.next(mapping_);) {
         const Offset at = mapping_.load(link);
         if (at == 0) return false;
         if (at == offset) return true;

@@ -63,4 +63,13 @@ class Mapping {
     bool writable_ = false;
 };
 
+// Bounds a walk along links: records do not overlap, so one that has met more of them than the file can hold goes in a circle.
+class Steps {
+ public:
+    [[nodiscard]] bool next(const Mapping& mapping) { return ++taken_ * sizeof(RecordHeader) <= mapping.size() + sizeof(RecordHeader); }
+
+ private:
+    uint64_t taken_ = 0;
+};
+
 }  // namespace Atoll::tdb
