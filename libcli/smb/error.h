@@ -25,8 +25,8 @@ struct ErrorResponse {
     [[nodiscard]] std::optional<Bytes> data(ErrorId id = ErrorId::default_id) const;
 };
 
-// True if a message with this header is answered by an ERROR body: all errors and warnings but those that come with the
-// command's own response (MS-SMB2 3.3.4.4).
+// True if a response with this command and status carries an ERROR body and not the command's own (MS-SMB2 3.3.4.4). A failed
+// COPYCHUNK (INVALID_PARAMETER) may carry either: its StructureSize tells.
 bool has_error_body(Command command, NtStatus status);
 
 // The data of STOPPED_ON_SYMLINK (MS-SMB2 2.2.2.2.1).

@@ -111,18 +111,18 @@ std::optional<CompoundReader::Part> CompoundReader::next() {
     return part;
 }
 
-Result<ByteReader, NtStatus> open_body(Bytes message, uint16_t structure_size) {
+Result<ByteReader, NtStatus> open_body(Bytes message, uint16_t structure_size, NtStatus error) {
     const size_t fixed = structure_size & ~size_t{1};
-    if (message.size() < header_size + fixed) return NtStatus::INVALID_PARAMETER;
+    if (message.size() < header_size + fixed) return error;
     ByteReader in(message);
     in.skip(header_size);
-    if (in.u16() != structure_size) return NtStatus::INVALID_PARAMETER;
+    if (in.u16() != structure_size) return error;
     return in;
 }
 
-Result<Bytes, NtStatus> body_buffer(Bytes message, size_t offset, size_t length, size_t first) {
+Result<Bytes, NtStatus> body_buffer(Bytes message, size_t offset, size_t length, size_t first, NtStatus error) {
     if (length == 0) return Bytes{};
-    if (offset < first || offset > message.size() || length > message.size() - offset) return NtStatus::INVALID_PARAMETER;
+    if (offset < first || offset > message.size() || length > message.size() - offset) return error;
     return message.subspan(offset, length);
 }
 

@@ -146,12 +146,13 @@ class CompoundReader {
 };
 
 // The body of a message, positioned after its StructureSize; for the decoders of this room and for tests.
-// Fails with INVALID_PARAMETER if the message is shorter than header + (structure_size & ~1) or StructureSize is another.
-Result<ByteReader, NtStatus> open_body(Bytes message, uint16_t structure_size);
+// Fails with `error` if the message is shorter than header + (structure_size & ~1) or StructureSize is another.
+Result<ByteReader, NtStatus> open_body(Bytes message, uint16_t structure_size, NtStatus error = NtStatus::INVALID_PARAMETER);
 
 // A buffer that a message names by offset (from its header) and length. An empty one may have any offset. `first` is the lowest offset
-// allowed, the end of the fixed part. Fails with INVALID_PARAMETER.
-Result<Bytes, NtStatus> body_buffer(Bytes message, size_t offset, size_t length, size_t first);
+// allowed, the end of the fixed part. Fails with `error`.
+Result<Bytes, NtStatus> body_buffer(Bytes message, size_t offset, size_t length, size_t first,
+                                    NtStatus error = NtStatus::INVALID_PARAMETER);
 
 // MS-SMB2 2.2.41. The encrypted message follows; the authenticated data are the 32 bytes from nonce on.
 struct TransformHeader {

@@ -64,7 +64,6 @@ struct IoctlRequest {
     ControlCode ctl_code{};
     FileId file_id;
     Bytes input;
-    Bytes output;  // of no FSCTL; kept because MS-SMB2 3.3.5.15 checks it
     uint32_t max_input_response = 0;
     uint32_t max_output_response = 0;
     uint32_t flags = 0;
