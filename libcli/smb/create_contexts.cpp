@@ -199,7 +199,7 @@ class ListBuilder {
     void add(std::string_view name, F data) {
         out_.align(8);
         const size_t start = out_.position();
-        if (last_) out_.patch_u32(*last_, static_cast<uint32_t>(start - *last_));
+        if (last_ != none) out_.patch_u32(last_, static_cast<uint32_t>(start - last_));
         last_ = start;
         out_.u32(0);
         out_.u16(context_header_size);
@@ -220,7 +220,8 @@ class ListBuilder {
 
  private:
     ByteWriter& out_;
-    std::optional<size_t> last_;
+    static constexpr size_t none = ~size_t{0};
+    size_t last_ = none;  // where the last one began
 };
 
 }  // namespace
@@ -251,7 +252,7 @@ std::optional<CreateContextReader::Context> CreateContextReader::next() {
 void CreateContextWriter::add(Bytes name, Bytes data) {
     out_.align(8);
     const size_t start = out_.position();
-    if (last_) out_.patch_u32(*last_, static_cast<uint32_t>(start - *last_));
+    if (last_ != none) out_.patch_u32(last_, static_cast<uint32_t>(start - last_));
     last_ = start;
     out_.u32(0);
     out_.u16(context_header_size);

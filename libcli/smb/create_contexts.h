@@ -148,7 +148,8 @@ class CreateContextWriter {
 
  private:
     ByteWriter& out_;
-    std::optional<size_t> last_;
+    static constexpr size_t none = ~size_t{0};
+    size_t last_ = none;  // where the last one began
 };
 
 }  // namespace Atoll::smb

@@ -6,11 +6,11 @@ namespace Atoll::smb {
 
 bool EntryListWriter::begin(size_t size) {
     const size_t used = this->size();
-    const size_t padding = last_ ? (alignment_ - used % alignment_) % alignment_ : 0;
+    const size_t padding = last_ != none ? (alignment_ - used % alignment_) % alignment_ : 0;
     if (size > limit_ || used + padding > limit_ - size) return false;
     out_.zeros(padding);
     const size_t start = out_.position();
-    if (last_) out_.patch_u32(*last_, static_cast<uint32_t>(start - *last_));
+    if (last_ != none) out_.patch_u32(last_, static_cast<uint32_t>(start - last_));
     last_ = start;
     ++count_;
     out_.u32(0);

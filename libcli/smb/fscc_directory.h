@@ -30,7 +30,8 @@ class EntryListWriter {
     size_t start_;
     size_t limit_;
     size_t alignment_;
-    std::optional<size_t> last_;
+    static constexpr size_t none = ~size_t{0};
+    size_t last_ = none;  // where the last one began
     size_t count_ = 0;
 };
 
