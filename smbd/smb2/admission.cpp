@@ -1,0 +1,125 @@
+#include "smbd/smb2/admission.h"
+
+#include "libcli/smb/negotiate.h"
+#include "smbd/smb2/client.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/dispatch.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+// MS-SMB2 3.3.5.2.7.2: a related request goes on with the session and the tree of the one before it.
+NtStatus take_over_related(Request& request) {
+    Chain& chain = *request.chain;
+    if (!chain.is_related()) return NtStatus::SUCCESS;
+    if (!chain.related_possible()) return NtStatus::INVALID_PARAMETER;
+    request.header.session_id = chain.related.session_id;
+    request.header.tree_id = chain.related.tree_id;
+    return NtStatus::SUCCESS;
+}
+
+// MS-SMB2 3.3.5.2.4
+NtStatus verify_signature(Request& request) {
+    if (request.chain->sealed()) return NtStatus::SUCCESS;
+    const xsrv::Session* session = request.session.get();
+    if (!request.header.is_signed()) {
+        return session && session->signing_required ? NtStatus::ACCESS_DENIED : NtStatus::SUCCESS;
+    }
+    if (!session) return NtStatus::USER_SESSION_DELETED;
+    if (!session->signer) return session->state == xsrv::SessionState::in_progress ? NtStatus::NOT_SUPPORTED : NtStatus::SUCCESS;
+    return session->signer->verify(request.message) ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
+}
+
+// MS-SMB2 3.3.5.2.9
+NtStatus verify_session(Request& request) {
+    const xsrv::Session& session = *request.session;
+    const bool ends_something = request.header.command == smb::Command::logoff || request.header.command == smb::Command::close ||
+                                request.header.command == smb::Command::lock;
+    if (session.state == xsrv::SessionState::expired && !ends_something) return NtStatus::NETWORK_SESSION_EXPIRED;
+    if (session.encrypt_data && request.connection().is_smb3() && !request.chain->sealed()) return NtStatus::ACCESS_DENIED;
+    return NtStatus::SUCCESS;
+}
+
+// MS-SMB2 3.3.5.2.11
+NtStatus verify_tcon(Request& request) {
+    request.tcon = request.session->find_tcon(request.header.tree_id);
+    if (!request.tcon) return NtStatus::NETWORK_NAME_DELETED;
+    if (request.tcon->encrypt_data && !request.chain->sealed()) return NtStatus::ACCESS_DENIED;
+    return NtStatus::SUCCESS;
+}
+
+bool needs_session(const Request& request) {
+    switch (request.header.command) {
+        case smb::Command::negotiate:
+        case smb::Command::session_setup: return false;
+        case smb::Command::echo:  // MS-SMB2 3.3.5.17
+            return request.header.is_signed() || (!request.chain->sealed() && request.header.session_id != 0);
+        default: return true;
+    }
+}
+
+NtStatus refuse(Request& request, NtStatus status) {
+    request.session = nullptr;  // what is refused here is not answered in the session's name
+    request.tcon = nullptr;
+    return status;
+}
+
+}  // namespace
+
+NtStatus admit_request(Request& request) {
+    if (const NtStatus status = take_over_related(request); status != NtStatus::SUCCESS) return status;
+    request.session = request.connection().find_session(request.header.session_id);
+    if (!needs_session(request)) {
+        if (request.header.command == smb::Command::session_setup && !request.session) return NtStatus::SUCCESS;
+        if (!request.session) return NtStatus::SUCCESS;
+        const NtStatus status = verify_signature(request);
+        return status == NtStatus::SUCCESS ? status : refuse(request, status);
+    }
+    if (!request.session) return NtStatus::USER_SESSION_DELETED;
+    if (const NtStatus status = verify_signature(request); status != NtStatus::SUCCESS) return refuse(request, status);
+    if (const NtStatus status = verify_session(request); status != NtStatus::SUCCESS) return status;
+    if (needs_tcon(request.header.command)) return verify_tcon(request);
+    return NtStatus::SUCCESS;
+}
+
+bool may_cancel(Request& request) {
+    request.session = request.connection().find_session(request.header.session_id);
+    const bool allowed = !request.header.is_signed() || verify_signature(request) == NtStatus::SUCCESS;
+    request.session = nullptr;
+    return allowed;
+}
+
+bool sealed_part_allowed(const smb::Header& header, bool first, uint64_t sealing_session) {
+    if (first && header.is_related()) return false;
+    return (!first && header.is_related()) || header.session_id == sealing_session;
+}
+
+NtStatus check_credit_charge(const Request& request, uint64_t bytes) {
+    constexpr uint64_t unit = 65536;  // MS-SMB2 3.1.5.2
+    if (!request.connection().multi_credit()) return bytes <= unit ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+    const uint64_t charge = request.header.credit_charge == 0 ? 1 : request.header.credit_charge;
+    const uint64_t needed = bytes == 0 ? 1 : (bytes - 1) / unit + 1;
+    return needed <= charge ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+}
+
+NtStatus check_channel_sequence(Request& request, bool modifies) {
+    if (!request.connection().is_smb3() || !request.open) return NtStatus::SUCCESS;
+    xsrv::Open& open = *request.open;
+    const auto ahead = static_cast<uint16_t>(request.header.channel_sequence() - open.channel_sequence);
+    const bool stale = ahead > 0x7FFF;
+    if (!stale && ahead != 0) {
+        open.outstanding_pre_requests += open.outstanding_requests;
+        open.outstanding_requests = 0;
+        open.channel_sequence = request.header.channel_sequence();
+    }
+    const bool replay_too_early = request.header.is_replay() && open.outstanding_pre_requests != 0;
+    return modifies && (stale || replay_too_early) ? NtStatus::FILE_NOT_AVAILABLE : NtStatus::SUCCESS;
+}
+
+void write_error_body(ByteWriter& out) {
+    constexpr uint16_t structure_size = 9;  // MS-SMB2 2.2.2: ErrorContextCount, Reserved, ByteCount, and one byte of ErrorData
+    out.u16(structure_size);
+    out.zeros(7);
+}
+
+}  // namespace Atoll::smb2

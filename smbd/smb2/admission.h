@@ -1,0 +1,28 @@
+// What is checked of every request before its command looks at it: signature, session, sealing, tree connect (MS-SMB2 3.3.5.2.4 to
+// 3.3.5.2.11), and what every command checks in the same way.
+#pragma once
+
+#include "smbd/smb2/request.h"
+
+namespace Atoll::smb2 {
+
+// Finds request.session and request.tcon as the command needs them. A status other than SUCCESS is the answer.
+NtStatus admit_request(Request& request);
+
+// Whether a CANCEL, which is never answered, may be acted on.
+bool may_cancel(Request& request);
+
+// MS-SMB2 3.3.5.2.1.1: what a decrypted frame may hold; anything else ends the connection.
+bool sealed_part_allowed(const smb::Header& header, bool first, uint64_t sealing_session);
+
+// MS-SMB2 3.3.5.2.5: INVALID_PARAMETER unless the request's credit charge pays for a payload of `bytes`.
+NtStatus check_credit_charge(const Request& request, uint64_t bytes);
+
+// MS-SMB2 3.3.5.2.10, for commands that change what an open refers to (WRITE, SET_INFO, IOCTL): FILE_NOT_AVAILABLE for a stale
+// channel sequence. For others only the open's counters move.
+NtStatus check_channel_sequence(Request& request, bool modifies);
+
+// The body of an error response without error data (MS-SMB2 2.2.2).
+void write_error_body(ByteWriter& out);
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,286 @@
+// The way of a frame's requests: split, admitted, handled one after the other, answered in one frame (MS-SMB2 3.3.5.2, 3.3.4.1).
+#include "base/limits.h"
+#include "base/log.h"
+#include "libcli/smb/session.h"
+#include "smbd/smb2/admission.h"
+#include "smbd/smb2/client.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/request.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+constexpr size_t pool_threshold = 128 * 1024;      // bytes of a reply from which on the pool signs or seals it
+constexpr size_t single_credit_bytes = 64 * 1024;  // MS-SMB2 3.1.5.2
+constexpr size_t max_small_request = 68 * 1024;    // MS-SMB2 3.3.5.2
+
+// Commands whose requests may be larger than one credit pays for (MS-SMB2 3.3.5.2).
+bool may_be_large(smb::Command command) {
+    switch (command) {
+        case smb::Command::read:
+        case smb::Command::write:
+        case smb::Command::ioctl:
+        case smb::Command::query_directory:
+        case smb::Command::change_notify:
+        case smb::Command::query_info:
+        case smb::Command::set_info: return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+void Chain::begin(MutableBytes frame, const transport::ChunkRef& memory) {
+    frame_ = frame;
+    memory_ = memory;
+    sealed_ = false;
+    sealing_session_ = 0;
+    sealer_ = nullptr;
+    parts_.clear();
+    responses_.clear();
+    index_ = 0;
+    pending_ = false;
+    related = Related{};
+}
+
+bool Chain::accept_handed_over(MutableBytes frame) {
+    begin(frame, transport::ChunkRef());
+    smb::CompoundReader reader(frame);
+    const auto part = reader.next();
+    if (!part || part->header.command != smb::Command::session_setup) return false;
+    parts_.push_back({part->offset, part->message.size(), part->header.is_related()});
+    return !reader.next() && !reader.malformed();
+}
+
+bool Chain::accept(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t sealing_session) {
+    begin(frame, memory);
+    sealed_ = sealed;
+    sealing_session_ = sealing_session;
+    if (sealed) sealer_ = connection_.find_session(sealing_session);
+    smb::CompoundReader reader(frame);
+    while (const auto part = reader.next()) {
+        const smb::Header& header = part->header;
+        if (parts_.size() == limits::max_compound || header.is_response() || static_cast<uint16_t>(header.command) >= smb::command_count) return false;
+        const bool large = part->message.size() > max_small_request;
+        if (large && (!connection_.multi_credit() || !may_be_large(header.command))) return false;
+        if (sealed && !sealed_part_allowed(header, parts_.empty(), sealing_session)) return false;
+        if (header.command != smb::Command::cancel) {
+            const uint16_t charge = connection_.multi_credit() && header.credit_charge > 0 ? header.credit_charge : uint16_t{1};
+            if (!connection_.window().take(header.message_id, charge)) return false;
+        }
+        parts_.push_back({part->offset, part->message.size(), header.is_related()});
+    }
+    return !reader.malformed() && !parts_.empty();
+}
+
+void Chain::run() {
+    if (!reply_) reply_ = connection_.get_reply();
+    reply_->sealed = sealed_;
+    while (index_ < parts_.size() && !pending_ && !connection_.ended()) start_request();
+    if (!pending_) finish_chain();
+}
+
+void Chain::start_request() {
+    const Part& part = parts_[index_];
+    request_.message = Bytes(frame_).subspan(part.offset, part.length);
+    const auto header = smb::Header::decode(request_.message);
+    ATOLL_ASSERT(header.ok());
+    request_.header = *header;
+    request_.status = NtStatus::SUCCESS;
+    request_.async_id = 0;
+    request_.keep_body = false;
+    request_.end_session_after = false;
+    request_.abandon = nullptr;
+    request_.context = nullptr;
+    if (request_.header.command == smb::Command::cancel) {
+        if (may_cancel(request_)) connection_.cancel(request_.header);
+        index_++;
+        return;
+    }
+    reply_->out().append_zeros((8 - (reply_->size() - Reply::front) % 8) % 8);
+    responses_.push_back({reply_->size(), nullptr});
+    out_.emplace(reply_->out());
+    out_->zeros(smb::header_size);
+
+    in_handler_ = true;
+    NtStatus status = admit_request(request_);
+    if (status == NtStatus::SUCCESS) status = dispatch(request_);
+    in_handler_ = false;
+    if (status == NtStatus::PENDING) {
+        pending_ = true;
+    } else {
+        finish_request(status);
+    }
+}
+
+void Chain::completed(NtStatus status) {
+    ATOLL_ASSERT(pending_ && !in_handler_);
+    pending_ = false;
+    finish_request(status);
+    run();
+}
+
+bool Chain::must_sign(NtStatus status) const {
+    if (sealed_ || !request_.session || !request_.session->signer) return false;
+    if (status == NtStatus::PENDING) return false;
+    if (request_.header.command == smb::Command::session_setup) return status == NtStatus::SUCCESS || request_.header.is_signed();
+    return request_.header.is_signed() || request_.session->signing_required;
+}
+
+// The response is complete: its header, its place in the chain, and what later related requests take over from it.
+void Chain::finish_request(NtStatus status) {
+    Response& response = responses_.back();
+    if (status != NtStatus::SUCCESS && !request_.keep_body) {
+        reply_->drop_payload();
+        reply_->out().resize(response.start + smb::header_size);
+        write_error_body(*out_);
+    }
+    const uint16_t wanted = request_.async_id != 0 ? uint16_t{0} : std::max<uint16_t>(request_.header.credits, 1);
+    const uint16_t credits = wanted > 0 ? connection_.window().grant(wanted) : uint16_t{0};
+    write_response_header(status, credits);
+    if (must_sign(status)) response.signer = request_.session;
+
+    const bool failed = is_error(status) && status != NtStatus::MORE_PROCESSING_REQUIRED;
+    related.session_id = request_.header.session_id;
+    related.tree_id = request_.header.tree_id;
+    related.status = failed ? status : NtStatus::SUCCESS;
+    if (request_.open) {
+        related.open = request_.open;
+        related.has_file = true;
+    } else if (request_.header.command == smb::Command::create) {
+        related.open = nullptr;
+        related.has_file = true;
+    }
+    after_response(request_, reply_->out().bytes().subspan(response.start), status);
+    request_.session = nullptr;
+    request_.tcon = nullptr;
+    request_.open = nullptr;
+    index_++;
+}
+
+void Chain::write_response_header(NtStatus status, uint16_t credits) {
+    const Response& response = responses_.back();
+    smb::Header header;
+    header.credit_charge = request_.header.credit_charge;
+    header.status = status;
+    header.command = request_.header.command;
+    header.credits = credits;
+    header.flags = smb::header_flags::server_to_redir | (request_.header.flags & smb::header_flags::priority_mask);
+    if (request_.header.is_related()) header.flags |= smb::header_flags::related_operations;
+    if (must_sign(status)) header.flags |= smb::header_flags::is_signed;
+    header.message_id = request_.header.message_id;
+    header.session_id = request_.header.session_id;
+    if (request_.async_id != 0) {
+        header.flags |= smb::header_flags::async_command;
+        header.async_id = request_.async_id;
+    } else {
+        header.process_id = request_.header.process_id;
+        header.tree_id = request_.header.tree_id;
+    }
+    Buffer& scratch = connection_.scratch();
+    scratch.clear();
+    ByteWriter writer(scratch);
+    header.encode(writer);
+    std::memcpy(reply_->out().data() + response.start, scratch.data(), smb::header_size);
+    if (responses_.size() > 1) {
+        const size_t previous = responses_[responses_.size() - 2].start;
+        constexpr size_t next_command_offset = 20;
+        store_le<uint32_t>(reply_->out().data() + previous + next_command_offset, static_cast<uint32_t>(response.start - previous));
+    }
+}
+
+// MS-SMB2 3.3.4.2. A request before the last of its chain waits without one: its answer and those after it go out together.
+void Chain::send_interim() {
+    if (!pending_ || request_.async_id != 0 || !is_last()) return;
+    request_.async_id = connection_.next_async_id();
+    Buffer& out = reply_->out();
+    out.resize(responses_.back().start + smb::header_size);
+    write_error_body(*out_);
+    const uint16_t credits = connection_.window().grant(std::max<uint16_t>(request_.header.credits, 1));
+    write_response_header(NtStatus::PENDING, credits);
+    protect();
+    queue_reply();
+    responses_.clear();
+    reply_ = connection_.get_reply();
+    reply_->sealed = sealed_;
+    responses_.push_back({reply_->size(), nullptr});
+    out_.emplace(reply_->out());
+    out_->zeros(smb::header_size);
+}
+
+void Chain::finish_chain() {
+    memory_ = transport::ChunkRef();
+    if (reply_->empty() || connection_.ended()) {
+        connection_.put_reply(reply_);
+        reply_ = nullptr;
+        connection_.put_chain(this);
+        return;
+    }
+    bool signs = false;
+    for (const Response& response : responses_) signs = signs || response.signer;
+    const size_t bytes = reply_->size() + reply_->payload().size();
+    if ((signs || sealed_) && bytes >= pool_threshold) {
+        connection_.client().pool().submit(protect_job_);
+        return;
+    }
+    protect();
+    protected_on_pool();
+}
+
+// Signs each response, or seals the frame. On the main thread or on a pool thread, while nobody else touches the reply.
+void Chain::protect() {
+    const MutableBytes all = reply_->out().mutable_bytes();
+    if (sealed_) {
+        const MutableBytes parts[] = {all.subspan(Reply::front), reply_->payload_bytes()};
+        const auto header = all.subspan(transport::header_size).first<smb::TransformHeader::size>();
+        sealer_->sealer->seal(header, std::span(parts, reply_->payload().empty() ? 1 : 2));
+        return;
+    }
+    for (size_t i = 0; i < responses_.size(); i++) {
+        if (!responses_[i].signer) continue;
+        const bool last = i + 1 == responses_.size();
+        const size_t end = last ? all.size() : responses_[i + 1].start;
+        const Bytes rest[] = {reply_->payload()};
+        responses_[i].signer->signer->sign(all.subspan(responses_[i].start, end - responses_[i].start), std::span(rest, last && !rest[0].empty() ? 1 : 0));
+    }
+}
+
+void Chain::queue_reply() { connection_.send(*std::exchange(reply_, nullptr)); }
+
+void Chain::protected_on_pool() {
+    if (connection_.ended()) {
+        connection_.put_reply(std::exchange(reply_, nullptr));
+    } else {
+        queue_reply();
+    }
+    responses_.clear();
+    sealer_ = nullptr;
+    connection_.put_chain(this);
+}
+
+void Chain::abandon() {
+    if (pending_ && request_.abandon) request_.abandon(request_);
+}
+
+void PoolWork::done() {
+    finish(*request, *this);
+}
+
+Connection& Request::connection() const { return chain->connection(); }
+ByteWriter& Request::out() { return chain->out(); }
+Reply& Request::reply() { return chain->reply(); }
+void Request::complete(NtStatus with) { chain->completed(with); }
+
+NtStatus Request::run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, PoolWork&)) {
+    work.request = this;
+    work.work = run;
+    work.finish = finish;
+    work.identity = &tcon->identity;
+    work.file = open->file;
+    work.file->begin_job();
+    connection().client().pool().submit(work);
+    return NtStatus::PENDING;
+}
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,137 @@
+#include "smbd/smb2/client.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/loop/identity.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+// Requests, responses and payloads live in chunks and pools of the connection; a session that ends takes its opens with it as the user
+// that it was, so that delete-on-close has that user's rights and no others.
+void act_as(const xsrv::Tcon& tcon) {
+    if (!loop::take_identity(tcon.identity)) log_error("cannot act as uid {} for the end of a tree connect", tcon.identity.uid);
+}
+
+fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, id.unique_id}; }
+
+}  // namespace
+
+Result<std::unique_ptr<ClientProcess>> ClientProcess::create(ProcessContext context) {
+    auto tables = xsrv::Tables::open(context.configuration->global().lock_directory, context.messaging.self());
+    if (!tables.ok()) return tables.failure();
+    return std::unique_ptr<ClientProcess>(std::make_unique<Client>(std::move(context), std::move(*tables)));
+}
+
+Client::Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables) : context_(std::move(context)), tables_(std::move(tables)) {
+    messaging::Messaging& messaging = context_.messaging;
+    file_system_ = fsa::FileSystem::create({
+        .locking = tables_->locking(),
+        .self = holder_of(messaging.self()),
+        .holder_exists = [&messaging](const fsa::Holder& holder) { return messaging.exists({holder.node, holder.pid, holder.unique_id}); },
+    });
+}
+
+Client::~Client() { *alive_ = false; }
+
+uint32_t Client::max_credits() const { return configuration().global().smb2_max_credits; }
+
+Result<void, NtStatus> Client::take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
+                                            Bytes frame, Bytes unread) {
+    if (connections_.size() >= limits::max_connections_per_client) return NtStatus::INSUFFICIENT_RESOURCES;
+    auto connection = std::make_unique<Connection>(*this, std::move(channel), std::move(socket));
+    Connection& taken = *connection;
+    connections_.push_back(std::move(connection));
+    Buffer setup;
+    setup.assign(frame);
+    if (!taken.finish_handed_over(setup.mutable_bytes(), {std::move(grant), session_preauth_hash})) {
+        connections_.pop_back();
+        return NtStatus::INVALID_PARAMETER;
+    }
+    taken.start(unread);
+    return {};
+}
+
+void Client::reload(std::shared_ptr<const conf::Configuration> configuration) {
+    context_.configuration = std::move(configuration);
+    for (const auto& connection : connections_) {
+        for (const auto& [id, session] : std::map(connection->sessions)) {
+            for (const auto& [tree_id, tcon] : std::map(session->tcons)) {
+                const bool gone = tcon->conf && !tcon->is_home && !context_.configuration->find_share(tcon->share_name);
+                if (gone) end_tcon(*session, *tcon);
+            }
+        }
+    }
+    loop::take_root();
+}
+
+void Client::shutdown() {
+    for (const auto& connection : connections_) connection->close("the server ends");
+}
+
+Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info) {
+    const xsrv::Ref<xsrv::Open> keep(&open);
+    fsa::Open* file = std::exchange(open.file, nullptr);
+    ATOLL_ASSERT(file != nullptr);
+    const auto closed = file_system_->close(*file, info);
+    tables_->remove_open(open.persistent_id);
+    open.tcon->open_count--;
+    opens_.remove(open);
+    return closed;
+}
+
+void Client::close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon) {
+    opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
+        if (open->session.get() != &session || (tcon && open->tcon.get() != tcon)) return;
+        act_as(*open->tcon);
+        if (const auto closed = close_open(*open); !closed.ok()) log_warning("closing a file at the end of its tree connect: {}", to_string(closed.error()));
+    });
+}
+
+void Client::end_tcon(xsrv::Session& session, xsrv::Tcon& tcon) {
+    const xsrv::Ref<xsrv::Tcon> keep(&tcon);
+    close_opens(session, &tcon);
+    loop::take_root();
+    tables_->remove_tcon(session.id, tcon.id);
+    session.tcons.erase(tcon.id);
+}
+
+void Client::end_session(xsrv::Session& session) {
+    const xsrv::Ref<xsrv::Session> keep(&session);
+    close_opens(session, nullptr);
+    loop::take_root();
+    for (const auto& [id, tcon] : session.tcons) tables_->remove_tcon(session.id, id);
+    session.tcons.clear();
+    session.state = xsrv::SessionState::expired;
+    tables_->remove_session(session.id);
+    for (const auto& connection : connections_) {
+        connection->sessions.erase(session.id);
+        connection->logons.erase(session.id);
+    }
+}
+
+void Client::connection_ended(Connection& connection) {
+    const auto sessions = connection.sessions;
+    connection.sessions.clear();
+    for (const auto& [id, session] : sessions) {
+        const bool elsewhere = std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) { return other->sessions.contains(id); });
+        if (!elsewhere) end_session(*session);
+    }
+}
+
+void Client::reap_later() {
+    if (reaping_) return;
+    reaping_ = true;
+    context_.loop.post([this, alive = alive_] {
+        if (*alive) reap();
+    });
+}
+
+void Client::reap() {
+    reaping_ = false;
+    std::erase_if(connections_, [](const auto& connection) { return connection->is_gone(); });
+    if (connections_.empty() && context_.on_idle) context_.on_idle();
+}
+
+}  // namespace Atoll::smb2

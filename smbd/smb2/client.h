@@ -1,0 +1,63 @@
+// The one implementation of ClientProcess: what the handlers of one process share, and how its objects begin and end.
+// Main thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "smbd/fsa/fsa.h"
+#include "smbd/smb2/client_process.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/xsrv/open.h"
+#include "smbd/xsrv/session.h"
+#include "smbd/xsrv/tables.h"
+#include "smbd/xsrv/tcon.h"
+
+namespace Atoll::smb2 {
+
+class Client final : public ClientProcess {
+ public:
+    Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables);
+    ~Client() override;
+
+    Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant, Bytes frame,
+                                        Bytes unread) override;
+    void reload(std::shared_ptr<const conf::Configuration> configuration) override;
+    void shutdown() override;
+
+    loop::Loop& loop() { return context_.loop; }
+    loop::WorkerPool& pool() { return context_.pool; }
+    LogonVerifier& verifier() { return context_.verifier; }
+    const conf::Configuration& configuration() const { return *context_.configuration; }
+    std::shared_ptr<const conf::Configuration> shared_configuration() const { return context_.configuration; }
+    xsrv::OpenTable& opens() { return opens_; }
+    xsrv::Tables& tables() { return *tables_; }
+    fsa::FileSystem& file_system() { return *file_system_; }
+    [[nodiscard]] uint32_t max_credits() const;
+
+    std::string& path_scratch() { return path_scratch_; }
+
+    // --- How objects end; each also takes its record out of its table.
+    void end_session(xsrv::Session& session);                        // and all its tree connects and opens
+    void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);         // and all its opens
+    Result<void, NtStatus> close_open(xsrv::Open& open, fsa::FileInfo* info = nullptr);
+    void connection_ended(Connection& connection);                   // sessions that have no other channel end
+    // Removes connections that have ended and that nothing refers to, soon.
+    void reap_later();
+
+ private:
+    void reap();
+    void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
+
+    ProcessContext context_;
+    std::unique_ptr<xsrv::Tables> tables_;
+    std::unique_ptr<fsa::FileSystem> file_system_;
+    xsrv::OpenTable opens_;
+    std::vector<std::unique_ptr<Connection>> connections_;
+    std::string path_scratch_;
+    bool reaping_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,175 @@
+#include "smbd/smb2/connection.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "smbd/smb2/admission.h"
+#include "smbd/smb2/client.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+constexpr size_t pool_threshold = 128 * 1024;   // bytes of a sealed frame from which on the pool decrypts it
+constexpr size_t request_overhead = 128 * 1024; // of a frame beside the largest payload: headers, compounds, transform
+constexpr size_t max_queued = 64u << 20;        // bytes of answers that the client does not take; then nothing more of it is read
+
+size_t max_frame(const ChannelState& channel) {
+    const size_t largest = std::max({channel.max_transact, channel.max_read, channel.max_write});
+    return std::min(largest + request_overhead, limits::max_frame);
+}
+
+}  // namespace
+
+// A large sealed frame is opened on the pool; requests have no order among frames (MS-SMB2 3.2.4.1.7), so others may overtake it.
+struct Connection::OpenJob final : loop::Job {
+    OpenJob(Connection& owner, MutableBytes bytes, const transport::ChunkRef& chunk, xsrv::Ref<xsrv::Session> of)
+        : connection(owner), frame(bytes), memory(chunk), session(std::move(of)) {}
+
+    void run() override {
+        auto opened = session->opener->open(frame);
+        if (opened.ok()) plain = *opened;
+    }
+    void done() override {
+        const std::unique_ptr<OpenJob> self(this);
+        Connection& owner = connection;
+        owner.jobs_--;
+        if (!owner.ended_ && (plain.empty() || !owner.on_plain_frame(plain, memory, true, session->id))) owner.close("a sealed frame that is not authentic");
+        if (owner.ended_) owner.client_.reap_later();
+    }
+
+    Connection& connection;
+    MutableBytes frame;
+    transport::ChunkRef memory;
+    xsrv::Ref<xsrv::Session> session;
+    MutableBytes plain;
+};
+
+Connection::Connection(Client& client, ChannelState channel, UniqueFd socket)
+    : client_(client),
+      channel_(std::move(channel)),
+      window_(client.max_credits()),
+      transport_(client.loop(), std::move(socket), max_frame(channel_), channel_.netbios) {
+    window_.adopt(channel_.next_message_id, channel_.credits);
+}
+
+Connection::~Connection() = default;
+
+xsrv::Ref<xsrv::Session> Connection::find_session(uint64_t id) const {
+    const auto found = sessions.find(id);
+    return found == sessions.end() ? nullptr : found->second;
+}
+
+bool Connection::on_frame(MutableBytes frame, const transport::ChunkRef& memory) {
+    switch (smb::frame_kind(frame)) {
+        case smb::FrameKind::smb2: return on_plain_frame(frame, memory, false, 0);
+        case smb::FrameKind::transform: return on_sealed_frame(frame, memory);
+        default: return false;
+    }
+}
+
+// MS-SMB2 3.3.5.2.1.1
+bool Connection::on_sealed_frame(MutableBytes frame, const transport::ChunkRef& memory) {
+    if (!is_smb3() || channel_.cipher == 0) return false;
+    const auto header = smb::TransformHeader::decode(frame);
+    if (!header.ok()) return false;
+    const auto session = find_session(header->session_id);
+    if (!session || !session->opener) return false;
+    if (frame.size() >= pool_threshold) {
+        jobs_++;
+        client_.pool().submit(*new OpenJob(*this, frame, memory, session));
+        return true;
+    }
+    const auto plain = session->opener->open(frame);
+    return plain.ok() && on_plain_frame(*plain, memory, true, session->id);
+}
+
+bool Connection::on_plain_frame(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t session_id) {
+    if (smb::frame_kind(frame) != smb::FrameKind::smb2) return false;
+    if (active_.size() >= limits::max_async_requests && transport_.queued_bytes() > max_queued) return false;
+    Chain* chain = get_chain();
+    if (!chain->accept(frame, memory, sealed, session_id)) {
+        put_chain(chain);
+        return false;
+    }
+    chain->run();
+    return true;
+}
+
+bool Connection::finish_handed_over(MutableBytes frame, HandedOverLogon logon) {
+    Chain* chain = get_chain();
+    if (!chain->accept_handed_over(frame)) {
+        put_chain(chain);
+        return false;
+    }
+    handed_over_ = std::move(logon);
+    chain->run();
+    return true;
+}
+
+void Connection::on_drained() {
+    transport_.pause(transport_.queued_bytes() > max_queued);
+    client_.loop().defer(*this);
+}
+
+Chain* Connection::get_chain() {
+    if (free_chains_.empty()) {
+        chain_store_.push_back(std::make_unique<Chain>(*this));
+        free_chains_.push_back(chain_store_.back().get());
+    }
+    Chain* chain = free_chains_.back();
+    free_chains_.pop_back();
+    active_.push_back(chain);
+    return chain;
+}
+
+void Connection::put_chain(Chain* chain) {
+    const auto found = std::find(active_.begin(), active_.end(), chain);
+    ATOLL_ASSERT(found != active_.end());
+    *found = active_.back();
+    active_.pop_back();
+    free_chains_.push_back(chain);
+    if (ended_) client_.reap_later();
+}
+
+Reply* Connection::get_reply() {
+    if (free_replies_.empty()) {
+        reply_store_.push_back(std::make_unique<Reply>(*this));
+        free_replies_.push_back(reply_store_.back().get());
+    }
+    Reply* reply = free_replies_.back();
+    free_replies_.pop_back();
+    return reply;
+}
+
+void Connection::put_reply(Reply* reply) {
+    reply->reset();
+    free_replies_.push_back(reply);
+}
+
+void Connection::send(Reply& reply) {
+    transport_.send(reply);
+    client_.loop().defer(*this);
+}
+
+void Connection::cancel(const smb::Header& header) {
+    for (Chain* chain : active_) {
+        if (!chain->pending()) continue;
+        const Request& request = chain->request();
+        const bool named = header.is_async() ? request.async_id != 0 && request.async_id == header.async_id
+                                             : request.async_id == 0 && request.header.message_id == header.message_id;
+        if (named) return chain->abandon();
+    }
+}
+
+void Connection::on_end(const char* reason) {
+    log_info("{}:{}: connection ended: {}", channel_.peer_address, channel_.peer_port, reason);
+    ended_ = true;
+    const std::vector<Chain*> active = active_;
+    for (Chain* chain : active) chain->abandon();
+    logons.clear();
+    client_.connection_ended(*this);
+    client_.reap_later();
+}
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,90 @@
+// A connection (MS-SMB2 3.3.1.7): one channel of the client, its window, its sessions, and the chains of requests in progress.
+// Main thread only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/loop/loop.h"
+#include "base/loop/worker_pool.h"
+#include "smbd/smb2/channel.h"
+#include "smbd/smb2/logon.h"
+#include "smbd/smb2/message_window.h"
+#include "smbd/smb2/request.h"
+#include "smbd/transport/tcp.h"
+
+namespace Atoll::smb2 {
+
+class Client;
+
+class Connection final : public transport::Transport::Handler, private loop::Deferred {
+ public:
+    Connection(Client& client, ChannelState channel, UniqueFd socket);
+    ~Connection() override;
+
+    void start(Bytes unread) { transport_.start(*this, unread); }
+    void close(const char* reason) { transport_.close(reason); }
+
+    // --- What it is
+    [[nodiscard]] Client& client() const { return client_; }
+    const ChannelState& channel() const { return channel_; }
+    [[nodiscard]] bool is_smb3() const { return channel_.dialect >= 0x0300; }
+    [[nodiscard]] bool multi_credit() const { return channel_.dialect != 0x0202 && !channel_.netbios; }
+    MessageWindow& window() { return window_; }
+    transport::ChunkPool& chunks() { return *chunks_; }
+    [[nodiscard]] bool ended() const { return ended_; }
+    // Ended, and nothing of the pool or of a pending request refers to it.
+    [[nodiscard]] bool is_gone() const { return ended_ && jobs_ == 0 && active_.empty(); }
+
+    // --- Sessions of this connection
+    std::map<uint64_t, xsrv::Ref<xsrv::Session>> sessions;
+    std::map<uint64_t, std::unique_ptr<Logon>> logons;  // in progress, by session id
+    [[nodiscard]] xsrv::Ref<xsrv::Session> find_session(uint64_t id) const;
+    // Answers the SESSION_SETUP that preauth had in hand, whose message id it has taken. False: the frame cannot be answered.
+    bool finish_handed_over(MutableBytes frame, HandedOverLogon logon);
+    std::optional<HandedOverLogon> take_handed_over_logon() { return std::exchange(handed_over_, std::nullopt); }
+
+    // --- Chains and replies
+    Chain* get_chain();
+    void put_chain(Chain* chain);   // after its last request
+    Reply* get_reply();
+    void put_reply(Reply* reply);
+    void send(Reply& reply);        // queued, flushed before the loop waits
+    uint64_t next_async_id() { return ++last_async_id_; }
+    // CANCEL names a request by its async id, or by its message id while no interim response has been sent (MS-SMB2 3.3.5.16).
+    void cancel(const smb::Header& header);
+    [[nodiscard]] size_t pending_requests() const { return active_.size(); }
+    Buffer& scratch() { return scratch_; }
+
+    // --- transport::Transport::Handler
+    bool on_frame(MutableBytes frame, const transport::ChunkRef& memory) override;
+    void on_drained() override;
+    void on_end(const char* reason) override;
+
+ private:
+    struct OpenJob;  // decrypts a large frame on the pool
+
+    void run_deferred() override { transport_.flush(); }
+    bool on_sealed_frame(MutableBytes frame, const transport::ChunkRef& memory);
+    bool on_plain_frame(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t session_id);
+
+    Client& client_;
+    ChannelState channel_;
+    MessageWindow window_;
+    transport::TcpTransport transport_;
+    std::shared_ptr<transport::ChunkPool> chunks_ = std::make_shared<transport::ChunkPool>();
+    std::vector<Chain*> active_;
+    std::vector<std::unique_ptr<Chain>> chain_store_;
+    std::vector<Chain*> free_chains_;
+    std::vector<std::unique_ptr<Reply>> reply_store_;
+    std::vector<Reply*> free_replies_;
+    std::optional<HandedOverLogon> handed_over_;
+    Buffer scratch_;
+    uint64_t last_async_id_ = 0;
+    unsigned jobs_ = 0;      // of the pool that refer to this connection
+    bool ended_ = false;
+};
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,108 @@
+// CREATE (MS-SMB2 3.3.5.9).
+#include "base/utf.h"
+#include "libcli/smb/create.h"
+#include "smbd/smb2/acting.h"
+#include "smbd/smb2/client.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/wire.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+constexpr int max_id_attempts = 8;  // for a persistent id that no other process has
+
+// MS-SMB2 3.3.5.9: the checks of the request itself, before the object store sees it.
+NtStatus check_request(const smb::CreateRequest& create) {
+    if (create.impersonation > smb::ImpersonationLevel::delegate) return NtStatus::BAD_IMPERSONATION_LEVEL;
+    if (create.name.size() >= 2 && load_le<uint16_t>(create.name.data()) == u'\\') return NtStatus::INVALID_PARAMETER;
+    if (create.name.size() / 2 > limits::max_path_units) return NtStatus::OBJECT_NAME_INVALID;
+    return NtStatus::SUCCESS;
+}
+
+fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::CreateContexts& contexts, std::string_view path) {
+    fsa::CreateParams params;
+    params.path = path;
+    params.desired_access = create.desired_access;
+    params.share_access = create.share_access;
+    params.disposition = static_cast<uint32_t>(create.disposition);
+    params.options = create.options;
+    params.attributes = create.file_attributes;
+    params.allocation_size = contexts.allocation_size;
+    params.has_extended_attributes = contexts.extended_attributes && !contexts.extended_attributes->empty();
+    params.want_maximal_access = contexts.query_maximal_access;
+    params.want_oplock = create.oplock_level != smb::OplockLevel::none;
+    return params;
+}
+
+// Opens the file and enters the open into smbXsrv_open_global. On failure nothing of it is left.
+NtStatus open_file(Request& request, fsa::CreateParams& params, fsa::CreateResult& result) {
+    Client& client = request.connection().client();
+    for (int attempt = 0; attempt < max_id_attempts; attempt++) {
+        params.open_id = request.open->persistent_id;
+        auto created = client.file_system().create(*request.tcon->share, params);
+        if (!created.ok()) return created.error();
+        request.open->file = created->open;
+        created->open->context = request.open.get();
+        const auto inserted = client.tables().insert_open(*request.open);
+        if (inserted.ok() && *inserted) {
+            result = *created;
+            return NtStatus::SUCCESS;
+        }
+        request.open->file = nullptr;
+        (void)client.file_system().close(*created->open).ok();  // the failure to report is the insert's
+        if (!inserted.ok()) return NtStatus::INSUFFICIENT_RESOURCES;
+        client.opens().renew_persistent_id(*request.open);
+    }
+    return NtStatus::INSUFFICIENT_RESOURCES;
+}
+
+void write_response(Request& request, const smb::CreateContexts& asked, const fsa::CreateResult& result) {
+    smb::CreateResponse response;
+    response.action = static_cast<smb::CreateAction>(result.action);
+    response.info = times_and_sizes(result.info);
+    response.file_id = {request.open->persistent_id, request.open->volatile_id};
+    smb::CreateResponseContexts contexts;
+    if (asked.query_maximal_access) {
+        const bool unchanged = asked.maximal_access_timestamp && *asked.maximal_access_timestamp == result.info.basic.change;
+        contexts.maximal_access = smb::MaximalAccess{unchanged ? NtStatus::NONE_MAPPED : NtStatus::SUCCESS,
+                                                     unchanged ? 0 : result.maximal_access & request.tcon->maximal_access};
+    }
+    if (asked.query_on_disk_id) contexts.on_disk_id = smb::OnDiskId{result.info.id.index_number, result.info.id.volume_serial};
+    response.encode(request.out(), contexts);
+}
+
+}  // namespace
+
+NtStatus handle_create(Request& request) {
+    const auto create = smb::CreateRequest::decode(request.message);
+    if (!create.ok()) return create.error();
+    if (const NtStatus status = check_request(*create); status != NtStatus::SUCCESS) return status;
+    const auto contexts = smb::CreateContexts::decode(create->contexts);
+    if (!contexts.ok()) return contexts.error();
+    if (request.tcon->is_ipc) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    if (contexts->timewarp && contexts->timewarp->ticks != 0) return NtStatus::OBJECT_NAME_NOT_FOUND;  // no snapshot is offered
+
+    Client& client = request.connection().client();
+    std::string& path = client.path_scratch();
+    if (!utf16le_to_utf8(create->name, path)) return NtStatus::OBJECT_NAME_INVALID;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+
+    request.open = client.opens().add();
+    if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
+    request.open->session = request.session;
+    request.open->tcon = request.tcon;
+    request.open->channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
+    fsa::CreateParams params = create_params(*create, *contexts, path);
+    fsa::CreateResult result;
+    if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {
+        client.opens().remove(*request.open);
+        request.open = nullptr;
+        return status;
+    }
+    request.tcon->open_count++;
+    write_response(request, *contexts, result);
+    return NtStatus::SUCCESS;
+}
+
+}  // namespace Atoll::smb2

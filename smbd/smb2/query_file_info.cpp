@@ -1,0 +1,137 @@
+// QUERY_INFO of a file (MS-SMB2 3.3.5.20.1, MS-FSCC 2.4, MS-FSA 2.1.5.12).
+#include "base/utf.h"
+#include "libcli/smb/fscc_directory.h"
+#include "libcli/smb/fscc_file.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/wire.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+using Class = smb::FileInformationClass;
+
+bool needs_read_attributes(Class c) {
+    return c == Class::basic || c == Class::all || c == Class::network_open || c == Class::attribute_tag;
+}
+
+template <class T>
+NtStatus fixed(Request& request, size_t limit, const T& info) {
+    if (limit < T::size) return NtStatus::INFO_LENGTH_MISMATCH;
+    info.encode(request.out());
+    return NtStatus::SUCCESS;
+}
+
+// A name as UTF-16LE in the connection's scratch memory.
+Bytes wire_name(Request& request, std::string_view name) {
+    Buffer& scratch = request.connection().scratch();
+    scratch.clear();
+    append_utf16le(scratch, name);
+    return scratch;
+}
+
+// Cuts what stands behind `start` to `limit` bytes.
+NtStatus cut(Request& request, size_t start, size_t limit) {
+    if (request.out().position() - start <= limit) return NtStatus::SUCCESS;
+    Buffer& out = request.out().buffer();
+    out.resize(out.size() - (request.out().position() - start - limit));
+    return NtStatus::BUFFER_OVERFLOW;
+}
+
+smb::FileBasicInformation basic(const fsa::FileInfo& info) {
+    return {info.basic.creation, info.basic.access, info.basic.write, info.basic.change, info.basic.attributes};
+}
+
+smb::FileStandardInformation standard(const fsa::FileInfo& info) {
+    return {info.allocation_size, info.end_of_file, info.links, info.delete_pending, info.directory};
+}
+
+NtStatus all(Request& request, size_t limit, const fsa::FileInfo& info) {
+    if (limit < smb::FileAllInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    smb::FileAllInformation out;
+    out.basic = basic(info);
+    out.standard = standard(info);
+    out.internal.value = info.id.index_number;
+    out.ea.value = info.ea_size;
+    out.access.value = info.granted_access;
+    out.position.value = info.position;
+    out.mode.value = info.mode;
+    out.alignment.value = info.alignment;
+    out.name.name = wire_name(request, info.name);
+    const size_t start = request.out().position();
+    out.encode(request.out());
+    return cut(request, start, limit);
+}
+
+NtStatus normalized_name(Request& request, size_t limit, const fsa::FileInfo& info) {
+    if (request.connection().channel().dialect < 0x0311) return NtStatus::NOT_SUPPORTED;
+    if (limit < smb::FileNameInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    std::string_view name = info.name;
+    if (name.starts_with('\\')) name.remove_prefix(1);
+    const size_t start = request.out().position();
+    smb::FileNameInformation{wire_name(request, name)}.encode(request.out());
+    return cut(request, start, limit);
+}
+
+// The one stream that every file has (MS-FSCC 2.4.49); directories have none.
+NtStatus streams(Request& request, size_t limit, const fsa::FileInfo& info) {
+    if (info.directory) return NtStatus::SUCCESS;
+    smb::EntryListWriter list(request.out(), limit);
+    const smb::StreamEntry data{info.end_of_file, info.allocation_size, wire_name(request, "::$DATA")};
+    return smb::add_stream(list, data) ? NtStatus::SUCCESS : NtStatus::INFO_LENGTH_MISMATCH;
+}
+
+NtStatus file_id(Request& request, size_t limit, const fsa::FileInfo& info) {
+    if (!request.connection().is_smb3()) return NtStatus::NOT_SUPPORTED;
+    constexpr size_t size = 24;  // MS-FSCC 2.4.26
+    if (limit < size) return NtStatus::INFO_LENGTH_MISMATCH;
+    request.out().u64(info.id.volume_serial);
+    request.out().bytes(info.id.id_128);
+    return NtStatus::SUCCESS;
+}
+
+NtStatus compression(Request& request, size_t limit, const fsa::FileInfo& info) {
+    smb::FileCompressionInformation out;
+    out.compressed_file_size = info.allocation_size;
+    return fixed(request, limit, out);
+}
+
+}  // namespace
+
+NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
+    fsa::Open& file = *request.open->file;
+    if (needs_read_attributes(info_class) && (file.granted_access() & fsa::access::read_attributes) == 0) return NtStatus::ACCESS_DENIED;
+    const auto info = file.info();
+    if (!info.ok()) return info.error();
+    switch (info_class) {
+        case Class::basic: return fixed(request, limit, basic(*info));
+        case Class::standard: return fixed(request, limit, standard(*info));
+        case Class::internal: return fixed(request, limit, smb::FileInternalInformation{info->id.index_number});
+        case Class::ea: return fixed(request, limit, smb::FileEaInformation{info->ea_size});
+        case Class::access: return fixed(request, limit, smb::FileAccessInformation{info->granted_access});
+        case Class::position: return fixed(request, limit, smb::FilePositionInformation{info->position});
+        case Class::mode: return fixed(request, limit, smb::FileModeInformation{info->mode});
+        case Class::alignment: return fixed(request, limit, smb::FileAlignmentInformation{info->alignment});
+        case Class::all: return all(request, limit, *info);
+        case Class::normalized_name: return normalized_name(request, limit, *info);
+        case Class::stream: return streams(request, limit, *info);
+        case Class::compression: return compression(request, limit, *info);
+        case Class::network_open: return fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
+        case Class::attribute_tag: return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
+        case Class::id: return file_id(request, limit, *info);
+        case Class::alternate_name: return NtStatus::OBJECT_NAME_NOT_FOUND;  // there are no 8.3 names
+        case Class::full_ea: return NtStatus::EAS_NOT_SUPPORTED;
+        case Class::pipe:
+        case Class::pipe_local:
+        case Class::pipe_remote: return NtStatus::INVALID_PARAMETER;
+        case Class::name:
+        case Class::object_id:
+        case Class::quota:
+        case Class::reparse_point:
+        case Class::hard_link:
+        case Class::standard_link: return NtStatus::NOT_SUPPORTED;
+        default: return NtStatus::INVALID_INFO_CLASS;
+    }
+}
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,35 @@
+#include "smbd/smb2/session_policy.h"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace Atoll::smb2 {
+
+auth::ServerNames server_names(const conf::Configuration& configuration) {
+    auth::ServerNames names;
+    names.netbios_name = configuration.global().netbios_name;
+    names.netbios_domain = configuration.global().netbios_name;
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) == 0) names.dns_name = host.data();
+    return names;
+}
+
+bool server_wants_sealing(const conf::Configuration& configuration) {
+    const conf::Demand demand = configuration.global().server_smb_encrypt;
+    return demand == conf::Demand::required || demand == conf::Demand::desired;
+}
+
+bool sealing_is_impossible(const conf::Configuration& configuration, const ChannelState& channel) {
+    return configuration.global().server_smb_encrypt == conf::Demand::required && channel.cipher == 0;
+}
+
+loop::Identity identity_of(const security::Token& token) {
+    loop::Identity identity;
+    identity.uid = token.uid;
+    identity.gid = token.gid;
+    identity.groups.assign(token.gids.begin(), token.gids.end());
+    return identity;
+}
+
+}  // namespace Atoll::smb2

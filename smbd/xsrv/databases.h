@@ -1,0 +1,25 @@
+// The databases of docs/design.md, "State", that a process of smbd opens: names, ranks and kinds in one place.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "tdb/database.h"
+
+namespace Atoll::xsrv {
+
+struct Databases {
+    std::unique_ptr<tdb::Database> version;  // smbXsrv_version_global.tdb, persistent
+    std::unique_ptr<tdb::Database> client;   // smbXsrv_client_global.tdb
+    std::unique_ptr<tdb::Database> session;  // smbXsrv_session_global.tdb
+    std::unique_ptr<tdb::Database> tcon;     // smbXsrv_tcon_global.tdb
+    std::unique_ptr<tdb::Database> open;     // smbXsrv_open_global.tdb
+    std::unique_ptr<tdb::Database> locking;  // locking.tdb
+};
+
+// Opens them all in `directory`, creating those that are not there. Refuses (Code::unsupported) a directory whose records are written at a
+// format level that this program does not know.
+Result<Databases> open_databases(const std::string& directory);
+
+}  // namespace Atoll::xsrv

@@ -1,0 +1,81 @@
+// An open (MS-SMB2 3.3.1.10) as its process holds it, and the table of them. Main thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "smbd/fsa/fsa.h"
+#include "smbd/xsrv/ref.h"
+#include "smbd/xsrv/session.h"
+#include "smbd/xsrv/tcon.h"
+
+namespace Atoll::xsrv {
+
+class OpenTable;
+
+class Open final : public Counted {
+ public:
+    uint64_t persistent_id = 0;
+    uint64_t volatile_id = 0;
+    fsa::Open* file = nullptr;       // null once closed; a pending request may still refer to this object
+    Ref<Session> session;
+    Ref<Tcon> tcon;
+    // MS-SMB2 3.3.5.2.10
+    uint16_t channel_sequence = 0;
+    uint32_t outstanding_requests = 0;
+    uint32_t outstanding_pre_requests = 0;
+
+ private:
+    friend class OpenTable;
+    void unreferenced() override;
+    OpenTable* table_ = nullptr;
+    Open* next_free_ = nullptr;
+};
+
+// The opens of one process. A volatile id is a slot and the slot's generation, so that an id is not soon given twice and is found by
+// indexing. Objects are kept for reuse: an open and its close allocate nothing in steady state. Must outlive every Ref<Open>.
+class OpenTable {
+ public:
+    explicit OpenTable(size_t limit = limits::max_opens);
+    ~OpenTable();
+    OpenTable(const OpenTable&) = delete;
+    OpenTable& operator=(const OpenTable&) = delete;
+
+    // An open with its ids set, in the table from now on. Null: the limit is reached (TOO_MANY_OPENED_FILES).
+    Ref<Open> add();
+    // Null unless the very same open is still in the table.
+    [[nodiscard]] Ref<Open> find(uint64_t persistent_id, uint64_t volatile_id) const;
+    void remove(Open& open);
+    // A fresh persistent id for an open whose first one was found taken by another process.
+    void renew_persistent_id(Open& open);
+    [[nodiscard]] size_t size() const { return size_; }
+
+    // Calls `visit(Ref<Open>)` for each; it may remove opens.
+    template <class F>
+    void for_each(F visit) {
+        for (size_t i = 0; i < slots_.size(); i++) {
+            if (slots_[i].open) visit(Ref<Open>(slots_[i].open.get()));
+        }
+    }
+
+ private:
+    friend class Open;
+    struct Slot {
+        uint32_t generation = 1;
+        Ref<Open> open;
+    };
+    uint64_t next_persistent_id();
+    void take_back(Open* open);
+
+    size_t limit_;
+    size_t size_ = 0;
+    std::vector<Slot> slots_;
+    std::vector<uint32_t> free_slots_;
+    Open* free_opens_ = nullptr;
+    uint64_t persistent_counter_;
+};
+
+}  // namespace Atoll::xsrv

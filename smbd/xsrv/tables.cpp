@@ -1,0 +1,195 @@
+#include "smbd/xsrv/tables.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/utf.h"
+#include "smbd/fsa/locking.idl.h"
+#include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/xsrv.idl.h"
+
+namespace Atoll::xsrv {
+namespace {
+
+constexpr idl::Level format_level = idl::first_level;  // what smbXsrv_version_global says; one level exists
+
+tdb::server_id record_id(const messaging::ServerId& id) {
+    tdb::server_id out;
+    out.vnn = id.node;
+    out.pid = id.pid;
+    out.unique_id = id.unique_id;
+    return out;
+}
+
+// Keys are big-endian, so that records sort and print as the identifiers do.
+class IdKey {
+ public:
+    explicit IdKey(uint64_t id) { put(0, id); }
+    IdKey(uint64_t session_id, uint32_t tree_id) : size_(12) {
+        put(0, session_id);
+        store_be32(bytes_.data() + 8, tree_id);
+    }
+    operator Bytes() const { return {bytes_.data(), size_}; }
+
+ private:
+    void put(size_t at, uint64_t value) {
+        store_be32(bytes_.data() + at, static_cast<uint32_t>(value >> 32));
+        store_be32(bytes_.data() + at + 4, static_cast<uint32_t>(value));
+    }
+    std::array<uint8_t, 12> bytes_{};
+    size_t size_ = 8;
+};
+
+fsa::file_id record_file_id(const fsa::FileId& id) {
+    fsa::file_id out;
+    out.volume = id.volume;
+    out.inode = id.inode;
+    out.generation = id.generation;
+    return out;
+}
+
+class FileTables final : public Tables {
+ public:
+    FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(record_id(self)) {}
+
+    Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) override;
+    void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
+    Result<void> put_tcon(const Tcon& tcon) override;
+    void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
+    Result<bool> insert_open(const Open& open) override;
+    void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
+    Result<uint32_t> count_tcons(const std::string& share_name) override;
+    tdb::Database& locking() override { return *databases_.locking; }
+    void end_holder(const messaging::ServerId& holder) override;
+    Result<void> wipe_volatile() override;
+
+ private:
+    static void remove(tdb::Database& database, Bytes key) {
+        if (const auto removed = database.remove(key); !removed.ok()) log_error("{}", removed.error().message());
+    }
+    template <class Record>
+    void remove_records_of(tdb::Database& database, const tdb::server_id& holder);
+
+    Databases databases_;
+    tdb::server_id self_;
+    open_global open_record_;  // reused, so that an open allocates nothing in steady state
+    Buffer encoded_;
+};
+
+Result<void> FileTables::put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) {
+    session_global record;
+    record.session_id = session.id;
+    record.owner = self_;
+    record.client_guid = client_guid;
+    record.dialect = dialect;
+    record.cipher = session.sealer ? static_cast<uint16_t>(session.sealer->cipher()) : uint16_t{0};
+    if (session.is_guest) record.flags |= session_flags::SESSION_IS_GUEST;
+    if (session.is_anonymous) record.flags |= session_flags::SESSION_IS_ANONYMOUS;
+    if (session.signing_required) record.flags |= session_flags::SESSION_SIGNING_REQUIRED;
+    if (session.encrypt_data) record.flags |= session_flags::SESSION_ENCRYPT_DATA;
+    record.created = session.created;
+    record.user_sid = session.token.user_sid;
+    record.uid = session.token.uid;
+    record.gid = session.token.gid;
+    record.user_name = session.account_name;
+    record.domain_name = session.domain_name;
+    session_channel channel;
+    channel.owner = self_;
+    channel.connected = session.created;
+    channel.remote_address = peer_address;
+    record.channels.push_back(channel);
+    encoded_.clear();
+    encode(record, encoded_, format_level);
+    return databases_.session->store(IdKey(session.id), encoded_, tdb::StoreMode::insert);
+}
+
+Result<void> FileTables::put_tcon(const Tcon& tcon) {
+    tcon_global record;
+    record.session_id = tcon.session_id;
+    record.tree_id = tcon.id;
+    if (tcon.encrypt_data) record.flags |= tcon_flags::TCON_ENCRYPT_DATA;
+    if (tcon.is_ipc) record.flags |= tcon_flags::TCON_IS_IPC;
+    record.owner = self_;
+    record.created = tcon.created;
+    record.share_name = tcon.share_name;
+    encoded_.clear();
+    encode(record, encoded_, format_level);
+    return databases_.tcon->store(IdKey(tcon.session_id, tcon.id), encoded_);
+}
+
+Result<bool> FileTables::insert_open(const Open& open) {
+    const fsa::Open& file = *open.file;
+    open_global& record = open_record_;
+    record.persistent_id = open.persistent_id;
+    record.volatile_id = open.volatile_id;
+    record.session_id = open.session->id;
+    record.tree_id = open.tcon->id;
+    record.flags = file.is_directory() ? open_flags::OPEN_IS_DIRECTORY : open_flags::none;
+    if ((file.options() & fsa::option::delete_on_close) != 0) record.flags |= open_flags::OPEN_DELETE_ON_CLOSE;
+    record.owner = self_;
+    record.user_sid = open.tcon->token.user_sid;
+    record.opened = NtTime::now();
+    record.access_mask = file.granted_access();
+    record.share_access = file.share_access();
+    record.create_options = file.options();
+    record.id = record_file_id(file.file_id());
+    record.share_name = open.tcon->share_name;
+    record.share_path = open.tcon->share_path;
+    record.name = file.path();
+    encoded_.clear();
+    encode(record, encoded_, format_level);
+    const auto stored = databases_.open->store(IdKey(open.persistent_id), encoded_, tdb::StoreMode::insert);
+    if (stored.ok()) return true;
+    if (stored.error().code == Code::exists) return false;
+    log_error("{}", stored.error().message());
+    return stored.failure();
+}
+
+Result<uint32_t> FileTables::count_tcons(const std::string& share_name) {
+    uint32_t count = 0;
+    tcon_global record;
+    const auto visited = databases_.tcon->traverse([&](Bytes, Bytes value) {
+        if (decode(value, record).ok() && equal_ignoring_case(record.share_name, share_name)) count++;
+        return tdb::Visit::go_on;
+    });
+    if (!visited.ok()) return visited.failure();
+    return count;
+}
+
+template <class Record>
+void FileTables::remove_records_of(tdb::Database& database, const tdb::server_id& holder) {
+    Record record;
+    const auto visited = database.traverse_locked([&](tdb::LockedRecord& locked) {
+        if (decode(locked.value(), record).ok() && record.owner == holder) {
+            if (const auto removed = locked.remove(); !removed.ok()) log_error("{}", removed.error().message());
+        }
+        return tdb::Visit::go_on;
+    });
+    if (!visited.ok()) log_error("{}", visited.error().message());
+}
+
+void FileTables::end_holder(const messaging::ServerId& holder) {
+    const tdb::server_id id = record_id(holder);
+    remove_records_of<client_global>(*databases_.client, id);
+    remove_records_of<session_global>(*databases_.session, id);
+    remove_records_of<tcon_global>(*databases_.tcon, id);
+    remove_records_of<open_global>(*databases_.open, id);
+}
+
+Result<void> FileTables::wipe_volatile() {
+    for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get()}) {
+        if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tables>> Tables::open(const std::string& directory, const messaging::ServerId& self) {
+    auto databases = open_databases(directory);
+    if (!databases.ok()) return databases.failure();
+    return std::unique_ptr<Tables>(std::make_unique<FileTables>(std::move(*databases), self));
+}
+
+}  // namespace Atoll::xsrv
