@@ -44,6 +44,8 @@ constexpr size_t max_dead_records = 2;                  // of one chain of a TDB
 constexpr size_t max_free_list_search = 64;             // free records of a TDB file looked at for the best fit once one fits
 constexpr uint64_t max_tdb_growth = 16u << 20;          // bytes by which a TDB file grows beyond what is asked for
 constexpr uint64_t max_tdb_record = 256u << 20;         // bytes of key and value; Code::no_space
+constexpr uint64_t max_lmdb_map = uint64_t{64} << 30;   // bytes of an LMDB database; Code::no_space
+constexpr size_t traverse_batch = 256 * 1024;           // bytes of records that a traverse of LMDB copies at once
 
 // smb.conf
 constexpr size_t max_config_file = 4u << 20;              // bytes of one file; beyond: not loaded

@@ -16,6 +16,7 @@ namespace Atoll::tdb {
 struct Store {
     std::string name;
     std::function<std::unique_ptr<Database>()> open;  // a new, empty database
+    int random_steps = 3000;                          // fewer where each is synced to the disk
 };
 
 class Conformance : public testing::TestWithParam<Store> {
@@ -192,7 +193,7 @@ TEST_P(Conformance, SequenceNumberChangesWithTheDatabase) {
 TEST_P(Conformance, BehavesAsAMapUnderRandomWork) {
     std::mt19937 random(7);
     std::map<std::string, std::string> model;
-    for (int step = 0; step < 3000; step++) {
+    for (int step = 0; step < GetParam().random_steps; step++) {
         const std::string key = "key" + std::to_string(random() % 120);
         if (random() % 3 == 0) {
             auto removed = database->remove(as_bytes(key));
