@@ -5,7 +5,6 @@ namespace Atoll::smb {
 namespace {
 
 constexpr size_t extension_size = 16;       // TreeConnectContextOffset, TreeConnectContextCount, Reserved
-constexpr size_t context_header_size = 8;
 constexpr uint16_t remoted_identity_context = 0x0001;
 constexpr uint16_t max_contexts = 16;       // none but one kind is defined
 
