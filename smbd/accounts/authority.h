@@ -1,0 +1,55 @@
+// Who may log on, and as whom: what authd does with a LogonProof. Main thread of authd only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/nt_status.h"
+#include "base/result.h"
+#include "conf/configuration.h"
+#include "libcli/auth/logon.h"
+#include "libcli/security/security.idl.h"
+#include "smbd/accounts/passdb.h"
+#include "smbd/accounts/tokens.h"
+#include "smbd/accounts/username_map.h"
+
+namespace Atoll::accounts {
+
+struct LogonGrant {
+    auth::LogonOutcome outcome;
+    security::Token token;      // is_guest and is_anonymous say what kind of session it is
+};
+
+class Authority {
+ public:
+    // Opens passdb, secrets and `username map` as the configuration says; called again with a new configuration after a reload.
+    // An Error when the account database cannot be read.
+    static Result<std::unique_ptr<Authority>> open(std::shared_ptr<const conf::Configuration> configuration);
+    // With a database of the caller's, for tests.
+    Authority(std::shared_ptr<const conf::Configuration> configuration, std::unique_ptr<Passdb> passdb, Sid domain_sid, UsernameMap map);
+
+    // The errors are what the client is told. LOGON_FAILURE: unknown user, wrong password, no UNIX user, or one whom an unprivileged server
+    // may not serve; which of them is only logged. After the right password: ACCOUNT_DISABLED, ACCOUNT_LOCKED_OUT, ACCOUNT_EXPIRED,
+    // PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE, INVALID_WORKSTATION, INVALID_LOGON_HOURS, and NOLOGON_*_TRUST_ACCOUNT. ACCESS_DENIED: anonymous
+    // against `restrict anonymous = 2`. NTLM_BLOCKED: `ntlm auth = disabled`. `map to guest` turns bad user and bad password into guest.
+    Result<LogonGrant, NtStatus> log_on(const auth::LogonProof& proof);
+
+    [[nodiscard]] const TokenBuilder& tokens() const { return tokens_; }
+    [[nodiscard]] const Sid& domain_sid() const { return domain_sid_; }
+
+ private:
+    Result<LogonGrant, NtStatus> log_on_anonymous(const auth::LogonProof& proof) const;
+    Result<LogonGrant, NtStatus> log_on_guest(const auth::LogonProof& proof) const;
+    Result<LogonGrant, NtStatus> admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome) const;
+
+    std::shared_ptr<const conf::Configuration> configuration_;
+    std::unique_ptr<Passdb> passdb_;
+    Sid domain_sid_;
+    TokenBuilder tokens_;
+    UsernameMap map_;
+};
+
+// Why this account may not log on now although its password is right; SUCCESS if it may.
+NtStatus check_account(const Account& account, std::string_view workstation, uint32_t now);
+
+}  // namespace Atoll::accounts
