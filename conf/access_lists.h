@@ -23,7 +23,7 @@ struct ClientHost {
 // domains (".example.org"), @netgroup, ALL, LOCAL (a name without a dot), and EXCEPT, behind which the rest of the list takes away.
 bool host_in_list(const Names& list, const ClientHost& host);
 // Whether a client may connect. Both lists empty: yes; only allow: who is in it; only deny: who is not in it; both: who is in allow or
-// not in deny. Loopback is let in unless deny names it and allow does not.
+// not in deny. 127.0.0.1 and ::1 are let in unless deny names it and allow does not.
 bool host_allowed(const Names& allow, const Names& deny, const ClientHost& host);
 
 // ---- users and groups (smb.conf(5) invalid users)

@@ -49,6 +49,8 @@ class Section {
     [[nodiscard]] const std::string& name() const { return name_; }
     // The value in force: this section's, else the one it inherits.
     [[nodiscard]] const Value& value(ParameterId id) const;
+    // What value() would be without this section's own lines.
+    [[nodiscard]] const Value& inherited_value(ParameterId id) const { return defaults_ ? defaults_->value(id) : default_value(id); }
     // The value of a [global] parameter for the configuration that this section belongs to.
     [[nodiscard]] const Value& global_value(ParameterId id) const { return global_ ? global_->value(id) : value(id); }
     // By name or synonym, as text (`writeable` is the inverse of `read only`); nullopt for a name that the table does not have.

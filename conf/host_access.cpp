@@ -34,8 +34,9 @@ Address parse_address(std::string_view text) {
 }
 
 bool is_loopback(const Address& a) {
+    static constexpr std::array<uint8_t, 16> v4{127, 0, 0, 1};
     static constexpr std::array<uint8_t, 16> v6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    return (a.size == 4 && a.bytes[0] == 127) || (a.size == 16 && a.bytes == v6);
+    return (a.size == 4 && a.bytes == v4) || (a.size == 16 && a.bytes == v6);
 }
 
 bool equal_bits(const Address& a, const Address& b, size_t bits) {
@@ -103,12 +104,19 @@ class Client {
     std::optional<std::string> name_;
 };
 
-// list EXCEPT list: in the part before the first EXCEPT and not in what follows it, which may have an EXCEPT of its own.
-bool in_list(std::span<const std::string> list, Client& client) {
+// In the part before the first EXCEPT and nowhere after it.
+bool in_list(const Names& list, Client& client) {
     bool matched = false;
-    for (size_t i = 0; i < list.size(); i++) {
-        if (equal_ignoring_ascii_case(list[i], "EXCEPT")) return matched && !in_list(list.subspan(i + 1), client);
-        matched = matched || client.matches(list[i]);
+    bool except = false;
+    for (const std::string& item : list) {
+        if (equal_ignoring_ascii_case(item, "EXCEPT")) {
+            if (!matched) return false;
+            except = true;
+        } else if (except && client.matches(item)) {
+            return false;
+        } else if (!except && !matched) {
+            matched = client.matches(item);
+        }
     }
     return matched;
 }

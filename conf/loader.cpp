@@ -71,7 +71,6 @@ Loader::Loader(LoadOptions options) : options_(std::move(options)), out_(std::ma
     machine->values_[parameter_id("netbios name")] = Value(netbios_name);
     global_.name_ = "global";
     global_.defaults_ = std::move(machine);
-    global_.set_option("idmap config * : backend", "tdb");
 }
 
 void Loader::warn(std::string where, std::string text) {
@@ -94,6 +93,7 @@ Result<std::shared_ptr<const Configuration>> Loader::run_text(std::string_view t
     for (const auto& [name, value] : options_.overrides) {
         if (Result<void> r = set(name, value, "--option", true); !r) return r.failure();
     }
+    if (!global_.own_option("idmap config * : backend")) global_.set_option("idmap config * : backend", "tdb");
     if (Result<void> r = load_text_of(text, options_.file); !r) return r.failure();
     in_global_ = true;
     for (const auto& [name, value] : options_.overrides) {
@@ -212,6 +212,13 @@ Result<void> Loader::check_value(const Parameter& p, const Value& value, const s
             if (!is_number_in(port, 1, 65535)) return fail(Code::invalid, where, "smb ports: '" + port + "' is not a port (1 to 65535)");
         }
     }
+    if (p.name == "name resolve order") {
+        for (const std::string& way : std::get<Names>(value)) {
+            if (way != "lmhosts" && way != "host" && way != "wins" && way != "bcast") {
+                return fail(Code::invalid, where, "name resolve order: '" + way + "' is not one of lmhosts, host, wins, bcast");
+            }
+        }
+    }
     if (p.name == "rpc server dynamic port range") {
         const auto& text = std::get<std::string>(value);
         const size_t dash = text.find('-');
@@ -257,7 +264,8 @@ Result<void> Loader::copy(const std::string& source, const std::string& where) {
         if (parameter(id).scope != Scope::share || to.explicit_.contains(id)) continue;
         if (from.value(id) != to.value(id)) to.values_[id] = from.value(id);
     }
-    for (const Section::Option& option : from.options_) to.set_option(option.name, option.value);
+    // Samba takes them latest first, and testparm shows the order in which they were taken.
+    for (auto option = from.options_.rbegin(); option != from.options_.rend(); ++option) to.set_option(option->name, option->value);
     return {};
 }
 
@@ -296,8 +304,16 @@ void Loader::check_global() {
     if (g.server_smb3_signing_algorithms.empty()) warn(options_.file, "server smb3 signing algorithms names none that is known");
 }
 
+// The weaker ways to log on as a client count only while the stronger ones are off (smb.conf(5) client lanman auth, client NTLMv2 auth).
+void Loader::disable_weak_client_auth() {
+    const auto is_on = [&](std::string_view name) { return std::get<int64_t>(global_.value(parameter_id(name))) != 0; };
+    if (is_on("client NTLMv2 auth")) global_.values_[parameter_id("client lanman auth")] = Value(int64_t{0});
+    if (!is_on("client lanman auth")) global_.values_[parameter_id("client plaintext auth")] = Value(int64_t{0});
+}
+
 Result<std::shared_ptr<const Configuration>> Loader::finish() {
     Configuration& out = *out_;
+    disable_weak_client_auth();
     out.global_.section = global_;
     if (global_.is_set(parameter_id("netbios name"))) options_.macros.server_name = global_.text("netbios name");
     fill_global(out.global_, options_.macros);

@@ -36,6 +36,7 @@ class Loader {
     Result<std::shared_ptr<const Configuration>> finish();
     void finish_share(Section& share);
     void check_global();
+    void disable_weak_client_auth();
     std::shared_ptr<const Section> share_defaults();
     Section& current() { return in_global_ ? global_ : sections_[current_]; }
     void warn(std::string where, std::string text);
