@@ -34,6 +34,7 @@ constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH
 // State of one client process
 constexpr size_t max_sessions = 1024;                   // of one connection; INSUFFICIENT_RESOURCES
 constexpr size_t max_tcons = 4096;                      // of one session; INSUFFICIENT_RESOURCES
+constexpr unsigned max_create_races = 8;                 // a file that others make and remove while we open it; SHARING_VIOLATION
 constexpr size_t max_opens = 65536;                     // of one client process; TOO_MANY_OPENED_FILES
 constexpr size_t max_connections_per_client = 32;       // channels of one client GUID
 

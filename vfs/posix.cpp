@@ -189,6 +189,8 @@ Result<Space, int> PosixVfs::space(const File& file) {
     return s;
 }
 
+bool PosixVfs::may(const File& file, int mode) { return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0; }
+
 Result<size_t, int> PosixVfs::get_xattr(const File& file, const char* name, MutableBytes out) {
     const ssize_t n = file.path_only ? ::getxattr(ProcPath(file.fd.get()).text, name, out.data(), out.size())
                                      : ::fgetxattr(file.fd.get(), name, out.data(), out.size());

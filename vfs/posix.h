@@ -33,6 +33,7 @@ class PosixVfs : public Vfs {
     Result<void, int> chmod(const File& file, mode_t mode) override;
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override;
     Result<Space, int> space(const File& file) override;
+    bool may(const File& file, int mode) override;
     Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override;
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override;
     Result<void, int> remove_xattr(const File& file, const char* name) override;

@@ -170,6 +170,8 @@ class Vfs {
     virtual Result<void, int> chmod(const File& file, mode_t mode) = 0;
     virtual Result<void, int> chown(const File& file, uid_t uid, gid_t gid) = 0;     // -1: leave
     virtual Result<Space, int> space(const File& file) = 0;
+    // Whether the calling thread's identity has all of R_OK, W_OK, X_OK that `mode` names.
+    virtual bool may(const File& file, int mode) = 0;
 
     // --- Extended attributes. ERANGE if the value does not fit `out`; an empty `out` asks for the size. ENODATA if it is not there.
     virtual Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) = 0;
@@ -222,6 +224,7 @@ class Module : public Vfs {
     Result<void, int> chmod(const File& file, mode_t mode) override { return next_->chmod(file, mode); }
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override { return next_->chown(file, uid, gid); }
     Result<Space, int> space(const File& file) override { return next_->space(file); }
+    bool may(const File& file, int mode) override { return next_->may(file, mode); }
     Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override { return next_->get_xattr(file, name, out); }
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override { return next_->set_xattr(file, name, value); }
     Result<void, int> remove_xattr(const File& file, const char* name) override { return next_->remove_xattr(file, name); }

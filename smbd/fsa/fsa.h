@@ -68,15 +68,15 @@ class Open {
     // --- Information. Which access a class needs is the caller's to check (granted_access); these do not.
     virtual Result<FileInfo, NtStatus> info() = 0;                 // fresh
     virtual Result<void, NtStatus> set_basic(const SetBasic& value) = 0;                      // MS-FSA 2.1.5.15.2
-    virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;                        // 2.1.5.15.4
+    virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;                        // 2.1.5.15.5
     virtual Result<void, NtStatus> set_allocation_size(uint64_t size) = 0;                    // 2.1.5.15.1
-    virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;                  // 2.1.5.15.14
+    virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;                  // 2.1.5.15.15
     virtual Result<void, NtStatus> set_position(uint64_t position) = 0;                       // 2.1.5.15.10
     virtual Result<void, NtStatus> set_mode(uint32_t mode) = 0;                               // 2.1.5.15.8
     virtual Result<void, NtStatus> set_disposition(bool delete_pending) = 0;                  // 2.1.5.15.3
     // `new_path` as CreateParams::path, from the share's root.
     virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;       // 2.1.5.15.12
-    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;         // 2.1.5.15.6
+    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;         // 2.1.5.15.7
 
     // --- Data. read_now answers what can be answered at once; what it cannot goes to the pool:
     //     begin_job(); pool: run_read(); main: end_job(), finish_read().

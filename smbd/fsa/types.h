@@ -12,6 +12,10 @@
 #include "base/result.h"
 #include "base/time.h"
 
+namespace Atoll::security {
+struct Token;
+}
+
 namespace Atoll::fsa {
 
 // MS-SMB2 2.2.13.1
@@ -95,7 +99,8 @@ struct CreateParams {
     bool has_extended_attributes = false;      // SMB2_CREATE_EA_BUFFER was not empty: refused (EAS_NOT_SUPPORTED)
     bool want_maximal_access = false;          // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
     bool want_oplock = false;                  // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
-    uint64_t open_id = 0;                      // the persistent file id: names the entry in locking.tdb
+    uint64_t open_id = 0;                      // the persistent file id: names the entry in locking.tdb, unique while the open lives
+    const security::Token* token = nullptr;    // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: root
 };
 
 class Open;

@@ -1,0 +1,130 @@
+#include "smbd/fsa/core.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop/identity.h"
+#include "vfs/path.h"
+#include "vfs/share_options.h"
+
+namespace Atoll::fsa {
+
+std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) { return std::make_unique<Core>(std::move(params)); }
+
+Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
+
+Result<std::unique_ptr<Share>> Core::connect(ShareParams params) {
+    auto vfs = vfs::connect_share(vfs::options_of(*params.conf, params.path));
+    if (!vfs) return vfs.failure();
+    return std::unique_ptr<Share>(std::make_unique<ShareRoot>(std::move(params), std::move(*vfs)));
+}
+
+OpenFile* Core::take() {
+    if (in_use_ >= limits::max_opens) return nullptr;
+    in_use_++;
+    if (free_.empty()) return &all_.emplace_back(*this);
+    OpenFile* open = free_.back();
+    free_.pop_back();
+    return open;
+}
+
+void Core::give_back(OpenFile& open) {
+    ATOLL_ASSERT(open.jobs == 0);
+    open.reset();
+    free_.push_back(&open);
+    in_use_--;
+}
+
+// MS-FSA 2.1.5.5
+Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
+    auto& open = static_cast<OpenFile&>(closing);
+    ATOLL_ASSERT(!open.closed);
+    if (info != nullptr) {
+        if (auto now = open.info()) *info = *now;
+        info->name = {};
+    }
+    ShareModes::Deletion deletion;
+    auto removed = modes.remove(open.id, open.open_id, deletion);
+    if (deletion.now) delete_file(open.root(), open.id, open.file, open.name, deletion);
+    open.root().open_count--;
+    open.closed = true;
+    if (open.jobs == 0) give_back(open);
+    return removed;
+}
+
+// Removes `name` if it still is the name of `file`.
+bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view name) {
+    if (name.empty()) return false;
+    auto& vfs = share.vfs();
+    const std::string parent_path(vfs::parent_of(name)), leaf(vfs::leaf_of(name));
+    auto parent = vfs.open(parent_path.c_str(), {});
+    auto wanted = vfs.stat(file);
+    if (!parent || !wanted) return false;
+    auto there = vfs.stat_at(*parent, leaf.c_str());
+    if (!there) return false;
+    if (there->type() != vfs::FileType::symlink && (there->inode != wanted->inode || there->device != wanted->device)) return false;
+    const bool directory = there->is_directory();
+    auto removed = directory ? vfs.rmdir(*parent, leaf.c_str()) : vfs.unlink(*parent, leaf.c_str());
+    if (!removed && directory && removed.error() == ENOTEMPTY && share.conf().delete_veto_files) {
+        // smb.conf(5), "delete veto files": what the client cannot see does not keep its directory.
+        if (auto readable = vfs.reopen(file, vfs::Access::read)) {
+            vfs::DirectoryReader reader(vfs, *readable);
+            for (auto entry = reader.next(); entry && entry->has_value(); entry = reader.next()) {
+                const std::string vetoed((*entry)->name);
+                if (share.is_vetoed(vetoed)) (void)vfs.unlink(file, vetoed.c_str()).ok();
+            }
+            removed = vfs.rmdir(*parent, leaf.c_str());
+        }
+    }
+    if (!removed) log_info("fsa: cannot delete {} of share {}: errno {}", name, share.name(), removed.error());
+    return true;
+}
+
+void Core::delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name, const ShareModes::Deletion& deletion) {
+    const loop::Identity former = loop::current_identity();
+    if (deletion.token) {
+        const auto& token = *deletion.token;
+        if (!loop::take_identity({token.uid, token.gid, {token.gids.begin(), token.gids.end()}})) log_warning("fsa: cannot delete as uid {}", token.uid);
+    }
+    // The record has the name as the last rename left it, if that was made by way of the same share.
+    const bool same_share = deletion.share_path == share.path();
+    if (!same_share || !remove_name(share, file, deletion.name)) {
+        if (!same_share || deletion.name != known_name) remove_name(share, file, known_name);
+    }
+    if (deletion.token) ATOLL_ASSERT(loop::take_identity(former));
+    modes.finish_deletion(id);
+}
+
+void Core::renamed(OpenFile& open, const std::string& new_name) {
+    const FileId id = open.id;
+    ShareRoot& share = open.root();
+    const std::string old_name = open.name;
+    for (OpenFile& other : all_) {
+        if (other.id == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name) other.name = new_name;
+    }
+    open.name = new_name;
+    modes.rename(id, open.full_name());
+}
+
+void OpenFile::reset() {
+    file = vfs::File();
+    share_ = nullptr;
+    stat = {};
+    attributes = {};
+    id = {};
+    name.clear();
+    open_id = position = 0;
+    granted = sharing = create_options = mode = 0;
+    token = nullptr;
+    directory = closed = user_set_write = wrote = false;
+    query.reader.reset();
+    query.begun = query.found_any = query.put_back = false;
+    query.next = DirectoryQuery::Next::dot;
+    context = nullptr;
+}
+
+void OpenFile::end_job() {
+    ATOLL_ASSERT(jobs > 0);
+    if (--jobs == 0 && closed) core_.give_back(*this);
+}
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,47 @@
+// What a process keeps of open files: the Opens, reused so that the steady state allocates nothing, and the way to locking.tdb.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "smbd/fsa/name.h"
+#include "smbd/fsa/open_file.h"
+
+namespace Atoll::fsa {
+
+class Core final : public FileSystem {
+ public:
+    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_) {}
+    ~Core() override;
+
+    Result<std::unique_ptr<Share>> connect(ShareParams params) override;
+    Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) override;
+    Result<void, NtStatus> close(Open& open, FileInfo* info) override;
+    [[nodiscard]] size_t opens() const override { return in_use_; }
+
+    // nullptr at limits::max_opens.
+    OpenFile* take();
+    // The Open must not be used any more.
+    void give_back(OpenFile& open);
+    // Removes the name of a file that nobody has open any more, under the rights of whoever asked for it, and its record.
+    void delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name, const ShareModes::Deletion& deletion);
+    // Tells every Open of the file in this process, and the record, where the file is now.
+    void renamed(OpenFile& open, const std::string& new_name);
+    [[nodiscard]] const Holder& self() const { return params_.self; }
+
+ private:
+    bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name);
+
+    FileSystemParams params_;
+    std::deque<OpenFile> all_;
+    std::vector<OpenFile*> free_;
+    size_t in_use_ = 0;
+
+ public:
+    ShareModes modes;
+    // Scratch of creates, kept for capacity.
+    ParsedName parsed;
+    vfs::Located located;
+};
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,339 @@
+// Opening what is there, and the order of a create's checks. Making what is not there: create_new.cpp.
+#include "smbd/fsa/create.h"
+
+#include "base/limits.h"
+#include "base/loop/identity.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+// MS-FSA 2.1.5.1, phase 1
+constexpr uint32_t valid_directory_options = option::directory_file | option::synchronous_io_alert | option::synchronous_io_nonalert | option::write_through |
+    option::open_remote_instance | option::complete_if_oplocked | option::open_for_backup_intent | option::delete_on_close |
+    option::open_for_free_space_query | option::open_by_file_id | option::no_compression | option::open_reparse_point | option::open_requiring_oplock;
+constexpr uint32_t known_options = 0x00FFFFFF;
+constexpr uint32_t known_attributes = 0x7FB7;       // MS-FSCC 2.6, less DEVICE and what came after ENCRYPTED
+constexpr uint32_t invalid_access = 0x0CE0FE00;
+// MS-SMB2 2.2.13: requests with these are refused. 0x80 was FILE_CREATE_TREE_CONNECTION.
+constexpr uint32_t unsupported_options = option::open_by_file_id | option::reserve_opfilter | 0x80;
+constexpr uint32_t mode_options = option::write_through | option::sequential_only | option::no_intermediate_buffering | option::synchronous_io_alert |
+                                  option::synchronous_io_nonalert | option::delete_on_close;
+constexpr uint32_t reading = access::read_data | access::execute;
+constexpr uint32_t writing = access::write_data | access::append_data;
+
+Disposition disposition_of(const CreateParams& params) { return static_cast<Disposition>(params.disposition); }
+
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+// A symlink that leads nowhere, in circles or out of the share is not there for the client.
+bool leads_nowhere(int error) { return error == EXDEV || error == ELOOP; }
+
+}  // namespace
+
+Result<void, NtStatus> check_parameters(const CreateParams& p) {
+    if ((p.share_access & ~sharing::all) != 0 || p.disposition > static_cast<uint32_t>(Disposition::overwrite_if)) return NtStatus::INVALID_PARAMETER;
+    if ((p.options & ~known_options) != 0 || (p.attributes & ~known_attributes) != 0) return NtStatus::INVALID_PARAMETER;
+    if ((p.options & unsupported_options) != 0) return NtStatus::NOT_SUPPORTED;
+    if ((p.options & option::delete_on_close) != 0 && (p.desired_access & (access::delete_ | access::maximum_allowed)) == 0) return NtStatus::INVALID_PARAMETER;
+    const bool directory = (p.options & option::directory_file) != 0;
+    if (directory && (p.options & option::non_directory_file) != 0) return NtStatus::INVALID_PARAMETER;
+    if (directory) {
+        const auto d = disposition_of(p);
+        if ((p.options & ~valid_directory_options) != 0) return NtStatus::INVALID_PARAMETER;
+        if (d != Disposition::create && d != Disposition::open && d != Disposition::open_if) return NtStatus::INVALID_PARAMETER;
+    }
+    if (p.desired_access == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
+    if (p.has_extended_attributes) return NtStatus::EAS_NOT_SUPPORTED;
+    return {};
+}
+
+Result<CreateResult, NtStatus> Core::create(Share& share, const CreateParams& params) {
+    return CreateOperation(*this, static_cast<ShareRoot&>(share), params).run();
+}
+
+Result<CreateResult, NtStatus> CreateOperation::run() {
+    // MS-SMB2 3.3.5.9, "Open Execution": what a client asks for by name, not what a generic right means.
+    if ((params_.options & option::no_intermediate_buffering) != 0) params_.desired_access &= ~access::append_data;
+    params_.desired_access = map_generic(params_.desired_access);
+    if (auto r = check_parameters(params_); !r) return r.failure();
+    if (auto r = parse_name(params_.path, core_.parsed); !r) return r.failure();
+    const auto& parsed = core_.parsed;
+    if (parsed.trailing_backslash && ((params_.options & option::non_directory_file) != 0 || parsed.data_stream)) return NtStatus::OBJECT_NAME_INVALID;
+    if (wants_directory() && parsed.data_stream) return NtStatus::NOT_A_DIRECTORY;  // phase 7
+    if (auto r = share_.check_veto(parsed.path); !r) return r.failure();
+
+    open_ = core_.take();
+    if (open_ == nullptr) return NtStatus::TOO_MANY_OPENED_FILES;
+    open_->attach(share_);
+    open_->open_id = params_.open_id;
+    open_->sharing = params_.share_access;
+    open_->create_options = params_.options;
+    open_->mode = params_.options & mode_options;
+    open_->token = params_.token;
+    for (unsigned i = 0; i < limits::max_create_races; i++) {
+        auto step = attempt();
+        if (step && *step == Step::done) {
+            share_.open_count++;
+            return result();
+        }
+        if (!step) {
+            core_.give_back(*open_);
+            return step.failure();
+        }
+        open_->file = vfs::File();
+        verified_ = 0;
+    }
+    core_.give_back(*open_);
+    return NtStatus::SHARING_VIOLATION;
+}
+
+bool CreateOperation::overwrites() const {
+    const auto d = disposition_of(params_);
+    return d == Disposition::supersede || d == Disposition::overwrite || d == Disposition::overwrite_if;
+}
+
+vfs::Access CreateOperation::data_access(uint32_t desired) const {
+    const bool read = (desired & reading) != 0, write = (desired & writing) != 0 || overwrites();
+    if (write) return read ? vfs::Access::read_write : vfs::Access::write;
+    return read ? vfs::Access::read : vfs::Access::path;
+}
+
+// Phase 6: the search. One system call if the name is there as it is given.
+Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
+    const auto d = disposition_of(params_);
+    const std::string& path = core_.parsed.path;
+    if (d != Disposition::create) {
+        auto found = open_existing(path.c_str());
+        if (!found) return found.failure();
+        if (*found) {
+            open_->name = path;
+            return take_existing();
+        }
+    }
+    auto& located = core_.located;
+    auto searched = share_.lookup().locate(path, located);
+    if (!searched) return leads_nowhere(searched.error()) ? NtStatus::OBJECT_PATH_NOT_FOUND : nt_status_from_errno(searched.error());
+    if (located.missing == vfs::Missing::component) return NtStatus::OBJECT_PATH_NOT_FOUND;
+    open_->name = located.path;
+    if (located.missing == vfs::Missing::nothing) {
+        if (d == Disposition::create) return check_collision().failure();
+        auto found = open_existing(located.path.c_str());
+        if (!found) return found.failure();
+        return *found ? take_existing() : Result<Step, NtStatus>(Step::again);
+    }
+    if (d == Disposition::open || d == Disposition::overwrite || located.dangling) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    return make_new();
+}
+
+// False: nothing of that very name.
+Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
+    const uint32_t desired = params_.desired_access;
+    vfs::OpenHow how;
+    how.access = data_access(desired);
+    if (wants_directory()) how.access = (desired & access::list_directory) != 0 ? vfs::Access::read : vfs::Access::path;
+    if ((desired & access::maximum_allowed) != 0 && !overwrites()) how.access = vfs::Access::path;  // open_for_granted() opens it again
+    auto file = vfs_.open(path, how);
+    // A directory, which has no bytes to write; or a FIFO or socket, which nobody reads by way of a share.
+    if (!file && (file.error() == EISDIR || file.error() == ENXIO)) {
+        how.access = (desired & access::list_directory) != 0 && file.error() == EISDIR ? vfs::Access::read : vfs::Access::path;
+        file = vfs_.open(path, how);
+    }
+    // FILE_TRAVERSE of a directory is no reason to list it.
+    if (!file && file.error() == EACCES && (desired & reading) == access::execute && how.access == vfs::Access::read) {
+        how.access = vfs::Access::path;
+        file = vfs_.open(path, how);
+        if (file && !is_directory(*file)) return NtStatus::ACCESS_DENIED;
+    }
+    if (!file) {
+        if (is_missing(file.error())) return false;
+        return leads_nowhere(file.error()) ? NtStatus::OBJECT_NAME_NOT_FOUND : nt_status_from_errno(file.error());
+    }
+    open_->file = std::move(*file);
+    if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea;
+    if (how.access == vfs::Access::write || how.access == vfs::Access::read_write) verified_ |= writing | access::write_ea | access::write_attributes;
+    return true;
+}
+
+bool CreateOperation::is_directory(const vfs::File& file) const {
+    auto stat = vfs_.stat(file);
+    return stat && stat->is_directory();
+}
+
+// Phase 7
+Result<void, NtStatus> CreateOperation::check_type(bool is_directory) const {
+    if (wants_directory() && !is_directory) return disposition_of(params_) == Disposition::create ? NtStatus::OBJECT_NAME_COLLISION : NtStatus::NOT_A_DIRECTORY;
+    const bool data = (params_.options & option::non_directory_file) != 0 || core_.parsed.data_stream;
+    if (data && is_directory) return NtStatus::FILE_IS_A_DIRECTORY;
+    if (core_.parsed.trailing_backslash && !is_directory) return NtStatus::OBJECT_NAME_INVALID;
+    return {};
+}
+
+// FILE_CREATE of a name that is taken. Always fails.
+Result<void, NtStatus> CreateOperation::check_collision() {
+    auto file = vfs_.open(core_.located.path.c_str(), {});
+    if (!file) return NtStatus::OBJECT_NAME_COLLISION;
+    auto stat = vfs_.stat(*file);
+    if (!stat) return NtStatus::OBJECT_NAME_COLLISION;
+    if (auto r = check_type(stat->is_directory()); !r) return r;
+    const vfs::FileId id = vfs_.file_id(*file, *stat);
+    return core_.modes.is_delete_pending({id.volume, id.inode, id.generation}) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
+}
+
+// MS-FSA 2.1.5.1.2
+Result<CreateOperation::Step, NtStatus> CreateOperation::take_existing() {
+    auto stat = vfs_.stat(open_->file);
+    if (!stat) return nt_status_from_errno(stat.error());
+    open_->stat = *stat;
+    open_->directory = stat->is_directory();
+    if (auto r = check_type(open_->directory); !r) return r.failure();
+    if (open_->directory && overwrites()) return open_->name.empty() ? NtStatus::ACCESS_DENIED : NtStatus::OBJECT_NAME_COLLISION;
+    if (!open_->directory && stat->type() != vfs::FileType::regular && (params_.desired_access & (reading | writing)) != 0) return NtStatus::ACCESS_DENIED;
+    open_->attributes = share_.attributes(open_->file, *stat, vfs::leaf_of(open_->name));
+    if (auto r = check_overwrite(); !r) return r.failure();
+    if (auto r = check_access(); !r) return r.failure();
+    if (auto r = open_for_granted(); !r) return r.failure();
+    auto step = enter();
+    if (!step || *step == Step::again) return step;
+    if (!overwrites()) return Step::done;
+    if (auto r = overwrite(); !r) {
+        leave();
+        return r.failure();
+    }
+    return Step::done;
+}
+
+Result<void, NtStatus> CreateOperation::check_overwrite() const {
+    if (!overwrites()) return {};
+    const uint32_t existing = open_->attributes.attributes;
+    // A name's leading dot hides it (`hide dot files`); that is no attribute of the file that the client could repeat.
+    const bool hidden_by_name = share_.conf().hide_dot_files && vfs::leaf_of(open_->name).starts_with('.');
+    if ((existing & attribute::hidden) != 0 && (params_.attributes & attribute::hidden) == 0 && !hidden_by_name) return NtStatus::ACCESS_DENIED;
+    if ((existing & attribute::system) != 0 && (params_.attributes & attribute::system) == 0) return NtStatus::ACCESS_DENIED;
+    if ((existing & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
+    return {};
+}
+
+// What an overwrite needs beyond what was asked for. It is checked, and counts for sharing, but the Open does not get it.
+uint32_t CreateOperation::added_access() const {
+    if (!overwrites()) return 0;
+    const uint32_t replace = disposition_of(params_) == Disposition::supersede ? access::delete_ : access::write_data;
+    return replace | access::write_ea | access::write_attributes;
+}
+
+// MS-FSA 2.1.5.1.2.1
+Result<void, NtStatus> CreateOperation::check_access() {
+    const uint32_t desired = params_.desired_access;
+    const bool readonly = (open_->attributes.attributes & attribute::readonly) != 0;
+    if (!open_->directory && readonly && (desired & writing) != 0) return NtStatus::ACCESS_DENIED;
+    if (readonly && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
+    if (share_.read_only() && (((desired | added_access()) & changing_access) != 0)) return NtStatus::ACCESS_DENIED;
+    if ((desired & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
+    return grant(desired | added_access());
+}
+
+Result<void, NtStatus> CreateOperation::grant(uint32_t remaining) {
+    const bool maximum = (remaining & access::maximum_allowed) != 0;
+    remaining &= ~access::maximum_allowed;
+    uint32_t granted = free_access | verified_;
+    if (maximum || (remaining & ~granted) != 0) granted |= rights_of(share_, open_->file, open_->stat, open_->name);
+    if ((remaining & ~granted) != 0) return NtStatus::ACCESS_DENIED;
+    open_->granted = params_.desired_access & ~access::maximum_allowed;
+    if (maximum) {
+        if ((open_->attributes.attributes & attribute::readonly) != 0) granted &= ~(writing | access::add_subdirectory | access::delete_child);
+        open_->granted |= granted;
+    }
+    if ((params_.options & option::delete_on_close) != 0 && (open_->granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
+    return {};
+}
+
+// After MAXIMUM_ALLOWED the file is open by its path only, or for less than was granted.
+Result<void, NtStatus> CreateOperation::open_for_granted() {
+    if ((params_.desired_access & access::maximum_allowed) == 0) return {};
+    vfs::Access wanted = data_access(open_->granted);
+    if (open_->stat.type() == vfs::FileType::other) return {};
+    if (open_->directory) wanted = (open_->granted & access::list_directory) != 0 ? vfs::Access::read : vfs::Access::path;
+    if (wanted == vfs::Access::path) return {};
+    auto file = vfs_.reopen(open_->file, wanted);
+    if (!file) return nt_status_from_errno(file.error());
+    open_->file = std::move(*file);
+    return {};
+}
+
+// MS-FSA 2.1.5.1.2.2, first step: who may not write here may not keep readers out.
+void CreateOperation::relax_exclusive() {
+    if ((open_->sharing & sharing::read) != 0 || (open_->granted & access::shared) == 0) return;
+    if (loop::current_identity().uid == 0 || (open_->granted & writing) != 0) return;
+    const std::string parent_path(vfs::parent_of(open_->name));
+    auto parent = vfs_.open(parent_path.c_str(), {});
+    if (parent && !vfs_.may(*parent, 2 /* W_OK */)) open_->sharing |= sharing::read;
+}
+
+// Into locking.tdb: the sharing check.
+Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
+    relax_exclusive();
+    const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
+    open_->id = {id.volume, id.inode, id.generation};
+    share_mode entry;
+    entry.holder = server_id_of(core_.self());
+    entry.open_id = open_->open_id;
+    entry.access_mask = open_->granted | added_access();
+    entry.share_access = open_->sharing;
+    entry.create_options = open_->create_options;
+    if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
+    entry.opened = NtTime::now();
+    auto added = core_.modes.add(open_->id, entry, open_->full_name(), open_->token);
+    if (!added) return added.failure();
+    if (*added == ShareModes::Added::orphaned) {
+        ShareModes::Deletion deletion;
+        if (auto r = core_.modes.take_orphan(open_->id, open_->open_id, deletion); !r) return r.failure();
+        if (deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
+        return Step::again;
+    }
+    // Somebody may have deleted the file between our opening it and the record's lock: then it is not there.
+    auto now = vfs_.stat(open_->file);
+    if (now && now->links > 0) {
+        open_->stat = *now;
+        return Step::done;
+    }
+    leave();
+    return Step::again;
+}
+
+void CreateOperation::leave() {
+    ShareModes::Deletion deletion;
+    auto r = core_.modes.remove(open_->id, open_->open_id, deletion, ShareModes::Removal::of_failed_create);
+    if (r && deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
+}
+
+Result<void, NtStatus> CreateOperation::overwrite() {
+    if (auto r = vfs_.truncate(open_->file, 0); !r) return nt_status_from_errno(r.error());
+    allocate();
+    vfs::DosAttributes value = open_->attributes;
+    // MS-FSA 2.1.5.1.2: ARCHIVE is added, NORMAL and NOT_CONTENT_INDEXED are taken away.
+    value.attributes = (params_.attributes | attribute::archive) & ~(attribute::normal | attribute::not_content_indexed);
+    if (auto r = open_->store_attributes(value); !r) return r;
+    action_ = disposition_of(params_) == Disposition::supersede ? CreateAction::superseded : CreateAction::overwritten;
+    return open_->refresh();
+}
+
+// SMB2_CREATE_ALLOCATION_SIZE: a hint, but a full disk shows now rather than in the middle of a copy. File systems without it do without.
+void CreateOperation::allocate() {
+    if (!params_.allocation_size || *params_.allocation_size == 0 || open_->directory || open_->file.path_only) return;
+    (void)vfs_.allocate(open_->file, vfs::Allocate::keep_size, 0, *params_.allocation_size).ok();
+}
+
+CreateResult CreateOperation::result() {
+    CreateResult out;
+    out.open = open_;
+    out.action = action_;
+    out.info = open_->info_from(open_->stat, open_->attributes, false);
+    if (params_.want_maximal_access) {
+        out.maximal_access = action_ == CreateAction::created ? access::all : rights_of(share_, open_->file, open_->stat, open_->name);
+        if ((open_->attributes.attributes & attribute::readonly) != 0) out.maximal_access &= ~(writing | access::delete_child);
+    }
+    return out;
+}
+
+}  // namespace Atoll::fsa

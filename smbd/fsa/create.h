@@ -1,0 +1,54 @@
+// One create (MS-FSA 2.1.5.1).
+#pragma once
+
+#include "smbd/fsa/core.h"
+#include "smbd/fsa/rights.h"
+
+namespace Atoll::fsa {
+
+// Phase 1: what is wrong with a request whatever it opens. `params` has its access mapped already.
+Result<void, NtStatus> check_parameters(const CreateParams& params);
+
+class CreateOperation {
+ public:
+    CreateOperation(Core& core, ShareRoot& share, const CreateParams& params) : core_(core), share_(share), vfs_(share.vfs()), params_(params) {}
+    Result<CreateResult, NtStatus> run();
+
+ private:
+    enum class Step { done, again };   // again: somebody else made or removed the file meanwhile
+
+    Result<Step, NtStatus> attempt();
+    Result<bool, NtStatus> open_existing(const char* path);
+    [[nodiscard]] bool is_directory(const vfs::File& file) const;
+    Result<Step, NtStatus> take_existing();
+    Result<Step, NtStatus> make_new();
+    Result<void, NtStatus> make_node(const vfs::Stat& parent);
+    Result<Step, NtStatus> settle_new();
+
+    [[nodiscard]] bool wants_directory() const { return (params_.options & option::directory_file) != 0 || core_.parsed.index_allocation; }
+    [[nodiscard]] bool overwrites() const;
+    [[nodiscard]] vfs::Access data_access(uint32_t desired) const;
+    [[nodiscard]] uint32_t added_access() const;
+    Result<void, NtStatus> check_type(bool is_directory) const;
+    Result<void, NtStatus> check_collision();
+    Result<void, NtStatus> check_overwrite() const;
+    Result<void, NtStatus> check_access();
+    Result<void, NtStatus> grant(uint32_t remaining);
+    Result<void, NtStatus> open_for_granted();
+    Result<Step, NtStatus> enter();
+    void relax_exclusive();
+    Result<void, NtStatus> overwrite();
+    void allocate();
+    void leave();
+    CreateResult result();
+
+    Core& core_;
+    ShareRoot& share_;
+    vfs::Vfs& vfs_;
+    CreateParams params_;
+    OpenFile* open_ = nullptr;
+    uint32_t verified_ = 0;            // access that the kernel has granted by opening the file so
+    CreateAction action_ = CreateAction::opened;
+};
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,87 @@
+// Making what is not there (MS-FSA 2.1.5.1.1).
+#include "base/loop/identity.h"
+#include "smbd/fsa/create.h"
+#include "vfs/dos_attributes.h"
+#include "vfs/modes.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
+    const bool directory = wants_directory();
+    if (core_.parsed.trailing_backslash && !directory) return NtStatus::OBJECT_NAME_INVALID;
+    if (share_.read_only()) return NtStatus::ACCESS_DENIED;
+    if (directory && (params_.attributes & attribute::temporary) != 0) return NtStatus::INVALID_PARAMETER;
+    if ((params_.attributes & attribute::readonly) != 0 && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
+    if ((params_.desired_access & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
+    auto parent = vfs_.stat(core_.located.parent);
+    if (!parent) return nt_status_from_errno(parent.error());
+    const vfs::FileId id = vfs_.file_id(core_.located.parent, *parent);
+    if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation})) return NtStatus::DELETE_PENDING;
+
+    open_->directory = directory;
+    auto made = make_node(*parent);
+    if (!made) return made.error() == NtStatus::OBJECT_NAME_COLLISION ? Result<Step, NtStatus>(Step::again) : made.failure();
+    auto step = settle_new();
+    if (!step) {
+        const char* leaf = core_.located.leaf();
+        (void)(directory ? vfs_.rmdir(core_.located.parent, leaf) : vfs_.unlink(core_.located.parent, leaf)).ok();
+    }
+    return step;
+}
+
+// OBJECT_NAME_COLLISION: somebody was faster.
+Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
+    const auto& located = core_.located;
+    const char* leaf = located.leaf();
+    const auto& options = vfs_.options();
+    vfs::OpenHow how;
+    if (open_->directory) {
+        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent)); !r) return nt_status_from_errno(r.error());
+        how.access = vfs::Access::read;
+        how.directory = true;
+    } else {
+        const uint32_t desired = params_.desired_access;
+        how.access = (desired & access::maximum_allowed) != 0 ? vfs::Access::read_write : data_access(desired);
+        if (how.access == vfs::Access::path) how.access = vfs::Access::read;  // a file cannot be made without being opened
+        how.create = true;
+        how.mode = vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent);
+    }
+    auto file = vfs_.open_at(located.parent, leaf, how);
+    if (!file && open_->directory && file.error() == EACCES) {  // `directory mask` without r: made, but not to be listed
+        how.access = vfs::Access::path;
+        file = vfs_.open_at(located.parent, leaf, how);
+    }
+    if (!file) return nt_status_from_errno(file.error());
+    open_->file = std::move(*file);
+    return {};
+}
+
+Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
+    auto stat = vfs_.stat(open_->file);
+    if (!stat) return nt_status_from_errno(stat.error());
+    open_->stat = *stat;
+    // The full requested access is granted, whatever the mode of the file (MS-FSA 2.1.5.1.1).
+    open_->granted = params_.desired_access & ~access::maximum_allowed;
+    if ((params_.desired_access & access::maximum_allowed) != 0) open_->granted |= access::all;
+    action_ = CreateAction::created;
+    auto step = enter();
+    if (!step || *step == Step::again) return step;
+
+    allocate();
+    vfs::DosAttributes value;
+    value.attributes = params_.attributes & vfs::attribute::settable;
+    if (!open_->directory) value.attributes |= attribute::archive;
+    value.create_time = NtTime::from(stat->has_birth_time ? stat->birth_time : stat->write_time);
+    if (auto r = open_->store_attributes(value); !r) {
+        leave();
+        return r.failure();
+    }
+    if (auto r = open_->refresh(); !r) {
+        leave();
+        return r.failure();
+    }
+    return Step::done;
+}
+
+}  // namespace Atoll::fsa

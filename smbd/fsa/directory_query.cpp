@@ -1,0 +1,163 @@
+// Listing a directory: MS-FSA 2.1.5.6.3.
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/utf.h"
+#include "smbd/fsa/core.h"
+#include "smbd/fsa/wildcard.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+constexpr size_t max_pattern_bytes = 4 * limits::max_expression_units;
+
+bool is_valid_pattern(std::string_view pattern) {
+    if (pattern.size() > max_pattern_bytes) return false;
+    for (const char c : pattern) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == '\\' || c == '/' || c == ':' || c == '|') return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<void, NtStatus> OpenFile::begin_query(const QueryDirectory& request) {
+    if (!directory) return NtStatus::INVALID_PARAMETER;
+    if ((granted & access::list_directory) == 0) return NtStatus::ACCESS_DENIED;
+    if (!query.begun || request.reopen || (request.restart && !request.pattern.empty())) {
+        if (!is_valid_pattern(request.pattern)) return NtStatus::OBJECT_NAME_INVALID;
+        query.pattern = request.pattern.empty() ? std::string_view("*") : request.pattern;
+        query.found_any = false;
+    }
+    const bool from_start = !query.begun || request.restart || request.reopen;
+    query.begun = true;
+    if (!from_start) return {};
+    if (file.path_only) {
+        auto readable = vfs().reopen(file, vfs::Access::read);
+        if (!readable) return nt_status_from_errno(readable.error());
+        file = std::move(*readable);
+    }
+    if (!query.reader) query.reader.emplace(vfs(), file);
+    if (auto r = query.reader->rewind(); !r) return nt_status_from_errno(r.error());
+    query.next = DirectoryQuery::Next::dot;
+    query.put_back = false;
+    return {};
+}
+
+NtStatus OpenFile::nothing_found() const { return query.found_any ? NtStatus::NO_MORE_FILES : NtStatus::NO_SUCH_FILE; }
+
+void OpenFile::put_back_entry() { query.put_back = true; }
+
+Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(bool names_only) {
+    using Next = DirectoryQuery::Next;
+    ATOLL_ASSERT(query.begun);
+    if (query.put_back) {
+        query.put_back = false;
+        return &query.item;
+    }
+    while (query.next != Next::end) {
+        Result<bool, NtStatus> taken = false;
+        if (query.next == Next::entries) {
+            auto entry = query.reader->next();
+            if (!entry) return nt_status_from_errno(entry.error());
+            if (!entry->has_value()) {
+                query.next = Next::end;
+                break;
+            }
+            taken = take_entry(**entry, names_only);
+        } else {
+            taken = take_dot(names_only);
+        }
+        if (!taken) return taken.failure();
+        if (*taken) {
+            query.found_any = true;
+            return &query.item;
+        }
+    }
+    return static_cast<const DirectoryItem*>(nullptr);
+}
+
+// "." and "..", which come first; the parent of the share's root is the root itself. A pattern that is one exact name is looked up
+// here instead of being searched for.
+Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
+    using Next = DirectoryQuery::Next;
+    const bool up = query.next == Next::dot_dot;
+    query.next = up ? Next::entries : Next::dot_dot;
+    if (!has_wildcards(query.pattern) && query.pattern != "." && query.pattern != "..") {
+        vfs::DirectoryEntry entry;
+        entry.name = query.pattern;
+        query.next = Next::entries;
+        auto there = vfs().stat_at(file, query.pattern.c_str());
+        if (!there) return false;  // perhaps in another case: the search tells
+        query.next = Next::end;
+        entry.type = there->type();
+        entry.inode = there->inode;
+        return take_entry(entry, names_only);
+    }
+    const std::string_view dots = up ? ".." : ".";
+    if (!name_in_expression(dots, query.pattern, true)) return false;
+    query.name = dots;
+    query.item = {};
+    query.item.name = query.name;
+    if (names_only) return true;
+    const std::string parent(up ? vfs::parent_of(name) : std::string_view(name));
+    auto opened = vfs().open(parent.c_str(), {});
+    if (!opened) return nt_status_from_errno(opened.error());
+    auto its = vfs().stat(*opened);
+    if (!its) return nt_status_from_errno(its.error());
+    query.item.basic = basic_info(*its, share_->attributes(*opened, *its, {}));
+    query.item.id = wire_id(*share_, its->inode, id.volume);
+    return true;
+}
+
+// False: not to be listed.
+Result<bool, NtStatus> OpenFile::take_entry(const vfs::DirectoryEntry& entry, bool names_only) {
+    if (entry.name == "." || entry.name == ".." || !is_wire_name(entry.name) || share_->is_vetoed(entry.name)) return false;
+    if (!name_in_expression(entry.name, query.pattern, !vfs().options().case_sensitive)) return false;
+    query.name.assign(entry.name);
+    query.item = {};
+    query.item.name = query.name;
+    const auto& conf = share_->conf();
+    const bool filtered = conf.hide_unreadable || conf.hide_unwriteable_files || conf.hide_special_files;
+    if (names_only && !filtered && entry.type_known && entry.type != vfs::FileType::symlink) return true;
+    return fill_item();
+}
+
+Result<bool, NtStatus> OpenFile::fill_item() {
+    auto its = vfs().stat_at(file, query.name.c_str());
+    if (!its) return its.error() == ENOENT ? Result<bool, NtStatus>(false) : nt_status_from_errno(its.error());
+    if (its->type() == vfs::FileType::symlink) return fill_from_symlink();
+    const auto& conf = share_->conf();
+    if (conf.hide_special_files && its->type() == vfs::FileType::other) return false;
+    if (conf.hide_unreadable || conf.hide_unwriteable_files) {
+        auto opened = vfs().open_at(file, query.name.c_str(), {});
+        if (!opened) return false;
+        if (conf.hide_unreadable && !vfs().may(*opened, R_OK)) return false;
+        if (conf.hide_unwriteable_files && !its->is_directory() && !vfs().may(*opened, W_OK)) return false;
+    }
+    query.item.basic = basic_info(*its, share_->attributes_at(file, query.name.c_str(), *its));
+    query.item.end_of_file = its->is_directory() ? 0 : its->size;
+    query.item.allocation_size = allocation_size(*share_, *its);
+    query.item.id = wire_id(*share_, its->inode, id.volume);
+    return true;
+}
+
+// A symlink is what it leads to, by the same rules as a create follows it; one that leads nowhere is not there.
+bool OpenFile::fill_from_symlink() {
+    leaf_ = name;
+    if (!leaf_.empty()) leaf_ += '/';
+    leaf_ += query.name;
+    auto target = vfs().open(leaf_.c_str(), {});
+    if (!target) return false;
+    auto its = vfs().stat(*target);
+    if (!its) return false;
+    query.item.basic = basic_info(*its, share_->attributes(*target, *its, query.name));
+    query.item.end_of_file = its->is_directory() ? 0 : its->size;
+    query.item.allocation_size = allocation_size(*share_, *its);
+    query.item.id = wire_id(*share_, its->inode, id.volume);
+    return true;
+}
+
+}  // namespace Atoll::fsa

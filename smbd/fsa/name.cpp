@@ -1,0 +1,62 @@
+#include "smbd/fsa/name.h"
+
+#include "base/limits.h"
+#include "base/utf.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+constexpr std::string_view forbidden = "\"\\/:|<>*?";  // MS-FSCC 2.1.5.2
+
+bool has_forbidden(std::string_view component) {
+    for (const char c : component) {
+        if (static_cast<unsigned char>(c) < 0x20 || forbidden.find(c) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
+// The name without ":stream:type". MS-FSA 2.1.5.1, phases 5 to 7.
+Result<std::string_view, NtStatus> split_stream(std::string_view component, bool last, ParsedName& out) {
+    const size_t colon = component.find(':');
+    if (colon == std::string_view::npos) return component;
+    if (colon == 0 || component.back() == ':') return NtStatus::OBJECT_NAME_INVALID;
+    const std::string_view suffix = component.substr(colon);
+    const bool index = equal_ignoring_case(suffix, "::$INDEX_ALLOCATION") || equal_ignoring_case(suffix, ":$I30:$INDEX_ALLOCATION");
+    const bool data = equal_ignoring_case(suffix, "::$DATA");
+    if (!index && !(data && last)) return NtStatus::OBJECT_NAME_INVALID;
+    if (last) {
+        out.index_allocation = index;
+        out.data_stream = data;
+    }
+    return component.substr(0, colon);
+}
+
+}  // namespace
+
+bool is_wire_name(std::string_view component) { return !has_forbidden(component) && is_valid_utf8(component); }
+
+Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
+    out.path.clear();
+    out.trailing_backslash = out.data_stream = out.index_allocation = false;
+    if (wire.starts_with('\\')) return NtStatus::INVALID_PARAMETER;  // MS-SMB2 2.2.13, Buffer
+    while (wire.ends_with('\\')) {
+        out.trailing_backslash = true;
+        wire.remove_suffix(1);
+    }
+    while (!wire.empty()) {
+        const size_t end = wire.find('\\');
+        const std::string_view component = wire.substr(0, end);
+        wire = end == std::string_view::npos ? std::string_view() : wire.substr(end + 1);
+        if (component.empty()) continue;  // redundant backslashes
+        auto name = split_stream(component, wire.empty(), out);
+        if (!name) return name.failure();
+        // Dot names must not be sent (MS-FSCC 2.1.5.1); they are never resolved here.
+        if (*name == "." || *name == ".." || has_forbidden(*name) || name->size() > limits::max_component_bytes) return NtStatus::OBJECT_NAME_INVALID;
+        if (!out.path.empty()) out.path += '/';
+        out.path += *name;
+    }
+    return {};
+}
+
+}  // namespace Atoll::fsa

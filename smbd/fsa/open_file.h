@@ -1,0 +1,123 @@
+// An Open: one open file or directory of one client.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "smbd/fsa/fsa.h"
+#include "smbd/fsa/share_modes.h"
+#include "smbd/fsa/share_root.h"
+#include "vfs/directory.h"
+
+namespace Atoll::fsa {
+
+class Core;
+
+// A directory's enumeration (MS-FSA 2.1.1.6, "Per Open": Open.QueryPattern, Open.QueryLastEntry).
+struct DirectoryQuery {
+    std::optional<vfs::DirectoryReader> reader;
+    std::string pattern;
+    bool begun = false;          // a query with this pattern was made
+    bool found_any = false;      // and an entry was given
+    enum class Next : uint8_t { dot, dot_dot, entries, end } next = Next::dot;
+    bool put_back = false;       // `item` is to be given again
+    DirectoryItem item;
+    std::string name;            // item.name
+};
+
+class OpenFile final : public Open {
+ public:
+    explicit OpenFile(Core& core) : core_(core) {}
+
+    [[nodiscard]] Share& share() override { return *share_; }
+    [[nodiscard]] bool is_directory() const override { return directory; }
+    [[nodiscard]] uint32_t granted_access() const override { return granted; }
+    [[nodiscard]] uint32_t share_access() const override { return sharing; }
+    [[nodiscard]] uint32_t options() const override { return create_options; }
+    [[nodiscard]] const FileId& file_id() const override { return id; }
+    [[nodiscard]] const std::string& path() const override { return name; }
+
+    Result<FileInfo, NtStatus> info() override;
+    Result<void, NtStatus> set_basic(const SetBasic& value) override;
+    Result<void, NtStatus> set_end_of_file(uint64_t size) override;
+    Result<void, NtStatus> set_allocation_size(uint64_t size) override;
+    Result<void, NtStatus> set_valid_data_length(uint64_t size) override;
+    Result<void, NtStatus> set_position(uint64_t value) override;
+    Result<void, NtStatus> set_mode(uint32_t value) override;
+    Result<void, NtStatus> set_disposition(bool delete_pending) override;
+    Result<void, NtStatus> rename(std::string_view new_path, bool replace) override;
+    Result<void, NtStatus> link(std::string_view new_path, bool replace) override;
+
+    Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) override;
+    Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) override;
+    Result<size_t, NtStatus> finish_read(Result<size_t, NtStatus> result, uint64_t offset) override;
+    Result<size_t, NtStatus> write_now(Bytes data, uint64_t offset, bool write_through) override;
+    Result<void, NtStatus> check_write(uint64_t offset, size_t length) override;
+    Result<size_t, NtStatus> run_write(Bytes data, uint64_t offset, bool write_through) override;
+    Result<size_t, NtStatus> finish_write(Result<size_t, NtStatus> result, uint64_t offset) override;
+    Result<void, NtStatus> check_flush() override;
+    Result<void, NtStatus> run_flush() override;
+    void begin_job() override { jobs++; }
+    void end_job() override;
+
+    Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
+    Result<const DirectoryItem*, NtStatus> next_entry(bool names_only) override;
+    void put_back_entry() override;
+    [[nodiscard]] NtStatus nothing_found() const override;
+
+    // --- For this room's code.
+    // The answer to every query of a file, from `stat` and `attributes`.
+    FileInfo info_from(const vfs::Stat& stat, const vfs::DosAttributes& attributes, bool delete_pending);
+    // Stat and attributes as they are now.
+    Result<void, NtStatus> refresh();
+    // Stores DOS attributes and creation time; as root where the user may change attributes, but not write the file, which the attribute's
+    // storage needs. Without effect on file systems that cannot store them.
+    Result<void, NtStatus> store_attributes(const vfs::DosAttributes& value);
+    ShareModes::Name full_name() const { return {share_->path(), name}; }
+    void attach(ShareRoot& share) { share_ = &share; }
+    [[nodiscard]] ShareRoot& root() const { return *share_; }
+    [[nodiscard]] vfs::Vfs& vfs() const { return share_->vfs(); }
+    // Back to the state of a new one, but for capacities.
+    void reset();
+
+    vfs::File file;
+    vfs::Stat stat;                      // as of the last look
+    vfs::DosAttributes attributes;       // the same
+    FileId id;
+    uint64_t open_id = 0;
+    std::string name;
+    uint32_t granted = 0;
+    uint32_t sharing = 0;
+    uint32_t create_options = 0;
+    uint32_t mode = 0;                   // Open.Mode: FILE_* options of FileModeInformation
+    uint64_t position = 0;
+    const security::Token* token = nullptr;
+    bool directory = false;
+    bool closed = false;
+    unsigned jobs = 0;
+    // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.
+    bool user_set_write = false;
+    timespec kept_write{};
+    bool wrote = false;                  // written to through this open: the archive attribute is set
+    DirectoryQuery query;
+
+ private:
+    Result<void, NtStatus> set_attributes_and_creation(const SetBasic& value);
+    Result<void, NtStatus> set_file_times(const SetBasic& value);
+    Result<void, NtStatus> note_modification();
+    Result<bool, NtStatus> is_empty_directory();
+    Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
+    Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file);
+    Result<void, NtStatus> move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace);
+    Result<bool, NtStatus> take_dot(bool names_only);
+    Result<bool, NtStatus> take_entry(const vfs::DirectoryEntry& entry, bool names_only);
+    Result<bool, NtStatus> fill_item();
+    bool fill_from_symlink();
+
+    Core& core_;
+    ShareRoot* share_ = nullptr;
+    std::string wire_name_;              // FileInfo::name points here
+    std::string leaf_;                   // scratch
+};
+
+}  // namespace Atoll::fsa

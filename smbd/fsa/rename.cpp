@@ -1,0 +1,112 @@
+// New names for open files: MS-FSA 2.1.5.15.7 (links) and 2.1.5.15.12 (renames).
+#include "smbd/fsa/core.h"
+#include "smbd/fsa/rights.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+// The directory of the new name, and what stands there under it.
+Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Located& target) {
+    if (new_path.empty()) return NtStatus::INVALID_PARAMETER;
+    ParsedName& parsed = core_.parsed;
+    if (auto r = parse_name(new_path, parsed); !r) return r;
+    if (parsed.path.empty() || parsed.data_stream || parsed.index_allocation) return NtStatus::OBJECT_NAME_INVALID;
+    if (auto r = share_->check_veto(parsed.path); !r) return r;
+    auto located = share_->lookup().locate(parsed.path, target);
+    if (!located) return located.error() == EXDEV || located.error() == ELOOP ? NtStatus::OBJECT_PATH_NOT_FOUND : nt_status_from_errno(located.error());
+    if (target.missing == vfs::Missing::component) return NtStatus::OBJECT_PATH_NOT_FOUND;
+    if (target.dangling) return NtStatus::OBJECT_NAME_COLLISION;  // a symlink that the client does not see
+    return {};
+}
+
+// Whether what stands at the new name may be replaced. `same_file`: it is this very file.
+Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool replace, bool& same_file) {
+    same_file = false;
+    if (target.missing == vfs::Missing::leaf) return {};
+    auto there = vfs().stat_at(target.parent, target.leaf());
+    if (!there) return nt_status_from_errno(there.error());
+    same_file = there->inode == stat.inode && there->device == stat.device;
+    if (same_file) return {};
+    if (!replace) return NtStatus::OBJECT_NAME_COLLISION;
+    if (there->is_directory()) return NtStatus::ACCESS_DENIED;
+    const auto existing = share_->attributes_at(target.parent, target.leaf(), *there);
+    if ((existing.attributes & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
+    const vfs::FileId other = vfs().file_id(target.parent, *there);
+    const FileId other_id{other.volume, other.inode, other.generation};
+    if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
+    auto opens = core_.modes.others(other_id, open_id);
+    if (!opens) return opens.failure();
+    return *opens > 0 ? Result<void, NtStatus>(NtStatus::ACCESS_DENIED) : Result<void, NtStatus>();
+}
+
+// From where it is to the target's directory under `wanted_leaf`, whose case may differ from what stands there.
+Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace) {
+    const std::string source_path(vfs::parent_of(name)), source_leaf(vfs::leaf_of(name)), leaf(wanted_leaf);
+    auto source = vfs().open(source_path.c_str(), {});
+    if (!source) return nt_status_from_errno(source.error());
+    const bool there = target.missing == vfs::Missing::nothing;
+    // Onto what is there first, which replaces it at once; then into the case that is wanted.
+    const char* first = there && replace ? target.leaf() : leaf.c_str();
+    auto moved = vfs().rename(*source, source_leaf.c_str(), target.parent, first, replace);
+    if (moved && leaf != first) moved = vfs().rename(target.parent, first, target.parent, leaf.c_str(), true);
+    if (!moved) return nt_status_from_errno(moved.error());
+    return {};
+}
+
+Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace) {
+    if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
+    core_.modes.current_name(id, share_->path(), name);
+    if (name.empty()) return NtStatus::ACCESS_DENIED;  // the share's root
+    vfs::Located& target = core_.located;
+    if (auto r = find_target(new_path, target); !r) return r;
+    if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
+    if (auto r = refresh(); !r) return r;
+    if (directory) {  // MS-FSA 2.1.4.2
+        auto below = core_.modes.any_below(full_name());
+        if (!below) return below.failure();
+        if (*below) return NtStatus::ACCESS_DENIED;
+    }
+    const std::string wanted_leaf(vfs::leaf_of(core_.parsed.path));
+    std::string new_name = target.path.substr(0, target.leaf_offset) + wanted_leaf;
+    if (new_name == name) return {};
+    bool same_file = false;
+    if (auto r = check_target(target, replace, same_file); !r) return r;
+    if (same_file && target.path != name) {
+        // Another link to the same file: rename(2) would leave both.
+        const std::string source_path(vfs::parent_of(name)), source_leaf(vfs::leaf_of(name));
+        auto source = vfs().open(source_path.c_str(), {});
+        if (!source) return nt_status_from_errno(source.error());
+        if (auto r = vfs().unlink(*source, source_leaf.c_str()); !r) return nt_status_from_errno(r.error());
+        new_name = target.path;
+    } else if (same_file) {
+        target.missing = vfs::Missing::leaf;  // only the case changes
+        if (auto r = move_to(target, wanted_leaf, true); !r) return r;
+    } else if (auto r = move_to(target, wanted_leaf, replace); !r) {
+        return r;
+    }
+    target.parent = vfs::File();
+    core_.renamed(*this, new_name);
+    return {};
+}
+
+Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace) {
+    if (directory) return NtStatus::FILE_IS_A_DIRECTORY;
+    if (share_->read_only()) return NtStatus::ACCESS_DENIED;
+    if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
+    vfs::Located& target = core_.located;
+    if (auto r = find_target(new_path, target); !r) return r;
+    if (auto r = refresh(); !r) return r;
+    bool same_file = false;
+    if (auto r = check_target(target, replace, same_file); !r) return r;
+    if (same_file) return replace ? Result<void, NtStatus>() : Result<void, NtStatus>(NtStatus::OBJECT_NAME_COLLISION);
+    if (target.missing == vfs::Missing::nothing) {
+        if (auto r = vfs().unlink(target.parent, target.leaf()); !r) return nt_status_from_errno(r.error());
+    }
+    const std::string leaf(vfs::leaf_of(core_.parsed.path));
+    auto linked = vfs().link(file, target.parent, leaf.c_str());
+    target.parent = vfs::File();
+    if (!linked) return nt_status_from_errno(linked.error());
+    return {};
+}
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,235 @@
+#include "smbd/fsa/share_modes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+// The format level that records are written at.
+constexpr idl::Level format_level = idl::first_level;
+
+using Key = std::array<uint8_t, 24>;
+
+Key key_of(const FileId& id) {
+    Key key;
+    store_le(key.data(), id.volume);
+    store_le(key.data() + 8, id.inode);
+    store_le(key.data() + 16, id.generation);
+    return key;
+}
+
+NtStatus failed(const Error& error) {
+    log_error("locking: {}", error.message());
+    return NtStatus::INSUFFICIENT_RESOURCES;
+}
+
+// True if `sharing` forbids `access`.
+bool forbids(uint32_t share, uint32_t granted) {
+    if ((share & sharing::read) == 0 && (granted & (access::read_data | access::execute)) != 0) return true;
+    if ((share & sharing::write) == 0 && (granted & (access::write_data | access::append_data)) != 0) return true;
+    return (share & sharing::delete_) == 0 && (granted & access::delete_) != 0;
+}
+
+}  // namespace
+
+bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b) {
+    if ((access_a & access::shared) == 0 || (access_b & access::shared) == 0) return false;
+    return forbids(share_a, access_b) || forbids(share_b, access_a);
+}
+
+// An empty record_ if there is none, or one that does not decode: a damaged record must not make a file unusable for good.
+Result<tdb::LockedRecord, NtStatus> ShareModes::lock(const FileId& id) {
+    const Key key = key_of(id);
+    auto locked = params_.locking.fetch_locked(key);
+    if (!locked) return failed(locked.error());
+    bool good = false;
+    if (locked->exists()) {
+        auto r = decode(locked->value(), record_);
+        good = r.ok();
+        if (!good) log_error("locking: record of inode {}: {}", id.inode, r.error().message());
+    }
+    if (!good) {
+        record_.share_path.clear();
+        record_.name.clear();
+        record_.stream.clear();
+        record_.delete_pending = false;
+        record_.delete_token.reset();
+        record_.share_modes.clear();
+    }
+    return std::move(*locked);
+}
+
+Result<void, NtStatus> ShareModes::write(tdb::LockedRecord& record) {
+    if (record_.share_modes.empty()) {
+        if (auto r = record.remove(); !r) return failed(r.error());
+        return {};
+    }
+    encoded_.clear();
+    encode(record_, encoded_, format_level);
+    if (auto r = record.store(encoded_); !r) return failed(r.error());
+    return {};
+}
+
+// A holder that ended without closing: its entries go, and what it had marked for deletion on close becomes delete-pending.
+void ShareModes::drop_dead() {
+    if (!params_.holder_exists) return;
+    std::erase_if(record_.share_modes, [&](const share_mode& entry) {
+        const Holder holder = holder_of(entry.holder);
+        if (holder == params_.self || params_.holder_exists(holder)) return false;
+        if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = true;
+        return true;
+    });
+}
+
+NtStatus ShareModes::conflict_with(const share_mode& entry) const {
+    if (record_.delete_pending) return NtStatus::DELETE_PENDING;
+    if (record_.share_modes.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
+    for (const share_mode& existing : record_.share_modes) {
+        if (sharing_conflicts(existing.access_mask, existing.share_access, entry.access_mask, entry.share_access)) return NtStatus::SHARING_VIOLATION;
+    }
+    return NtStatus::SUCCESS;
+}
+
+Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const share_mode& entry, const Name& name, const security::Token* token) {
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    NtStatus conflict = conflict_with(entry);
+    if (conflict != NtStatus::SUCCESS) {  // only now is it worth asking whether the others still live
+        const size_t before = record_.share_modes.size();
+        drop_dead();
+        if (record_.share_modes.size() != before) {
+            if (record_.delete_pending && record_.share_modes.empty()) return Added::orphaned;
+            if (auto r = write(*locked); !r) return r.failure();
+            conflict = conflict_with(entry);
+        }
+        if (conflict != NtStatus::SUCCESS) return conflict;
+    }
+    if (record_.share_modes.empty()) {
+        record_.share_path.assign(name.share_path);
+        record_.name.assign(name.name);
+    }
+    record_.share_modes.push_back(entry);
+    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE) && token != nullptr) record_.delete_token = *token;
+    if (auto r = write(*locked); !r) return r.failure();
+    return Added::yes;
+}
+
+void ShareModes::describe(Deletion& deletion) const {
+    deletion.now = true;
+    deletion.share_path = record_.share_path;
+    deletion.name = record_.name;
+    deletion.token = record_.delete_token;
+}
+
+// MS-FSA 2.1.5.5, phases 1 to 3.
+Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, Deletion& deletion, Removal removal) {
+    deletion.now = false;
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    auto& entries = record_.share_modes;
+    const auto own = std::find_if(entries.begin(), entries.end(), [&](const share_mode& entry) { return is_self(entry, open_id); });
+    if (own == entries.end()) return {};
+    if (any(own->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) {
+        if (removal == Removal::of_close) record_.delete_pending = true;
+        own->flags = share_mode_flags::none;
+    }
+    if (record_.delete_pending && entries.size() > 1) {
+        const share_mode kept = *own;
+        drop_dead();
+        if (entries.size() == 1) entries.front() = kept;
+    }
+    if (record_.delete_pending && entries.size() == 1) {
+        // The entry stays while the file is deleted, so that nobody opens it meanwhile: it is delete-pending.
+        describe(deletion);
+        return write(*locked);
+    }
+    std::erase_if(entries, [&](const share_mode& entry) { return is_self(entry, open_id); });
+    return write(*locked);
+}
+
+// The caller becomes the only entry of a file that is to be deleted and that no living process has open.
+Result<void, NtStatus> ShareModes::take_orphan(const FileId& id, uint64_t open_id, Deletion& deletion) {
+    deletion.now = false;
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    drop_dead();
+    if (!record_.delete_pending || !record_.share_modes.empty()) return {};
+    describe(deletion);
+    share_mode& entry = record_.share_modes.emplace_back();
+    entry.holder = server_id_of(params_.self);
+    entry.open_id = open_id;
+    return write(*locked);
+}
+
+void ShareModes::finish_deletion(const FileId& id) {
+    const Key key = key_of(id);
+    if (auto r = params_.locking.remove(key); !r) log_error("locking: {}", r.error().message());
+}
+
+Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pending, const security::Token* token) {
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    record_.delete_pending = pending;
+    record_.delete_token.reset();
+    if (pending && token != nullptr) record_.delete_token = *token;
+    return write(*locked);
+}
+
+bool ShareModes::is_delete_pending(const FileId& id) {
+    const Key key = key_of(id);
+    bool pending = false;
+    auto r = params_.locking.parse(key, [&](Bytes value) {
+        if (decode(value, record_)) pending = record_.delete_pending;
+    });
+    if (!r) log_error("locking: {}", r.error().message());
+    return pending;
+}
+
+void ShareModes::current_name(const FileId& id, std::string_view share_path, std::string& name) {
+    const Key key = key_of(id);
+    auto r = params_.locking.parse(key, [&](Bytes value) {
+        if (decode(value, record_) && record_.share_path == share_path) name = record_.name;
+    });
+    if (!r) log_error("locking: {}", r.error().message());
+}
+
+void ShareModes::rename(const FileId& id, const Name& name) {
+    auto locked = lock(id);
+    if (!locked || record_.share_modes.empty()) return;
+    record_.share_path.assign(name.share_path);
+    record_.name.assign(name.name);
+    if (auto r = write(*locked); !r) log_error("locking: a renamed file keeps its former name");
+}
+
+Result<size_t, NtStatus> ShareModes::others(const FileId& id, uint64_t open_id) {
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    const size_t before = record_.share_modes.size();
+    drop_dead();
+    if (record_.share_modes.size() != before && !(record_.delete_pending && record_.share_modes.empty())) {
+        if (auto r = write(*locked); !r) return r.failure();
+    }
+    return static_cast<size_t>(std::count_if(record_.share_modes.begin(), record_.share_modes.end(),
+                                             [&](const share_mode& entry) { return !is_self(entry, open_id); }));
+}
+
+Result<bool, NtStatus> ShareModes::any_below(const Name& directory) {
+    bool found = false;
+    auto visited = params_.locking.traverse([&](Bytes, Bytes value) {
+        if (!decode(value, record_) || record_.share_path != directory.share_path) return tdb::Visit::go_on;
+        const std::string_view name = record_.name;
+        if (!directory.name.empty() && !(name.starts_with(directory.name) && name.substr(directory.name.size()).starts_with('/'))) return tdb::Visit::go_on;
+        drop_dead();
+        found = !record_.share_modes.empty();
+        return found ? tdb::Visit::stop : tdb::Visit::go_on;
+    });
+    if (!visited) return failed(visited.error());
+    return found;
+}
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,124 @@
+#include "smbd/fsa/share_root.h"
+
+#include <algorithm>
+
+#include "smbd/fsa/rights.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+// MS-FSCC 2.5.1
+constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_read_only_volume = 0x80000,
+    fs_supports_hard_links = 0x400000;
+
+uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
+    uint32_t h = 0x811c9dc5;
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
+    return h;
+}
+
+}  // namespace
+
+ShareRoot::ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs)
+    : params_(std::move(params)),
+      vfs_(std::move(vfs)),
+      lookup_(*vfs_),
+      veto_(params_.veto_files, vfs_->options().case_sensitive),
+      hide_(params_.hide_files, vfs_->options().case_sensitive) {
+    const int64_t configured = params_.conf->volume_serial_number;
+    serial_ = configured >= 0 ? static_cast<uint32_t>(configured) : hash(params_.conf->name);
+}
+
+Result<void, NtStatus> ShareRoot::check_veto(std::string_view path) const {
+    if (veto_.empty()) return {};
+    while (!path.empty()) {
+        const size_t slash = path.find('/');
+        const bool last = slash == std::string_view::npos;
+        if (veto_.matches(path.substr(0, slash))) return last ? NtStatus::OBJECT_NAME_NOT_FOUND : NtStatus::OBJECT_PATH_NOT_FOUND;
+        path = last ? std::string_view() : path.substr(slash + 1);
+    }
+    return {};
+}
+
+void ShareRoot::hide(vfs::DosAttributes& attributes, std::string_view leaf) const {
+    if (!hide_.empty() && hide_.matches(leaf)) attributes.attributes = (attributes.attributes & ~attribute::normal) | attribute::hidden;
+}
+
+vfs::DosAttributes ShareRoot::attributes(const vfs::File& file, const vfs::Stat& stat, std::string_view leaf) {
+    auto out = vfs_->dos_attributes(file, stat, leaf);
+    hide(out, leaf);
+    return out;
+}
+
+vfs::DosAttributes ShareRoot::attributes_at(const vfs::File& parent, const char* leaf, const vfs::Stat& stat) {
+    auto out = vfs_->dos_attributes_at(parent, leaf, stat);
+    hide(out, leaf);
+    return out;
+}
+
+uint32_t ShareRoot::maximal_access() {
+    auto stat = vfs_->stat(vfs_->root());
+    if (!stat) return 0;
+    return rights_of(*this, vfs_->root(), *stat, std::string_view());
+}
+
+// MS-FSA 2.1.5.13.1, .5, .10; MS-FSCC 2.5
+Result<VolumeInfo, NtStatus> ShareRoot::volume() {
+    auto space = vfs_->space(vfs_->root());
+    if (!space) return nt_status_from_errno(space.error());
+    auto stat = vfs_->stat(vfs_->root());
+    if (!stat) return nt_status_from_errno(stat.error());
+    VolumeInfo v;
+    v.label = conf().volume.empty() ? name() : conf().volume;
+    v.serial_number = serial_;
+    v.creation_time = vfs_->dos_attributes(vfs_->root(), *stat, {}).create_time;
+    v.file_system_name = conf().fstype;
+    v.attributes = fs_case_preserved_names | fs_unicode_on_disk | fs_supports_hard_links;
+    if (vfs_->options().case_sensitive) v.attributes |= fs_case_sensitive_search;
+    if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;
+    v.max_component_length = std::min<uint32_t>(space->name_max, 255);
+    const uint64_t volume = vfs_->file_id(vfs_->root(), *stat).volume;
+    std::memcpy(v.object_id.bytes.data(), &volume, sizeof volume);
+    std::memcpy(v.object_id.bytes.data() + 8, &serial_, sizeof serial_);
+    return v;
+}
+
+// MS-FSA 2.1.5.13.4, .6; free space is the caller's
+Result<VolumeSize, NtStatus> ShareRoot::size() {
+    auto space = vfs_->space(vfs_->root());
+    if (!space) return nt_status_from_errno(space.error());
+    constexpr uint64_t sector = 512;
+    VolumeSize s;
+    const uint64_t unit = std::max(space->block_size / sector * sector, sector);
+    s.sectors_per_unit = static_cast<uint32_t>(unit / sector);
+    s.bytes_per_sector = sector;
+    s.physical_bytes_per_sector = static_cast<uint32_t>(std::min<uint64_t>(unit, 4096));
+    s.total_units = space->blocks;
+    s.caller_units = space->blocks_available;
+    s.actual_units = space->blocks_free;
+    return s;
+}
+
+BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes) {
+    return {attributes.create_time, NtTime::from(stat.access_time), NtTime::from(stat.write_time), NtTime::from(stat.change_time), attributes.attributes};
+}
+
+WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume) {
+    WireFileId id;
+    id.index_number = inode;
+    std::memcpy(id.id_128.data(), &inode, sizeof inode);
+    std::memcpy(id.id_128.data() + 8, &volume, sizeof volume);
+    id.volume_serial = share.volume_serial();
+    return id;
+}
+
+uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat) {
+    if (stat.is_directory()) return 0;
+    const uint64_t unit = share.conf().allocation_roundup_size;
+    if (unit <= 1) return stat.allocated;
+    return (stat.allocated + unit - 1) / unit * unit;
+}
+
+}  // namespace Atoll::fsa

@@ -1,0 +1,52 @@
+// A connected share: its file system and what smb.conf says of its files.
+#pragma once
+
+#include "conf/access_lists.h"
+#include "smbd/fsa/fsa.h"
+#include "vfs/name_lookup.h"
+#include "vfs/vfs.h"
+
+namespace Atoll::fsa {
+
+class ShareRoot final : public Share {
+ public:
+    ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs);
+
+    [[nodiscard]] const std::string& name() const override { return params_.conf->name; }
+    [[nodiscard]] bool read_only() const override { return params_.read_only; }
+    uint32_t maximal_access() override;
+    Result<VolumeInfo, NtStatus> volume() override;
+    Result<VolumeSize, NtStatus> size() override;
+    [[nodiscard]] size_t opens() const override { return open_count; }
+
+    [[nodiscard]] const conf::ShareConf& conf() const { return *params_.conf; }
+    [[nodiscard]] const std::string& path() const { return params_.path; }
+    [[nodiscard]] uint32_t volume_serial() const { return serial_; }
+    vfs::Vfs& vfs() { return *vfs_; }
+    vfs::NameLookup& lookup() { return lookup_; }
+
+    // `veto files`: OBJECT_NAME_NOT_FOUND if the last component is vetoed, OBJECT_PATH_NOT_FOUND if another one is.
+    Result<void, NtStatus> check_veto(std::string_view path) const;
+    [[nodiscard]] bool is_vetoed(std::string_view component) const { return veto_.matches(component); }
+    // Stored attributes and creation time, `hide files` among them.
+    vfs::DosAttributes attributes(const vfs::File& file, const vfs::Stat& stat, std::string_view leaf);
+    vfs::DosAttributes attributes_at(const vfs::File& parent, const char* leaf, const vfs::Stat& stat);
+
+    size_t open_count = 0;
+
+ private:
+    void hide(vfs::DosAttributes& attributes, std::string_view leaf) const;
+
+    ShareParams params_;
+    std::unique_ptr<vfs::Vfs> vfs_;
+    vfs::NameLookup lookup_;
+    conf::NamePatterns veto_, hide_;
+    uint32_t serial_ = 0;
+};
+
+// Of one file, in the form that the wire wants them. Allocation is rounded up to `allocation roundup size`; 0 for directories.
+BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes);
+WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume);
+uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat);
+
+}  // namespace Atoll::fsa
