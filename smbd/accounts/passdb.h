@@ -68,5 +68,6 @@ std::optional<uint32_t> parse_flags(std::string_view text);
 // The SID of this machine's own domain, under SECRETS/SID/<NETBIOS NAME> of secrets.tdb in `private dir`: the one that is there, else a new one
 // is stored. `create` false: Code::not_found instead.
 Result<Sid> machine_sid(const conf::GlobalConf& global, bool create = true);
+Result<Sid> machine_sid_in(tdb::Database& secrets, std::string_view netbios_name, bool create = true);
 
 }  // namespace Atoll::accounts

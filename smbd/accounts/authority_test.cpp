@@ -1,0 +1,123 @@
+#include "smbd/accounts/authority.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "libcli/auth/acceptor.h"
+#include "libcli/auth/initiator.h"
+#include "tdb/memory/memory_database.h"
+
+namespace Atoll::accounts {
+namespace {
+
+class AuthorityTest : public ::testing::Test {
+ protected:
+    std::unique_ptr<tdb::MemoryDatabase> database = tdb::MemoryDatabase::open({});
+    std::string self = find_unix_user(::geteuid())->name;
+
+    std::unique_ptr<Authority> authority(const std::string& global, std::string_view map = "") {
+        auto configuration = conf::load_text("[global]\nnetbios name = ATOLL\nguest account = " + self + "\n" + global);
+        EXPECT_TRUE(configuration.ok());
+        return std::make_unique<Authority>(*configuration, tdbsam_on(*database), *parse_sid("S-1-5-21-1-2-3"), *UsernameMap::parse(map, "map"));
+    }
+    void add(const std::string& user, const std::string& password, uint32_t flags = account_flags::normal) {
+        Account account = new_account(user, "", "ATOLL");
+        set_password(account, *auth::nt_hash(password), 1);
+        account.flags = flags;
+        ASSERT_TRUE(tdbsam_on(*database)->add(account).ok());
+    }
+    static auth::LogonProof proof(const std::string& user, const std::string& password) {
+        auth::Initiator client({user, "ATOLL", *auth::nt_hash(password), "CLIENT"});
+        auth::Acceptor server({"ATOLL", "", "", ""});
+        const auto challenge = server.step(client.start());
+        return *server.step(*client.answer(challenge->token))->proof;
+    }
+};
+
+TEST_F(AuthorityTest, RightAndWrongPassword) {
+    add(self, "secret");
+    auto a = authority("");
+    const auto good = a->log_on(proof(self, "secret"));
+    ASSERT_TRUE(good.ok());
+    EXPECT_EQ(good->token.uid, ::geteuid());
+    EXPECT_EQ(to_string(good->token.user_sid), "S-1-5-21-1-2-3-1000");
+    EXPECT_EQ(good->token.domain_name, "ATOLL");
+    EXPECT_EQ(a->log_on(proof(self, "Secret")).error(), NtStatus::LOGON_FAILURE);
+    EXPECT_EQ(a->log_on(proof("nobody-at-all", "secret")).error(), NtStatus::LOGON_FAILURE);
+    EXPECT_EQ(authority("ntlm auth = disabled\n")->log_on(proof(self, "secret")).error(), NtStatus::NTLM_BLOCKED);
+}
+
+TEST_F(AuthorityTest, AccountWithoutUnixUserIsRefused) {
+    add("no-such-unix-user", "secret");
+    EXPECT_EQ(authority("")->log_on(proof("no-such-unix-user", "secret")).error(), NtStatus::LOGON_FAILURE);
+}
+
+TEST_F(AuthorityTest, DisabledIsToldOnlyToWhoKnowsThePassword) {
+    add(self, "secret", account_flags::normal | account_flags::disabled);
+    auto a = authority("");
+    EXPECT_EQ(a->log_on(proof(self, "secret")).error(), NtStatus::ACCOUNT_DISABLED);
+    EXPECT_EQ(a->log_on(proof(self, "wrong")).error(), NtStatus::LOGON_FAILURE);
+}
+
+TEST_F(AuthorityTest, MapToGuest) {
+    add(self, "secret");
+    auto bad_user = authority("map to guest = bad user\n");
+    const auto guest = bad_user->log_on(proof("nobody-at-all", "x"));
+    ASSERT_TRUE(guest.ok());
+    EXPECT_TRUE(guest->token.is_guest);
+    EXPECT_EQ(guest->outcome.session_key, auth::SessionKey{});
+    EXPECT_EQ(bad_user->log_on(proof(self, "x")).error(), NtStatus::LOGON_FAILURE);
+    auto bad_password = authority("map to guest = bad password\n");
+    EXPECT_TRUE(bad_password->log_on(proof(self, "x"))->token.is_guest);
+    EXPECT_FALSE(bad_password->log_on(proof(self, "secret"))->token.is_guest);
+}
+
+TEST_F(AuthorityTest, Anonymous) {
+    const auto token = authority("")->log_on(proof("", ""));
+    ASSERT_TRUE(token.ok());
+    EXPECT_TRUE(token->token.is_anonymous);
+    EXPECT_EQ(authority("restrict anonymous = 2\n")->log_on(proof("", "")).error(), NtStatus::ACCESS_DENIED);
+}
+
+TEST_F(AuthorityTest, UsernameMapIsForTheAccountNotForTheProof) {
+    add(self, "secret");
+    auto a = authority("", self + " = \"The Boss\"\n");
+    EXPECT_EQ(a->log_on(proof("the boss", "secret"))->token.user_name, self);
+    EXPECT_EQ(a->log_on(proof("the boss", "wrong")).error(), NtStatus::LOGON_FAILURE);
+}
+
+TEST(CheckAccount, EachReason) {
+    constexpr uint32_t thursday_noon = 12 * 3600;  // 1970-01-01
+    Account good = new_account("u", "", "");
+    good.password_last_set = 1;
+    EXPECT_EQ(check_account(good, "PC", thursday_noon), NtStatus::SUCCESS);
+    Account a = good;
+    a.flags |= account_flags::auto_locked;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::ACCOUNT_LOCKED_OUT);
+    a = good;
+    a.flags = account_flags::workstation_trust;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::NOLOGON_WORKSTATION_TRUST_ACCOUNT);
+    a = good;
+    a.kickoff_time = thursday_noon;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::ACCOUNT_EXPIRED);
+    a = good;
+    a.password_last_set = 0;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::PASSWORD_MUST_CHANGE);
+    a.flags |= account_flags::password_never_expires;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::SUCCESS);
+    a = good;
+    a.password_must_change = 5;
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::PASSWORD_EXPIRED);
+    a = good;
+    a.workstations = "ONE,pc";
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::SUCCESS);
+    EXPECT_EQ(check_account(a, "TWO", thursday_noon), NtStatus::INVALID_WORKSTATION);
+    a = good;
+    const size_t hour = 4 * 24 + 12;
+    a.logon_hours[hour / 8] = static_cast<uint8_t>(~(1u << hour % 8));
+    EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::INVALID_LOGON_HOURS);
+    EXPECT_EQ(check_account(a, "PC", thursday_noon + 3600), NtStatus::SUCCESS);
+}
+
+}  // namespace
+}  // namespace Atoll::accounts
