@@ -348,7 +348,7 @@ void put_union(Text& out, const Union& made) {
         out.line("break;");
         out.line("}}");
     }
-    if (!has_default(made)) out.line("default: ATOLL_ASSERT(!\"the discriminant has no arm\");");
+    if (!has_default(made)) out.line("default: ATOLL_ASSERT(false && \"the discriminant has no arm\");");
     out.line("}}");
     out.line("}}\n");
 }

@@ -1,0 +1,55 @@
+// The workloads, by name. Each works below the share's root on names that compare prepared, and checks every answer.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "torture/bench/engine.h"
+
+namespace Atoll::bench {
+
+struct WorkloadParams {
+    std::string directory;    // below the share, no slash at either end
+    size_t operations = 0;
+    size_t depth = 1;
+    size_t files = 1;         // how many prepared files there are (f0, f1, ...)
+    size_t block = 4096;      // bytes of one read or write
+    uint64_t file_size = 0;   // of the file `data`
+    uint64_t seed = 1;
+};
+
+// What was done besides operations: bytes moved, entries listed.
+struct Outcome {
+    Measurement measurement;
+    uint64_t bytes = 0;
+    uint64_t entries = 0;
+};
+
+// Names: read-sequential, write-sequential, read-random, write-random (on `data`), open-close, stat (on f0..), create, delete (on n0..),
+// list. Error: invalid for another name, else what went wrong.
+Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
+
+// Connect, log on, tree connect, leave: one after the other.
+Result<Outcome> run_connect(const Target& target, size_t operations, Counters& counters);
+// `count` connections that are logged on and idle; returns when standard input ends.
+Result<void> hold_connections(const Target& target, size_t count);
+
+// What each workload opens.
+constexpr uint32_t read_access = 0x00120089;
+constexpr uint32_t read_write_access = 0x0012019F;
+
+// Opens one file and waits. `disposition` as in CREATE.
+Result<smb::FileId> open_file(Connection& connection, const std::string& path, uint32_t access, uint32_t options, uint32_t disposition);
+Result<void> close_file(Connection& connection, const smb::FileId& file);
+Failure<Error> unexpected(const smb::Header& header);
+
+std::unique_ptr<Workload> make_transfer(Connection& connection, const WorkloadParams& params, bool write, bool random, smb::FileId file);
+std::unique_ptr<Workload> make_open_close(const WorkloadParams& params);
+std::unique_ptr<Workload> make_create(const WorkloadParams& params);
+std::unique_ptr<Workload> make_delete(const WorkloadParams& params);
+std::unique_ptr<Workload> make_stat(const WorkloadParams& params);
+// Lists `directory` once; Outcome::entries without "." and "..".
+Result<Outcome> run_list(Connection& connection, const WorkloadParams& params);
+
+}  // namespace Atoll::bench

@@ -1,0 +1,82 @@
+"""What compare measures: each workload with its numbers, and how the files that it works on are made."""
+
+import os
+import pwd
+from dataclasses import dataclass
+
+DATA_SIZE = 256 << 20
+FILES = 1000
+BIG_FILES = 20000
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """One row of the table. `operations` are those of one run; `directory` is below the share."""
+    title: str
+    workload: str
+    operations: int
+    depth: int = 1
+    mode: str = "plain"
+    block: int = 4096
+    directory: str = "work"
+    files: int = FILES
+    unit: str = "op"            # op: operations a second, byte: bytes a second, entry: entries a second
+    limit: str = ""             # of smbbench limits; several: the least
+    # Requests whose number is the server's choice (how it packs a listing) and is not compared.
+    free_requests: tuple = ()
+
+    def arguments(self):
+        return ["--workload", self.workload, "--mode", self.mode, "--operations", str(self.operations), "--depth", str(self.depth), "--block", str(self.block),
+                "--directory", self.directory, "--files", str(self.files), "--file-size", str(DATA_SIZE)]
+
+    def rate(self, outcome):
+        work = {"op": outcome["operations"], "byte": outcome["bytes"], "entry": outcome["entries"]}[self.unit]
+        return work / outcome["seconds"]
+
+
+def sequential(kind, mode, operations, limit):
+    return Work(f"sequential {kind}, 1 MiB x 8, {mode}", f"{kind}-sequential", operations, 8, mode, MEGABYTE, unit="byte", limit=limit)
+
+
+# In this order: delete removes what create made.
+WORKS = [
+    sequential("read", "plain", 2048, "loopback_bytes"),
+    sequential("read", "signed", 1024, "loopback_bytes gmac_bytes"),
+    sequential("read", "sealed", 1024, "loopback_bytes gcm_bytes"),
+    sequential("write", "plain", 1024, "loopback_bytes"),
+    sequential("write", "signed", 1024, "loopback_bytes gmac_bytes"),
+    sequential("write", "sealed", 1024, "loopback_bytes gcm_bytes"),
+    Work("random read, 4 KiB x 32", "read-random", 40000, 32, limit="reads"),
+    Work("random write, 4 KiB x 32", "write-random", 40000, 32, limit="writes"),
+    Work("open + close x 16", "open-close", 10000, 16, limit="opens"),
+    Work("stat by name x 16", "stat", 10000, 16, limit="stats"),
+    Work("create x 16", "create", 2000, 16, limit="creates"),
+    Work("delete x 16", "delete", 2000, 16, limit="deletes"),
+    Work("list 20 000 entries", "list", 3, directory="big", unit="entry", limit="entries", free_requests=("QUERY_DIRECTORY",)),
+    Work("create among 20 000 x 16", "create", 200, 16, directory="big", limit="creates"),
+    Work("delete among 20 000 x 16", "delete", 200, 16, directory="big", limit="deletes"),
+    Work("connect, log on, leave", "connect", 40),
+]
+
+
+def prepare(top, user):
+    """The directories `work` and `big` in the share at `top`, owned by the user and without any server's own attributes."""
+    account = pwd.getpwnam(user.name)
+
+    def own(path):
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+    for name, count in (("work", FILES), ("big", BIG_FILES)):
+        directory = top / name
+        directory.mkdir()
+        own(directory)
+        for i in range(count):
+            path = directory / f"f{i}"
+            path.write_bytes(b"x" * 100)
+            own(path)
+    data = top / "work" / "data"
+    with open(data, "wb") as out:
+        for _ in range(DATA_SIZE // MEGABYTE):
+            out.write(os.urandom(MEGABYTE))
+    own(data)
