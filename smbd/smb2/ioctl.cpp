@@ -53,7 +53,7 @@ NtStatus handle_ioctl(Request& request) {
     const auto ioctl = smb::IoctlRequest::decode(request.message);
     if (!ioctl.ok()) return ioctl.error();
     if (ioctl->flags != smb::ioctl_flags::is_fsctl) return NtStatus::NOT_SUPPORTED;
-    const uint64_t sent = ioctl->input.size() + ioctl->output.size();
+    const uint64_t sent = ioctl->input.size();
     const uint64_t wanted = uint64_t{ioctl->max_input_response} + ioctl->max_output_response;
     if (const NtStatus status = check_credit_charge(request, std::max(sent, wanted)); status != NtStatus::SUCCESS) return status;
     const uint32_t limit = request.connection().channel().max_transact;
