@@ -34,6 +34,8 @@ TEST(Lexer, Errors) {
 
 TEST(Parser, Errors) {
     EXPECT_EQ(error_of("typedef struct { foo x; } s;"), "t.idl:2: unknown type 'foo'");
+    EXPECT_EQ(error_of("typedef struct { long x; } a; typedef struct { t.a x; } s;"), "");
+    EXPECT_EQ(error_of("typedef struct { long x; } a; typedef struct { u.a x; } s;"), "t.idl:2: unknown type 'u.a'");
     EXPECT_EQ(error_of("typedef struct { long x; long x; } s;"), "t.idl:2: struct 's' names one member twice");
     EXPECT_EQ(error_of("typedef struct { long x }s;"), "t.idl:2: expected ';' before '}'");
     EXPECT_EQ(error_of("typedef struct { long class; } s;"), "t.idl:2: 'class' is a word of C++");

@@ -217,9 +217,26 @@ class Parser {
             in_.expect(">");
             return type;
         }
+        if (in_.accept(".")) return qualified_type(word);
         if (const auto found = file_.types.find(word); found != file_.types.end()) return found->second;
         if (!in_.failed()) in_.fail("unknown type '" + word + "'");
         return type;
+    }
+
+    // space.name: the same type as `name`, said with the namespace that declares it.
+    Type qualified_type(const std::string& space) {
+        const std::string name = in_.name("a type");
+        const auto found = file_.types.find(name);
+        const std::string* declared = nullptr;
+        if (found != file_.types.end()) {
+            const Type& type = found->second;
+            if (type.structure) declared = &type.structure->space;
+            if (type.enumeration) declared = &type.enumeration->space;
+            if (type.union_type) declared = &type.union_type->space;
+        }
+        if (declared != nullptr && *declared == space) return found->second;
+        if (!in_.failed()) in_.fail("unknown type '" + space + "." + name + "'");
+        return {};
     }
 
     Type signed_type(bool is_signed) {
