@@ -42,8 +42,9 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
         if (auto now = open.info()) *info = *now;
         info->name = {};
     }
+    if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty()) find_name(open);  // the link that is deleted
     ShareModes::Deletion deletion;
-    auto removed = modes.remove(open.id, open.open_id, deletion);
+    auto removed = modes.remove(open.id, open.open_id, open.full_name(), deletion);
     if (deletion.now) delete_file(open.root(), open.id, open.file, open.name, deletion);
     open.root().open_count--;
     open.closed = true;
@@ -79,6 +80,16 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
     return true;
 }
 
+void Core::find_name(OpenFile& open) {
+    auto& vfs = open.vfs();
+    const std::string parent_path(vfs::parent_of(open.name)), leaf(vfs::leaf_of(open.name));
+    if (auto parent = vfs.open(parent_path.c_str(), {})) {
+        auto there = vfs.stat_at(*parent, leaf.c_str());
+        if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device))) return;
+    }
+    modes.current_name(open.id, open.root().path(), open.name);
+}
+
 void Core::delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name, const ShareModes::Deletion& deletion) {
     const loop::Identity former = loop::current_identity();
     if (deletion.token) {
@@ -102,7 +113,7 @@ void Core::renamed(OpenFile& open, const std::string& new_name) {
         if (other.id == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name) other.name = new_name;
     }
     open.name = new_name;
-    modes.rename(id, open.full_name());
+    modes.rename(id, old_name, open.full_name());
 }
 
 void OpenFile::reset() {

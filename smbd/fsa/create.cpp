@@ -147,8 +147,8 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
         if (file && !is_directory(*file)) return NtStatus::ACCESS_DENIED;
     }
     if (!file) {
-        if (is_missing(file.error())) return false;
-        return leads_nowhere(file.error()) ? NtStatus::OBJECT_NAME_NOT_FOUND : nt_status_from_errno(file.error());
+        if (is_missing(file.error()) || leads_nowhere(file.error())) return false;
+        return nt_status_from_errno(file.error());
     }
     open_->file = std::move(*file);
     if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea;
@@ -303,7 +303,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
 
 void CreateOperation::leave() {
     ShareModes::Deletion deletion;
-    auto r = core_.modes.remove(open_->id, open_->open_id, deletion, ShareModes::Removal::of_failed_create);
+    auto r = core_.modes.remove(open_->id, open_->open_id, open_->full_name(), deletion, ShareModes::Removal::of_failed_create);
     if (r && deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
 }
 

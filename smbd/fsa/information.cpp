@@ -213,7 +213,7 @@ Result<bool, NtStatus> OpenFile::is_empty_directory() {
 // MS-FSA 2.1.5.15.3
 Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
-    if (!delete_pending) return core_.modes.set_delete_pending(id, false, nullptr);
+    if (!delete_pending) return core_.modes.set_delete_pending(id, false, full_name(), nullptr);
     if (auto r = refresh(); !r) return r;
     if ((attributes.attributes & attribute::readonly) != 0 && !share_->conf().delete_readonly) return NtStatus::CANNOT_DELETE;
     if (name.empty()) return NtStatus::CANNOT_DELETE;  // the root has no name that could go
@@ -223,9 +223,9 @@ Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending) {
         if (!*empty) return NtStatus::DIRECTORY_NOT_EMPTY;
     }
     // What the file system would refuse at the last close is refused now, while somebody hears of it.
-    core_.modes.current_name(id, share_->path(), name);
+    if (!name.empty()) core_.find_name(*this);
     if (!may_change_directory_of(*share_, name, stat)) return NtStatus::ACCESS_DENIED;
-    return core_.modes.set_delete_pending(id, true, token);
+    return core_.modes.set_delete_pending(id, true, full_name(), token);
 }
 
 }  // namespace Atoll::fsa

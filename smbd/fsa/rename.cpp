@@ -55,8 +55,8 @@ Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view 
 
 Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
-    core_.modes.current_name(id, share_->path(), name);
     if (name.empty()) return NtStatus::ACCESS_DENIED;  // the share's root
+    core_.find_name(*this);
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;

@@ -16,7 +16,7 @@ struct Permissions {
 
 // Root's and the owner's follow from the mode, ACL or not; others' are the kernel's to say.
 Permissions permissions_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, uid_t uid) {
-    if (uid == 0) return {true, true, stat.is_directory() || (stat.mode & 0111) != 0};
+    if (uid == 0) return {true, true, true};
     if (uid == stat.uid) return {(stat.mode & S_IRUSR) != 0, (stat.mode & S_IWUSR) != 0, (stat.mode & S_IXUSR) != 0};
     return {share.vfs().may(file, R_OK), share.vfs().may(file, W_OK), share.vfs().may(file, X_OK)};
 }

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/loop/identity.h"
 
 namespace Atoll::fsa {
 
@@ -26,6 +27,20 @@ Key key_of(const FileId& id) {
 NtStatus failed(const Error& error) {
     log_error("locking: {}", error.message());
     return NtStatus::INSUFFICIENT_RESOURCES;
+}
+
+// Who deletes when somebody else closes last: the user of the session, or, where nobody said who that is, the identity that acts now.
+void set_deleter(std::optional<security::Token>& out, const security::Token* token) {
+    if (token != nullptr) {
+        out = *token;
+        return;
+    }
+    const loop::Identity& identity = loop::current_identity();
+    out.emplace();
+    out->user_sid = well_known::unix_users.with_rid(identity.uid);
+    out->uid = identity.uid;
+    out->gid = identity.gid;
+    out->gids.assign(identity.groups.begin(), identity.groups.end());
 }
 
 // True if `sharing` forbids `access`.
@@ -109,14 +124,16 @@ Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const shar
         }
         if (conflict != NtStatus::SUCCESS) return conflict;
     }
-    if (record_.share_modes.empty()) {
-        record_.share_path.assign(name.share_path);
-        record_.name.assign(name.name);
-    }
+    if (record_.share_modes.empty()) set_name(name);
     record_.share_modes.push_back(entry);
-    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE) && token != nullptr) record_.delete_token = *token;
+    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) set_deleter(record_.delete_token, token);
     if (auto r = write(*locked); !r) return r.failure();
     return Added::yes;
+}
+
+void ShareModes::set_name(const Name& name) {
+    record_.share_path.assign(name.share_path);
+    record_.name.assign(name.name);
 }
 
 void ShareModes::describe(Deletion& deletion) const {
@@ -127,7 +144,7 @@ void ShareModes::describe(Deletion& deletion) const {
 }
 
 // MS-FSA 2.1.5.5, phases 1 to 3.
-Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, Deletion& deletion, Removal removal) {
+Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion, Removal removal) {
     deletion.now = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
@@ -135,7 +152,10 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, De
     const auto own = std::find_if(entries.begin(), entries.end(), [&](const share_mode& entry) { return is_self(entry, open_id); });
     if (own == entries.end()) return {};
     if (any(own->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) {
-        if (removal == Removal::of_close) record_.delete_pending = true;
+        if (removal == Removal::of_close) {
+            record_.delete_pending = true;
+            set_name(name);
+        }
         own->flags = share_mode_flags::none;
     }
     if (record_.delete_pending && entries.size() > 1) {
@@ -171,12 +191,15 @@ void ShareModes::finish_deletion(const FileId& id) {
     if (auto r = params_.locking.remove(key); !r) log_error("locking: {}", r.error().message());
 }
 
-Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pending, const security::Token* token) {
+Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pending, const Name& name, const security::Token* token) {
     auto locked = lock(id);
     if (!locked) return locked.failure();
     record_.delete_pending = pending;
     record_.delete_token.reset();
-    if (pending && token != nullptr) record_.delete_token = *token;
+    if (pending) {
+        set_deleter(record_.delete_token, token);
+        set_name(name);
+    }
     return write(*locked);
 }
 
@@ -198,11 +221,11 @@ void ShareModes::current_name(const FileId& id, std::string_view share_path, std
     if (!r) log_error("locking: {}", r.error().message());
 }
 
-void ShareModes::rename(const FileId& id, const Name& name) {
+void ShareModes::rename(const FileId& id, std::string_view old_name, const Name& name) {
     auto locked = lock(id);
     if (!locked || record_.share_modes.empty()) return;
-    record_.share_path.assign(name.share_path);
-    record_.name.assign(name.name);
+    if (record_.share_path != name.share_path || record_.name != old_name) return;  // the record speaks of another link
+    set_name(name);
     if (auto r = write(*locked); !r) log_error("locking: a renamed file keeps its former name");
 }
 

@@ -39,15 +39,17 @@ class ShareModes {
         std::optional<security::Token> token; // whose rights it takes; nullopt: the caller's
     };
     enum class Removal { of_close, of_failed_create /* its own FILE_DELETE_ON_CLOSE does not count */ };
-    Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, Deletion& deletion, Removal removal = Removal::of_close);
+    // `name` is that of the open: the link that its FILE_DELETE_ON_CLOSE deletes.
+    Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion, Removal removal = Removal::of_close);
     Result<void, NtStatus> take_orphan(const FileId& id, uint64_t open_id, Deletion& deletion);
     void finish_deletion(const FileId& id);
 
-    Result<void, NtStatus> set_delete_pending(const FileId& id, bool pending, const security::Token* token);
+    // `name`: the link that is to be deleted.
+    Result<void, NtStatus> set_delete_pending(const FileId& id, bool pending, const Name& name, const security::Token* token);
     bool is_delete_pending(const FileId& id);
-    // Where the file is now, if it was renamed by way of the same share; else `name` stays.
+    // Where the file that was opened first as something else is now, if that was by way of the same share; else `name` stays.
     void current_name(const FileId& id, std::string_view share_path, std::string& name);
-    void rename(const FileId& id, const Name& name);
+    void rename(const FileId& id, std::string_view old_name, const Name& name);
     // Opens of the file other than `open_id` whose holders live.
     Result<size_t, NtStatus> others(const FileId& id, uint64_t open_id);
     // Whether anything below the directory is open. Looks at every record: for directory renames only.
@@ -60,6 +62,7 @@ class ShareModes {
     void drop_dead();
     NtStatus conflict_with(const share_mode& entry) const;
     void describe(Deletion& deletion) const;
+    void set_name(const Name& name);
 
     const FileSystemParams& params_;
     locking_record record_;      // scratch, kept for its capacity

@@ -100,7 +100,7 @@ struct CreateParams {
     bool want_maximal_access = false;          // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
     bool want_oplock = false;                  // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
     uint64_t open_id = 0;                      // the persistent file id: names the entry in locking.tdb, unique while the open lives
-    const security::Token* token = nullptr;    // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: root
+    const security::Token* token = nullptr;    // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
 };
 
 class Open;

@@ -1,0 +1,202 @@
+// Share modes and deletion: MS-FSA 2.1.5.1.2.1, 2.1.5.1.2.2, 2.1.5.5, 2.1.5.15.3.
+#include "smbd/fsa/fsa_fixture_test.h"
+#include "smbd/fsa/share_modes.h"
+
+namespace Atoll::fsa {
+namespace {
+
+using D = Disposition;
+
+class SharingTest : public FsaTest {
+ protected:
+    void SetUp() override {
+        FsaTest::SetUp();
+        write("a");
+    }
+    NtStatus second(uint32_t access_1, uint32_t share_1, uint32_t access_2, uint32_t share_2) {
+        CreateParams p = params("a", access_1);
+        p.share_access = share_1;
+        Open& first = open(p);
+        CreateParams q = params("a", access_2);
+        q.share_access = share_2;
+        const NtStatus s = status(q);
+        close(first);
+        return s;
+    }
+};
+
+TEST_F(SharingTest, EveryPairOfAccessAndSharing) {  // against the conditions as 2.1.5.1.2.2 writes them
+    constexpr uint32_t kinds[] = {access::read_attributes, access::read_data, access::write_data, access::delete_, access::execute, access::append_data};
+    for (const uint32_t a : kinds) {
+        for (const uint32_t b : kinds) {
+            for (uint32_t sa = 0; sa < 8; sa++) {
+                for (uint32_t sb = 0; sb < 8; sb++) {
+                    const uint32_t read = access::read_data | access::execute, write = access::write_data | access::append_data;
+                    bool conflict = false;
+                    if (a != access::read_attributes && b != access::read_attributes) {
+                        conflict |= (sa & 1) == 0 && (b & read) != 0;
+                        conflict |= (sa & 2) == 0 && (b & write) != 0;
+                        conflict |= (sa & 4) == 0 && (b & access::delete_) != 0;
+                        conflict |= (sb & 1) == 0 && (a & read) != 0;
+                        conflict |= (sb & 2) == 0 && (a & write) != 0;
+                        conflict |= (sb & 4) == 0 && (a & access::delete_) != 0;
+                    }
+                    ASSERT_EQ(sharing_conflicts(a, sa, b, sb), conflict) << a << " " << sa << " " << b << " " << sb;
+                }
+            }
+        }
+    }
+}
+
+TEST_F(SharingTest, ViolationsAreRefused) {
+    const auto violation = NtStatus::SHARING_VIOLATION;
+    EXPECT_EQ(second(access::read_data, sharing::read, access::write_data, sharing::all), violation);
+    EXPECT_EQ(second(access::read_data, sharing::read, access::read_data, sharing::read), NtStatus::SUCCESS);
+    EXPECT_EQ(second(access::write_data, sharing::all, access::read_data, sharing::read), violation);
+    EXPECT_EQ(second(access::read_data, sharing::read | sharing::write, access::delete_, sharing::all), violation);
+    EXPECT_EQ(second(access::read_data, 0, access::read_attributes, 0), NtStatus::SUCCESS);  // a stat open stands beside everything
+    EXPECT_EQ(second(access::read_attributes, 0, access::write_data, 0), NtStatus::SUCCESS);
+}
+
+TEST_F(SharingTest, OverwritingCountsAsWriting) {
+    CreateParams p = params("a", access::read_data);
+    p.share_access = sharing::read;
+    Open& first = open(p);
+    EXPECT_EQ(status(params("a", access::read_data, D::overwrite)), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(status(params("a", access::read_data, D::supersede)), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(read("a"), "content");
+    close(first);
+    EXPECT_EQ(status(params("a", access::read_data, D::overwrite)), NtStatus::SUCCESS);
+}
+
+TEST_F(SharingTest, BetweenProcesses) {
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    CreateParams p = params("a", access::read_data);
+    p.share_access = 0;
+    Open& first = open(p);
+    EXPECT_EQ(other->create(*other_share, params("a")).error(), NtStatus::SHARING_VIOLATION);
+    close(first);
+    auto now = other->create(*other_share, params("a"));
+    ASSERT_TRUE(now);
+    EXPECT_TRUE(other->close(*now->open));
+}
+
+TEST_F(SharingTest, EntriesOfTheDeadDoNotCount) {
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    CreateParams p = params("a", access::read_data);
+    p.share_access = 0;
+    auto held = other->create(*other_share, p);
+    ASSERT_TRUE(held);
+    EXPECT_EQ(status(params("a")), NtStatus::SHARING_VIOLATION);
+    dead_.insert(2);
+    EXPECT_EQ(status(params("a")), NtStatus::SUCCESS);
+    EXPECT_TRUE(other->close(*held->open));
+}
+
+TEST_F(SharingTest, DeleteOnCloseOfTheDeadIsCarriedOut) {
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    CreateParams p = params("a", access::delete_, D::open, option::delete_on_close);
+    p.share_access = 0;
+    auto held = other->create(*other_share, p);
+    ASSERT_TRUE(held);
+    dead_.insert(2);
+    EXPECT_EQ(status(params("a")), NtStatus::OBJECT_NAME_NOT_FOUND);
+    EXPECT_FALSE(exists("a"));
+    EXPECT_EQ(locking_->size(), 0u);
+    EXPECT_TRUE(other->close(*held->open));
+}
+
+TEST_F(SharingTest, DeleteOnCloseByOption) {  // 2.1.5.5, phase 1
+    Open& doomed = open(params("a", access::delete_, D::open, option::delete_on_close));
+    Open& beside = open(params("a"));  // not pending before it is closed
+    EXPECT_FALSE(beside.info()->delete_pending);
+    close(doomed);
+    EXPECT_TRUE(exists("a"));
+    EXPECT_TRUE(beside.info()->delete_pending);
+    EXPECT_EQ(beside.info()->links, 0u);
+    EXPECT_EQ(status(params("a")), NtStatus::DELETE_PENDING);
+    EXPECT_EQ(status(params("a", read_access, D::create)), NtStatus::DELETE_PENDING);
+    close(beside);
+    EXPECT_FALSE(exists("a"));
+    EXPECT_EQ(locking_->size(), 0u);
+}
+
+TEST_F(SharingTest, DispositionSetAndTakenBack) {  // 2.1.5.15.3
+    Open& one = open(params("a", access::delete_));
+    ASSERT_TRUE(one.set_disposition(true));
+    EXPECT_EQ(status(params("a")), NtStatus::DELETE_PENDING);
+    ASSERT_TRUE(one.set_disposition(false));
+    EXPECT_EQ(status(params("a")), NtStatus::SUCCESS);
+    ASSERT_TRUE(one.set_disposition(true));
+    close(one);
+    EXPECT_FALSE(exists("a"));
+    write("b");
+    Open& weak = open(params("b"));
+    EXPECT_EQ(weak.set_disposition(true).error(), NtStatus::ACCESS_DENIED);
+}
+
+TEST_F(SharingTest, WhatCannotBeDeleted) {  // 2.1.5.15.3
+    mkdir("d");
+    write("d/x");
+    EXPECT_EQ(open(params("d", access::delete_)).set_disposition(true).error(), NtStatus::DIRECTORY_NOT_EMPTY);
+    CreateParams p = params("r", access::delete_, D::create);
+    p.attributes = attribute::readonly;
+    EXPECT_EQ(open(p).set_disposition(true).error(), NtStatus::CANNOT_DELETE);
+    EXPECT_EQ(open(params("", access::delete_)).set_disposition(true).error(), NtStatus::CANNOT_DELETE);
+    mkdir("empty");
+    Open& empty = open(params("empty", access::delete_));
+    ASSERT_TRUE(empty.set_disposition(true));
+    EXPECT_EQ(status(params("empty\\new", rw_access, D::create)), NtStatus::DELETE_PENDING);
+    close(empty);
+    EXPECT_FALSE(exists("empty"));
+}
+
+TEST_F(SharingTest, TheLastCloserDeletesUnderTheSettersRights) {
+    if (!loop::is_privileged()) GTEST_SKIP() << "needs root";
+    mkdir("private");
+    write("private/f");
+    ::chmod(at("private").c_str(), 0755);
+    ::chmod(at("private/f").c_str(), 0644);
+    Open& doomed = open(params("private\\f", access::delete_, D::open, option::delete_on_close));
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    act_as(12345);
+    auto reader = other->create(*other_share, params("private\\f"));
+    ASSERT_TRUE(reader);
+    loop::take_root();
+    close(doomed);
+    EXPECT_TRUE(exists("private/f"));
+    act_as(12345);
+    ASSERT_TRUE(other->close(*reader->open));
+    EXPECT_EQ(loop::current_identity().uid, 12345u);
+    loop::take_root();
+    EXPECT_FALSE(exists("private/f"));
+}
+
+TEST_F(SharingTest, WithoutTheRightToWriteReadersAreNotKeptOut) {  // 2.1.5.1.2.2, first step
+    if (!loop::is_privileged()) GTEST_SKIP() << "needs root";
+    ::chmod(at("a").c_str(), 0644);
+    act_as(12345);
+    CreateParams p = params("a", access::read_data);
+    p.share_access = 0;
+    Open& greedy = open(p);
+    EXPECT_EQ(greedy.share_access(), sharing::read);
+    EXPECT_EQ(status(params("a", access::read_data)), NtStatus::SUCCESS);
+}
+
+TEST_F(SharingTest, AJobKeepsTheDescriptorPastTheClose) {
+    Open& one = open(params("a", rw_access));
+    one.begin_job();
+    close(one);
+    std::array<uint8_t, 16> bytes;
+    EXPECT_EQ(*one.run_read(bytes, 0), 7u);
+    EXPECT_EQ(files_->opens(), 1u);
+    one.end_job();
+    EXPECT_EQ(files_->opens(), 0u);
+}
+
+}  // namespace
+}  // namespace Atoll::fsa
