@@ -4,10 +4,22 @@ import os
 import pwd
 from dataclasses import dataclass
 
-DATA_SIZE = 256 << 20
 FILES = 1000
-BIG_FILES = 20000
 MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything: `operations` is divided by `divisor`."""
+    data_size: int = 256 * MEGABYTE
+    big_files: int = 20000
+    divisor: int = 1
+    rounds: int = 5
+    connections: int = 1000
+
+
+WHOLE = Scale()
+SMOKE = Scale(data_size=16 * MEGABYTE, big_files=1500, divisor=50, rounds=1, connections=20)
 
 
 @dataclass(frozen=True)
@@ -26,9 +38,15 @@ class Work:
     # Requests whose number is the server's choice (how it packs a listing) and is not compared.
     free_requests: tuple = ()
 
-    def arguments(self):
-        return ["--workload", self.workload, "--mode", self.mode, "--operations", str(self.operations), "--depth", str(self.depth), "--block", str(self.block),
-                "--directory", self.directory, "--files", str(self.files), "--file-size", str(DATA_SIZE)]
+    def arguments(self, scale):
+        operations = max(self.operations // scale.divisor, 1)
+        return ["--workload", self.workload, "--mode", self.mode, "--operations", str(operations), "--depth", str(self.depth), "--block", str(self.block),
+                "--directory", self.directory, "--files", str(self.files), "--file-size", str(scale.data_size)]
+
+    def work_of(self, outcome):
+        """What must be equal for both servers."""
+        requests = {name: count for name, count in outcome["requests"].items() if name not in self.free_requests}
+        return {"requests": requests, "operations": outcome["operations"], "bytes": outcome["bytes"], "entries": outcome["entries"]}
 
     def rate(self, outcome):
         work = {"op": outcome["operations"], "byte": outcome["bytes"], "entry": outcome["entries"]}[self.unit]
@@ -60,14 +78,14 @@ WORKS = [
 ]
 
 
-def prepare(top, user):
+def prepare(top, user, scale):
     """The directories `work` and `big` in the share at `top`, owned by the user and without any server's own attributes."""
     account = pwd.getpwnam(user.name)
 
     def own(path):
         os.chown(path, account.pw_uid, account.pw_gid)
 
-    for name, count in (("work", FILES), ("big", BIG_FILES)):
+    for name, count in (("work", FILES), ("big", scale.big_files)):
         directory = top / name
         directory.mkdir()
         own(directory)
@@ -77,6 +95,6 @@ def prepare(top, user):
             own(path)
     data = top / "work" / "data"
     with open(data, "wb") as out:
-        for _ in range(DATA_SIZE // MEGABYTE):
+        for _ in range(scale.data_size // MEGABYTE):
             out.write(os.urandom(MEGABYTE))
     own(data)
