@@ -53,6 +53,7 @@ Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) 
         if (taken == Taken::yes) break;
         if (taken == Taken::busy) return fail(Code::busy, {}, "locked");
         if (taken == Taken::failed) return fail_errno(errno, name(), "cannot lock a chain");
+        log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
         auto repaired = repair_chain(chain);
         locks_.unlock_chain(chain);
         if (!repaired) return repaired;
@@ -206,7 +207,6 @@ Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Fo
 
 // After a process died with the chain locked: one that replaced a value may have left both.
 Result<void> FileDatabase::repair_chain(uint32_t chain) {
-    log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
     auto structure = space_.lock();  // and what it left of the file's structure, if it held this lock too
     if (!structure) return structure.failure();
     Offset link = chain_head(chain);

@@ -106,6 +106,7 @@ class FileDatabase final : public Database {
     Result<FileHeader> read_header(int fd);
     Result<void> adopt(UniqueFd fd, const FileHeader& header, bool fresh);
     Result<void> check_recovery();
+    Result<void> repair_all();
 
     [[nodiscard]] uint32_t chain_of(uint32_t hash) const { return hash % hash_size_; }
     Result<void> take_chain(uint32_t chain, Intent intent, bool wait);

@@ -170,6 +170,16 @@ Result<void> FileDatabase::check_recovery() {
     return failed(Code::unsupported, "a program died while committing a transaction; opening the file with tdbtool completes or undoes it");
 }
 
+// A file with mutexes that nobody uses: whoever used it last may have died in the middle of anything.
+Result<void> FileDatabase::repair_all() {
+    if (auto repaired = space_.repair(); !repaired) return repaired;
+    for (uint32_t chain = 0; chain < hash_size_; chain++) {
+        if (mapping_.load(chain_head(chain)) == 0) continue;
+        if (auto repaired = repair_chain(chain); !repaired) return repaired;
+    }
+    return {};
+}
+
 // Maps the file and makes it this object's. `fresh`: its mutexes are to be made, for nobody else uses it.
 Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fresh) {
     const bool mutexes = header.mutex_size != 0;
@@ -192,6 +202,9 @@ Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fre
         if (!made) return made;
     }
     locks_.use(mapping_, hash_size_, mutexes);
+    if (mutexes && fresh) {
+        if (auto repaired = repair_all(); !repaired) return repaired;
+    }
     return check_recovery();
 }
 

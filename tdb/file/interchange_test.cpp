@@ -1,0 +1,197 @@
+// Files are exchanged with Debian's tdbtool, tdbdump and Samba's own databases; skipped where these programs are not installed.
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "tdb/file/file_database.h"
+
+namespace Atoll::tdb {
+namespace {
+
+bool have(const char* program) { return ::system((std::string("command -v ") + program + " >/dev/null 2>&1").c_str()) == 0; }
+
+// What a shell command prints.
+std::string output_of(const std::string& command) {
+    std::string out;
+    FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+    if (!pipe) return out;
+    std::array<char, 4096> part;
+    while (const size_t got = std::fread(part.data(), 1, part.size(), pipe)) out.append(part.data(), got);
+    ::pclose(pipe);
+    return out;
+}
+
+class Interchange : public testing::Test {
+ protected:
+    void SetUp() override {
+        if (!have("tdbtool") || !have("tdbdump")) GTEST_SKIP() << "tdb-tools is not installed";
+        directory = testing::TempDir() + "atoll_interchange.XXXXXX";
+        ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+        path = directory + "/x.tdb";
+    }
+    void TearDown() override {
+        if (!path.empty()) {
+            ::unlink(path.c_str());
+            ::rmdir(directory.c_str());
+        }
+    }
+    std::unique_ptr<FileDatabase> open(FileOptions options) {
+        options.path = path;
+        auto database = FileDatabase::open(options);
+        EXPECT_TRUE(database.ok()) << database.error().message();
+        return database.ok() ? std::move(*database) : nullptr;
+    }
+    std::string tdbtool(const std::string& words) { return output_of("tdbtool " + path + " " + words); }
+    size_t dumped() {
+        const std::string dump = output_of("tdbdump " + path);
+        size_t records = 0;
+        for (size_t at = dump.find("\nkey("); at != std::string::npos; at = dump.find("\nkey(", at + 1)) records++;
+        return records;
+    }
+    // Work that leaves records of many sizes, dead ones and free ones. Returns how many are left.
+    size_t scatter(FileDatabase& database, unsigned seed) {
+        std::mt19937 random(seed);
+        std::map<std::string, bool> there;
+        for (int i = 0; i < 2000; i++) {
+            const std::string key = "key" + std::to_string(random() % 300);
+            if (random() % 3 == 0) {
+                EXPECT_TRUE(database.remove(as_bytes(key)).ok());
+                there.erase(key);
+            } else {
+                EXPECT_TRUE(database.store(as_bytes(key), as_bytes(std::string(random() % 700, 'v'))).ok());
+                there[key] = true;
+            }
+        }
+        return there.size();
+    }
+
+    std::string directory, path;
+};
+
+TEST_F(Interchange, DebianReadsWhatWeWrite) {
+    for (const HashKind hash : {HashKind::standard, HashKind::jenkins}) {
+        const size_t left = scatter(*open({.hash = hash, .hash_size = 37}), 3);
+        EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(left) + " records"), std::string::npos) << tdbtool("check");
+        EXPECT_EQ(dumped(), left);
+        EXPECT_NE(tdbtool("show key1").find("data"), std::string::npos);
+        ::unlink(path.c_str());
+    }
+}
+
+TEST_F(Interchange, WeReadAndChangeWhatDebianWrites) {
+    EXPECT_EQ(::system(("printf 'create " + path + "\\ninsert alpha one\\ninsert beta two\\ninsert gamma three\\ndelete beta\\nstore gamma a-much-longer-value-than-it-was\\n' | tdbtool >/dev/null").c_str()), 0);
+    auto database = open({.create = false});
+    ASSERT_NE(database, nullptr);
+    EXPECT_EQ(*database->check(), 2u);
+    std::map<std::string, std::string> records;
+    auto seen = database->traverse([&](Bytes key, Bytes value) {
+        records.emplace(as_text(key), as_text(value));
+        return Visit::go_on;
+    });
+    ASSERT_TRUE(seen.ok());
+    EXPECT_EQ(*seen, 2u);
+    const std::map<std::string, std::string> expected{{"alpha", "one"}, {"gamma", "a-much-longer-value-than-it-was"}};
+    EXPECT_EQ(records, expected);
+    scatter(*database, 5);
+    EXPECT_NE(tdbtool("check").find("integrity is OK"), std::string::npos);
+}
+
+TEST_F(Interchange, FcntlLocksHoldBothWaysLive) {
+    auto database = open({.hash = HashKind::standard, .hash_size = 5});
+    constexpr int changes = 300;
+    // Debian's tdbtool works on the file all the while, with as many changes of its own.
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::string script = "(for i in $(seq " + std::to_string(changes) + "); do echo store theirs$((i % 20)) value$i-$(printf '%0*d' $((i % 90 + 1)) 0); echo delete theirs$(((i + 7) % 20)); done) | tdbtool " + path + " >/dev/null 2>&1";
+        ::execl("/bin/sh", "sh", "-c", script.c_str(), static_cast<char*>(nullptr));
+        ::_exit(127);
+    }
+    int status = 0;
+    uint64_t work = 0;
+    while (::waitpid(child, &status, WNOHANG) == 0) {
+        const std::string key = "ours" + std::to_string(work % 30);
+        ASSERT_TRUE(database->store(as_bytes(key), as_bytes(std::string(work % 333, 'o'))).ok());
+        if (work % 3 == 0) {
+            ASSERT_TRUE(database->remove(as_bytes("ours" + std::to_string(work * 7 % 30))).ok());
+        }
+        if (work % 50 == 0) {
+            ASSERT_TRUE(database->traverse([](Bytes, Bytes) { return Visit::go_on; }).ok());
+        }
+        work++;
+    }
+    EXPECT_GT(work, 0u);
+    auto records = database->check();
+    ASSERT_TRUE(records.ok()) << records.error().message();
+    EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(*records) + " records"), std::string::npos) << tdbtool("check");
+    EXPECT_EQ(dumped(), *records);
+}
+
+TEST_F(Interchange, ARecordThatWeHoldIsLockedForDebian) {
+    auto database = open({.hash = HashKind::standard, .hash_size = 1});
+    ASSERT_TRUE(database->store(as_bytes("a"), as_bytes("1")).ok());
+    auto held = database->fetch_locked(as_bytes("a"));
+    ASSERT_TRUE(held.ok());
+    EXPECT_NE(::system(("timeout 0.3 tdbtool " + path + " store a 2 >/dev/null 2>&1").c_str()), 0);
+    EXPECT_EQ(as_text(held->value()), "1");
+    held->release();
+    EXPECT_EQ(::system(("timeout 5 tdbtool " + path + " store a 2 >/dev/null 2>&1").c_str()), 0);
+    Buffer value;
+    ASSERT_TRUE(*database->exists(as_bytes("a")));
+}
+
+TEST_F(Interchange, DebianReadsMutexFilesLive) {
+    auto database = open({.clear_if_first = true, .locks = LockMode::mutex, .hash_size = 37});
+    const size_t left = scatter(*database, 11);
+    EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(left) + " records"), std::string::npos) << tdbtool("check");
+    EXPECT_EQ(dumped(), left);
+    EXPECT_NE(tdbtool("info").find("Robust mutexes locking: yes"), std::string::npos) << tdbtool("info");
+}
+
+// Samba's account file, as Debian's own pdbedit makes it, is read, changed and still Samba's.
+TEST_F(Interchange, SambasAccountsAreReadAndChanged) {
+    if (!have("pdbedit") || !have("net") || ::getuid() != 0) GTEST_SKIP() << "needs Samba's tools and root";
+    const std::string conf = directory + "/smb.conf";
+    FILE* file = std::fopen(conf.c_str(), "w");
+    ASSERT_NE(file, nullptr);
+    for (const char* name : {"private dir", "lock directory", "state directory", "cache directory", "pid directory", "ncalrpc dir"}) {
+        std::fprintf(file, "%s%s = %s/var\n", name[1] == 'r' && name[0] == 'p' ? "[global]\nlog file = /dev/null\n" : "", name, directory.c_str());
+    }
+    std::fclose(file);
+    ::mkdir((directory + "/var").c_str(), 0700);
+    const std::string added = output_of("printf 'pw\\npw\\n' | pdbedit -s " + conf + " -t -a -u nobody");
+    path = directory + "/var/passdb.tdb";
+    {
+        auto database = open({.create = false});
+        ASSERT_NE(database, nullptr) << added;
+        EXPECT_FALSE(database->uses_mutexes());
+        EXPECT_TRUE(*database->exists(Bytes(reinterpret_cast<const uint8_t*>("USER_nobody"), 12))) << added;
+        Buffer value;
+        ASSERT_TRUE(*database->fetch(Bytes(reinterpret_cast<const uint8_t*>("USER_nobody"), 12), value));
+        ASSERT_TRUE(database->store(as_bytes("scratch"), as_bytes(std::string(500, 's'))).ok());
+        ASSERT_TRUE(*database->remove(as_bytes("scratch")));
+        ASSERT_TRUE(database->store(Bytes(reinterpret_cast<const uint8_t*>("USER_nobody"), 12), value).ok());
+        EXPECT_TRUE(database->check().ok());
+    }
+    EXPECT_NE(output_of("pdbedit -s " + conf + " -L").find("nobody:"), std::string::npos);
+    EXPECT_NE(tdbtool("check").find("integrity is OK"), std::string::npos);
+    EXPECT_EQ(output_of("pdbedit -s " + conf + " -x -u nobody").find("rror"), std::string::npos);
+    EXPECT_FALSE(*open({.create = false})->exists(Bytes(reinterpret_cast<const uint8_t*>("USER_nobody"), 12)));
+    path = directory + "/var/secrets.tdb";
+    auto secrets = open({.create = false});
+    ASSERT_NE(secrets, nullptr);
+    EXPECT_TRUE(secrets->check().ok());
+    EXPECT_GT(*secrets->traverse([](Bytes, Bytes) { return Visit::go_on; }), 0u);
+    ::system(("rm -rf " + directory).c_str());
+}
+
+}  // namespace
+}  // namespace Atoll::tdb
