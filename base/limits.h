@@ -68,6 +68,13 @@ constexpr size_t max_queued_messages = 1024;            // waiting in the sender
 constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
 constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends
 constexpr unsigned preauth_processes = 2;
+constexpr size_t max_preauth_logons = 8;                // SESSION_SETUP exchanges of one connection before log-on; INSUFFICIENT_RESOURCES
+constexpr unsigned handover_timeout_seconds = 10;       // from asking authd, or the taker, to the answer; asked again
+constexpr unsigned max_handover_attempts = 3;           // beyond: the connection ends
+constexpr size_t max_packet = 512 * 1024;               // bytes between two processes of smbd at once
+constexpr unsigned max_client_processes = 65536;        // with `max smbd processes` 0; a connection beyond ends
+constexpr unsigned max_pool_threads = 16;               // of one client process
+constexpr unsigned restarts_in_a_row = 5;               // of a helper that ends at once; then it is restarted only once a second
 
 // IDL: what generated decoders accept where the .idl names no limit; beyond: Code::corrupt
 constexpr size_t idl_max_text = 1 << 17;         // bytes of one utf8 or path (32767 UTF-16 units are at most 98301 bytes of UTF-8)

@@ -30,9 +30,18 @@ void LoopCore::run_deferred() {
     }
 }
 
-Loop::Loop() : core_(std::make_unique<LoopCore>()) {}
+namespace {
+
+std::atomic<unsigned> live_loops{0};
+
+}  // namespace
+
+unsigned Loop::count() { return live_loops; }
+
+Loop::Loop() : core_(std::make_unique<LoopCore>()) { ++live_loops; }
 
 Loop::~Loop() {
+    --live_loops;
     ATOLL_ASSERT(core_->timers.empty());
     ATOLL_ASSERT(core_->first_deferred == nullptr);
 }

@@ -61,6 +61,9 @@ class Loop {
     // See Deferred. Deferring what is deferred already does nothing. Loop thread only.
     void defer(Deferred& deferred);
 
+    // Loops that live in this process: a process that forks servers asserts that there is none.
+    static unsigned count();
+
     LoopCore& core() { return *core_; }
 
  private:

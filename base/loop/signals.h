@@ -22,6 +22,7 @@ class SignalFd {
     [[nodiscard]] int fd() const { return fd_.get(); }
     // The next signal's number, or nullopt when none is pending. Never blocks.
     [[nodiscard]] std::optional<int> read();
+    void close() { fd_.reset(); }
 
  private:
     explicit SignalFd(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/loop/loop.h"
 #include "base/loop/worker_pool.h"
+#include "base/nt_status.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "conf/configuration.h"

@@ -31,6 +31,7 @@ class LocalMessaging final : public Messaging {
 
     const ServerId& self() const override { return socket_.self(); }
     bool exists(const ServerId& id) const override { return socket_.exists(id); }
+    void forget(const ServerId& id) override { socket_.forget(id); }
 
     Result<void> send(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors) override {
         // Behind what waits already, so that the order holds.

@@ -137,6 +137,10 @@ Result<UniqueFd> open_directory(const std::string& lock_directory) {
 }  // namespace
 
 Result<MessageSocket> MessageSocket::open(const std::string& lock_directory, ProcessClass process_class) {
+    return open(lock_directory, ServerId::make(process_class));
+}
+
+Result<MessageSocket> MessageSocket::open(const std::string& lock_directory, const ServerId& self) {
     const loop::RootScope root;  // the directory is root's alone
     auto directory = open_directory(lock_directory);
     if (!directory) return directory.failure();
@@ -144,7 +148,6 @@ Result<MessageSocket> MessageSocket::open(const std::string& lock_directory, Pro
     if (!socket) return fail_errno(errno, lock_directory + "/msg.sock", "cannot make a socket");
     const int send_buffer = 2 * (1 << 20);  // several datagrams of max_message_inline in each receiver's queue
     (void)setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
-    const ServerId self = ServerId::make(process_class);
     const sockaddr_un address = address_of(directory->get(), self);
     if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return fail_errno(errno, lock_directory + "/msg.sock", "cannot bind a socket");

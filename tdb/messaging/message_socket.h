@@ -28,6 +28,8 @@ class MessageSocket {
  public:
     // Makes the directory if need be. The error names what cannot be made, and why.
     static Result<MessageSocket> open(const std::string& lock_directory, ProcessClass process_class);
+    // With an id that somebody else chose for the calling process.
+    static Result<MessageSocket> open(const std::string& lock_directory, const ServerId& self);
     ~MessageSocket();  // takes the name away, in the process that opened it only
     MessageSocket(MessageSocket&&) noexcept;
     MessageSocket& operator=(MessageSocket&&) = delete;

@@ -14,9 +14,8 @@ enum MessageType : uint32_t {
     message_debug_level = 5,    // payload: u32, the new log level
 
     // Between smbd's processes (smbd/server)
-    message_fork_client = 16,   // authd to listener: fork a client process for the socket that comes with it
-    message_take_channel = 17,  // authd to a client process: a channel is coming on the socket that comes with it
-    message_process_ended = 18, // listener to housekeeper: payload: the server id, as text; clean up after it
+    message_take_channel = 16,  // authd to a client process: a channel is coming on the socket that comes with it
+    message_client_ready = 17,  // a client process to authd: payload: client_ready of smbd/server/server.idl
 
     // From here on each room that needs some takes a block of 256 and lists them in its own header.
     message_block_xsrv = 256,

@@ -36,6 +36,8 @@ class Messaging {
 
     // False only if it is certain that the process has ended.
     [[nodiscard]] virtual bool exists(const ServerId& id) const = 0;
+    // Takes away what a process that has ended left.
+    virtual void forget(const ServerId& id) = 0;
 };
 
 // `socket` is made in the process that uses it.

@@ -1,0 +1,173 @@
+#include "smbd/server/client.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <list>
+#include <optional>
+#include <thread>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop/signals.h"
+#include "smbd/server/authd.h"
+#include "smbd/server/authd_client.h"
+#include "smbd/server/common_messages.h"
+#include "smbd/server/handover.h"
+#include "smbd/smb2/client_process.h"
+
+namespace Atoll::server {
+
+namespace {
+
+// A channel on its way here: the grant has to come first, then the channel.
+struct Incoming {
+    Incoming(loop::Loop& loop, PacketSocket from, std::function<void()> too_late) : socket(std::move(from)), timeout(loop, std::move(too_late)) {}
+    PacketSocket socket;
+    std::optional<loop::FdWatch> watch;
+    loop::Timer timeout;
+    std::optional<smb2::LogonGrant> grant;
+};
+
+class Client {
+ public:
+    explicit Client(ClientStart start, messaging::MessageSocket mailbox)
+        : load_options_(std::move(start.load_options)),
+          pool_(loop_, std::clamp(std::thread::hardware_concurrency() * 2, 2U, limits::max_pool_threads)),
+          messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          verifier_(loop_, authd_socket_path(start.configuration->global())),
+          life_(std::move(start.listener_life)),
+          life_watch_(loop_, life_.get(), [this] { end("the listener has gone"); }),
+          signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }) {
+        life_watch_.watch_read(true);
+    }
+
+    Result<void> open(std::shared_ptr<const conf::Configuration> configuration) {
+        auto process = smb2::ClientProcess::create({loop_, pool_, *messaging_, verifier_, std::move(configuration), [this] { idle(); }});
+        if (!process) return process.failure();
+        process_ = std::move(process).value();
+        receive_common_messages(*messaging_, [this] { reload(); });
+        messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
+        messaging_->receive(messaging::message_take_channel, [this](messaging::Message& message) {
+            if (message.descriptors.size() == 1) expect(PacketSocket(std::move(message.descriptors[0])));
+        });
+        return {};
+    }
+
+    void tell_ready(const fork_client& request) {
+        if (request.client_guid.is_zero()) return;
+        client_ready ready;
+        ready.client_guid = request.client_guid;
+        const messaging::ServerId authd{messaging::ServerId::this_node, request.authd_pid, request.authd_unique_id};
+        const auto sent = messaging_->send(authd, messaging::message_client_ready, encode_record(ready), {});
+        if (!sent) log_debug("{}", sent.error().message());
+    }
+
+    void expect(PacketSocket socket) {
+        auto place = std::make_shared<std::list<Incoming>::iterator>();
+        const auto it = incoming_.emplace(incoming_.end(), loop_, std::move(socket), [this, place] { drop(*place); });
+        *place = it;
+        it->timeout.set_in(std::chrono::seconds(limits::handover_timeout_seconds));
+        it->watch.emplace(loop_, it->socket.fd(), [this, it] { incoming_spoke(it); });
+        it->watch->watch_read(true);
+    }
+
+    void run() { loop_.run(); }
+
+ private:
+    void incoming_spoke(std::list<Incoming>::iterator it) {
+        Packet packet;
+        const auto received = it->socket.receive(packet);
+        if (received == PacketSocket::Received::nothing) return;
+        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::grant && !it->grant) {
+            logon_grant record;
+            if (decode(packet.payload, record)) it->grant = from_record(record);
+            if (it->grant) return;
+        } else if (received == PacketSocket::Received::packet && packet.kind == PacketKind::handover && it->grant) {
+            take(*it, packet);
+        }
+        // Taken; or whoever was to give the channel has given up, and asks another process.
+        drop(it);
+    }
+
+    void drop(std::list<Incoming>::iterator it) {
+        incoming_.erase(it);
+        if (nothing_left()) loop_.stop();
+    }
+
+    void take(Incoming& incoming, Packet& packet) {
+        channel_handover record;
+        const auto decoded = decode(packet.payload, record);
+        if (!decoded || packet.descriptors.size() != 1) return log_error("a channel cannot be taken: {}", decoded ? "no socket" : decoded.error().message());
+        const auto taken = process_->take_channel(std::move(packet.descriptors[0]), from_record(record.channel), record.session_preauth_hash,
+                                                  std::move(*incoming.grant), record.frame, record.unread);
+        if (!taken) return log_notice("{}: not taken: {}", record.channel.peer_address, to_string(taken.error()));
+        busy_ = true;
+        const auto told = incoming.socket.send(PacketKind::taken, {});
+        if (!told) log_debug("{}", told.error().message());
+    }
+
+    void reload() {
+        auto loaded = conf::load(load_options_);
+        if (!loaded) return log_error("{}: the former configuration stays", loaded.error().message());
+        process_->reload(std::move(loaded).value());
+    }
+
+    void idle() {
+        busy_ = false;
+        if (nothing_left()) loop_.stop();
+    }
+    [[nodiscard]] bool nothing_left() const { return !busy_ && incoming_.empty(); }
+
+    void end(const char* reason) {
+        log_info("{}", reason);
+        life_watch_.watch_read(false);
+        incoming_.clear();
+        if (!busy_) return loop_.stop();
+        process_->shutdown();
+    }
+
+    loop::Loop loop_;
+    conf::LoadOptions load_options_;
+    loop::WorkerPool pool_;
+    std::unique_ptr<messaging::Messaging> messaging_;
+    AuthdClient verifier_;
+    UniqueFd life_;
+    loop::FdWatch life_watch_;
+    loop::Signals signals_;
+    std::unique_ptr<smb2::ClientProcess> process_;
+    std::list<Incoming> incoming_;
+    bool busy_ = false;  // it has a channel
+};
+
+Result<std::unique_ptr<Client>> make_client(ClientStart& start) {
+    auto configuration = start.configuration;
+    auto mailbox = messaging::MessageSocket::open(configuration->global().lock_directory, start.self);
+    if (!mailbox) return mailbox.failure();
+    PacketSocket taker = std::move(start.taker);
+    auto client = std::make_unique<Client>(std::move(start), std::move(mailbox).value());
+    if (auto opened = client->open(std::move(configuration)); !opened) return opened.failure();
+    client->tell_ready(start.request);
+    client->expect(std::move(taker));
+    return client;
+}
+
+}  // namespace
+
+void run_client(ClientStart start) {
+    log_set_process("smbd");
+    {
+        auto client = make_client(start);
+        if (!client) {
+            log_error("{}", client.error().message());
+            _exit(1);
+        }
+        (*client)->run();
+    }
+    _exit(0);
+}
+
+}  // namespace Atoll::server

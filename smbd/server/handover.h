@@ -1,0 +1,24 @@
+// Between the records that travel (server.idl) and the structs that smb2 works with.
+#pragma once
+
+#include "base/result.h"
+#include "smbd/server/server.idl.h"
+#include "smbd/smb2/channel.h"
+#include "smbd/smb2/client_process.h"
+
+namespace Atoll::server {
+
+channel_state to_record(const smb2::ChannelState& channel);
+smb2::ChannelState from_record(const channel_state& record);
+logon_grant to_record(const smb2::LogonGrant& grant);
+smb2::LogonGrant from_record(const logon_grant& record);
+
+// All records here travel between processes of one build.
+template <class Record>
+Buffer encode_record(const Record& record) {
+    Buffer out;
+    encode(record, out, Record::newest_version);
+    return out;
+}
+
+}  // namespace Atoll::server

@@ -1,0 +1,22 @@
+// The housekeeper process (docs/design.md, "Processes"): cleans up after processes that have ended.
+#pragma once
+
+#include <memory>
+
+#include "conf/configuration.h"
+#include "smbd/server/packet_socket.h"
+#include "tdb/messaging/server_id.h"
+
+namespace Atoll::server {
+
+struct HousekeeperStart {
+    PacketSocket control;  // to the listener; its end ends the process
+    messaging::ServerId self;
+    std::shared_ptr<const conf::Configuration> configuration;
+    bool first = false;    // of a server that has just started: what its predecessor left in the volatile databases is removed
+};
+
+// Runs in a freshly forked process. Once clients may be served it tells the listener (PacketKind::ready).
+[[noreturn]] void run_housekeeper(HousekeeperStart start);
+
+}  // namespace Atoll::server

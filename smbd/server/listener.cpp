@@ -1,0 +1,214 @@
+#include "smbd/server/listener.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "tdb/messaging/message_types.h"
+
+namespace Atoll::server {
+
+namespace {
+
+constexpr int accepts_per_turn = 64;
+constexpr auto pause_without_descriptors = std::chrono::milliseconds(100);
+constexpr int retry_ms = 10;
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
+    auto signals = loop::SignalFd::open({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
+    if (!signals) return signals.failure();
+    ::signal(SIGPIPE, SIG_IGN);
+    auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, messaging::ProcessClass::listener);
+    if (!mailbox) return mailbox.failure();
+    int life[2];
+    if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
+    std::unique_ptr<Listener> listener(
+        new Listener(std::move(start), std::move(signals).value(), std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
+    for (const Role role : {Role::housekeeper, Role::authd}) {
+        listener->start_helper(role);
+        if (auto ready = listener->await_ready(role); !ready) return ready.failure();
+    }
+    for (unsigned i = 0; i < limits::preauth_processes; ++i) listener->start_helper(Role::preauth);
+    return listener;
+}
+
+Listener::Listener(ListenerStart start, loop::SignalFd signals, messaging::MessageSocket mailbox, UniqueFd life_read, UniqueFd life_write)
+    : configuration_(std::move(start.configuration)),
+      load_options_(std::move(start.load_options)),
+      sockets_(std::move(start.sockets)),
+      server_guid_(start.server_guid),
+      signals_(std::move(signals)),
+      mailbox_(std::move(mailbox)),
+      life_read_(std::move(life_read)),
+      life_write_(std::move(life_write)) {}
+
+Listener::~Listener() {
+    if (mailbox_) end_all();
+}
+
+void Listener::run() {
+    for (const ListeningSocket& socket : sockets_) log_notice("listening on {}", socket.name);
+    while (!stopping_) poll_once();
+    log_notice("ending");
+}
+
+int Listener::poll_timeout() const {
+    if (!to_reload_.empty()) return retry_ms;
+    Monotonic next = Monotonic::max();
+    for (const auto& [role, restarts] : restarts_) {
+        if (restarts.wanted > 0) next = std::min(next, restarts.not_before);
+    }
+    const Monotonic now = monotonic_now();
+    if (accept_again_ > now) next = std::min(next, accept_again_);
+    if (next == Monotonic::max()) return -1;
+    return static_cast<int>(std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - now).count()));
+}
+
+void Listener::poll_once() {
+    std::vector<pollfd> fds;
+    fds.push_back({signals_.fd(), POLLIN, 0});
+    fds.push_back({mailbox_->fd(), POLLIN, 0});
+    const size_t first_helper = fds.size();
+    for (const auto& helper : helpers_) fds.push_back({helper->control.fd(), POLLIN, 0});
+    const size_t first_socket = fds.size();
+    if (accept_again_ <= monotonic_now()) {
+        for (const ListeningSocket& socket : sockets_) fds.push_back({socket.fd.get(), POLLIN, 0});
+    }
+    if (poll(fds.data(), fds.size(), poll_timeout()) < 0 && errno != EINTR) log_error("poll: {}", strerror(errno));
+    for (size_t i = first_socket; i < fds.size(); ++i) {
+        if (fds[i].revents != 0) accept_clients(sockets_[i - first_socket]);
+    }
+    std::vector<Helper*> spoken;
+    for (size_t i = first_helper; i < first_socket; ++i) {
+        if (fds[i].revents != 0) spoken.push_back(helpers_[i - first_helper].get());
+    }
+    for (Helper* helper : spoken) take_control(*helper);
+    if (fds[1].revents != 0) take_messages();
+    if (fds[0].revents != 0) take_signals();
+    if (!to_reload_.empty()) tell_clients();
+    if (!stopping_) start_missing();
+}
+
+void Listener::take_signals() {
+    while (const auto signal = signals_.read()) {
+        switch (*signal) {
+            case SIGCHLD: reap(); break;
+            case SIGHUP: reload(); break;
+            default: stopping_ = true;
+        }
+    }
+}
+
+void Listener::take_messages() {
+    while (auto message = mailbox_->receive()) {
+        switch (message->type) {
+            case messaging::message_ping: {
+                const auto sent = mailbox_->send(message->from, messaging::message_pong, message->payload);
+                if (!sent) log_debug("{}", sent.error().message());
+                break;
+            }
+            case messaging::message_shutdown: stopping_ = true; break;
+            case messaging::message_reload_config: reload(); break;
+            case messaging::message_debug_level:
+                if (message->payload.size() == 4) log_set_level(static_cast<int>(load_le<uint32_t>(message->payload.data())));
+                break;
+            default: log_debug("message of type {} from {}", message->type, to_string(message->from));
+        }
+    }
+}
+
+void Listener::take_control(Helper& helper) {
+    Packet packet;
+    for (;;) {
+        const auto received = helper.control.receive(packet);
+        if (received == PacketSocket::Received::nothing) return;
+        if (received == PacketSocket::Received::ended) return helper.control.close();  // it is reaped soon
+        if (helper.role == Role::authd && packet.kind == PacketKind::fork_client) {
+            fork_client_process(packet);
+        } else if (helper.role == Role::housekeeper && packet.kind == PacketKind::process_ended) {
+            const auto id = messaging::parse_server_id({reinterpret_cast<const char*>(packet.payload.data()), packet.payload.size()});
+            if (id) std::erase(ended_, *id);
+        }
+    }
+}
+
+void Listener::accept_clients(const ListeningSocket& socket) {
+    for (int i = 0; i < accepts_per_turn; ++i) {
+        UniqueFd client(accept4(socket.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (client) {
+            const int yes = 1;
+            (void)setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            (void)setsockopt(client.get(), SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+            give_to_preauth(std::move(client), socket.netbios);
+            continue;
+        }
+        if (errno == ECONNABORTED || errno == EINTR) continue;
+        if (errno != EAGAIN) {
+            log_error("{}: accept: {}", socket.name, strerror(errno));
+            accept_again_ = monotonic_now() + pause_without_descriptors;
+        }
+        return;
+    }
+}
+
+void Listener::give_to_preauth(UniqueFd socket, bool netbios) {
+    const uint8_t payload = netbios ? 1 : 0;
+    const int fd = socket.get();
+    for (size_t tried = 0; tried < helpers_.size(); ++tried) {
+        Helper& helper = *helpers_[next_preauth_++ % helpers_.size()];
+        if (helper.role != Role::preauth || helper.retired || !helper.control.valid()) continue;
+        if (helper.control.send(PacketKind::accepted, {&payload, 1}, {&fd, 1})) return;
+    }
+    log_warning("no preauth process can take a connection");
+}
+
+// A configuration that cannot be used leaves the former one in force.
+void Listener::reload() {
+    auto loaded = conf::load(load_options_);
+    if (!loaded) return log_error("{}: the former configuration stays", loaded.error().message());
+    configuration_ = std::move(loaded).value();
+    log_set_level(configuration_->global().log_level_number);
+    log_notice("{} read again", load_options_.file);
+    if (Helper* authd = find(Role::authd)) {
+        const auto told = authd->control.send(PacketKind::reload, {});
+        if (!told) log_warning("authd: {}", told.error().message());
+    }
+    // preauth cannot read files: new ones take new connections, the former ones end with their last.
+    for (const auto& helper : helpers_) {
+        if (helper->role != Role::preauth || helper->retired) continue;
+        helper->retired = true;
+        if (helper->control.send(PacketKind::retire, {})) continue;
+        helper->control.close();
+    }
+    for (unsigned i = 0; i < limits::preauth_processes; ++i) start_helper(Role::preauth);
+    for (const auto& [pid, id] : clients_) to_reload_.insert(pid);
+}
+
+void Listener::tell_clients() {
+    for (auto it = to_reload_.begin(); it != to_reload_.end();) {
+        const auto client = clients_.find(*it);
+        if (client != clients_.end()) {
+            const auto sent = mailbox_->send(client->second, messaging::message_reload_config, {});
+            if (!sent && sent.error().code == Code::busy) {
+                ++it;
+                continue;
+            }
+        }
+        it = to_reload_.erase(it);
+    }
+}
+
+}  // namespace Atoll::server

@@ -1,0 +1,105 @@
+// The listener (docs/design.md, "Processes"): accepts, forks, reaps and restarts the other processes. Parses not a byte from a client. Its loop is
+// poll and a signalfd: it owns no thread, no event loop, no LMDB environment and no record lock, so that every child starts clean.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/loop/signals.h"
+#include "base/result.h"
+#include "conf/configuration.h"
+#include "smbd/server/addresses.h"
+#include "smbd/server/packet_socket.h"
+#include "tdb/messaging/message_socket.h"
+
+namespace Atoll::server {
+
+struct ListenerStart {
+    std::shared_ptr<const conf::Configuration> configuration;
+    conf::LoadOptions load_options;
+    std::vector<ListeningSocket> sockets;
+    Guid server_guid;
+};
+
+class Listener {
+ public:
+    // Opens the mailbox, starts the helper processes and waits until they can serve. The error is a line for the administrator.
+    static Result<std::unique_ptr<Listener>> start(ListenerStart start);
+    ~Listener();  // ends all processes that it started, and waits for them
+
+    // Until SIGTERM, SIGINT, or a message that says so.
+    void run();
+
+ private:
+    enum class Role : uint8_t { preauth, authd, housekeeper };
+
+    struct Helper {
+        Role role;
+        pid_t pid = -1;
+        messaging::ServerId id;
+        PacketSocket control;
+        Monotonic started;
+        bool retired = false;
+    };
+    // When a role's process ended; so that one that cannot live is not restarted without end.
+    struct Restarts {
+        unsigned in_a_row = 0;
+        unsigned wanted = 0;
+        Monotonic not_before{};
+    };
+
+    Listener(ListenerStart start, loop::SignalFd signals, messaging::MessageSocket mailbox, UniqueFd life_read, UniqueFd life_write);
+
+    // listener.cpp: what it hears
+    void poll_once();
+    [[nodiscard]] int poll_timeout() const;
+    void take_signals();
+    void take_messages();
+    void take_control(Helper& helper);
+    void accept_clients(const ListeningSocket& socket);
+    void give_to_preauth(UniqueFd socket, bool netbios);
+    void reload();
+    void tell_clients();
+
+    // processes.cpp: what it starts and ends
+    template <class Body>
+    pid_t fork_process(const char* name, Body body);
+    void become_child();
+    void fork_client_process(Packet& packet);
+    void start_helper(Role role);
+    void start_missing();
+    Result<void> await_ready(Role role);
+    void link(Helper& preauth, Helper& authd);
+    void link_all();
+    Helper* find(Role role);
+    void reap();
+    void helper_ended(Helper helper, int status);
+    void client_ended(pid_t pid, int status);
+    void tell_housekeeper();
+    void end_all();
+
+    std::shared_ptr<const conf::Configuration> configuration_;
+    conf::LoadOptions load_options_;
+    std::vector<ListeningSocket> sockets_;
+    Guid server_guid_;
+    loop::SignalFd signals_;
+    std::optional<messaging::MessageSocket> mailbox_;
+    UniqueFd life_read_;   // given to clients: its end tells them that the listener has gone
+    UniqueFd life_write_;
+    std::vector<std::unique_ptr<Helper>> helpers_;
+    std::map<Role, Restarts> restarts_;
+    std::map<pid_t, messaging::ServerId> clients_;
+    std::set<pid_t> to_reload_;                  // clients that have not been told of the new configuration
+    std::vector<messaging::ServerId> ended_;     // processes that the housekeeper has not cleaned up after
+    size_t next_preauth_ = 0;
+    Monotonic accept_again_{};                   // no descriptors were left: not before this
+    bool housekeeper_was_started_ = false;
+    bool stopping_ = false;
+};
+
+}  // namespace Atoll::server

@@ -1,0 +1,71 @@
+// A connection between two of our processes: whole packets, each with a kind and perhaps descriptors, over a SOCK_SEQPACKET socket.
+// Never blocks. Main thread only.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace Atoll::server {
+
+// A packet's kind; each is sent in one direction only. What stands in brackets travels as a descriptor.
+enum class PacketKind : uint32_t {
+    // listener to preauth
+    accepted = 1,        // u8: 1 on a NetBIOS session port [the client's socket]
+    authd_link = 2,      // [a socket to authd, in place of the former]
+    retire = 3,          // end when the last connection has gone
+    // listener to authd
+    preauth_link = 4,    // [a socket to a preauth process]
+    reload = 5,          // read smb.conf again; to the housekeeper too
+    fork_failed = 6,     // fork_client, as asked: there is no process for it
+    // authd to listener
+    fork_client = 7,     // fork_client [the taker's end of a hand-over socket]
+    // listener to housekeeper
+    process_ended = 8,   // its server id as text; sent back when everything of it is gone
+    // authd and housekeeper to listener
+    ready = 14,          // has opened all that it needs
+    // preauth or a client process to authd, and back
+    verify = 9,          // verify_request
+    verified = 10,       // verify_answer [to preauth, on success: its end of the hand-over socket]
+    // on a hand-over socket, to the taker: authd's grant, then preauth's handover; then its answer
+    grant = 11,          // logon_grant
+    handover = 12,       // channel_handover [the client's socket]
+    taken = 13,
+};
+
+struct Packet {
+    PacketKind kind{};
+    Bytes payload;                 // valid until the next receive of any PacketSocket
+    std::vector<UniqueFd> descriptors;
+};
+
+class PacketSocket {
+ public:
+    enum class Received : uint8_t { packet, nothing, ended };
+
+    PacketSocket() = default;
+    explicit PacketSocket(UniqueFd fd);
+
+    // Two connected ends.
+    static Result<std::pair<PacketSocket, PacketSocket>> make_pair();
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] bool valid() const { return fd_.valid(); }
+    void close() { fd_.reset(); }
+    UniqueFd take() { return std::move(fd_); }
+
+    // Code::busy: the other end does not read; Code::dead: there is none. The descriptors stay the caller's.
+    Result<void> send(PacketKind kind, Bytes payload, std::span<const int> descriptors = {});
+    Received receive(Packet& packet);
+
+ private:
+    UniqueFd fd_;
+};
+
+}  // namespace Atoll::server

@@ -1,0 +1,259 @@
+// How the listener starts, links, restarts and ends the other processes.
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop/loop.h"
+#include "smbd/server/authd.h"
+#include "smbd/server/client.h"
+#include "smbd/server/handover.h"
+#include "smbd/server/housekeeper.h"
+#include "smbd/server/listener.h"
+#include "smbd/server/preauth.h"
+#include "tdb/database.h"
+
+namespace Atoll::server {
+
+namespace {
+
+constexpr auto ready_patience = std::chrono::seconds(30);
+constexpr auto end_patience = std::chrono::seconds(5);
+constexpr auto soon = std::chrono::seconds(1);  // a helper that ends within it has ended at once
+
+// What no child may inherit (docs/design.md, "Processes").
+void assert_forkable() {
+    ATOLL_ASSERT(loop::Loop::count() == 0);
+    ATOLL_ASSERT(tdb::held_records() == 0);
+    struct stat tasks;
+    ATOLL_ASSERT(stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink == 3);  // ".", ".." and one thread
+}
+
+std::string describe(int status) {
+    if (WIFSIGNALED(status)) return fmt::format("killed by signal {}", WTERMSIG(status));
+    return fmt::format("exit status {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+template <class Body>
+pid_t Listener::fork_process(const char* name, Body body) {
+    assert_forkable();
+    const pid_t pid = fork();
+    if (pid < 0) log_error("fork: {}", strerror(errno));
+    if (pid != 0) return pid;
+    (void)prctl(PR_SET_NAME, name);
+    loop::unblock_signals();
+    // Of what a terminal or `killall` sends to all, the listener makes something.
+    for (const int signal : {SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+    body();
+    _exit(0);
+}
+
+// Closes what is the listener's own.
+void Listener::become_child() {
+    sockets_.clear();
+    helpers_.clear();
+    mailbox_.reset();
+    life_write_.reset();
+    signals_.close();
+}
+
+Listener::Helper* Listener::find(Role role) {
+    for (const auto& helper : helpers_) {
+        if (helper->role == role && helper->control.valid() && !helper->retired) return helper.get();
+    }
+    return nullptr;
+}
+
+void Listener::start_helper(Role role) {
+    auto pair = PacketSocket::make_pair();
+    if (!pair) return log_error("{}", pair.error().message());
+    auto helper = std::make_unique<Helper>();
+    helper->role = role;
+    helper->started = monotonic_now();
+    helper->control = std::move(pair->first);
+    PacketSocket theirs = std::move(pair->second);
+    messaging::ServerId id = messaging::ServerId::make(role == Role::authd     ? messaging::ProcessClass::authd
+                                                       : role == Role::preauth ? messaging::ProcessClass::preauth
+                                                                               : messaging::ProcessClass::housekeeper);
+    const bool first = role == Role::housekeeper && !housekeeper_was_started_;
+    const char* name = role == Role::authd ? "authd" : role == Role::preauth ? "preauth" : "housekeeper";
+    const pid_t pid = fork_process(name, [&] {
+        helper.reset();
+        become_child();
+        life_read_.reset();
+        id.pid = static_cast<uint64_t>(getpid());
+        switch (role) {
+            case Role::authd: run_authd({std::move(theirs), id, configuration_, load_options_});
+            case Role::housekeeper: run_housekeeper({std::move(theirs), id, configuration_, first});
+            case Role::preauth:
+                run_preauth(std::move(theirs), {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
+        }
+    });
+    if (pid < 0) {
+        ++restarts_[role].wanted;
+        restarts_[role].not_before = monotonic_now() + soon;
+        return;
+    }
+    if (role == Role::housekeeper) housekeeper_was_started_ = true;
+    id.pid = static_cast<uint64_t>(pid);
+    helper->pid = pid;
+    helper->id = id;
+    helpers_.push_back(std::move(helper));
+    Helper& started = *helpers_.back();
+    if (role == Role::authd) link_all();
+    if (role == Role::housekeeper) tell_housekeeper();
+    if (role == Role::preauth) {
+        if (Helper* authd = find(Role::authd)) link(started, *authd);
+    }
+}
+
+void Listener::link(Helper& preauth, Helper& authd) {
+    auto pair = PacketSocket::make_pair();
+    if (!pair) return log_error("{}", pair.error().message());
+    const int ends[2] = {pair->first.fd(), pair->second.fd()};
+    const auto to_authd = authd.control.send(PacketKind::preauth_link, {}, {&ends[0], 1});
+    const auto to_preauth = preauth.control.send(PacketKind::authd_link, {}, {&ends[1], 1});
+    if (!to_authd || !to_preauth) log_warning("preauth and authd cannot be connected");
+}
+
+void Listener::link_all() {
+    Helper* authd = find(Role::authd);
+    if (authd == nullptr) return;
+    for (const auto& helper : helpers_) {
+        if (helper->role == Role::preauth && helper->control.valid()) link(*helper, *authd);
+    }
+}
+
+Result<void> Listener::await_ready(Role role) {
+    Helper* helper = find(role);
+    if (helper == nullptr) return fail(Code::io, "smbd", "cannot start a helper process");
+    const Monotonic deadline = monotonic_now() + ready_patience;
+    Packet packet;
+    for (;;) {
+        const auto received = helper->control.receive(packet);
+        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) return {};
+        if (received == PacketSocket::Received::ended) return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now()).count();
+        if (left <= 0) return fail(Code::dead, "smbd", "a helper process does not start");
+        pollfd fd{helper->control.fd(), POLLIN, 0};
+        (void)poll(&fd, 1, static_cast<int>(left));
+    }
+}
+
+void Listener::start_missing() {
+    for (auto& [role, restarts] : restarts_) {
+        if (restarts.wanted == 0 || restarts.not_before > monotonic_now()) continue;
+        const unsigned wanted = std::exchange(restarts.wanted, 0);
+        for (unsigned i = 0; i < wanted; ++i) start_helper(role);
+    }
+}
+
+void Listener::fork_client_process(Packet& packet) {
+    fork_client request;
+    const bool understood = decode(packet.payload, request).ok() && packet.descriptors.size() == 1;
+    if (!understood) return log_error("authd asks for a client process in a way that cannot be read");
+    const uint32_t most = configuration_->global().max_smbd_processes;
+    pid_t pid = -1;
+    messaging::ServerId id = messaging::ServerId::make(messaging::ProcessClass::client);
+    if (clients_.size() < (most != 0 ? most : limits::max_client_processes)) {
+        pid = fork_process("smbd", [&] {
+            become_child();
+            id.pid = static_cast<uint64_t>(getpid());
+            run_client({PacketSocket(std::move(packet.descriptors[0])), request, id, std::move(life_read_), configuration_, load_options_});
+        });
+    } else {
+        log_warning("no more than {} client processes", clients_.size());
+    }
+    if (pid < 0) {
+        Helper* authd = find(Role::authd);
+        if (authd == nullptr) return;
+        const auto told = authd->control.send(PacketKind::fork_failed, encode_record(request));
+        if (!told) log_warning("authd: {}", told.error().message());
+        return;
+    }
+    id.pid = static_cast<uint64_t>(pid);
+    clients_.emplace(pid, id);
+}
+
+void Listener::reap() {
+    int status = 0;
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+        const auto found = std::find_if(helpers_.begin(), helpers_.end(), [&](const auto& helper) { return helper->pid == pid; });
+        if (found == helpers_.end()) {
+            client_ended(pid, status);
+            continue;
+        }
+        Helper helper = std::move(**found);
+        helpers_.erase(found);
+        helper_ended(std::move(helper), status);
+    }
+}
+
+void Listener::helper_ended(Helper helper, int status) {
+    if (helper.role != Role::preauth) ended_.push_back(helper.id);
+    const char* name = helper.role == Role::authd ? "authd" : helper.role == Role::preauth ? "preauth" : "housekeeper";
+    if (status != 0) log_error("{} (process {}) ended: {}", name, helper.pid, describe(status));
+    if (helper.role != Role::housekeeper) tell_housekeeper();
+    if (helper.retired || stopping_) return;
+    Restarts& restarts = restarts_[helper.role];
+    const Monotonic now = monotonic_now();
+    restarts.in_a_row = now - helper.started < soon ? restarts.in_a_row + 1 : 0;
+    ++restarts.wanted;
+    restarts.not_before = restarts.in_a_row > limits::restarts_in_a_row ? now + soon : now;
+}
+
+void Listener::client_ended(pid_t pid, int status) {
+    const auto found = clients_.find(pid);
+    if (found == clients_.end()) return;
+    if (status != 0) log_error("smbd (process {}) ended: {}", pid, describe(status));
+    ended_.push_back(found->second);
+    clients_.erase(found);
+    to_reload_.erase(pid);
+    tell_housekeeper();
+}
+
+void Listener::tell_housekeeper() {
+    Helper* housekeeper = find(Role::housekeeper);
+    if (housekeeper == nullptr) return;
+    for (const messaging::ServerId& id : ended_) {
+        const std::string text = to_string(id);
+        if (!housekeeper->control.send(PacketKind::process_ended, {reinterpret_cast<const uint8_t*>(text.data()), text.size()})) return;
+    }
+}
+
+// Clients end when the pipe ends, and clean up after themselves; helpers when their control connections do, the housekeeper last.
+void Listener::end_all() {
+    stopping_ = true;
+    life_write_.reset();
+    sockets_.clear();
+    const Monotonic deadline = monotonic_now() + end_patience;
+    const auto wait_until = [&](auto done) {
+        while (!done() && monotonic_now() < deadline) {
+            pollfd fd{signals_.fd(), POLLIN, 0};
+            (void)poll(&fd, 1, 20);
+            while (signals_.read()) {
+            }
+            reap();
+        }
+    };
+    for (const auto& helper : helpers_) {
+        if (helper->role == Role::preauth) helper->control.close();
+    }
+    wait_until([this] { return clients_.empty(); });
+    for (const auto& [pid, id] : clients_) kill(pid, SIGKILL);
+    for (const auto& helper : helpers_) helper->control.close();
+    wait_until([this] { return helpers_.empty(); });
+    for (const auto& helper : helpers_) kill(helper->pid, SIGKILL);
+}
+
+}  // namespace Atoll::server

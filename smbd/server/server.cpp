@@ -1,0 +1,139 @@
+#include "smbd/server/server.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/log.h"
+#include "base/loop/identity.h"
+#include "smbd/server/listener.h"
+#include "smbd/server/start.h"
+
+namespace Atoll::server {
+
+namespace {
+
+constexpr const char* default_log_directory = "/var/log/atoll";
+
+int report(const Error& error) {
+    std::fprintf(stderr, "smbd: %s\n", error.message().c_str());
+    return 1;
+}
+
+std::string log_file_of(const Options& options, const conf::GlobalConf& conf) {
+    if (options.log_to_stderr) return {};
+    if (!conf.log_file.empty()) {
+        conf::MacroValues macros;
+        macros.client_name = "smbd";  // the processes share one file
+        return conf::expand_macros(conf.log_file, macros);
+    }
+    return (options.log_directory.empty() ? std::string(default_log_directory) : options.log_directory) + "/log.smbd";
+}
+
+Result<void> open_log(const Options& options, const conf::GlobalConf& conf) {
+    log_set_process("smbd");
+    log_set_level(conf.log_level_number);
+    LogTarget target;
+    target.file = log_file_of(options, conf);
+    target.max_size_kib = conf.max_log_size_kib;
+    if (!target.file.empty()) {
+        std::error_code ignored;
+        std::filesystem::create_directories(std::filesystem::path(target.file).parent_path(), ignored);
+    }
+    return log_open(target);
+}
+
+conf::LoadOptions load_options(const Options& options) {
+    conf::LoadOptions load;
+    load.file = options.config_file;
+    load.overrides = options.overrides;
+    if (options.debug_level) load.overrides.emplace_back("log level", std::to_string(*options.debug_level));
+    return load;
+}
+
+void report_warnings(const conf::Configuration& configuration) {
+    for (const Error& warning : configuration.warnings()) log_warning("{}", warning.message());
+}
+
+Result<ListenerStart> prepare(const Options& options) {
+    ListenerStart start;
+    start.load_options = load_options(options);
+    auto loaded = conf::load(start.load_options);
+    if (!loaded) return loaded.failure();
+    start.configuration = std::move(loaded).value();
+    const conf::GlobalConf& conf = start.configuration->global();
+    if (auto opened = open_log(options, conf); !opened) return opened.failure();
+    if (auto checked = check_start(start.configuration); !checked) return checked.failure();
+    auto sockets = listen_on(conf, options.ports.empty() ? conf.smb_ports : options.ports);
+    if (!sockets) return sockets.failure();
+    start.sockets = std::move(sockets).value();
+    auto guid = server_guid(conf);
+    if (!guid) return guid.failure();
+    start.server_guid = *guid;
+    report_warnings(*start.configuration);
+    return start;
+}
+
+// What is left of the terminal: nothing on standard input, and no messages where nobody reads them.
+void leave_terminal(bool keep_stderr) {
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return;
+    (void)dup2(null, STDIN_FILENO);
+    if (!keep_stderr) {
+        (void)dup2(null, STDOUT_FILENO);
+        (void)dup2(null, STDERR_FILENO);
+    }
+    close(null);
+}
+
+int serve(const Options& options, int ready_fd) {
+    auto prepared = prepare(options);
+    if (!prepared) return report(prepared.error());
+    auto pid_file = PidFile::create(prepared->configuration->global());
+    if (!pid_file) return report(pid_file.error());
+    auto listener = Listener::start(std::move(prepared).value());
+    if (!listener) return report(listener.error());
+    if (ready_fd >= 0) {
+        (void)!write(ready_fd, "", 1);
+        close(ready_fd);
+        leave_terminal(options.log_to_stderr);
+    }
+    (*listener)->run();
+    return 0;
+}
+
+// The process that was started waits until the daemon serves, so that its exit status tells whether it does.
+int serve_as_daemon(const Options& options) {
+    int ready[2];
+    if (pipe2(ready, O_CLOEXEC) != 0) return report(fail_errno(errno, "smbd", "cannot make a pipe").value());
+    const pid_t daemon = fork();
+    if (daemon < 0) return report(fail_errno(errno, "smbd", "cannot fork").value());
+    if (daemon == 0) {
+        close(ready[0]);
+        setsid();
+        return serve(options, ready[1]);
+    }
+    close(ready[1]);
+    char byte;
+    if (read(ready[0], &byte, 1) == 1) return 0;
+    int status = 0;
+    waitpid(daemon, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
+int run_server(const Options& options) {
+    umask(0022);
+    (void)loop::is_privileged();  // who the process is before it takes anybody's identity
+    if (options.mode == Options::Mode::daemon) return serve_as_daemon(options);
+    if (options.process_group) (void)setpgid(0, 0);
+    return serve(options, -1);
+}
+
+}  // namespace Atoll::server
