@@ -60,7 +60,8 @@ class Walk {
         if (!done_.empty()) done_ += '/';
         done_ += component;
         if (pending_.empty() && !follow_leaf_) return {};
-        auto fd = open_once(beneath_.root, done_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+        auto fd = open_once(beneath_.root, done_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0,
+                            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
         if (!fd) return pending_.empty() && fd.error() == ENOENT ? Result<void, int>() : fd.failure();
         auto target = read_link(fd->get());
         if (!target) {
@@ -144,7 +145,8 @@ Result<UniqueFd, int> open_once(int directory, const char* path, int flags, mode
 }
 
 Result<UniqueFd, int> open_beneath(const Beneath& beneath, const char* path, int flags, mode_t mode) {
-    if (!beneath.follow_symlinks) return open_once(beneath.root, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    if (!beneath.follow_symlinks)
+        return open_once(beneath.root, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
     if (beneath.wide_links) return open_once(beneath.root, path, flags, mode, RESOLVE_NO_MAGICLINKS);
     auto fd = open_once(beneath.root, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
     if (fd || fd.error() != EXDEV) return fd;

@@ -11,11 +11,11 @@
 namespace Atoll::vfs {
 
 struct Beneath {
-    int root = -1;                        // descriptor of the directory
+    int root = -1;  // descriptor of the directory
     bool follow_symlinks = true;
-    bool wide_links = false;              // symlinks may lead anywhere
-    const std::string& path;              // of the root as configured, and
-    const std::string& real_path;         // without symlinks: absolute symlinks that point below either are taken as relative to the root
+    bool wide_links = false;       // symlinks may lead anywhere
+    const std::string& path;       // of the root as configured, and
+    const std::string& real_path;  // without symlinks: absolute symlinks that point below either are taken as relative to the root
 };
 
 // Opens `path` ("" the root itself) with open(2) `flags`. EXDEV: a symlink leads out. ELOOP: too many, or one that may not be followed.

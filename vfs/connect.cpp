@@ -14,7 +14,9 @@ std::map<std::string, ModuleFactory, std::less<>>& registry() {
 
 }  // namespace
 
-void register_module(std::string name, ModuleFactory factory) { registry().insert_or_assign(std::move(name), factory); }
+void register_module(std::string name, ModuleFactory factory) {
+    registry().insert_or_assign(std::move(name), factory);
+}
 
 std::vector<std::string> unknown_modules(const std::vector<std::string>& names) {
     std::vector<std::string> unknown;
@@ -26,13 +28,15 @@ std::vector<std::string> unknown_modules(const std::vector<std::string>& names) 
 
 Result<std::unique_ptr<Vfs>> connect_share(Options options) {
     if (const auto unknown = unknown_modules(options.modules); !unknown.empty()) {
-        return fail(Code::unsupported, options.share, "unknown module '" + unknown.front() + "' in vfs objects: the share is not available");
+        return fail(Code::unsupported, options.share,
+                    "unknown module '" + unknown.front() + "' in vfs objects: the share is not available");
     }
     const std::vector<std::string> modules = options.modules;
     auto posix = PosixVfs::connect(std::move(options));
     if (!posix) return posix.failure();
     std::unique_ptr<Vfs> top = std::move(*posix);
-    for (auto name = modules.rbegin(); name != modules.rend(); ++name) top = registry().find(*name)->second(std::move(top));
+    for (auto name = modules.rbegin(); name != modules.rend(); ++name)
+        top = registry().find(*name)->second(std::move(top));
     return top;
 }
 

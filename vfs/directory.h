@@ -8,11 +8,11 @@
 namespace Atoll::vfs {
 
 struct DirectoryEntry {
-    std::string_view name;      // valid until the next call on the reader
+    std::string_view name;  // valid until the next call on the reader
     uint64_t inode = 0;
     FileType type = FileType::other;
-    bool type_known = false;    // false where the file system does not say: stat it
-    int64_t position = 0;       // after this entry: seek() there resumes behind it
+    bool type_known = false;  // false where the file system does not say: stat it
+    int64_t position = 0;     // after this entry: seek() there resumes behind it
 };
 
 class DirectoryReader {
@@ -24,7 +24,7 @@ class DirectoryReader {
 
     // The next entry, "." and ".." among them; nullopt at the end.
     Result<std::optional<DirectoryEntry>, int> next();
-    Result<void, int> seek(int64_t position);   // 0: the start; else a `position` of an entry
+    Result<void, int> seek(int64_t position);  // 0: the start; else a `position` of an entry
     Result<void, int> rewind() { return seek(0); }
     [[nodiscard]] int64_t position() const { return position_; }
 

@@ -40,7 +40,7 @@ std::optional<StoredAttributes> decode_structure(ByteReader& in) {
     if (version == 3) in.skip(4 + 8 + 8);  // EA size, size, allocation size
     if (version == 4) in.skip(8);          // the creation time that was made up
     const NtTime create{in.u64()};
-    if (version == 3) in.skip(8);          // change time
+    if (version == 3) in.skip(8);  // change time
     if (!in.ok()) return std::nullopt;
     if ((valid & valid_create_time) != 0) out.create_time = create;
     return out;
@@ -67,7 +67,7 @@ std::optional<StoredAttributes> decode_dos_attrib(Bytes value) {
 void encode_dos_attrib(Buffer& out, const StoredAttributes& value) {
     out.clear();
     ByteWriter w(out);
-    w.u8(0);      // the empty text
+    w.u8(0);  // the empty text
     w.align(2);
     w.u16(5);
     w.u32(5);
@@ -97,8 +97,10 @@ mode_t mode_of_attributes(const Options& options, const Stat& stat, uint32_t att
         map(options.map_hidden, attribute::hidden, S_IXOTH);
     }
     if (options.map_readonly == MapReadonly::yes) {
-        if ((attributes & attribute::readonly) != 0) mode &= ~static_cast<mode_t>(S_IWUSR | S_IWGRP | S_IWOTH);
-        else if ((mode & S_IWUSR) == 0) mode |= S_IWUSR;
+        if ((attributes & attribute::readonly) != 0)
+            mode &= ~static_cast<mode_t>(S_IWUSR | S_IWGRP | S_IWOTH);
+        else if ((mode & S_IWUSR) == 0)
+            mode |= S_IWUSR;
     }
     return mode;
 }
@@ -128,7 +130,8 @@ DosAttributes PosixVfs::dos_attributes(const File& file, const Stat& stat, std::
     }
     auto out = attributes_from({value.data(), size}, stat, leaf);
     // `map readonly = permissions`: what the caller may not write is read-only to him.
-    if (!out.stored && options_.map_readonly == MapReadonly::permissions && ::faccessat(AT_FDCWD, ProcPath(file.fd.get()).text, W_OK, AT_EACCESS) != 0) {
+    if (!out.stored && options_.map_readonly == MapReadonly::permissions &&
+        ::faccessat(AT_FDCWD, ProcPath(file.fd.get()).text, W_OK, AT_EACCESS) != 0) {
         out.attributes = (out.attributes & ~attribute::normal) | attribute::readonly;
     }
     return out;

@@ -9,19 +9,20 @@
 namespace Atoll::vfs {
 
 inline constexpr const char* dos_attrib_xattr = "user.DOSATTRIB";
-inline constexpr size_t max_dos_attrib = 256;   // bytes of a value that we read; longer ones are ignored
+inline constexpr size_t max_dos_attrib = 256;  // bytes of a value that we read; longer ones are ignored
 
 // FILE_ATTRIBUTE_* (MS-FSCC 2.6), those that a file system keeps.
 namespace attribute {
 constexpr uint32_t readonly = 0x1, hidden = 0x2, system = 0x4, directory = 0x10, archive = 0x20, normal = 0x80, temporary = 0x100,
-    sparse_file = 0x200, reparse_point = 0x400, compressed = 0x800, offline = 0x1000, not_content_indexed = 0x2000, encrypted = 0x4000;
+                   sparse_file = 0x200, reparse_point = 0x400, compressed = 0x800, offline = 0x1000, not_content_indexed = 0x2000,
+                   encrypted = 0x4000;
 // What a client may set (MS-FSCC 2.6 less what only the file system sets) and we store.
 constexpr uint32_t settable = readonly | hidden | system | archive | temporary | offline | not_content_indexed;
 }  // namespace attribute
 
 struct StoredAttributes {
     uint32_t attributes = 0;
-    NtTime create_time;         // 0: none stored
+    NtTime create_time;  // 0: none stored
 };
 
 // nullopt for a value that is not in the format.

@@ -18,7 +18,8 @@ mode_t mode_of_new_file(const Options& options, uint32_t attributes, const Stat&
 }
 
 mode_t mode_of_new_directory(const Options& options, const Stat& parent) {
-    if (options.inherit_permissions) return parent.mode & 07777 & ~static_cast<mode_t>(S_ISUID);  // the set-gid bit is inherited, set-uid never
+    if (options.inherit_permissions)
+        return parent.mode & 07777 & ~static_cast<mode_t>(S_ISUID);  // the set-gid bit is inherited, set-uid never
     return (0777 & options.directory_mask) | options.force_directory_mode;
 }
 

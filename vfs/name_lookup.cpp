@@ -16,7 +16,9 @@ constexpr OpenHow how_directory() {
     return how;
 }
 
-bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+bool is_missing(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
 
 }  // namespace
 

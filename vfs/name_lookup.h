@@ -16,10 +16,10 @@ enum class Missing : uint8_t {
 // The outcome; reuse one object and the steady state allocates nothing.
 struct Located {
     Missing missing = Missing::component;
-    bool dangling = false;     // missing == leaf, but the name is taken by a symlink that leads nowhere or out of the share
-    std::string path;          // with the stored names as far as they exist, then as asked for
-    size_t leaf_offset = 0;    // of the last component in `path`
-    File parent;               // the directory that has, or would have, the leaf (path_only); not valid if missing == component or path is ""
+    bool dangling = false;   // missing == leaf, but the name is taken by a symlink that leads nowhere or out of the share
+    std::string path;        // with the stored names as far as they exist, then as asked for
+    size_t leaf_offset = 0;  // of the last component in `path`
+    File parent;             // the directory that has, or would have, the leaf (path_only); not valid if missing == component or path is ""
 
     [[nodiscard]] const char* leaf() const { return path.c_str() + leaf_offset; }
 };
@@ -42,7 +42,7 @@ class NameLookup {
     Result<File, int> open_directory(std::string& path, size_t length);
 
     Vfs& vfs_;
-    std::string found_;    // scratch, kept for their capacity
+    std::string found_;  // scratch, kept for their capacity
     Located located_;
 };
 

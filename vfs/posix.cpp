@@ -24,10 +24,18 @@ int open_flags(const OpenHow& how) {
     // O_NONBLOCK: a FIFO must not hold the server up. It means nothing for regular files and directories.
     int flags = O_CLOEXEC;
     switch (how.access) {
-        case Access::path: flags |= O_PATH; break;
-        case Access::read: flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY; break;
-        case Access::write: flags |= O_WRONLY | O_NONBLOCK | O_NOCTTY; break;
-        case Access::read_write: flags |= O_RDWR | O_NONBLOCK | O_NOCTTY; break;
+        case Access::path:
+            flags |= O_PATH;
+            break;
+        case Access::read:
+            flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY;
+            break;
+        case Access::write:
+            flags |= O_WRONLY | O_NONBLOCK | O_NOCTTY;
+            break;
+        case Access::read_write:
+            flags |= O_RDWR | O_NONBLOCK | O_NOCTTY;
+            break;
     }
     if (how.create) flags |= O_CREAT | O_EXCL;
     if (how.directory) flags |= O_DIRECTORY;
@@ -86,8 +94,12 @@ FileType Stat::type() const {
     return S_ISLNK(mode) ? FileType::symlink : FileType::other;
 }
 
-ProcPath::ProcPath(int fd) { std::snprintf(text, sizeof text, "/proc/self/fd/%d", fd); }
-ProcPath::ProcPath(int parent, const char* leaf) { std::snprintf(text, sizeof text, "/proc/self/fd/%d/%s", parent, leaf); }
+ProcPath::ProcPath(int fd) {
+    std::snprintf(text, sizeof text, "/proc/self/fd/%d", fd);
+}
+ProcPath::ProcPath(int parent, const char* leaf) {
+    std::snprintf(text, sizeof text, "/proc/self/fd/%d/%s", parent, leaf);
+}
 
 Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     const auto algorithm = parse_id_algorithm(options.fileid_algorithm);
@@ -105,7 +117,8 @@ Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     auto stat = vfs->stat(vfs->root_);
     if (!stat) return fail_errno(stat.error(), vfs->options_.share, "cannot stat " + path);
     if (!vfs->volumes_.set_root(vfs->root_.fd.get(), *stat)) {
-        return fail(Code::unsupported, vfs->options_.share, "cannot tell the file system of " + path + " apart from others: set fileid:algorithm");
+        return fail(Code::unsupported, vfs->options_.share,
+                    "cannot tell the file system of " + path + " apart from others: set fileid:algorithm");
     }
     return vfs;
 }
@@ -119,7 +132,8 @@ Result<File, int> PosixVfs::open(const char* path, const OpenHow& how) {
 }
 
 Result<File, int> PosixVfs::open_at(const File& parent, const char* leaf, const OpenHow& how) {
-    auto fd = open_once(parent.fd.get(), leaf, open_flags(how) | O_NOFOLLOW, how.mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    auto fd = open_once(parent.fd.get(), leaf, open_flags(how) | O_NOFOLLOW, how.mode,
+                        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
     if (!fd) return fd.failure();
     return file_from(std::move(*fd), how.access);
 }
@@ -132,9 +146,15 @@ Result<File, int> PosixVfs::reopen(const File& file, Access access) {
     return file_from(std::move(fd), access);
 }
 
-Result<void, int> PosixVfs::mkdir(const File& parent, const char* leaf, mode_t mode) { return done(::mkdirat(parent.fd.get(), leaf, mode)); }
-Result<void, int> PosixVfs::unlink(const File& parent, const char* leaf) { return done(::unlinkat(parent.fd.get(), leaf, 0)); }
-Result<void, int> PosixVfs::rmdir(const File& parent, const char* leaf) { return done(::unlinkat(parent.fd.get(), leaf, AT_REMOVEDIR)); }
+Result<void, int> PosixVfs::mkdir(const File& parent, const char* leaf, mode_t mode) {
+    return done(::mkdirat(parent.fd.get(), leaf, mode));
+}
+Result<void, int> PosixVfs::unlink(const File& parent, const char* leaf) {
+    return done(::unlinkat(parent.fd.get(), leaf, 0));
+}
+Result<void, int> PosixVfs::rmdir(const File& parent, const char* leaf) {
+    return done(::unlinkat(parent.fd.get(), leaf, AT_REMOVEDIR));
+}
 
 Result<void, int> PosixVfs::rename(const File& parent, const char* leaf, const File& new_parent, const char* new_leaf, bool replace) {
     const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
@@ -157,9 +177,15 @@ Result<std::string, int> PosixVfs::read_link(const File& parent, const char* lea
     return std::string(target.data(), static_cast<size_t>(n));
 }
 
-Result<Stat, int> PosixVfs::stat(const File& file) { return stat_by(file.fd.get(), "", AT_EMPTY_PATH); }
-Result<Stat, int> PosixVfs::stat_at(const File& parent, const char* leaf) { return stat_by(parent.fd.get(), leaf, AT_SYMLINK_NOFOLLOW); }
-FileId PosixVfs::file_id(const File& file, const Stat& stat) { return volumes_.file_id(file.fd.get(), stat); }
+Result<Stat, int> PosixVfs::stat(const File& file) {
+    return stat_by(file.fd.get(), "", AT_EMPTY_PATH);
+}
+Result<Stat, int> PosixVfs::stat_at(const File& parent, const char* leaf) {
+    return stat_by(parent.fd.get(), leaf, AT_SYMLINK_NOFOLLOW);
+}
+FileId PosixVfs::file_id(const File& file, const Stat& stat) {
+    return volumes_.file_id(file.fd.get(), stat);
+}
 
 Result<void, int> PosixVfs::set_times(const File& file, const timespec& access, const timespec& write) {
     const std::array<timespec, 2> times{access, write};
@@ -172,7 +198,9 @@ Result<void, int> PosixVfs::chmod(const File& file, mode_t mode) {
     return done(::chmod(ProcPath(file.fd.get()).text, mode & 07777u));
 }
 
-Result<void, int> PosixVfs::chown(const File& file, uid_t uid, gid_t gid) { return done(::fchownat(file.fd.get(), "", uid, gid, AT_EMPTY_PATH)); }
+Result<void, int> PosixVfs::chown(const File& file, uid_t uid, gid_t gid) {
+    return done(::fchownat(file.fd.get(), "", uid, gid, AT_EMPTY_PATH));
+}
 
 Result<Space, int> PosixVfs::space(const File& file) {
     struct statfs info {};
@@ -189,7 +217,9 @@ Result<Space, int> PosixVfs::space(const File& file) {
     return s;
 }
 
-bool PosixVfs::may(const File& file, int mode) { return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0; }
+bool PosixVfs::may(const File& file, int mode) {
+    return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0;
+}
 
 Result<size_t, int> PosixVfs::get_xattr(const File& file, const char* name, MutableBytes out) {
     const ssize_t n = file.path_only ? ::getxattr(ProcPath(file.fd.get()).text, name, out.data(), out.size())
@@ -209,7 +239,8 @@ Result<void, int> PosixVfs::remove_xattr(const File& file, const char* name) {
 
 Result<size_t, int> PosixVfs::list_xattr(const File& file, MutableBytes out) {
     auto* text = reinterpret_cast<char*>(out.data());
-    const ssize_t n = file.path_only ? ::listxattr(ProcPath(file.fd.get()).text, text, out.size()) : ::flistxattr(file.fd.get(), text, out.size());
+    const ssize_t n =
+        file.path_only ? ::listxattr(ProcPath(file.fd.get()).text, text, out.size()) : ::flistxattr(file.fd.get(), text, out.size());
     if (n < 0) return Failure<int>(errno);
     return static_cast<size_t>(n);
 }

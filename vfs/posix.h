@@ -53,17 +53,17 @@ class PosixVfs : public Vfs {
     DosAttributes attributes_from(Bytes stored, const Stat& stat, std::string_view leaf) const;
 
     Options options_;
-    std::string real_path_;        // of the root, without symlinks
+    std::string real_path_;  // of the root, without symlinks
     File root_;
     VolumeIds volumes_;
     std::atomic<bool> reads_cached_{true};
-    Buffer encoded_;               // scratch of set_dos_attributes
+    Buffer encoded_;  // scratch of set_dos_attributes
 };
 
 // "/proc/self/fd/N" for calls that know no descriptor, or none opened with O_PATH.
 struct ProcPath {
     explicit ProcPath(int fd);
-    ProcPath(int parent, const char* leaf);   // "/proc/self/fd/N/leaf"
+    ProcPath(int parent, const char* leaf);  // "/proc/self/fd/N/leaf"
     char text[14 + 12 + 256 + 2];
 };
 

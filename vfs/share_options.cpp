@@ -6,9 +6,12 @@ namespace {
 
 MapReadonly map_readonly_of(conf::MapReadonly value) {
     switch (value) {
-        case conf::MapReadonly::no: return MapReadonly::no;
-        case conf::MapReadonly::yes: return MapReadonly::yes;
-        case conf::MapReadonly::permissions: return MapReadonly::permissions;
+        case conf::MapReadonly::no:
+            return MapReadonly::no;
+        case conf::MapReadonly::yes:
+            return MapReadonly::yes;
+        case conf::MapReadonly::permissions:
+            return MapReadonly::permissions;
     }
     return MapReadonly::no;
 }

@@ -29,12 +29,12 @@ enum class MapReadonly { no, yes, permissions };
 
 // What smb.conf says about one share, as far as the file system is concerned. Defaults are smb.conf's.
 struct Options {
-    std::string share;                    // its name, for messages
-    std::string path;                     // of its root, absolute
-    std::vector<std::string> modules;     // `vfs objects`, top first
+    std::string share;                 // its name, for messages
+    std::string path;                  // of its root, absolute
+    std::vector<std::string> modules;  // `vfs objects`, top first
     bool follow_symlinks = true;
-    bool wide_links = false;              // already false unless smb.conf's other conditions for it hold
-    bool case_sensitive = false;          // `case sensitive = yes`: no scan after a miss
+    bool wide_links = false;      // already false unless smb.conf's other conditions for it hold
+    bool case_sensitive = false;  // `case sensitive = yes`: no scan after a miss
     bool store_dos_attributes = true;
     bool map_archive = true;
     bool map_hidden = false;
@@ -47,8 +47,9 @@ struct Options {
     mode_t force_directory_mode = 0;
     bool inherit_permissions = false;
     bool strict_allocate = false;
-    std::string fileid_algorithm;         // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
-    std::function<std::string(std::string_view name)> parametric;  // "module:option" of this share, for modules; "" where unset; may be empty
+    std::string fileid_algorithm;  // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
+    std::function<std::string(std::string_view name)>
+        parametric;  // "module:option" of this share, for modules; "" where unset; may be empty
 };
 
 enum class FileType : uint8_t { regular, directory, symlink, other };
@@ -57,16 +58,16 @@ enum class FileType : uint8_t { regular, directory, symlink, other };
 struct Stat {
     uint64_t inode = 0;
     uint64_t size = 0;
-    uint64_t allocated = 0;     // 512 * st_blocks
-    uint64_t device = 0;        // st_dev; tells mounts of this node apart, never part of an identifier
+    uint64_t allocated = 0;  // 512 * st_blocks
+    uint64_t device = 0;     // st_dev; tells mounts of this node apart, never part of an identifier
     uint32_t links = 0;
-    uint32_t mode = 0;          // permission bits and type
+    uint32_t mode = 0;  // permission bits and type
     uint32_t uid = 0;
     uint32_t gid = 0;
     timespec access_time{};
     timespec write_time{};
     timespec change_time{};
-    timespec birth_time{};      // zero where the file system keeps none
+    timespec birth_time{};  // zero where the file system keeps none
     bool has_birth_time = false;
 
     [[nodiscard]] FileType type() const;
@@ -77,26 +78,26 @@ struct Stat {
 struct FileId {
     uint64_t volume = 0;
     uint64_t inode = 0;
-    uint64_t generation = 0;    // birth time in ns where there is one, else 0
+    uint64_t generation = 0;  // birth time in ns where there is one, else 0
 
     auto operator<=>(const FileId&) const = default;
 };
 
 // DOS attributes are the FILE_ATTRIBUTE_* bits of MS-FSCC 2.6.
 struct DosAttributes {
-    uint32_t attributes = 0;         // never 0 when returned: FILE_ATTRIBUTE_NORMAL or others; DIRECTORY is set for directories
-    NtTime create_time;              // stored one, else birth time, else the earliest of the file's times
-    bool stored = false;             // came from user.DOSATTRIB, not from mode bits
+    uint32_t attributes = 0;  // never 0 when returned: FILE_ATTRIBUTE_NORMAL or others; DIRECTORY is set for directories
+    NtTime create_time;       // stored one, else birth time, else the earliest of the file's times
+    bool stored = false;      // came from user.DOSATTRIB, not from mode bits
 };
 
 struct Space {
-    uint64_t block_size = 0;         // bytes of a block
+    uint64_t block_size = 0;  // bytes of a block
     uint64_t blocks = 0;
-    uint64_t blocks_free = 0;        // to root
-    uint64_t blocks_available = 0;   // to the caller
+    uint64_t blocks_free = 0;       // to root
+    uint64_t blocks_available = 0;  // to the caller
     uint64_t files = 0, files_free = 0;
-    uint32_t name_max = 255;         // bytes
-    bool read_only = false;          // mounted so
+    uint32_t name_max = 255;  // bytes
+    bool read_only = false;   // mounted so
 };
 
 // What a module above the POSIX backend keeps with a file.
@@ -107,25 +108,25 @@ struct FileExtension {
 // An open file or directory.
 struct File {
     UniqueFd fd;
-    bool path_only = false;          // O_PATH: stat, attributes, links and reopening work; data does not
+    bool path_only = false;  // O_PATH: stat, attributes, links and reopening work; data does not
     std::unique_ptr<FileExtension> extension;
 
     [[nodiscard]] bool valid() const { return fd.valid(); }
 };
 
 enum class Access : uint8_t {
-    path,          // O_PATH
-    read,          // O_RDONLY: needed for data, and to list a directory
+    path,  // O_PATH
+    read,  // O_RDONLY: needed for data, and to list a directory
     write,
     read_write,
 };
 
 struct OpenHow {
     Access access = Access::path;
-    bool create = false;             // O_CREAT | O_EXCL: the leaf must not be there. Only in open_at
-    bool directory = false;          // fail with ENOTDIR unless it is one
-    bool no_follow = false;          // a symlink as leaf is opened itself (with path) or refused (ELOOP)
-    mode_t mode = 0;                 // of a created file, not masked by a umask
+    bool create = false;     // O_CREAT | O_EXCL: the leaf must not be there. Only in open_at
+    bool directory = false;  // fail with ENOTDIR unless it is one
+    bool no_follow = false;  // a symlink as leaf is opened itself (with path) or refused (ELOOP)
+    mode_t mode = 0;         // of a created file, not masked by a umask
 };
 
 // What fallocate offers.
@@ -139,7 +140,7 @@ class Vfs {
     Vfs& operator=(const Vfs&) = delete;
 
     virtual const Options& options() const = 0;
-    virtual const File& root() const = 0;          // the share's root, path_only
+    virtual const File& root() const = 0;  // the share's root, path_only
 
     // --- Names. A failure is ENOENT for a missing leaf and ENOTDIR or ENOENT for a missing or wrong component (NameLookup tells
     // --- them apart), EXDEV for a symlink that leaves the share, ELOOP for one that may not be followed or too many.
@@ -158,17 +159,18 @@ class Vfs {
 
     // --- What a file is.
     virtual Result<Stat, int> stat(const File& file) = 0;
-    virtual Result<Stat, int> stat_at(const File& parent, const char* leaf) = 0;     // does not follow
-    virtual FileId file_id(const File& file, const Stat& stat) = 0;   // `file` is the stat's file, or any on the same file system
+    virtual Result<Stat, int> stat_at(const File& parent, const char* leaf) = 0;  // does not follow
+    virtual FileId file_id(const File& file, const Stat& stat) = 0;  // `file` is the stat's file, or any on the same file system
     // One fgetxattr (none if `store dos attributes = no`). Falls back to mode bits when nothing is stored or readable.
     virtual DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) = 0;
     virtual DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) = 0;
     // Stores attributes (FILE_ATTRIBUTE_*; NORMAL and DIRECTORY are not stored) and creation time; with `store dos attributes = no`
     // maps them to mode bits as `map archive` and its kin say. EACCES or EPERM if the caller may not.
     virtual Result<void, int> set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) = 0;
-    virtual Result<void, int> set_times(const File& file, const timespec& access, const timespec& write) = 0;  // tv_nsec may be UTIME_OMIT or UTIME_NOW
+    virtual Result<void, int> set_times(const File& file, const timespec& access,
+                                        const timespec& write) = 0;  // tv_nsec may be UTIME_OMIT or UTIME_NOW
     virtual Result<void, int> chmod(const File& file, mode_t mode) = 0;
-    virtual Result<void, int> chown(const File& file, uid_t uid, gid_t gid) = 0;     // -1: leave
+    virtual Result<void, int> chown(const File& file, uid_t uid, gid_t gid) = 0;  // -1: leave
     virtual Result<Space, int> space(const File& file) = 0;
     // Whether the calling thread's identity has all of R_OK, W_OK, X_OK that `mode` names.
     virtual bool may(const File& file, int mode) = 0;
@@ -183,7 +185,7 @@ class Vfs {
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
     // What the page cache has, without waiting: EAGAIN if it would wait, EOPNOTSUPP if this file system cannot tell. May be short.
     virtual Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) = 0;
-    virtual bool reads_cached() const = 0;         // false once the file system has said EOPNOTSUPP to pread_cached
+    virtual bool reads_cached() const = 0;  // false once the file system has said EOPNOTSUPP to pread_cached
     virtual Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) = 0;
     virtual Result<void, int> fsync(const File& file) = 0;
     virtual Result<void, int> truncate(const File& file, uint64_t size) = 0;
@@ -202,7 +204,9 @@ class Module : public Vfs {
     const Options& options() const override { return next_->options(); }
     const File& root() const override { return next_->root(); }
     Result<File, int> open(const char* path, const OpenHow& how) override { return next_->open(path, how); }
-    Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override { return next_->open_at(parent, leaf, how); }
+    Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override {
+        return next_->open_at(parent, leaf, how);
+    }
     Result<File, int> reopen(const File& file, Access access) override { return next_->reopen(file, access); }
     Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) override { return next_->mkdir(parent, leaf, mode); }
     Result<void, int> unlink(const File& parent, const char* leaf) override { return next_->unlink(parent, leaf); }
@@ -210,34 +214,50 @@ class Module : public Vfs {
     Result<void, int> rename(const File& parent, const char* leaf, const File& new_parent, const char* new_leaf, bool replace) override {
         return next_->rename(parent, leaf, new_parent, new_leaf, replace);
     }
-    Result<void, int> link(const File& file, const File& new_parent, const char* new_leaf) override { return next_->link(file, new_parent, new_leaf); }
+    Result<void, int> link(const File& file, const File& new_parent, const char* new_leaf) override {
+        return next_->link(file, new_parent, new_leaf);
+    }
     Result<std::string, int> read_link(const File& parent, const char* leaf) override { return next_->read_link(parent, leaf); }
     Result<Stat, int> stat(const File& file) override { return next_->stat(file); }
     Result<Stat, int> stat_at(const File& parent, const char* leaf) override { return next_->stat_at(parent, leaf); }
     FileId file_id(const File& file, const Stat& stat) override { return next_->file_id(file, stat); }
-    DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) override { return next_->dos_attributes(file, stat, leaf); }
-    DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) override { return next_->dos_attributes_at(parent, leaf, stat); }
+    DosAttributes dos_attributes(const File& file, const Stat& stat, std::string_view leaf) override {
+        return next_->dos_attributes(file, stat, leaf);
+    }
+    DosAttributes dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) override {
+        return next_->dos_attributes_at(parent, leaf, stat);
+    }
     Result<void, int> set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) override {
         return next_->set_dos_attributes(file, stat, value);
     }
-    Result<void, int> set_times(const File& file, const timespec& access, const timespec& write) override { return next_->set_times(file, access, write); }
+    Result<void, int> set_times(const File& file, const timespec& access, const timespec& write) override {
+        return next_->set_times(file, access, write);
+    }
     Result<void, int> chmod(const File& file, mode_t mode) override { return next_->chmod(file, mode); }
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override { return next_->chown(file, uid, gid); }
     Result<Space, int> space(const File& file) override { return next_->space(file); }
     bool may(const File& file, int mode) override { return next_->may(file, mode); }
-    Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override { return next_->get_xattr(file, name, out); }
+    Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override {
+        return next_->get_xattr(file, name, out);
+    }
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override { return next_->set_xattr(file, name, value); }
     Result<void, int> remove_xattr(const File& file, const char* name) override { return next_->remove_xattr(file, name); }
     Result<size_t, int> list_xattr(const File& file, MutableBytes out) override { return next_->list_xattr(file, out); }
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread(file, out, offset); }
-    Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread_cached(file, out, offset); }
+    Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override {
+        return next_->pread_cached(file, out, offset);
+    }
     bool reads_cached() const override { return next_->reads_cached(); }
     Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) override { return next_->pwrite(file, data, offset); }
     Result<void, int> fsync(const File& file) override { return next_->fsync(file); }
     Result<void, int> truncate(const File& file, uint64_t size) override { return next_->truncate(file, size); }
-    Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override { return next_->allocate(file, how, offset, length); }
+    Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override {
+        return next_->allocate(file, how, offset, length);
+    }
     Result<size_t, int> read_directory(const File& directory, MutableBytes out) override { return next_->read_directory(directory, out); }
-    Result<void, int> seek_directory(const File& directory, int64_t position) override { return next_->seek_directory(directory, position); }
+    Result<void, int> seek_directory(const File& directory, int64_t position) override {
+        return next_->seek_directory(directory, position);
+    }
 
  protected:
     Vfs& next() { return *next_; }

@@ -72,7 +72,8 @@ class VfsTest : public ::testing::Test {
 TEST(Path, Validity) {
     EXPECT_TRUE(is_valid_path(""));
     EXPECT_TRUE(is_valid_path("a/b.c/..d"));
-    for (const char* bad : {"/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"}) EXPECT_FALSE(is_valid_path(bad)) << bad;
+    for (const char* bad : {"/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"})
+        EXPECT_FALSE(is_valid_path(bad)) << bad;
     EXPECT_FALSE(is_valid_path(std::string_view("a\0b", 3)));
     EXPECT_TRUE(is_valid_path(std::string(255, 'x')));
     EXPECT_FALSE(is_valid_path(std::string(256, 'x')));
@@ -103,7 +104,8 @@ struct CountingModule : Module {
 };
 
 TEST_F(VfsTest, ModulesStack) {
-    register_module("counting", [](std::unique_ptr<Vfs> next) -> std::unique_ptr<Vfs> { return std::make_unique<CountingModule>(std::move(next)); });
+    register_module("counting",
+                    [](std::unique_ptr<Vfs> next) -> std::unique_ptr<Vfs> { return std::make_unique<CountingModule>(std::move(next)); });
     options_.modules = {"counting", "counting"};
     connect();
     CountingModule::unlinks = 0;
@@ -187,7 +189,8 @@ TEST_F(VfsTest, RacingSymlinksNeverLeadOut) {
         }
     });
     std::set<std::string> seen;
-    for (int i = 0; i < 3000; i++) seen.insert(contents("flip/secret"));
+    for (int i = 0; i < 3000; i++)
+        seen.insert(contents("flip/secret"));
     stop = true;
     flipper.join();
     EXPECT_FALSE(seen.contains("secret"));
@@ -340,7 +343,8 @@ TEST_F(VfsTest, FileIdsTellFilesApartAndStay) {
 
 TEST_F(VfsTest, DirectoryReaderRestartsAndResumes) {
     fs::create_directory(top_ + "/share/many");
-    for (int i = 0; i < 2000; i++) write(top_ + "/share/many/file number " + std::to_string(i), "");
+    for (int i = 0; i < 2000; i++)
+        write(top_ + "/share/many/file number " + std::to_string(i), "");
     auto directory = vfs_->open("many", reading());
     ASSERT_TRUE(directory);
     DirectoryReader reader(*vfs_, *directory);
@@ -361,7 +365,8 @@ TEST_F(VfsTest, DirectoryReaderRestartsAndResumes) {
 // docs/formats/dosattrib.md: values that Debian's smbd 4.17 wrote, or read as stated there.
 Buffer unhex(std::string_view hex) {
     Buffer out;
-    for (size_t i = 0; i < hex.size(); i += 2) *out.extend(1).data() = static_cast<uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+    for (size_t i = 0; i < hex.size(); i += 2)
+        *out.extend(1).data() = static_cast<uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
     return out;
 }
 
@@ -375,7 +380,9 @@ TEST(DosAttrib, ReadsEveryVersion) {
     ASSERT_TRUE(text);
     EXPECT_EQ(text->attributes, 0x22u);
     EXPECT_EQ(text->create_time.ticks, year_1999);
-    auto v4 = decode_dos_attrib(unhex("00000400040000003100000022000000000019bb76f7bb01" "0080a6ac1935be01").bytes());
+    auto v4 = decode_dos_attrib(unhex("00000400040000003100000022000000000019bb76f7bb01"
+                                      "0080a6ac1935be01")
+                                    .bytes());
     ASSERT_TRUE(v4);
     EXPECT_EQ(v4->create_time.ticks, year_1999);
     auto v3 = decode_dos_attrib(
@@ -408,7 +415,8 @@ TEST_F(VfsTest, DosAttributesAreStoredAndReadBack) {
     auto stat = *vfs_->stat(*file);
     EXPECT_FALSE(vfs_->dos_attributes(*file, stat, "file").stored);
     EXPECT_EQ(vfs_->dos_attributes(*file, stat, "file").attributes, attribute::normal);
-    if (!vfs_->set_dos_attributes(*file, stat, {attribute::readonly | attribute::archive, NtTime{123456789}, false})) GTEST_SKIP() << "no user xattrs here";
+    if (!vfs_->set_dos_attributes(*file, stat, {attribute::readonly | attribute::archive, NtTime{123456789}, false}))
+        GTEST_SKIP() << "no user xattrs here";
     auto back = vfs_->dos_attributes(*file, stat, "file");
     EXPECT_TRUE(back.stored);
     EXPECT_EQ(back.attributes, attribute::readonly | attribute::archive);
@@ -427,7 +435,8 @@ TEST_F(VfsTest, AttributesMapToModeBits) {  // smb.conf(5): map archive, map hid
     connect();
     auto file = vfs_->open("file", {});
     ASSERT_TRUE(vfs_->chmod(*file, 0640));
-    ASSERT_TRUE(vfs_->set_dos_attributes(*file, *vfs_->stat(*file), {attribute::readonly | attribute::hidden | attribute::archive, {}, false}));
+    ASSERT_TRUE(
+        vfs_->set_dos_attributes(*file, *vfs_->stat(*file), {attribute::readonly | attribute::hidden | attribute::archive, {}, false}));
     auto stat = *vfs_->stat(*file);
     EXPECT_EQ(stat.mode & 07777, 0541u);
     EXPECT_EQ(vfs_->dos_attributes(*file, stat, ".file").attributes, attribute::readonly | attribute::hidden | attribute::archive);

@@ -8,9 +8,13 @@
 
 namespace Atoll::fsa {
 
-std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) { return std::make_unique<Core>(std::move(params)); }
+std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) {
+    return std::make_unique<Core>(std::move(params));
+}
 
-Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
+Core::~Core() {
+    ATOLL_ASSERT(in_use_ == 0);
+}
 
 Result<std::unique_ptr<Share>> Core::connect(ShareParams params) {
     auto vfs = vfs::connect_share(vfs::options_of(*params.conf, params.path));
@@ -85,16 +89,19 @@ void Core::find_name(OpenFile& open) {
     const std::string parent_path(vfs::parent_of(open.name)), leaf(vfs::leaf_of(open.name));
     if (auto parent = vfs.open(parent_path.c_str(), {})) {
         auto there = vfs.stat_at(*parent, leaf.c_str());
-        if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device))) return;
+        if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device)))
+            return;
     }
     modes.current_name(open.id, open.root().path(), open.name);
 }
 
-void Core::delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name, const ShareModes::Deletion& deletion) {
+void Core::delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name,
+                       const ShareModes::Deletion& deletion) {
     const loop::Identity former = loop::current_identity();
     if (deletion.token) {
         const auto& token = *deletion.token;
-        if (!loop::take_identity({token.uid, token.gid, {token.gids.begin(), token.gids.end()}})) log_warning("fsa: cannot delete as uid {}", token.uid);
+        if (!loop::take_identity({token.uid, token.gid, {token.gids.begin(), token.gids.end()}}))
+            log_warning("fsa: cannot delete as uid {}", token.uid);
     }
     // The record has the name as the last rename left it, if that was made by way of the same share.
     const bool same_share = deletion.share_path == share.path();
@@ -110,7 +117,8 @@ void Core::renamed(OpenFile& open, const std::string& new_name) {
     ShareRoot& share = open.root();
     const std::string old_name = open.name;
     for (OpenFile& other : all_) {
-        if (other.id == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name) other.name = new_name;
+        if (other.id == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name)
+            other.name = new_name;
     }
     open.name = new_name;
     modes.rename(id, old_name, open.full_name());

@@ -24,7 +24,8 @@ class Core final : public FileSystem {
     // The Open must not be used any more.
     void give_back(OpenFile& open);
     // Removes the name of a file that nobody has open any more, under the rights of whoever asked for it, and its record.
-    void delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name, const ShareModes::Deletion& deletion);
+    void delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name,
+                     const ShareModes::Deletion& deletion);
     // Looks whether the Open's name still is the file's, and takes the record's if another process has renamed it.
     void find_name(OpenFile& open);
     // Tells every Open of the file in this process, and the record, where the file is now.

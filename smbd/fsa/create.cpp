@@ -10,33 +10,43 @@ namespace Atoll::fsa {
 namespace {
 
 // MS-FSA 2.1.5.1, phase 1
-constexpr uint32_t valid_directory_options = option::directory_file | option::synchronous_io_alert | option::synchronous_io_nonalert | option::write_through |
-    option::open_remote_instance | option::complete_if_oplocked | option::open_for_backup_intent | option::delete_on_close |
-    option::open_for_free_space_query | option::open_by_file_id | option::no_compression | option::open_reparse_point | option::open_requiring_oplock;
+constexpr uint32_t valid_directory_options = option::directory_file | option::synchronous_io_alert | option::synchronous_io_nonalert |
+                                             option::write_through | option::open_remote_instance | option::complete_if_oplocked |
+                                             option::open_for_backup_intent | option::delete_on_close | option::open_for_free_space_query |
+                                             option::open_by_file_id | option::no_compression | option::open_reparse_point |
+                                             option::open_requiring_oplock;
 constexpr uint32_t known_options = 0x00FFFFFF;
-constexpr uint32_t known_attributes = 0x7FB7;       // MS-FSCC 2.6, less DEVICE and what came after ENCRYPTED
+constexpr uint32_t known_attributes = 0x7FB7;  // MS-FSCC 2.6, less DEVICE and what came after ENCRYPTED
 constexpr uint32_t invalid_access = 0x0CE0FE00;
 // MS-SMB2 2.2.13: requests with these are refused. 0x80 was FILE_CREATE_TREE_CONNECTION.
 constexpr uint32_t unsupported_options = option::open_by_file_id | option::reserve_opfilter | 0x80;
-constexpr uint32_t mode_options = option::write_through | option::sequential_only | option::no_intermediate_buffering | option::synchronous_io_alert |
-                                  option::synchronous_io_nonalert | option::delete_on_close;
+constexpr uint32_t mode_options = option::write_through | option::sequential_only | option::no_intermediate_buffering |
+                                  option::synchronous_io_alert | option::synchronous_io_nonalert | option::delete_on_close;
 constexpr uint32_t reading = access::read_data | access::execute;
 constexpr uint32_t writing = access::write_data | access::append_data;
 
-Disposition disposition_of(const CreateParams& params) { return static_cast<Disposition>(params.disposition); }
+Disposition disposition_of(const CreateParams& params) {
+    return static_cast<Disposition>(params.disposition);
+}
 
-bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+bool is_missing(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
 
 // A symlink that leads nowhere, in circles or out of the share is not there for the client.
-bool leads_nowhere(int error) { return error == EXDEV || error == ELOOP; }
+bool leads_nowhere(int error) {
+    return error == EXDEV || error == ELOOP;
+}
 
 }  // namespace
 
 Result<void, NtStatus> check_parameters(const CreateParams& p) {
-    if ((p.share_access & ~sharing::all) != 0 || p.disposition > static_cast<uint32_t>(Disposition::overwrite_if)) return NtStatus::INVALID_PARAMETER;
+    if ((p.share_access & ~sharing::all) != 0 || p.disposition > static_cast<uint32_t>(Disposition::overwrite_if))
+        return NtStatus::INVALID_PARAMETER;
     if ((p.options & ~known_options) != 0 || (p.attributes & ~known_attributes) != 0) return NtStatus::INVALID_PARAMETER;
     if ((p.options & unsupported_options) != 0) return NtStatus::NOT_SUPPORTED;
-    if ((p.options & option::delete_on_close) != 0 && (p.desired_access & (access::delete_ | access::maximum_allowed)) == 0) return NtStatus::INVALID_PARAMETER;
+    if ((p.options & option::delete_on_close) != 0 && (p.desired_access & (access::delete_ | access::maximum_allowed)) == 0)
+        return NtStatus::INVALID_PARAMETER;
     const bool directory = (p.options & option::directory_file) != 0;
     if (directory && (p.options & option::non_directory_file) != 0) return NtStatus::INVALID_PARAMETER;
     if (directory) {
@@ -60,7 +70,8 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     if (auto r = check_parameters(params_); !r) return r.failure();
     if (auto r = parse_name(params_.path, core_.parsed); !r) return r.failure();
     const auto& parsed = core_.parsed;
-    if (parsed.trailing_backslash && ((params_.options & option::non_directory_file) != 0 || parsed.data_stream)) return NtStatus::OBJECT_NAME_INVALID;
+    if (parsed.trailing_backslash && ((params_.options & option::non_directory_file) != 0 || parsed.data_stream))
+        return NtStatus::OBJECT_NAME_INVALID;
     if (wants_directory() && parsed.data_stream) return NtStatus::NOT_A_DIRECTORY;  // phase 7
     if (auto r = share_.check_veto(parsed.path); !r) return r.failure();
 
@@ -152,7 +163,8 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
     }
     open_->file = std::move(*file);
     if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea;
-    if (how.access == vfs::Access::write || how.access == vfs::Access::read_write) verified_ |= writing | access::write_ea | access::write_attributes;
+    if (how.access == vfs::Access::write || how.access == vfs::Access::read_write)
+        verified_ |= writing | access::write_ea | access::write_attributes;
     return true;
 }
 
@@ -163,7 +175,8 @@ bool CreateOperation::is_directory(const vfs::File& file) const {
 
 // Phase 7
 Result<void, NtStatus> CreateOperation::check_type(bool is_directory) const {
-    if (wants_directory() && !is_directory) return disposition_of(params_) == Disposition::create ? NtStatus::OBJECT_NAME_COLLISION : NtStatus::NOT_A_DIRECTORY;
+    if (wants_directory() && !is_directory)
+        return disposition_of(params_) == Disposition::create ? NtStatus::OBJECT_NAME_COLLISION : NtStatus::NOT_A_DIRECTORY;
     const bool data = (params_.options & option::non_directory_file) != 0 || core_.parsed.data_stream;
     if (data && is_directory) return NtStatus::FILE_IS_A_DIRECTORY;
     if (core_.parsed.trailing_backslash && !is_directory) return NtStatus::OBJECT_NAME_INVALID;
@@ -189,7 +202,8 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_existing() {
     open_->directory = stat->is_directory();
     if (auto r = check_type(open_->directory); !r) return r.failure();
     if (open_->directory && overwrites()) return open_->name.empty() ? NtStatus::ACCESS_DENIED : NtStatus::OBJECT_NAME_COLLISION;
-    if (!open_->directory && stat->type() != vfs::FileType::regular && (params_.desired_access & (reading | writing)) != 0) return NtStatus::ACCESS_DENIED;
+    if (!open_->directory && stat->type() != vfs::FileType::regular && (params_.desired_access & (reading | writing)) != 0)
+        return NtStatus::ACCESS_DENIED;
     open_->attributes = share_.attributes(open_->file, *stat, vfs::leaf_of(open_->name));
     if (auto r = check_overwrite(); !r) return r.failure();
     if (auto r = check_access(); !r) return r.failure();
@@ -209,7 +223,8 @@ Result<void, NtStatus> CreateOperation::check_overwrite() const {
     const uint32_t existing = open_->attributes.attributes;
     // A name's leading dot hides it (`hide dot files`); that is no attribute of the file that the client could repeat.
     const bool hidden_by_name = share_.conf().hide_dot_files && vfs::leaf_of(open_->name).starts_with('.');
-    if ((existing & attribute::hidden) != 0 && (params_.attributes & attribute::hidden) == 0 && !hidden_by_name) return NtStatus::ACCESS_DENIED;
+    if ((existing & attribute::hidden) != 0 && (params_.attributes & attribute::hidden) == 0 && !hidden_by_name)
+        return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::system) != 0 && (params_.attributes & attribute::system) == 0) return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
     return {};
@@ -241,7 +256,8 @@ Result<void, NtStatus> CreateOperation::grant(uint32_t remaining) {
     if ((remaining & ~granted) != 0) return NtStatus::ACCESS_DENIED;
     open_->granted = params_.desired_access & ~access::maximum_allowed;
     if (maximum) {
-        if ((open_->attributes.attributes & attribute::readonly) != 0) granted &= ~(writing | access::add_subdirectory | access::delete_child);
+        if ((open_->attributes.attributes & attribute::readonly) != 0)
+            granted &= ~(writing | access::add_subdirectory | access::delete_child);
         open_->granted |= granted;
     }
     if ((params_.options & option::delete_on_close) != 0 && (open_->granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;

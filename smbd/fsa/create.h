@@ -11,11 +11,12 @@ Result<void, NtStatus> check_parameters(const CreateParams& params);
 
 class CreateOperation {
  public:
-    CreateOperation(Core& core, ShareRoot& share, const CreateParams& params) : core_(core), share_(share), vfs_(share.vfs()), params_(params) {}
+    CreateOperation(Core& core, ShareRoot& share, const CreateParams& params)
+        : core_(core), share_(share), vfs_(share.vfs()), params_(params) {}
     Result<CreateResult, NtStatus> run();
 
  private:
-    enum class Step { done, again };   // again: somebody else made or removed the file meanwhile
+    enum class Step { done, again };  // again: somebody else made or removed the file meanwhile
 
     Result<Step, NtStatus> attempt();
     Result<bool, NtStatus> open_existing(const char* path);
@@ -47,7 +48,7 @@ class CreateOperation {
     vfs::Vfs& vfs_;
     CreateParams params_;
     OpenFile* open_ = nullptr;
-    uint32_t verified_ = 0;            // access that the kernel has granted by opening the file so
+    uint32_t verified_ = 0;  // access that the kernel has granted by opening the file so
     CreateAction action_ = CreateAction::opened;
 };
 

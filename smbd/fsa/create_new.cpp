@@ -37,7 +37,8 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     const auto& options = vfs_.options();
     vfs::OpenHow how;
     if (open_->directory) {
-        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent)); !r) return nt_status_from_errno(r.error());
+        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent)); !r)
+            return nt_status_from_errno(r.error());
         how.access = vfs::Access::read;
         how.directory = true;
     } else {

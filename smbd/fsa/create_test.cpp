@@ -63,14 +63,16 @@ TEST_F(FsaTest, ParametersOfPhase1) {
     EXPECT_EQ(check([](auto& p) { p.has_extended_attributes = true; }), NtStatus::EAS_NOT_SUPPORTED);
     EXPECT_EQ(check([](auto& p) { p.desired_access |= access::system_security; }), NtStatus::ACCESS_DENIED);
     // MS-SMB2 3.3.5.9: FILE_APPEND_DATA does not count without buffering.
-    EXPECT_EQ(check([](auto& p) { p.options = option::no_intermediate_buffering, p.desired_access = access::append_data; }), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(check([](auto& p) { p.options = option::no_intermediate_buffering, p.desired_access = access::append_data; }),
+              NtStatus::ACCESS_DENIED);
 }
 
 TEST_F(FsaTest, NamesThatAreNone) {  // MS-FSCC 2.1.5
     write("a");
     for (const char* bad : {"a*", "a?", "<", "a|b", "a\"", "x/y", "..", "..\\a", "d\\..\\a", ".", "a\x1f", ":", "a:", "\\a\\:s"}) {
         const NtStatus s = status(params(bad));
-        EXPECT_TRUE(s == NtStatus::OBJECT_NAME_INVALID || (bad[0] == '\\' && s == NtStatus::INVALID_PARAMETER)) << bad << " " << to_string(s);
+        EXPECT_TRUE(s == NtStatus::OBJECT_NAME_INVALID || (bad[0] == '\\' && s == NtStatus::INVALID_PARAMETER))
+            << bad << " " << to_string(s);
     }
     EXPECT_EQ(status(params(std::string_view("a\0b", 3))), NtStatus::OBJECT_NAME_INVALID);
     EXPECT_EQ(status(params(std::string(256, 'n'), rw_access, D::create)), NtStatus::OBJECT_NAME_INVALID);

@@ -23,22 +23,23 @@ namespace Atoll::fsa {
 
 // The process that an entry in locking.tdb belongs to.
 struct Holder {
-    uint32_t node = 0xFFFFFFFF;    // this node, where there is no cluster
+    uint32_t node = 0xFFFFFFFF;  // this node, where there is no cluster
     uint64_t pid = 0;
-    uint64_t unique_id = 0;        // tells a pid's later life from its former
+    uint64_t unique_id = 0;  // tells a pid's later life from its former
     auto operator<=>(const Holder&) const = default;
 };
 
 struct FileSystemParams {
-    tdb::Database& locking;                              // locking.tdb, rank locking; must outlive the FileSystem
+    tdb::Database& locking;  // locking.tdb, rank locking; must outlive the FileSystem
     Holder self;
-    std::function<bool(const Holder&)> holder_exists;    // false only if it is certain that the process has ended; its entries are then removed
+    std::function<bool(const Holder&)>
+        holder_exists;  // false only if it is certain that the process has ended; its entries are then removed
 };
 
 struct ShareParams {
     std::shared_ptr<const conf::ShareConf> conf;
-    std::string path;              // of the root, macros expanded
-    bool read_only = false;        // for this user: `read only`, `read list`, `write list`
+    std::string path;                    // of the root, macros expanded
+    bool read_only = false;              // for this user: `read only`, `read list`, `write list`
     std::string veto_files, hide_files;  // expanded
 };
 
@@ -63,33 +64,33 @@ class Open {
     [[nodiscard]] virtual uint32_t share_access() const = 0;
     [[nodiscard]] virtual uint32_t options() const = 0;
     [[nodiscard]] virtual const FileId& file_id() const = 0;
-    [[nodiscard]] virtual const std::string& path() const = 0;     // stored names, '/' between components; "" the root
+    [[nodiscard]] virtual const std::string& path() const = 0;  // stored names, '/' between components; "" the root
 
     // --- Information. Which access a class needs is the caller's to check (granted_access); these do not.
-    virtual Result<FileInfo, NtStatus> info() = 0;                 // fresh
-    virtual Result<void, NtStatus> set_basic(const SetBasic& value) = 0;                      // MS-FSA 2.1.5.15.2
-    virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;                        // 2.1.5.15.5
-    virtual Result<void, NtStatus> set_allocation_size(uint64_t size) = 0;                    // 2.1.5.15.1
-    virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;                  // 2.1.5.15.15
-    virtual Result<void, NtStatus> set_position(uint64_t position) = 0;                       // 2.1.5.15.10
-    virtual Result<void, NtStatus> set_mode(uint32_t mode) = 0;                               // 2.1.5.15.8
-    virtual Result<void, NtStatus> set_disposition(bool delete_pending) = 0;                  // 2.1.5.15.3
+    virtual Result<FileInfo, NtStatus> info() = 0;                            // fresh
+    virtual Result<void, NtStatus> set_basic(const SetBasic& value) = 0;      // MS-FSA 2.1.5.15.2
+    virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;        // 2.1.5.15.5
+    virtual Result<void, NtStatus> set_allocation_size(uint64_t size) = 0;    // 2.1.5.15.1
+    virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;  // 2.1.5.15.15
+    virtual Result<void, NtStatus> set_position(uint64_t position) = 0;       // 2.1.5.15.10
+    virtual Result<void, NtStatus> set_mode(uint32_t mode) = 0;               // 2.1.5.15.8
+    virtual Result<void, NtStatus> set_disposition(bool delete_pending) = 0;  // 2.1.5.15.3
     // `new_path` as CreateParams::path, from the share's root.
-    virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;       // 2.1.5.15.12
-    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;         // 2.1.5.15.7
+    virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;  // 2.1.5.15.12
+    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;    // 2.1.5.15.7
 
     // --- Data. read_now answers what can be answered at once; what it cannot goes to the pool:
     //     begin_job(); pool: run_read(); main: end_job(), finish_read().
-    virtual Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) = 0;        // 2.1.5.3; END_OF_FILE at or past it
-    virtual Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) = 0;         // any thread; blocks
+    virtual Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) = 0;  // 2.1.5.3; END_OF_FILE at or past it
+    virtual Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) = 0;   // any thread; blocks
     virtual Result<size_t, NtStatus> finish_read(Result<size_t, NtStatus> result, uint64_t offset) = 0;
     // write_now is check_write, run_write and finish_write in one, on the main thread: for small writes.
     virtual Result<size_t, NtStatus> write_now(Bytes data, uint64_t offset, bool write_through) = 0;
-    virtual Result<void, NtStatus> check_write(uint64_t offset, size_t length) = 0;           // 2.1.5.4; before a job
+    virtual Result<void, NtStatus> check_write(uint64_t offset, size_t length) = 0;                   // 2.1.5.4; before a job
     virtual Result<size_t, NtStatus> run_write(Bytes data, uint64_t offset, bool write_through) = 0;  // any thread; blocks
     virtual Result<size_t, NtStatus> finish_write(Result<size_t, NtStatus> result, uint64_t offset) = 0;
-    virtual Result<void, NtStatus> check_flush() = 0;                                         // 2.1.5.7
-    virtual Result<void, NtStatus> run_flush() = 0;                                           // any thread; blocks
+    virtual Result<void, NtStatus> check_flush() = 0;  // 2.1.5.7
+    virtual Result<void, NtStatus> run_flush() = 0;    // any thread; blocks
     // While a job runs the descriptor stays open, even if close() is called meanwhile; the Open may be gone after the last end_job.
     virtual void begin_job() = 0;
     virtual void end_job() = 0;
@@ -119,8 +120,8 @@ class FileSystem {
 
     // MS-FSA 2.1.5.1. On failure nothing is left behind.
     virtual Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) = 0;
-    // MS-FSA 2.1.5.5; the Open is gone afterwards. Runs delete-on-close if it is the last one. With `info`, fills it (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB)
-    // as of just before the close; its name is not set.
+    // MS-FSA 2.1.5.5; the Open is gone afterwards. Runs delete-on-close if it is the last one. With `info`, fills it
+    // (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB) as of just before the close; its name is not set.
     virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;
     [[nodiscard]] virtual size_t opens() const = 0;
 };

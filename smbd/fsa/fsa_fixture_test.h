@@ -17,7 +17,8 @@ namespace Atoll::fsa {
 class FsaTest : public ::testing::Test {
  protected:
     static constexpr uint32_t read_access = access::read_data | access::read_attributes;
-    static constexpr uint32_t rw_access = access::read_data | access::write_data | access::append_data | access::read_attributes | access::write_attributes;
+    static constexpr uint32_t rw_access =
+        access::read_data | access::write_data | access::append_data | access::read_attributes | access::write_attributes;
 
     void SetUp() override {
         std::string pattern = (std::filesystem::temp_directory_path() / "atoll_fsa_XXXXXX").string();
@@ -30,7 +31,8 @@ class FsaTest : public ::testing::Test {
     }
     void TearDown() override {
         loop::take_root();
-        for (Open* open : opened_) (void)files_->close(*open).ok();
+        for (Open* open : opened_)
+            (void)files_->close(*open).ok();
         share_.reset();
         files_.reset();
         std::filesystem::remove_all(root_);
@@ -55,7 +57,8 @@ class FsaTest : public ::testing::Test {
         return share ? std::move(*share) : nullptr;
     }
 
-    CreateParams params(std::string_view path, uint32_t desired = read_access, Disposition disposition = Disposition::open, uint32_t options = 0) {
+    CreateParams params(std::string_view path, uint32_t desired = read_access, Disposition disposition = Disposition::open,
+                        uint32_t options = 0) {
         CreateParams p;
         p.path = path;
         p.desired_access = desired;

@@ -34,7 +34,9 @@ Result<std::string_view, NtStatus> split_stream(std::string_view component, bool
 
 }  // namespace
 
-bool is_wire_name(std::string_view component) { return !has_forbidden(component) && is_valid_utf8(component); }
+bool is_wire_name(std::string_view component) {
+    return !has_forbidden(component) && is_valid_utf8(component);
+}
 
 Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
     out.path.clear();
@@ -52,7 +54,8 @@ Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
         auto name = split_stream(component, wire.empty(), out);
         if (!name) return name.failure();
         // Dot names must not be sent (MS-FSCC 2.1.5.1); they are never resolved here.
-        if (*name == "." || *name == ".." || has_forbidden(*name) || name->size() > limits::max_component_bytes) return NtStatus::OBJECT_NAME_INVALID;
+        if (*name == "." || *name == ".." || has_forbidden(*name) || name->size() > limits::max_component_bytes)
+            return NtStatus::OBJECT_NAME_INVALID;
         if (!out.path.empty()) out.path += '/';
         out.path += *name;
     }

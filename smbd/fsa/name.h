@@ -10,10 +10,10 @@
 namespace Atoll::fsa {
 
 struct ParsedName {
-    std::string path;                  // for vfs: '/' between components; "" the root
+    std::string path;  // for vfs: '/' between components; "" the root
     bool trailing_backslash = false;
-    bool data_stream = false;          // "name::$DATA": the unnamed data stream, never a directory
-    bool index_allocation = false;     // "name::$INDEX_ALLOCATION", "name:$I30:$INDEX_ALLOCATION": a directory
+    bool data_stream = false;       // "name::$DATA": the unnamed data stream, never a directory
+    bool index_allocation = false;  // "name::$INDEX_ALLOCATION", "name:$I30:$INDEX_ALLOCATION": a directory
 };
 
 // INVALID_PARAMETER for a leading backslash; OBJECT_NAME_INVALID for what is no name, and for a named stream: there are none here.

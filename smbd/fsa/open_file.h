@@ -17,12 +17,12 @@ class Core;
 struct DirectoryQuery {
     std::optional<vfs::DirectoryReader> reader;
     std::string pattern;
-    bool begun = false;          // a query with this pattern was made
-    bool found_any = false;      // and an entry was given
+    bool begun = false;      // a query with this pattern was made
+    bool found_any = false;  // and an entry was given
     enum class Next : uint8_t { dot, dot_dot, entries, end } next = Next::dot;
-    bool put_back = false;       // `item` is to be given again
+    bool put_back = false;  // `item` is to be given again
     DirectoryItem item;
-    std::string name;            // item.name
+    std::string name;  // item.name
 };
 
 class OpenFile final : public Open {
@@ -81,15 +81,15 @@ class OpenFile final : public Open {
     void reset();
 
     vfs::File file;
-    vfs::Stat stat;                      // as of the last look
-    vfs::DosAttributes attributes;       // the same
+    vfs::Stat stat;                 // as of the last look
+    vfs::DosAttributes attributes;  // the same
     FileId id;
     uint64_t open_id = 0;
     std::string name;
     uint32_t granted = 0;
     uint32_t sharing = 0;
     uint32_t create_options = 0;
-    uint32_t mode = 0;                   // Open.Mode: FILE_* options of FileModeInformation
+    uint32_t mode = 0;  // Open.Mode: FILE_* options of FileModeInformation
     uint64_t position = 0;
     const security::Token* token = nullptr;
     bool directory = false;
@@ -98,7 +98,7 @@ class OpenFile final : public Open {
     // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.
     bool user_set_write = false;
     timespec kept_write{};
-    bool wrote = false;                  // written to through this open: the archive attribute is set
+    bool wrote = false;  // written to through this open: the archive attribute is set
     DirectoryQuery query;
 
  private:
@@ -116,8 +116,8 @@ class OpenFile final : public Open {
 
     Core& core_;
     ShareRoot* share_ = nullptr;
-    std::string wire_name_;              // FileInfo::name points here
-    std::string leaf_;                   // scratch
+    std::string wire_name_;  // FileInfo::name points here
+    std::string leaf_;       // scratch
 };
 
 }  // namespace Atoll::fsa

@@ -13,7 +13,9 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
     if (parsed.path.empty() || parsed.data_stream || parsed.index_allocation) return NtStatus::OBJECT_NAME_INVALID;
     if (auto r = share_->check_veto(parsed.path); !r) return r;
     auto located = share_->lookup().locate(parsed.path, target);
-    if (!located) return located.error() == EXDEV || located.error() == ELOOP ? NtStatus::OBJECT_PATH_NOT_FOUND : nt_status_from_errno(located.error());
+    if (!located)
+        return located.error() == EXDEV || located.error() == ELOOP ? NtStatus::OBJECT_PATH_NOT_FOUND
+                                                                    : nt_status_from_errno(located.error());
     if (target.missing == vfs::Missing::component) return NtStatus::OBJECT_PATH_NOT_FOUND;
     if (target.dangling) return NtStatus::OBJECT_NAME_COLLISION;  // a symlink that the client does not see
     return {};

@@ -26,11 +26,14 @@ Permissions permissions_of(ShareRoot& share, const vfs::File& file, const vfs::S
 uint32_t map_generic(uint32_t desired) {
     uint32_t mapped = desired & 0x0FFFFFFF;
     if ((desired & access::generic_all) != 0) mapped |= access::all;
-    if ((desired & access::generic_read) != 0) mapped |= access::read_data | access::read_ea | access::read_attributes | access::read_control | access::synchronize;
+    if ((desired & access::generic_read) != 0)
+        mapped |= access::read_data | access::read_ea | access::read_attributes | access::read_control | access::synchronize;
     if ((desired & access::generic_write) != 0) {
-        mapped |= access::write_data | access::append_data | access::write_ea | access::write_attributes | access::read_control | access::synchronize;
+        mapped |= access::write_data | access::append_data | access::write_ea | access::write_attributes | access::read_control |
+                  access::synchronize;
     }
-    if ((desired & access::generic_execute) != 0) mapped |= access::execute | access::read_attributes | access::read_control | access::synchronize;
+    if ((desired & access::generic_execute) != 0)
+        mapped |= access::execute | access::read_attributes | access::read_control | access::synchronize;
     return mapped;
 }
 

@@ -105,12 +105,14 @@ NtStatus ShareModes::conflict_with(const share_mode& entry) const {
     if (record_.delete_pending) return NtStatus::DELETE_PENDING;
     if (record_.share_modes.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
     for (const share_mode& existing : record_.share_modes) {
-        if (sharing_conflicts(existing.access_mask, existing.share_access, entry.access_mask, entry.share_access)) return NtStatus::SHARING_VIOLATION;
+        if (sharing_conflicts(existing.access_mask, existing.share_access, entry.access_mask, entry.share_access))
+            return NtStatus::SHARING_VIOLATION;
     }
     return NtStatus::SUCCESS;
 }
 
-Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const share_mode& entry, const Name& name, const security::Token* token) {
+Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const share_mode& entry, const Name& name,
+                                                    const security::Token* token) {
     auto locked = lock(id);
     if (!locked) return locked.failure();
     NtStatus conflict = conflict_with(entry);
@@ -246,7 +248,8 @@ Result<bool, NtStatus> ShareModes::any_below(const Name& directory) {
     auto visited = params_.locking.traverse([&](Bytes, Bytes value) {
         if (!decode(value, record_) || record_.share_path != directory.share_path) return tdb::Visit::go_on;
         const std::string_view name = record_.name;
-        if (!directory.name.empty() && !(name.starts_with(directory.name) && name.substr(directory.name.size()).starts_with('/'))) return tdb::Visit::go_on;
+        if (!directory.name.empty() && !(name.starts_with(directory.name) && name.substr(directory.name.size()).starts_with('/')))
+            return tdb::Visit::go_on;
         drop_dead();
         found = !record_.share_modes.empty();
         return found ? tdb::Visit::stop : tdb::Visit::go_on;

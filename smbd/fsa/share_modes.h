@@ -14,8 +14,12 @@ namespace Atoll::fsa {
 // Whether an open may stand beside an existing one (MS-FSA 2.1.5.1.2.1 and 2.1.5.1.2.2). Access masks are those granted.
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b);
 
-inline Holder holder_of(const tdb::server_id& id) { return {id.vnn, id.pid, id.unique_id}; }
-inline tdb::server_id server_id_of(const Holder& holder) { return {holder.node, holder.pid, holder.unique_id}; }
+inline Holder holder_of(const tdb::server_id& id) {
+    return {id.vnn, id.pid, id.unique_id};
+}
+inline tdb::server_id server_id_of(const Holder& holder) {
+    return {holder.node, holder.pid, holder.unique_id};
+}
 
 class ShareModes {
  public:
@@ -27,20 +31,21 @@ class ShareModes {
     };
     enum class Added {
         yes,
-        orphaned,   // nobody who still lives has it open, but it is to be deleted: take_orphan, delete it and try again
+        orphaned,  // nobody who still lives has it open, but it is to be deleted: take_orphan, delete it and try again
     };
     // Enters an open. SHARING_VIOLATION, DELETE_PENDING; INSUFFICIENT_RESOURCES if the database fails.
     Result<Added, NtStatus> add(const FileId& id, const share_mode& entry, const Name& name, const security::Token* token);
 
     // What is to be done when an open has been removed.
     struct Deletion {
-        bool now = false;                     // it was the last and the file is to be deleted; the entry stays until finish_deletion
+        bool now = false;  // it was the last and the file is to be deleted; the entry stays until finish_deletion
         std::string share_path, name;
-        std::optional<security::Token> token; // whose rights it takes; nullopt: the caller's
+        std::optional<security::Token> token;  // whose rights it takes; nullopt: the caller's
     };
     enum class Removal { of_close, of_failed_create /* its own FILE_DELETE_ON_CLOSE does not count */ };
     // `name` is that of the open: the link that its FILE_DELETE_ON_CLOSE deletes.
-    Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion, Removal removal = Removal::of_close);
+    Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion,
+                                  Removal removal = Removal::of_close);
     Result<void, NtStatus> take_orphan(const FileId& id, uint64_t open_id, Deletion& deletion);
     void finish_deletion(const FileId& id);
 
@@ -58,14 +63,16 @@ class ShareModes {
  private:
     Result<tdb::LockedRecord, NtStatus> lock(const FileId& id);
     Result<void, NtStatus> write(tdb::LockedRecord& record);
-    [[nodiscard]] bool is_self(const share_mode& entry, uint64_t open_id) const { return entry.open_id == open_id && holder_of(entry.holder) == params_.self; }
+    [[nodiscard]] bool is_self(const share_mode& entry, uint64_t open_id) const {
+        return entry.open_id == open_id && holder_of(entry.holder) == params_.self;
+    }
     void drop_dead();
     NtStatus conflict_with(const share_mode& entry) const;
     void describe(Deletion& deletion) const;
     void set_name(const Name& name);
 
     const FileSystemParams& params_;
-    locking_record record_;      // scratch, kept for its capacity
+    locking_record record_;  // scratch, kept for its capacity
     Buffer encoded_;
 };
 

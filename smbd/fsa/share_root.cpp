@@ -11,11 +11,12 @@ namespace {
 
 // MS-FSCC 2.5.1
 constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_read_only_volume = 0x80000,
-    fs_supports_hard_links = 0x400000;
+                   fs_supports_hard_links = 0x400000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
-    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
+    for (const char c : text)
+        h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
     return h;
 }
 
@@ -102,7 +103,8 @@ Result<VolumeSize, NtStatus> ShareRoot::size() {
 }
 
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes) {
-    return {attributes.create_time, NtTime::from(stat.access_time), NtTime::from(stat.write_time), NtTime::from(stat.change_time), attributes.attributes};
+    return {attributes.create_time, NtTime::from(stat.access_time), NtTime::from(stat.write_time), NtTime::from(stat.change_time),
+            attributes.attributes};
 }
 
 WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume) {

@@ -26,7 +26,8 @@ class SharingTest : public FsaTest {
 };
 
 TEST_F(SharingTest, EveryPairOfAccessAndSharing) {  // against the conditions as 2.1.5.1.2.2 writes them
-    constexpr uint32_t kinds[] = {access::read_attributes, access::read_data, access::write_data, access::delete_, access::execute, access::append_data};
+    constexpr uint32_t kinds[] = {access::read_attributes, access::read_data, access::write_data,
+                                  access::delete_,         access::execute,   access::append_data};
     for (const uint32_t a : kinds) {
         for (const uint32_t b : kinds) {
             for (uint32_t sa = 0; sa < 8; sa++) {

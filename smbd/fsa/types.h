@@ -20,10 +20,11 @@ namespace Atoll::fsa {
 
 // MS-SMB2 2.2.13.1
 namespace access {
-constexpr uint32_t read_data = 0x1, write_data = 0x2, append_data = 0x4, read_ea = 0x8, write_ea = 0x10, execute = 0x20, delete_child = 0x40,
-    read_attributes = 0x80, write_attributes = 0x100, delete_ = 0x10000, read_control = 0x20000, write_dac = 0x40000, write_owner = 0x80000,
-    synchronize = 0x100000, system_security = 0x1000000, maximum_allowed = 0x2000000, generic_all = 0x10000000, generic_execute = 0x20000000,
-    generic_write = 0x40000000, generic_read = 0x80000000;
+constexpr uint32_t read_data = 0x1, write_data = 0x2, append_data = 0x4, read_ea = 0x8, write_ea = 0x10, execute = 0x20,
+                   delete_child = 0x40, read_attributes = 0x80, write_attributes = 0x100, delete_ = 0x10000, read_control = 0x20000,
+                   write_dac = 0x40000, write_owner = 0x80000, synchronize = 0x100000, system_security = 0x1000000,
+                   maximum_allowed = 0x2000000, generic_all = 0x10000000, generic_execute = 0x20000000, generic_write = 0x40000000,
+                   generic_read = 0x80000000;
 constexpr uint32_t list_directory = read_data, add_file = write_data, add_subdirectory = append_data, traverse = execute;
 constexpr uint32_t all = 0x1F01FF;
 // What makes an open take part in sharing (MS-FSA 2.1.5.1.2.2).
@@ -36,16 +37,18 @@ constexpr uint32_t read = 1, write = 2, delete_ = 4, all = 7;
 
 // MS-FSCC 2.6
 namespace attribute {
-constexpr uint32_t readonly = 0x1, hidden = 0x2, system = 0x4, directory = 0x10, archive = 0x20, normal = 0x80, temporary = 0x100, sparse_file = 0x200,
-    reparse_point = 0x400, compressed = 0x800, offline = 0x1000, not_content_indexed = 0x2000, encrypted = 0x4000;
+constexpr uint32_t readonly = 0x1, hidden = 0x2, system = 0x4, directory = 0x10, archive = 0x20, normal = 0x80, temporary = 0x100,
+                   sparse_file = 0x200, reparse_point = 0x400, compressed = 0x800, offline = 0x1000, not_content_indexed = 0x2000,
+                   encrypted = 0x4000;
 }
 
 namespace option {
-constexpr uint32_t directory_file = 0x1, write_through = 0x2, sequential_only = 0x4, no_intermediate_buffering = 0x8, synchronous_io_alert = 0x10,
-    synchronous_io_nonalert = 0x20, non_directory_file = 0x40, complete_if_oplocked = 0x100, no_ea_knowledge = 0x200, open_remote_instance = 0x400,
-    random_access = 0x800, delete_on_close = 0x1000, open_by_file_id = 0x2000, open_for_backup_intent = 0x4000, no_compression = 0x8000,
-    open_requiring_oplock = 0x10000, disallow_exclusive = 0x20000, reserve_opfilter = 0x100000, open_reparse_point = 0x200000, open_no_recall = 0x400000,
-    open_for_free_space_query = 0x800000;
+constexpr uint32_t directory_file = 0x1, write_through = 0x2, sequential_only = 0x4, no_intermediate_buffering = 0x8,
+                   synchronous_io_alert = 0x10, synchronous_io_nonalert = 0x20, non_directory_file = 0x40, complete_if_oplocked = 0x100,
+                   no_ea_knowledge = 0x200, open_remote_instance = 0x400, random_access = 0x800, delete_on_close = 0x1000,
+                   open_by_file_id = 0x2000, open_for_backup_intent = 0x4000, no_compression = 0x8000, open_requiring_oplock = 0x10000,
+                   disallow_exclusive = 0x20000, reserve_opfilter = 0x100000, open_reparse_point = 0x200000, open_no_recall = 0x400000,
+                   open_for_free_space_query = 0x800000;
 }
 
 enum class Disposition : uint32_t { supersede = 0, open = 1, create = 2, open_if = 3, overwrite = 4, overwrite_if = 5 };
@@ -59,8 +62,8 @@ struct FileId {
 
 // What a client knows the file by on the wire: FileInternalInformation, FileIdInformation, the QFid context.
 struct WireFileId {
-    uint64_t index_number = 0;                 // 64 bits, MS-FSCC 2.4.26
-    std::array<uint8_t, 16> id_128{};          // MS-FSCC 2.4.25
+    uint64_t index_number = 0;         // 64 bits, MS-FSCC 2.4.26
+    std::array<uint8_t, 16> id_128{};  // MS-FSCC 2.4.25
     uint64_t volume_serial = 0;
 };
 
@@ -73,65 +76,67 @@ struct BasicInfo {
 // Everything that the queries of one file answer from (MS-FSA 2.1.5.12). Sizes in bytes.
 struct FileInfo {
     BasicInfo basic;
-    uint64_t allocation_size = 0;              // 0 for a directory
-    uint64_t end_of_file = 0;                  // 0 for a directory
-    uint32_t links = 1;                        // less one while the file is to be deleted
+    uint64_t allocation_size = 0;  // 0 for a directory
+    uint64_t end_of_file = 0;      // 0 for a directory
+    uint32_t links = 1;            // less one while the file is to be deleted
     bool delete_pending = false;
     bool directory = false;
     WireFileId id;
     uint32_t ea_size = 0;
     uint32_t granted_access = 0;
-    uint64_t position = 0;                     // FilePositionInformation
-    uint32_t mode = 0;                         // FileModeInformation
-    uint32_t alignment = 0;                    // FileAlignmentInformation
+    uint64_t position = 0;   // FilePositionInformation
+    uint32_t mode = 0;       // FileModeInformation
+    uint32_t alignment = 0;  // FileAlignmentInformation
     uint32_t reparse_tag = 0;
-    std::string_view name;                     // from the share's root, '\\' before every component ("\\a\\b", "\\" the root); valid until the next call on the Open
+    std::string_view
+        name;  // from the share's root, '\\' before every component ("\\a\\b", "\\" the root); valid until the next call on the Open
 };
 
 struct CreateParams {
-    std::string_view path;                     // UTF-8, '\\' between components, as on the wire, without the leading one; "" the share's root
-    uint32_t desired_access = 0;               // generic bits are mapped here
+    std::string_view path;        // UTF-8, '\\' between components, as on the wire, without the leading one; "" the share's root
+    uint32_t desired_access = 0;  // generic bits are mapped here
     uint32_t share_access = 0;
-    uint32_t disposition = 0;                  // checked here
+    uint32_t disposition = 0;  // checked here
     uint32_t options = 0;
     uint32_t attributes = 0;
-    std::optional<uint64_t> allocation_size;   // SMB2_CREATE_ALLOCATION_SIZE
-    bool has_extended_attributes = false;      // SMB2_CREATE_EA_BUFFER was not empty: refused (EAS_NOT_SUPPORTED)
-    bool want_maximal_access = false;          // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
-    bool want_oplock = false;                  // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
-    uint64_t open_id = 0;                      // the persistent file id: names the entry in locking.tdb, unique while the open lives
-    const security::Token* token = nullptr;    // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
+    std::optional<uint64_t> allocation_size;  // SMB2_CREATE_ALLOCATION_SIZE
+    bool has_extended_attributes = false;     // SMB2_CREATE_EA_BUFFER was not empty: refused (EAS_NOT_SUPPORTED)
+    bool want_maximal_access = false;         // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
+    bool want_oplock = false;                 // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
+    uint64_t open_id = 0;                     // the persistent file id: names the entry in locking.tdb, unique while the open lives
+    const security::Token* token =
+        nullptr;  // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
 };
 
 class Open;
 
 struct CreateResult {
-    Open* open = nullptr;                      // owned by the FileSystem until close()
+    Open* open = nullptr;  // owned by the FileSystem until close()
     CreateAction action = CreateAction::opened;
-    FileInfo info;                             // as of the end of the create
-    uint32_t maximal_access = 0;               // if asked for
+    FileInfo info;                // as of the end of the create
+    uint32_t maximal_access = 0;  // if asked for
 };
 
 // Times of a SET_INFO FileBasicInformation: 0 keep, -1 freeze, -2 thaw (NtTime); attributes 0: keep.
 using SetBasic = BasicInfo;
 
 struct ReadNow {
-    bool done = false;                         // false: it would wait; give it to the pool (run_read)
+    bool done = false;  // false: it would wait; give it to the pool (run_read)
     size_t bytes = 0;
 };
 
 struct QueryDirectory {
-    std::string_view pattern;                  // UTF-8, as sent; used if it is the first query, or reopen or (restart and not empty)
-    bool restart = false;                      // SMB2_RESTART_SCANS
-    bool reopen = false;                       // SMB2_REOPEN
-    bool index_specified = false;              // SMB2_INDEX_SPECIFIED
+    std::string_view pattern;      // UTF-8, as sent; used if it is the first query, or reopen or (restart and not empty)
+    bool restart = false;          // SMB2_RESTART_SCANS
+    bool reopen = false;           // SMB2_REOPEN
+    bool index_specified = false;  // SMB2_INDEX_SPECIFIED
     uint32_t index = 0;
 };
 
 // One entry for the directory information classes (MS-FSCC 2.4.10 and its kin).
 struct DirectoryItem {
-    std::string_view name;                     // UTF-8; valid until the next call on the Open
-    uint32_t index = 0;                        // FileIndex
+    std::string_view name;  // UTF-8; valid until the next call on the Open
+    uint32_t index = 0;     // FileIndex
     BasicInfo basic;
     uint64_t allocation_size = 0, end_of_file = 0;
     uint32_t ea_size = 0;
@@ -144,11 +149,11 @@ struct VolumeInfo {
     std::string label;
     uint32_t serial_number = 0;
     NtTime creation_time;
-    std::string file_system_name;              // "NTFS", `fstype`
-    uint32_t attributes = 0;                   // FileFsAttributeInformation
-    uint32_t max_component_length = 255;       // UTF-16 units
-    uint32_t device_type = 7;                  // FILE_DEVICE_DISK
-    uint32_t device_characteristics = 0x20;    // FILE_DEVICE_IS_MOUNTED
+    std::string file_system_name;            // "NTFS", `fstype`
+    uint32_t attributes = 0;                 // FileFsAttributeInformation
+    uint32_t max_component_length = 255;     // UTF-16 units
+    uint32_t device_type = 7;                // FILE_DEVICE_DISK
+    uint32_t device_characteristics = 0x20;  // FILE_DEVICE_IS_MOUNTED
     Guid object_id;
 };
 struct VolumeSize {
