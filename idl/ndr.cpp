@@ -25,10 +25,8 @@ void NdrWriter::wide_string(std::string_view utf8) {
     u16(0);
 }
 
-void NdrReader::align(size_t alignment) {
-    const size_t off = in_.position() & (alignment - 1);
-    if (off == 0) return;
-    for (const uint8_t byte : in_.bytes(alignment - off)) {
+void NdrReader::skip_padding(size_t alignment) {
+    for (const uint8_t byte : in_.bytes(alignment - (in_.position() & (alignment - 1)))) {
         if (byte != 0) fail("padding is not zero");
     }
 }

@@ -96,7 +96,9 @@ class NdrReader {
     [[nodiscard]] bool has(Level since, Level until = newest_level) const { return level_ >= since && (level_ < until || until == newest_level); }
     [[nodiscard]] size_t remaining() const { return in_.ok() ? in_.remaining() : 0; }
 
-    void align(size_t alignment);  // padding must be zero
+    void align(size_t alignment) {
+        if ((in_.position() & (alignment - 1)) != 0) skip_padding(alignment);
+    }
     uint8_t u8() { return in_.u8(); }
     uint16_t u16() {
         align(2);
@@ -127,6 +129,8 @@ class NdrReader {
     Result<void> finish(std::string_view what);
 
  private:
+    void skip_padding(size_t alignment);  // it must be zero
+
     ByteReader in_;
     Level level_;
     const char* why_ = nullptr;

@@ -32,7 +32,7 @@ Account new_account(std::string user, std::string full_name, std::string domain)
     account.absent = optional_texts;
     account.group_rid = domain_users_rid;
     account.flags = account_flags::normal;
-    account.logoff_time = account.kickoff_time = account.password_must_change = never;
+    account.logoff_time = account.kickoff_time = never;
     account.logon_divisions = 168;
     account.logon_hours_used = 21;
     account.logon_hours.assign(32, 0);
@@ -44,7 +44,9 @@ Account new_account(std::string user, std::string full_name, std::string domain)
 void set_password(Account& account, const auth::NtHash& hash, uint32_t now) {
     account.nt_hash.assign(hash.begin(), hash.end());
     account.lm_hash.clear();
+    const uint32_t before = account.password_last_set;
     account.password_last_set = now;
+    settle_password_expiry(account, before);
     account.flags &= ~account_flags::password_not_required;
     if (account.history.size() < history_entry) return;
     // The newest first; a salt of zeros means that the hash stands there as it is.
@@ -52,6 +54,20 @@ void set_password(Account& account, const auth::NtHash& hash, uint32_t now) {
     std::copy(hash.begin(), hash.end(), entry.begin() + history_salt);
     std::move_backward(account.history.begin(), account.history.end() - history_entry, account.history.end());
     std::copy(entry.begin(), entry.end(), account.history.begin());
+}
+
+void settle_password_expiry(Account& account, uint32_t last_set_before) {
+    uint32_t& when = account.password_must_change;
+    const bool limited = when != 0 && when != never && when != never_by_flag && when > last_set_before;
+    if (account.password_last_set == 0) {
+        when = 0;
+    } else if (account.flags & account_flags::password_never_expires) {
+        when = never_by_flag;
+    } else if (limited) {
+        when = account.password_last_set + (when - last_set_before);
+    } else {
+        when = never;
+    }
 }
 
 std::optional<auth::NtHash> nt_hash_of(const Account& account) {

@@ -41,7 +41,7 @@ bool within_logon_hours(const Account& account, uint32_t now) {
     return (account.logon_hours[hour / 8] >> (hour % 8) & 1) != 0;
 }
 
-bool is_past(uint32_t time, uint32_t now) { return time != 0 && time != UINT32_MAX && time != never && time <= now; }
+bool is_past(uint32_t time, uint32_t now) { return time != 0 && time != UINT32_MAX && time != never && time != never_by_flag && time <= now; }
 
 }  // namespace
 

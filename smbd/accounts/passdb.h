@@ -20,6 +20,7 @@
 namespace Atoll::accounts {
 
 constexpr uint32_t never = 0x7C54A97F;              // a time that is never reached, as tdbsam has it (2036-02-06)
+constexpr uint32_t never_by_flag = 0x7FFFFFFF;      // the same for password_must_change of an account with password_never_expires
 constexpr uint32_t domain_users_rid = 513;          // MS-DTYP 2.4.2.4
 constexpr uint32_t guest_rid = 501, domain_guests_rid = 514;
 
@@ -55,10 +56,13 @@ Result<std::unique_ptr<Passdb>> open_passdb(const conf::GlobalConf& global, std:
 std::unique_ptr<Passdb> tdbsam_on(tdb::Database& database, uint32_t first_rid = 1000);
 std::unique_ptr<Passdb> records_on(tdb::Database& database, uint32_t first_rid = 1000);
 
-// A new account as `smbpasswd -a` makes it: normal, enabled, no password, never expiring.
+// A new account as `smbpasswd -a` makes it: normal, enabled, without a password yet.
 Account new_account(std::string user, std::string full_name, std::string domain);
-// Sets hash and time of change, puts the new hash first into the history if one is kept, and clears "no password required".
+// Sets hash, time of change and when it must change, puts the new hash first into the history if one is kept, and clears "no password required".
 void set_password(Account& account, const auth::NtHash& hash, uint32_t now);
+// Sets password_must_change by what is known of the password: never set, exempt by its flag, of a limited age (which is kept, counted
+// from `last_set_before`), or never expiring.
+void settle_password_expiry(Account& account, uint32_t last_set_before);
 std::optional<auth::NtHash> nt_hash_of(const Account& account);
 
 // "[DU         ]": the flags in tdbsam's letters; parse takes the text with or without brackets, nullopt for another letter.

@@ -79,6 +79,22 @@ TEST(Tdbsam, NewAccountLooksLikeDebians) {
     EXPECT_EQ(as_text(out), debian_record);
 }
 
+TEST(Accounts, WhenThePasswordMustChange) {
+    Account account = new_account("u", "", "");
+    EXPECT_EQ(account.password_must_change, 0u);
+    set_password(account, {}, 1000);
+    EXPECT_EQ(account.password_must_change, never);
+    account.flags |= account_flags::password_never_expires;
+    settle_password_expiry(account, 1000);
+    EXPECT_EQ(account.password_must_change, never_by_flag);
+    account.flags = account_flags::normal;
+    settle_password_expiry(account, 1000);
+    EXPECT_EQ(account.password_must_change, never);
+    account.password_must_change = 1500;  // a policy of 500 seconds
+    set_password(account, {}, 2000);
+    EXPECT_EQ(account.password_must_change, 2500u);
+}
+
 TEST(Accounts, FlagsAsLetters) {
     EXPECT_EQ(flags_text(account_flags::normal), "[U          ]");
     EXPECT_EQ(flags_text(account_flags::normal | account_flags::disabled), "[DU         ]");

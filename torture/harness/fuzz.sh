@@ -28,7 +28,7 @@ run_one() {
 export -f run_one
 export build top found
 
-mapfile -t sources < <(cd "$top" && git ls-files '*_fuzz.cpp')
+mapfile -t sources < <(cd "$top" && find . -name '*_fuzz.cpp' -not -path './build/*' -printf '%P\n' | sort)
 (( ${#sources[@]} )) || { echo "no fuzzers"; exit 1; }
 share=$(( seconds * jobs / ${#sources[@]} ))
 (( share >= 3 )) || share=3

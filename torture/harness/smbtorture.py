@@ -7,6 +7,7 @@ followed by the reason and a line `]`.
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,9 @@ def run_one(test, port, share, user, options=(), seconds=120, host="127.0.0.1"):
     command = [program(), f"//{host}/{share}", "-p", str(port), "-U", user.credentials, *options, test]
     began = time.monotonic()
     try:
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+        # smbtorture makes directories of its own where it runs.
+        with tempfile.TemporaryDirectory(prefix="atoll-smbtorture-") as local:
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, cwd=local)
     except subprocess.TimeoutExpired:
         return Result(test, "hang", f"no result within {seconds} s", time.monotonic() - began)
     took = time.monotonic() - began
