@@ -22,7 +22,7 @@ HeldRecord& take_entry() {
     for (HeldRecord& entry : held_table) {
         if (entry.database == nullptr) return entry;
     }
-    ATOLL_ASSERT(!"more records held than limits::max_held_records");
+    ATOLL_ASSERT(false && "more records held than limits::max_held_records");
     __builtin_unreachable();
 }
 

@@ -63,15 +63,18 @@ Result<void> FileDatabase::take_census(Census& census) {
     for (uint64_t at = data_start(hash_size_); at + sizeof(RecordHeader) <= end;) {
         const auto offset = static_cast<Offset>(at);
         const RecordHeader& record = mapping_.record(offset);
-        if (record.magic == 0 && record.rec_len == 0) return {};  // space that was added and not yet used when a process died
-        if (!space_.is_record(offset)) return failed(Code::corrupt, fmt::format("the record at offset {} leaves the file", at));
+        const bool used = record.magic == record_live || record.magic == record_dead || record.magic == record_free;
+        // data_len, the saved bytes, tells an idle recovery area from zeros before a record.
+        const bool recovery = record.magic == record_recovery || (record.magic == record_recovery_idle && record.data_len != 0);
+        if (!space_.is_record(offset) || !(used || recovery)) {
+            // Zeros are space that was added and not yet made a record when a process died; there may be records behind them.
+            if (record.next != 0) return failed(Code::corrupt, fmt::format("no record starts at offset {}", at));
+            at += sizeof(uint32_t);
+            continue;
+        }
         const uint64_t size = sizeof(RecordHeader) + record.rec_len;
-        const bool recovery = record.magic == record_recovery_idle || record.magic == record_recovery;
-        if (!recovery) {
-            if (record.magic != record_live && record.magic != record_dead && record.magic != record_free) {
-                return failed(Code::corrupt, fmt::format("no record starts at offset {}", at));
-            }
-            if (mapping_.load(static_cast<Offset>(at + size - sizeof(Tailer))) != size && record.magic == record_free) {
+        if (used) {
+            if (record.magic == record_free && mapping_.load(static_cast<Offset>(at + size - sizeof(Tailer))) != size) {
                 return failed(Code::corrupt, fmt::format("the free record at offset {} does not end as it should", at));
             }
             census.entries.push_back({offset, false});

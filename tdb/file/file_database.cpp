@@ -68,7 +68,7 @@ void FileDatabase::release_chain(uint32_t chain) {
         if (--hold.count == 0) locks_.unlock_chain(chain);
         return;
     }
-    ATOLL_ASSERT(!"released a chain that is not held");
+    ATOLL_ASSERT(false && "released a chain that is not held");
 }
 
 Result<FileDatabase::ChainGuard> FileDatabase::guard_chain(uint32_t chain, Intent intent) {

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "base/bytes.h"
@@ -19,10 +20,14 @@ void use(FileDatabase& database) {
     for (const char* key : {"alpha", "beta", "", "key7"}) (void)database.fetch(as_bytes(key), value).ok();
     uint64_t seen = 0;
     (void)database.traverse([&](Bytes, Bytes) { return ++seen < 10000 ? Visit::go_on : Visit::stop; }).ok();
-    const bool stored = database.store(as_bytes("alpha"), as_bytes("a value that was not there before")).ok();
+    auto stored = database.store(as_bytes("alpha"), as_bytes("a value that was not there before"));
     (void)database.remove(as_bytes("beta")).ok();
-    // What was whole stays whole, and takes a record unless the disk is full.
-    if (whole && (!stored || !database.check().ok())) std::abort();
+    // What was whole takes a record, and stays whole.
+    auto after = database.check();
+    if (whole && (!stored.ok() || !after.ok())) {
+        std::fprintf(stderr, "%s\n", (!stored.ok() ? stored.error() : after.error()).message().c_str());
+        std::abort();
+    }
 }
 
 // A hash size and a file size that agree make the interesting inputs; the mutexes of a file are never locked by anybody here, as

@@ -111,7 +111,7 @@ LmdbDatabase::~LmdbDatabase() {
 }
 
 Result<void> LmdbDatabase::reopen_after_fork() {
-    ATOLL_ASSERT(!"an LMDB environment is never used across fork");
+    ATOLL_ASSERT(false && "an LMDB environment is never used across fork");
     return {};
 }
 
