@@ -60,7 +60,8 @@ Result<uint64_t> FileDatabase::check_locked() {
 
 Result<void> FileDatabase::take_census(Census& census) {
     const uint64_t end = mapping_.size();
-    for (uint64_t at = data_start(hash_size_); at + sizeof(RecordHeader) <= end;) {
+    uint64_t at = data_start(hash_size_);
+    while (at + sizeof(RecordHeader) <= end) {
         const auto offset = static_cast<Offset>(at);
         const RecordHeader& record = mapping_.record(offset);
         const bool used = record.magic == record_live || record.magic == record_dead || record.magic == record_free;
@@ -80,6 +81,10 @@ Result<void> FileDatabase::take_census(Census& census) {
             census.entries.push_back({offset, false});
         }
         at += size;
+    }
+    const Bytes rest{mapping_.at(at), end - at};
+    if (!std::all_of(rest.begin(), rest.end(), [](uint8_t byte) { return byte == 0; })) {
+        return failed(Code::corrupt, fmt::format("no record starts at offset {}", at));
     }
     return {};
 }
