@@ -23,6 +23,16 @@ std::string fresh_path() {
     return directory + "/" + std::to_string(++count) + ".tdb";
 }
 
+// The files go when the tests are done.
+class Cleaner : public testing::Environment {
+ public:
+    void TearDown() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(std::filesystem::path(fresh_path()).parent_path(), ignored);
+    }
+};
+[[maybe_unused]] const auto* cleaner = testing::AddGlobalTestEnvironment(new Cleaner);
+
 std::unique_ptr<Database> open_checked(FileOptions options) {
     options.path = fresh_path();
     options.count_changes = true;
