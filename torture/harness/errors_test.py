@@ -115,7 +115,7 @@ def main():
     preset = arguments.preset
     tally = report.Tally("errors")
     refusal(tally, preset, "a wrong value in [global]", conf(globals="server min protocol = SMB9"), "server min protocol", "SMB9")
-    refusal(tally, preset, "a wrong value in a share", conf(share="create mask = rwx"), "create mask", "rwx", "good")
+    refusal(tally, preset, "a wrong value in a share", conf(share="create mask = rwx"), "create mask", "rwx")
     refusal(tally, preset, "a wrong boolean", conf(share="browseable = perhaps"), "browseable", "perhaps")
     port_in_use(tally, preset)
     account_database(tally, preset)
