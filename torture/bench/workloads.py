@@ -69,8 +69,8 @@ WORKS = [
     Work("random write, 4 KiB x 32", "write-random", 40000, 32, limit="writes"),
     Work("open + close x 16", "open-close", 10000, 16, limit="opens"),
     Work("stat by name x 16", "stat", 10000, 16, limit="stats"),
-    Work("create x 16", "create", 2000, 16, limit="creates"),
-    Work("delete x 16", "delete", 2000, 16, limit="deletes"),
+    Work("create x 16", "create", 2000, 16, directory="new", limit="creates"),
+    Work("delete x 16", "delete", 2000, 16, directory="new", limit="deletes"),
     Work("list 20 000 entries", "list", 3, directory="big", unit="entry", limit="entries", free_requests=("QUERY_DIRECTORY",)),
     Work("create among 20 000 x 16", "create", 200, 16, directory="big", limit="creates"),
     Work("delete among 20 000 x 16", "delete", 200, 16, directory="big", limit="deletes"),
@@ -79,13 +79,13 @@ WORKS = [
 
 
 def prepare(top, user, scale):
-    """The directories `work` and `big` in the share at `top`, owned by the user and without any server's own attributes."""
+    """The directories `work`, `big` and `new` (empty) in the share at `top`, owned by the user and without any server's own attributes."""
     account = pwd.getpwnam(user.name)
 
     def own(path):
         os.chown(path, account.pw_uid, account.pw_gid)
 
-    for name, count in (("work", FILES), ("big", scale.big_files)):
+    for name, count in (("work", FILES), ("big", scale.big_files), ("new", 0)):
         directory = top / name
         directory.mkdir()
         own(directory)
