@@ -50,6 +50,7 @@ Listener::Listener(ListenerStart start, loop::SignalFd signals, messaging::Messa
       load_options_(std::move(start.load_options)),
       sockets_(std::move(start.sockets)),
       server_guid_(start.server_guid),
+      pid_file_(std::move(start.pid_file)),
       signals_(std::move(signals)),
       mailbox_(std::move(mailbox)),
       life_read_(std::move(life_read)),

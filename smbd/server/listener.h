@@ -15,6 +15,7 @@
 #include "conf/configuration.h"
 #include "smbd/server/addresses.h"
 #include "smbd/server/packet_socket.h"
+#include "smbd/server/start.h"
 #include "tdb/messaging/message_socket.h"
 
 namespace Atoll::server {
@@ -24,6 +25,7 @@ struct ListenerStart {
     conf::LoadOptions load_options;
     std::vector<ListeningSocket> sockets;
     Guid server_guid;
+    std::optional<PidFile> pid_file;  // kept as long as the listener runs
 };
 
 class Listener {
@@ -87,6 +89,7 @@ class Listener {
     conf::LoadOptions load_options_;
     std::vector<ListeningSocket> sockets_;
     Guid server_guid_;
+    std::optional<PidFile> pid_file_;
     loop::SignalFd signals_;
     std::optional<messaging::MessageSocket> mailbox_;
     UniqueFd life_read_;   // given to clients: its end tells them that the listener has gone

@@ -63,6 +63,7 @@ void Listener::become_child() {
     sockets_.clear();
     helpers_.clear();
     mailbox_.reset();
+    pid_file_.reset();
     life_write_.reset();
     signals_.close();
 }

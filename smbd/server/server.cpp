@@ -96,6 +96,7 @@ int serve(const Options& options, int ready_fd) {
     if (!prepared) return report(prepared.error());
     auto pid_file = PidFile::create(prepared->configuration->global());
     if (!pid_file) return report(pid_file.error());
+    prepared->pid_file.emplace(std::move(pid_file).value());
     auto listener = Listener::start(std::move(prepared).value());
     if (!listener) return report(listener.error());
     if (ready_fd >= 0) {
