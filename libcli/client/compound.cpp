@@ -108,6 +108,7 @@ void Connection::send_compound(Compound& compound) {
     }
     if (compound.seal_with_ == nullptr) {
         if (before_send) before_send(compound.frame_);
+        if (compound.on_sent) compound.on_sent(compound.frame_);
         send_frame(compound.frame_);
         return;
     }
@@ -118,6 +119,7 @@ void Connection::send_compound(Compound& compound) {
     MutableBytes plain = sealed.mutable_bytes().subspan(smb::TransformHeader::size);
     compound.seal_with_->sealer()->seal(header.first<smb::TransformHeader::size>(), std::span<const MutableBytes>(&plain, 1));
     if (before_send) before_send(sealed);
+    if (compound.on_sent) compound.on_sent(sealed);
     send_frame(sealed);
 }
 

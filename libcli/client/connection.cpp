@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/limits.h"
 #include "libcli/client/session.h"
@@ -80,9 +81,11 @@ void Connection::close() {
     if (!socket_) return;
     watch_.reset();
     socket_.reset();
-    waiting_.clear();
-    auto open = std::move(exchanges_);
-    exchanges_.clear();
+    auto unsent = std::exchange(waiting_, {});
+    auto open = std::exchange(exchanges_, {});
+    for (auto& compound : unsent) {
+        for (auto& part : compound->parts_) part.exchange->complete(NtStatus::CONNECTION_DISCONNECTED);
+    }
     for (auto& [id, exchange] : open) {
         if (!exchange->done_) exchange->complete(NtStatus::CONNECTION_DISCONNECTED);
     }
@@ -204,16 +207,13 @@ void Connection::take_messages(MutableBytes frame, bool sealed) {
 }
 
 NtStatus Connection::verify(const smb::Header& header, Bytes message, bool sealed) const {
-    if (sealed) return NtStatus::SUCCESS;
-    const Session* session = find_session(header.session_id);
+    const Session* session = sealed ? nullptr : find_session(header.session_id);
     if (session == nullptr || session->signer() == nullptr) return NtStatus::SUCCESS;
     // MS-SMB2 3.2.5.1.3: an interim response is not signed, and neither is what a server that lost the session says.
-    if (header.status == NtStatus::PENDING) return NtStatus::SUCCESS;
-    if (!header.is_signed()) {
-        const bool lost = header.status == NtStatus::USER_SESSION_DELETED || header.status == NtStatus::NETWORK_SESSION_EXPIRED ||
-                          header.status == NtStatus::ACCESS_DENIED;
-        return session->should_sign() && !lost ? NtStatus::INVALID_SIGNATURE : NtStatus::SUCCESS;
-    }
+    const bool lost = header.status == NtStatus::USER_SESSION_DELETED || header.status == NtStatus::NETWORK_SESSION_EXPIRED;
+    if (header.status == NtStatus::PENDING || (lost && !header.is_signed())) return NtStatus::SUCCESS;
+    if (session->should_seal()) return NtStatus::INVALID_SIGNATURE;
+    if (!header.is_signed()) return session->should_sign() ? NtStatus::INVALID_SIGNATURE : NtStatus::SUCCESS;
     return session->signer()->verify(message) ? NtStatus::SUCCESS : NtStatus::INVALID_SIGNATURE;
 }
 

@@ -84,6 +84,7 @@ class Compound {
                             const RequestOptions& options = {});
     // Sends the frame now, or when there are credits for it. Frames are sent in the order of their send().
     void send();
+    std::function<void(Bytes frame)> on_sent;  // the frame as it goes out
 
  private:
     friend class Connection;
@@ -175,7 +176,7 @@ class Connection {
     void take_messages(MutableBytes frame, bool sealed);
     void take_message(const smb::Header& header, Bytes message, bool sealed);
     [[nodiscard]] NtStatus verify(const smb::Header& header, Bytes message, bool sealed) const;
-    void negotiated(Exchange& exchange, const std::function<void(NtStatus)>& done);
+    void negotiated(Exchange& exchange, const smb::PreauthHash& request_hash, const std::function<void(NtStatus)>& done);
     [[nodiscard]] NtStatus accept_response(const smb::NegotiateResponse& response);
 
     loop::Loop& loop_;
@@ -184,7 +185,6 @@ class Connection {
     NegotiateOptions options_;
     Negotiated negotiated_;
     smb::PreauthHash preauth_hash_{};
-    Buffer negotiate_request_;
     size_t credits_ = 1;
     uint16_t credit_request_ = 64;
     uint64_t next_message_id_ = 0;

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "libcli/client/connection.h"
 #include "libcli/smb/preauth_hash.h"
+#include "libcli/smb/signing.h"
 
 namespace Atoll::client {
 
@@ -45,18 +46,13 @@ void Connection::start_negotiate(const NegotiateOptions& options, std::function<
     RequestOptions o;
     o.credit_charge = 0;
     ExchangePtr exchange = compound.add(nullptr, 0, smb::Command::negotiate, request, o);
-    exchange->on_done = [this, done = std::move(done)](Exchange& e) { negotiated(e, done); };
-    // The hash is over the request as it is sent.
-    auto hook = before_send;
-    before_send = [this, hook](Buffer& frame) {
-        if (hook) hook(frame);
-        negotiate_request_.assign(frame);
-    };
+    auto hash = std::make_shared<smb::PreauthHash>();
+    compound.on_sent = [hash](Bytes frame) { smb::extend_preauth_hash(*hash, frame); };
+    exchange->on_done = [this, hash, done = std::move(done)](Exchange& e) { negotiated(e, *hash, done); };
     compound.send();
-    before_send = hook;
 }
 
-void Connection::negotiated(Exchange& exchange, const std::function<void(NtStatus)>& done) {
+void Connection::negotiated(Exchange& exchange, const smb::PreauthHash& request_hash, const std::function<void(NtStatus)>& done) {
     auto response = exchange.decode<smb::NegotiateResponse>();
     if (!response) {
         done(response.error());
@@ -64,8 +60,7 @@ void Connection::negotiated(Exchange& exchange, const std::function<void(NtStatu
     }
     const NtStatus status = accept_response(*response);
     if (!is_error(status) && negotiated_.dialect == smb::Dialect::smb3_11) {
-        preauth_hash_ = {};
-        smb::extend_preauth_hash(preauth_hash_, negotiate_request_);
+        preauth_hash_ = request_hash;
         smb::extend_preauth_hash(preauth_hash_, exchange.message());
     }
     done(status);
@@ -101,13 +96,11 @@ NtStatus Connection::accept_response(const smb::NegotiateResponse& r) {
 }
 
 NtStatus Connection::negotiate(const NegotiateOptions& options) {
-    std::optional<NtStatus> result;
-    start_negotiate(options, [&](NtStatus status) { result = status; });
-    if (!wait_until([&] { return result.has_value(); }, timeout_)) {
-        close();  // the handler must not outlive this frame
-        return NtStatus::IO_TIMEOUT;
-    }
-    return *result;
+    // Kept apart from this frame: after a time-out the answer may still come.
+    auto result = std::make_shared<std::optional<NtStatus>>();
+    start_negotiate(options, [result](NtStatus status) { *result = status; });
+    if (!wait_until([&] { return result->has_value(); }, timeout_)) return NtStatus::IO_TIMEOUT;
+    return **result;
 }
 
 }  // namespace Atoll::client

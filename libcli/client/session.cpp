@@ -36,14 +36,8 @@ void Session::send_token(const std::shared_ptr<LogOn>& log_on, Bytes token) {
     Compound compound(connection_);
     ExchangePtr exchange = compound.add(this, 0, smb::Command::session_setup, request);
     exchange->on_done = [this, log_on](Exchange& e) { received(log_on, e); };
-    // The hash is over the request as it is sent.
-    auto hook = connection_.before_send;
-    connection_.before_send = [&log_on, hook](Buffer& frame) {
-        if (hook) hook(frame);
-        smb::extend_preauth_hash(log_on->hash, frame);
-    };
+    compound.on_sent = [log_on](Bytes frame) { smb::extend_preauth_hash(log_on->hash, frame); };
     compound.send();
-    connection_.before_send = hook;
 }
 
 void Session::received(const std::shared_ptr<LogOn>& log_on, Exchange& exchange) {
@@ -102,8 +96,8 @@ NtStatus Session::log_on(auth::Credentials credentials, LogOnOptions options) {
     // Kept apart from this frame: after a time-out the answer may still come.
     auto result = std::make_shared<std::optional<NtStatus>>();
     start_log_on(std::move(credentials), std::move(options), [result](NtStatus status) { *result = status; });
-    if (!connection_.wait_until([&] { return result->has_value(); }, std::chrono::seconds(30))) {
-        connection_.close();
+    if (!connection_.wait_until([&] { return result->has_value(); }, connection_.timeout_)) {
+        connection_.close();  // the log-on would otherwise go on with a session that may be gone
         return NtStatus::IO_TIMEOUT;
     }
     return **result;
