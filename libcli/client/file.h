@@ -21,7 +21,7 @@ struct OpenOptions {
     smb::CreateDisposition disposition = smb::CreateDisposition::open;
     uint32_t options = 0;
     smb::OplockLevel oplock = smb::OplockLevel::none;
-    smb::CreateContexts contexts;
+    smb::CreateContexts contexts = {};
 
     static OpenOptions read() { return {}; }
     static OpenOptions write();                // generic read, write and delete; overwrite_if
@@ -31,7 +31,7 @@ struct OpenOptions {
 // A CREATE request with its contexts, for Tree::start and Tree::add.
 struct CreateCall {
     smb::CreateRequest request;
-    smb::CreateContexts contexts;
+    smb::CreateContexts contexts = {};
     Buffer name;
     // `name` is not checked: invalid UTF-8 gives OBJECT_NAME_INVALID from File::open, and an assertion here.
     CreateCall(std::string_view utf8_name, const OpenOptions& options);

@@ -9,8 +9,11 @@ NtStatus Tree::connect(std::string_view path) {
     if (!name) return NtStatus::OBJECT_NAME_INVALID;
     smb::TreeConnectRequest request;
     request.path = *name;
+    // MS-SMB2 3.2.4.1.1: in 3.1.1 a TREE_CONNECT is signed even where nothing else is.
+    RequestOptions o;
+    if (connection().negotiated().dialect == smb::Dialect::smb3_11 && !session_.should_seal()) o.sign = true;
     Compound compound(connection());
-    ExchangePtr exchange = compound.add(&session_, 0, smb::Command::tree_connect, request);
+    ExchangePtr exchange = compound.add(&session_, 0, smb::Command::tree_connect, request, o);
     compound.send();
     const NtStatus status = connection().wait(exchange);
     if (is_error(status)) return status;
