@@ -5,6 +5,7 @@
 #include "base/utf.h"
 #include "vfs/directory.h"
 #include "vfs/path.h"
+#include "vfs/short_name.h"
 
 namespace Atoll::vfs {
 
@@ -25,15 +26,25 @@ bool is_missing(int error) {
 Result<void, int> NameLookup::find_in(const File& directory, std::string_view name, std::string& stored) {
     auto readable = vfs_.reopen(directory, Access::read);
     if (!readable) return readable.failure();
+    const Options& options = vfs_.options();
+    const bool by_short_name = options.mangled_names != MangledNames::no && may_be_made(name, options.mangling_char);
+    bool found_short = false;
     DirectoryReader reader(vfs_, *readable);
     while (true) {
         auto entry = reader.next();
         if (!entry) return entry.failure();
-        if (!entry->has_value()) return ENOENT;
+        if (!entry->has_value()) return found_short ? Result<void, int>() : Result<void, int>(ENOENT);
         const std::string_view found = (*entry)->name;
-        if (found == "." || found == ".." || !equal_ignoring_case(found, name)) continue;
-        stored.assign(found);
-        return {};
+        if (found == "." || found == "..") continue;
+        if (equal_ignoring_case(found, name)) {
+            stored.assign(found);
+            return {};
+        }
+        if (!by_short_name || found_short) continue;
+        if (equal_ignoring_ascii_case(ShortName(found, options.mangling_char).text(), name)) {
+            stored.assign(found);
+            found_short = true;
+        }
     }
 }
 

@@ -35,7 +35,7 @@ class NameLookup {
     // leaf, ENOTDIR for a missing or wrong component.
     Result<File, int> open(std::string_view path, const OpenHow& how, std::string& stored);
 
-    // The stored name in `directory` that equals `name` ignoring case, into `stored`: ENOENT if there is none.
+    // The stored name in `directory` that equals `name` ignoring case, or whose 8.3 name does, into `stored`: ENOENT if there is none.
     Result<void, int> find_in(const File& directory, std::string_view name, std::string& stored);
 
  private:

@@ -16,6 +16,18 @@ MapReadonly map_readonly_of(conf::MapReadonly value) {
     return MapReadonly::no;
 }
 
+MangledNames mangled_names_of(conf::MangledNames value) {
+    switch (value) {
+        case conf::MangledNames::no:
+            return MangledNames::no;
+        case conf::MangledNames::illegal:
+            return MangledNames::illegal;
+        case conf::MangledNames::yes:
+            return MangledNames::yes;
+    }
+    return MangledNames::illegal;
+}
+
 }  // namespace
 
 Options options_of(const conf::ShareConf& share, std::string path) {
@@ -26,6 +38,8 @@ Options options_of(const conf::ShareConf& share, std::string path) {
     o.follow_symlinks = share.follow_symlinks;
     o.wide_links = share.wide_links;
     o.case_sensitive = share.case_sensitive == conf::Tristate::yes;
+    o.mangled_names = mangled_names_of(share.mangled_names);
+    o.mangling_char = share.mangling_char;
     o.store_dos_attributes = share.store_dos_attributes;
     o.map_archive = share.map_archive;
     o.map_hidden = share.map_hidden;

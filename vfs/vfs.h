@@ -26,6 +26,7 @@
 namespace Atoll::vfs {
 
 enum class MapReadonly { no, yes, permissions };
+enum class MangledNames { no, illegal, yes };  // `illegal`: only names that cannot be said to a client are shown by their 8.3 name
 
 // What smb.conf says about one share, as far as the file system is concerned. Defaults are smb.conf's.
 struct Options {
@@ -35,6 +36,8 @@ struct Options {
     bool follow_symlinks = true;
     bool wide_links = false;      // already false unless smb.conf's other conditions for it hold
     bool case_sensitive = false;  // `case sensitive = yes`: no scan after a miss
+    MangledNames mangled_names = MangledNames::illegal;
+    char mangling_char = '~';
     bool store_dos_attributes = true;
     bool map_archive = true;
     bool map_hidden = false;

@@ -17,6 +17,7 @@
 #include "vfs/modes.h"
 #include "vfs/name_lookup.h"
 #include "vfs/path.h"
+#include "vfs/short_name.h"
 
 namespace fs = std::filesystem;
 
@@ -239,6 +240,36 @@ TEST_F(VfsTest, LookupTellsWhatIsMissing) {
     std::string stored;
     EXPECT_EQ(lookup.open("nowhere/x", {}, stored).error(), ENOTDIR);
     EXPECT_EQ(lookup.open("x", {}, stored).error(), ENOENT);
+}
+
+TEST(ShortNames, EightDotThree) {  // MS-FSCC 2.1.5.2.1
+    for (const char* good : {"a", "abcdefgh.txt", "A.B", "renamed.bin"})
+        EXPECT_TRUE(is_8_3_name(good)) << good;
+    for (const char* bad : {"", "abcdefghi", "a.text", "a b", "a.b.c", ".a", "a.", "a:b", "\xC3\xA4"})
+        EXPECT_FALSE(is_8_3_name(bad)) << bad;
+    EXPECT_EQ(ShortName("File.txt", '~').text(), "File.txt");
+    const ShortName made("long file name.text", '~');
+    EXPECT_TRUE(is_8_3_name(made.text()));
+    EXPECT_TRUE(may_be_made(made.text(), '~'));
+    EXPECT_TRUE(made.text().ends_with(".TEX"));
+    EXPECT_EQ(made.text(), ShortName("LONG FILE NAME.text", '~').text());
+    EXPECT_NE(made.text(), ShortName("long file name 2.text", '~').text());
+    EXPECT_TRUE(is_8_3_name(ShortName("a:b?", '~').text()));
+}
+
+TEST_F(VfsTest, LookupByShortName) {
+    write(top_ + "/share/long file name.text", "");
+    NameLookup lookup(*vfs_);
+    Located at;
+    const std::string made(ShortName("long file name.text", '~').text());
+    ASSERT_TRUE(lookup.locate(made, at));
+    EXPECT_EQ(at.missing, Missing::nothing);
+    EXPECT_EQ(at.path, "long file name.text");
+    options_.mangled_names = MangledNames::no;
+    connect();
+    NameLookup plain(*vfs_);
+    ASSERT_TRUE(plain.locate(made, at));
+    EXPECT_EQ(at.missing, Missing::leaf);
 }
 
 TEST_F(VfsTest, CaseSensitiveShareDoesNotScan) {

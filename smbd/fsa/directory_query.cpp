@@ -6,6 +6,7 @@
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/wildcard.h"
 #include "vfs/path.h"
+#include "vfs/short_name.h"
 
 namespace Atoll::fsa {
 
@@ -102,9 +103,9 @@ Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
     }
     const std::string_view dots = up ? ".." : ".";
     if (!name_in_expression(dots, query.pattern, true)) return false;
-    query.name = dots;
+    query.shown = dots;
     query.item = {};
-    query.item.name = query.name;
+    query.item.name = query.shown;
     if (names_only) return true;
     const std::string parent(up ? vfs::parent_of(name) : std::string_view(name));
     auto opened = vfs().open(parent.c_str(), {});
@@ -116,13 +117,19 @@ Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
     return true;
 }
 
-// False: not to be listed.
+// False: not to be listed. A name that cannot be said to a client is shown by its 8.3 name, unless `mangled names = no`.
 Result<bool, NtStatus> OpenFile::take_entry(const vfs::DirectoryEntry& entry, bool names_only) {
-    if (entry.name == "." || entry.name == ".." || !is_wire_name(entry.name) || share_->is_vetoed(entry.name)) return false;
-    if (!name_in_expression(entry.name, query.pattern, !vfs().options().case_sensitive)) return false;
+    if (entry.name == "." || entry.name == ".." || share_->is_vetoed(entry.name)) return false;
+    const auto& options = vfs().options();
     query.name.assign(entry.name);
+    query.shown.assign(entry.name);
+    if (!is_wire_name(entry.name)) {
+        if (options.mangled_names == vfs::MangledNames::no) return false;
+        query.shown.assign(vfs::ShortName(entry.name, options.mangling_char).text());
+    }
+    if (!name_in_expression(query.shown, query.pattern, !options.case_sensitive)) return false;
     query.item = {};
-    query.item.name = query.name;
+    query.item.name = query.shown;
     const auto& conf = share_->conf();
     const bool filtered = conf.hide_unreadable || conf.hide_unwriteable_files || conf.hide_special_files;
     if (names_only && !filtered && entry.type_known && entry.type != vfs::FileType::symlink) return true;

@@ -64,6 +64,9 @@ class Open {
     [[nodiscard]] virtual uint32_t share_access() const = 0;
     [[nodiscard]] virtual uint32_t options() const = 0;
     [[nodiscard]] virtual const FileId& file_id() const = 0;
+    // The 8.3 name (FileAlternateNameInformation); "" if there is none: `mangled names = no`, or the share's root. Valid until the next
+    // call.
+    virtual std::string_view short_name() = 0;
     [[nodiscard]] virtual const std::string& path() const = 0;  // stored names, '/' between components; "" the root
 
     // --- Information. Which access a class needs is the caller's to check (granted_access); these do not.

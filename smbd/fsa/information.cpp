@@ -8,6 +8,7 @@
 #include "smbd/fsa/rights.h"
 #include "vfs/dos_attributes.h"
 #include "vfs/path.h"
+#include "vfs/short_name.h"
 
 namespace Atoll::fsa {
 
@@ -54,6 +55,13 @@ FileInfo OpenFile::info_from(const vfs::Stat& s, const vfs::DosAttributes& a, bo
     }
     out.name = wire_name_;
     return out;
+}
+
+std::string_view OpenFile::short_name() {
+    const auto& options = vfs().options();
+    if (name.empty() || options.mangled_names == vfs::MangledNames::no) return {};
+    leaf_.assign(vfs::ShortName(vfs::leaf_of(name), options.mangling_char).text());
+    return leaf_;
 }
 
 Result<void, NtStatus> OpenFile::refresh() {

@@ -321,8 +321,22 @@ TEST_F(ListingTest, WhatIsNotListed) {
     std::filesystem::create_symlink("/etc/passwd", at("d/out"));
     std::filesystem::create_symlink("gone", at("d/dangling"));
     std::filesystem::create_symlink("plain", at("d/link"));
-    connect("veto files = /*.tmp/\n");
+    connect("veto files = /*.tmp/\nmangled names = no\n");
     EXPECT_EQ(list("*"), (Names{".", "..", "plain", "link"}));
+}
+
+TEST_F(ListingTest, NamesThatCannotBeSaidAreShownByTheirShortNames) {  // smb.conf(5), "mangled names"
+    mkdir("d");
+    write("d/a:b", "colon");
+    const auto names = list("*");
+    ASSERT_EQ(names.size(), 3u);
+    const std::string shown = *names.rbegin();
+    ASSERT_EQ(shown.size(), 8u);
+    EXPECT_EQ(shown[6], '~');
+    EXPECT_EQ(list(shown), Names{shown});
+    Open& file = open(params("d\\" + shown));
+    EXPECT_EQ(file.path(), "d/a:b");
+    EXPECT_EQ(file.short_name(), shown);
 }
 
 TEST_F(ListingTest, EntriesTellWhatTheFileIs) {

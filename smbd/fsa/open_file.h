@@ -22,7 +22,8 @@ struct DirectoryQuery {
     enum class Next : uint8_t { dot, dot_dot, entries, end } next = Next::dot;
     bool put_back = false;  // `item` is to be given again
     DirectoryItem item;
-    std::string name;  // item.name
+    std::string name;   // as it is stored
+    std::string shown;  // item.name
 };
 
 class OpenFile final : public Open {
@@ -36,6 +37,7 @@ class OpenFile final : public Open {
     [[nodiscard]] uint32_t options() const override { return create_options; }
     [[nodiscard]] const FileId& file_id() const override { return id; }
     [[nodiscard]] const std::string& path() const override { return name; }
+    std::string_view short_name() override;
 
     Result<FileInfo, NtStatus> info() override;
     Result<void, NtStatus> set_basic(const SetBasic& value) override;

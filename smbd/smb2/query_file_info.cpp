@@ -73,6 +73,15 @@ NtStatus normalized_name(Request& request, size_t limit, const fsa::FileInfo& in
     return cut(request, start, limit);
 }
 
+// MS-FSA 2.1.5.12.4
+NtStatus alternate_name(Request& request, size_t limit, std::string_view name) {
+    if (limit < smb::FileNameInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    if (name.empty()) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    const size_t start = request.out().position();
+    smb::FileNameInformation{wire_name(request, name)}.encode(request.out());
+    return cut(request, start, limit);
+}
+
 // The one stream that every file has (MS-FSCC 2.4.49); directories have none.
 NtStatus streams(Request& request, size_t limit, const fsa::FileInfo& info) {
     if (info.directory) return NtStatus::SUCCESS;
@@ -119,7 +128,7 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
         case Class::network_open: return fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
         case Class::attribute_tag: return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
         case Class::id: return file_id(request, limit, *info);
-        case Class::alternate_name: return NtStatus::OBJECT_NAME_NOT_FOUND;  // there are no 8.3 names
+        case Class::alternate_name: return alternate_name(request, limit, file.short_name());
         case Class::full_ea: return NtStatus::EAS_NOT_SUPPORTED;
         case Class::pipe:
         case Class::pipe_local:
