@@ -41,6 +41,11 @@ bool within_logon_hours(const Account& account, uint32_t now) {
     return (account.logon_hours[hour / 8] >> (hour % 8) & 1) != 0;
 }
 
+Result<UsernameMap> load_map(const conf::GlobalConf& global) {
+    if (global.username_map.empty()) return UsernameMap();
+    return UsernameMap::load(global.username_map);
+}
+
 bool is_past(uint32_t time, uint32_t now) { return time != 0 && time != UINT32_MAX && time != never && time != never_by_flag && time <= now; }
 
 }  // namespace
@@ -74,13 +79,26 @@ Result<std::unique_ptr<Authority>> Authority::open(std::shared_ptr<const conf::C
     if (!passdb) return passdb.failure();
     const auto sid = machine_sid(global);
     if (!sid) return sid.failure();
-    UsernameMap map;
-    if (!global.username_map.empty()) {
-        auto loaded = UsernameMap::load(global.username_map);
-        if (!loaded) return loaded.failure();
-        map = std::move(*loaded);
-    }
-    return std::make_unique<Authority>(std::move(configuration), std::move(*passdb), *sid, std::move(map));
+    auto map = load_map(global);
+    if (!map) return map.failure();
+    return std::make_unique<Authority>(std::move(configuration), std::move(*passdb), *sid, std::move(*map));
+}
+
+Result<void> Authority::reload(std::shared_ptr<const conf::Configuration> configuration) {
+    const conf::GlobalConf& global = configuration->global();
+    auto passdb = open_passdb(global);
+    // Busy: it is the file that is open here.
+    if (!passdb && passdb.error().code != Code::busy) return passdb.failure();
+    const auto sid = machine_sid(global);
+    if (!sid) return sid.failure();
+    auto map = load_map(global);
+    if (!map) return map.failure();
+    if (passdb) passdb_ = std::move(*passdb);
+    map_ = std::move(*map);
+    domain_sid_ = *sid;
+    tokens_ = TokenBuilder(domain_sid_, global.netbios_name);
+    configuration_ = std::move(configuration);
+    return {};
 }
 
 Result<LogonGrant, NtStatus> Authority::log_on(const auth::LogonProof& proof) {

@@ -22,11 +22,13 @@ struct LogonGrant {
 
 class Authority {
  public:
-    // Opens passdb, secrets and `username map` as the configuration says; called again with a new configuration after a reload.
-    // An Error when the account database cannot be read.
+    // Opens passdb, secrets and `username map` as the configuration says. An Error when one of them cannot be read.
     static Result<std::unique_ptr<Authority>> open(std::shared_ptr<const conf::Configuration> configuration);
     // With a database of the caller's, for tests.
     Authority(std::shared_ptr<const conf::Configuration> configuration, std::unique_ptr<Passdb> passdb, Sid domain_sid, UsernameMap map);
+
+    // Goes over to another configuration; on an Error everything stays as it was. A database that both name stays open.
+    Result<void> reload(std::shared_ptr<const conf::Configuration> configuration);
 
     // The errors are what the client is told. LOGON_FAILURE: unknown user, wrong password, no UNIX user, or one whom an unprivileged server
     // may not serve; which of them is only logged. After the right password: ACCOUNT_DISABLED, ACCOUNT_LOCKED_OUT, ACCOUNT_EXPIRED,

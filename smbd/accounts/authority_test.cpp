@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "libcli/auth/acceptor.h"
 #include "libcli/auth/initiator.h"
 #include "tdb/memory/memory_database.h"
@@ -84,6 +86,42 @@ TEST_F(AuthorityTest, UsernameMapIsForTheAccountNotForTheProof) {
     auto a = authority("", self + " = \"The Boss\"\n");
     EXPECT_EQ(a->log_on(proof("the boss", "secret"))->token.user_name, self);
     EXPECT_EQ(a->log_on(proof("the boss", "wrong")).error(), NtStatus::LOGON_FAILURE);
+}
+
+// With real files, since a process may open one only once.
+TEST_F(AuthorityTest, ReloadKeepsTheOpenDatabaseOrTakesAnother) {
+    const std::string top = ::testing::TempDir() + "authority_test." + std::to_string(::getpid());
+    std::filesystem::create_directories(top + "/a");
+    const auto configuration = [&](const std::string& more) {
+        return *conf::load_text("[global]\nnetbios name = ATOLL\nguest account = " + self + "\nprivate dir = " + top + "/a\n" + more);
+    };
+    auto opened = Authority::open(configuration(""));
+    ASSERT_TRUE(opened.ok());
+    Authority& a = **opened;
+    const Sid sid = a.domain_sid();
+    EXPECT_EQ(a.log_on(proof("nobody-at-all", "x")).error(), NtStatus::LOGON_FAILURE);
+
+    ASSERT_TRUE(a.reload(configuration("map to guest = bad user\n")).ok());
+    EXPECT_TRUE(a.log_on(proof("nobody-at-all", "x"))->token.is_guest);
+    EXPECT_EQ(a.domain_sid(), sid);
+
+    EXPECT_FALSE(a.reload(configuration("username map = /nonexistent/map\n")).ok());
+    EXPECT_TRUE(a.log_on(proof("nobody-at-all", "x"))->token.is_guest) << "the former configuration stays";
+
+    const auto other = configuration("passdb backend = tdbsam:" + top + "/other.tdb\n");
+    {
+        auto passdb = open_passdb(other->global());
+        ASSERT_TRUE(passdb.ok());
+        Account account = new_account(self, "", "ATOLL");
+        set_password(account, *auth::nt_hash("secret"), 1);
+        ASSERT_TRUE((*passdb)->add(account).ok());
+    }
+    EXPECT_TRUE(a.log_on(proof(self, "secret"))->token.is_guest) << "not known here";
+    ASSERT_TRUE(a.reload(other).ok());
+    const auto known = a.log_on(proof(self, "secret"));
+    ASSERT_TRUE(known.ok());
+    EXPECT_FALSE(known->token.is_guest);
+    std::filesystem::remove_all(top);
 }
 
 TEST(CheckAccount, EachReason) {

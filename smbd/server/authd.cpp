@@ -110,9 +110,7 @@ class Authd {
     void reload() {
         auto loaded = conf::load(load_options_);
         if (!loaded) return log_error("{}: the former configuration stays", loaded.error().message());
-        auto authority = accounts::Authority::open(*loaded);
-        if (!authority) return log_error("{}: the former configuration stays", authority.error().message());
-        authority_ = std::move(authority).value();
+        if (auto done = authority_->reload(*loaded); !done) log_error("{}: the former configuration stays", done.error().message());
     }
 
     void accept() {
