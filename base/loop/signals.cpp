@@ -27,9 +27,6 @@ std::optional<int> SignalFd::read() {
 }
 
 void unblock_signals() {
-    for (int signal = 1; signal < NSIG; ++signal) {
-        if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
-    }
     sigset_t set;
     sigemptyset(&set);
     pthread_sigmask(SIG_SETMASK, &set, nullptr);

@@ -1,5 +1,5 @@
 // Signals as events. The signals are blocked in the thread that opens a SignalFd (and so in the threads that it starts) and read from a
-// signalfd. A child made by fork inherits the block: it opens its own SignalFd, or calls unblock_signals before exec.
+// signalfd. A child made by fork inherits the block: it opens its own SignalFd, or calls unblock_signals.
 #pragma once
 
 #include <sys/types.h>
@@ -29,7 +29,7 @@ class SignalFd {
     UniqueFd fd_;
 };
 
-// Gives the thread an empty signal mask and each signal its default action, as a program started afresh expects.
+// Gives the thread an empty signal mask, as a child of a process that watches signals needs it.
 void unblock_signals();
 
 // For a process with a Loop.

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "smbd/server/warm_image.h"
 #include "tdb/messaging/message_types.h"
 
 namespace Atoll::server {
@@ -31,6 +32,7 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     auto signals = loop::SignalFd::open({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
     if (!signals) return signals.failure();
     ::signal(SIGPIPE, SIG_IGN);
+    warm_image();
     auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, messaging::ProcessClass::listener);
     if (!mailbox) return mailbox.failure();
     int life[2];

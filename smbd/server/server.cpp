@@ -50,7 +50,10 @@ Result<void> open_log(const Options& options, const conf::GlobalConf& conf) {
 
 conf::LoadOptions load_options(const Options& options) {
     conf::LoadOptions load;
-    load.file = options.config_file;
+    // A daemon works in "/".
+    std::error_code error;
+    load.file = std::filesystem::absolute(options.config_file, error);
+    if (error) load.file = options.config_file;
     load.overrides = options.overrides;
     if (options.debug_level) load.overrides.emplace_back("log level", std::to_string(*options.debug_level));
     return load;
@@ -79,8 +82,9 @@ Result<ListenerStart> prepare(const Options& options) {
     return start;
 }
 
-// What is left of the terminal: nothing on standard input, and no messages where nobody reads them.
+// What a daemon keeps of where it was started: nothing on standard input, no messages where nobody reads them, no working directory.
 void leave_terminal(bool keep_stderr) {
+    (void)!chdir("/");
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return;
     (void)dup2(null, STDIN_FILENO);
