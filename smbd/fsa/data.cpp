@@ -6,12 +6,6 @@
 
 namespace Atoll::fsa {
 
-namespace {
-
-constexpr uint64_t at_end_of_file = UINT64_MAX;  // MS-FSA 2.1.5.4, ByteOffset -1
-
-}  // namespace
-
 Result<ReadNow, NtStatus> OpenFile::read_now(MutableBytes out, uint64_t offset) {
     if (directory) return NtStatus::INVALID_DEVICE_REQUEST;
     if ((granted & (access::read_data | access::execute)) == 0) return NtStatus::ACCESS_DENIED;
@@ -49,16 +43,11 @@ Result<void, NtStatus> OpenFile::check_write(uint64_t offset, size_t length) {
     if (directory) return NtStatus::INVALID_DEVICE_REQUEST;
     // MS-SMB2 3.3.5.13 with its note 364: either right will do, wherever the range is.
     if ((granted & (access::write_data | access::append_data)) == 0) return NtStatus::ACCESS_DENIED;
-    if (offset != at_end_of_file && (offset > INT64_MAX || length > INT64_MAX - offset)) return NtStatus::INVALID_PARAMETER;
+    if (offset > INT64_MAX || length > INT64_MAX - offset) return NtStatus::INVALID_PARAMETER;
     return {};
 }
 
 Result<size_t, NtStatus> OpenFile::run_write(Bytes data, uint64_t offset, bool write_through) {
-    if (offset == at_end_of_file) {
-        auto now = vfs().stat(file);
-        if (!now) return nt_status_from_errno(now.error());
-        offset = now->size;
-    }
     auto n = vfs().pwrite(file, data, offset);
     if (!n) return nt_status_from_errno(n.error());
     if (*n < data.size() && *n == 0) return NtStatus::DISK_FULL;
@@ -70,7 +59,7 @@ Result<size_t, NtStatus> OpenFile::run_write(Bytes data, uint64_t offset, bool w
 
 Result<size_t, NtStatus> OpenFile::finish_write(Result<size_t, NtStatus> result, uint64_t offset) {
     if (!result) return result;
-    if (offset != at_end_of_file) position = offset + *result;
+    position = offset + *result;
     if (auto r = note_modification(); !r) return r.failure();
     return result;
 }

@@ -53,9 +53,9 @@ Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
         if (component.empty()) continue;  // redundant backslashes
         auto name = split_stream(component, wire.empty(), out);
         if (!name) return name.failure();
-        // Dot names must not be sent (MS-FSCC 2.1.5.1); they are never resolved here.
-        if (*name == "." || *name == ".." || has_forbidden(*name) || name->size() > limits::max_component_bytes)
-            return NtStatus::OBJECT_NAME_INVALID;
+        // Dot names must not be sent (MS-FSCC 2.1.5.1, which names no status; Debian's smbd has this one). They are never resolved here.
+        if (*name == "..") return NtStatus::OBJECT_PATH_SYNTAX_BAD;
+        if (*name == "." || has_forbidden(*name) || name->size() > limits::max_component_bytes) return NtStatus::OBJECT_NAME_INVALID;
         if (!out.path.empty()) out.path += '/';
         out.path += *name;
     }

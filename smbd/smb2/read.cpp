@@ -65,7 +65,7 @@ NtStatus handle_read(Request& request) {
     const MutableBytes room = make_room(request, read->length);
     const auto now = file.read_now(room, read->offset);
     if (!now.ok()) return now.error();
-    if (now->done) return read->length == 0 ? NtStatus::SUCCESS : finish(request, room.size(), now->bytes, read->minimum_count);
+    if (now->done) return read->length == 0 && read->minimum_count == 0 ? NtStatus::SUCCESS : finish(request, room.size(), now->bytes, read->minimum_count);
     request.work.buffer = room;
     request.work.offset = read->offset;
     request.work.minimum = read->minimum_count;
