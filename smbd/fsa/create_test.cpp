@@ -231,6 +231,7 @@ TEST_F(FsaTest, VetoedAndHiddenFiles) {  // smb.conf(5)
 
 TEST_F(FsaTest, GenericAndMaximumAccess) {  // MS-SMB2 2.2.13.1
     write("a");
+    ::chmod(at("a").c_str(), 0744);  // without x, an owner may not execute (smb.conf(5), "acl allow execute always")
     EXPECT_EQ(open(params("a", access::generic_read)).granted_access(), 0x120089u);
     EXPECT_EQ(open(params("a", access::generic_write)).granted_access(), 0x120116u);
     EXPECT_EQ(open(params("a", access::generic_all)).granted_access(), access::all);

@@ -33,6 +33,7 @@ TEST_F(FsaTest, ReadsAndWrites) {  // 2.1.5.3, 2.1.5.4
 
 TEST_F(FsaTest, DataNeedsItsAccess) {  // MS-SMB2 3.3.5.11 to 3.3.5.13
     write("a");
+    ::chmod(at("a").c_str(), 0744);
     mkdir("d");
     std::array<uint8_t, 4> bytes;
     Open& attributes_only = open(params("a", access::read_attributes));
