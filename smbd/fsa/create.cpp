@@ -221,8 +221,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_existing() {
 Result<void, NtStatus> CreateOperation::check_overwrite() const {
     if (!overwrites()) return {};
     const uint32_t existing = open_->attributes.attributes;
-    // A name's leading dot hides it (`hide dot files`); that is no attribute of the file that the client could repeat.
-    const bool hidden_by_name = share_.conf().hide_dot_files && vfs::leaf_of(open_->name).starts_with('.');
+    // What hides a file by its name (`hide dot files`, `hide files`) is no attribute of the file that the client could repeat.
+    const std::string_view leaf = vfs::leaf_of(open_->name);
+    const bool hidden_by_name = (share_.conf().hide_dot_files && leaf.starts_with('.')) || share_.hides(leaf);
     if ((existing & attribute::hidden) != 0 && (params_.attributes & attribute::hidden) == 0 && !hidden_by_name)
         return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::system) != 0 && (params_.attributes & attribute::system) == 0) return NtStatus::ACCESS_DENIED;

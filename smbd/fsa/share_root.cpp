@@ -44,7 +44,7 @@ Result<void, NtStatus> ShareRoot::check_veto(std::string_view path) const {
 }
 
 void ShareRoot::hide(vfs::DosAttributes& attributes, std::string_view leaf) const {
-    if (!hide_.empty() && hide_.matches(leaf)) attributes.attributes = (attributes.attributes & ~attribute::normal) | attribute::hidden;
+    if (hides(leaf)) attributes.attributes = (attributes.attributes & ~attribute::normal) | attribute::hidden;
 }
 
 vfs::DosAttributes ShareRoot::attributes(const vfs::File& file, const vfs::Stat& stat, std::string_view leaf) {

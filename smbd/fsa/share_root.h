@@ -33,6 +33,7 @@ class ShareRoot final : public Share {
     vfs::DosAttributes attributes_at(const vfs::File& parent, const char* leaf, const vfs::Stat& stat);
 
     size_t open_count = 0;
+    [[nodiscard]] bool hides(std::string_view leaf) const { return !hide_.empty() && hide_.matches(leaf); }  // by `hide files`
 
  private:
     void hide(vfs::DosAttributes& attributes, std::string_view leaf) const;

@@ -77,7 +77,7 @@ Result<PreauthSession::Exchange*, NtStatus> PreauthSession::find_exchange(uint64
     }
     if (session_id != 0) return NtStatus::USER_SESSION_DELETED;
     if (exchanges_.size() >= limits::max_preauth_logons) return NtStatus::INSUFFICIENT_RESOURCES;
-    exchanges_.push_back(std::make_unique<Exchange>(xsrv::with_local_slot(random_u64()), smb2::server_names(*policy_.configuration),
+    exchanges_.push_back(std::make_unique<Exchange>(xsrv::local_session_id(random_u64()), smb2::server_names(*policy_.configuration),
                                                     channel_.preauth_hash));
     return exchanges_.back().get();
 }

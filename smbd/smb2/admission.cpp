@@ -8,11 +8,23 @@
 namespace Atoll::smb2 {
 namespace {
 
+bool needs_session(const Request& request) {
+    switch (request.header.command) {
+        case smb::Command::negotiate:
+        case smb::Command::session_setup: return false;
+        case smb::Command::echo:  // MS-SMB2 3.3.5.17
+            return request.header.is_signed() || (!request.chain->sealed() && request.header.session_id != 0);
+        default: return true;
+    }
+}
+
 // MS-SMB2 3.3.5.2.7.2: a related request goes on with the session and the tree of the one before it.
 NtStatus take_over_related(Request& request) {
     Chain& chain = *request.chain;
     if (!chain.is_related()) return NtStatus::SUCCESS;
     if (!chain.related_possible()) return NtStatus::INVALID_PARAMETER;
+    if (needs_session(request) && !chain.related.has_session) return NtStatus::INVALID_PARAMETER;
+    if (needs_tcon(request.header.command) && !chain.related.has_tcon) return NtStatus::INVALID_PARAMETER;
     request.header.session_id = chain.related.session_id;
     request.header.tree_id = chain.related.tree_id;
     return NtStatus::SUCCESS;
@@ -48,16 +60,6 @@ NtStatus verify_tcon(Request& request) {
     return NtStatus::SUCCESS;
 }
 
-bool needs_session(const Request& request) {
-    switch (request.header.command) {
-        case smb::Command::negotiate:
-        case smb::Command::session_setup: return false;
-        case smb::Command::echo:  // MS-SMB2 3.3.5.17
-            return request.header.is_signed() || (!request.chain->sealed() && request.header.session_id != 0);
-        default: return true;
-    }
-}
-
 NtStatus refuse(Request& request, NtStatus status) {
     request.session = nullptr;  // what is refused here is not answered in the session's name
     request.tcon = nullptr;
@@ -67,6 +69,7 @@ NtStatus refuse(Request& request, NtStatus status) {
 }  // namespace
 
 NtStatus admit_request(Request& request) {
+    if (!is_command(request.header.command)) return NtStatus::INVALID_PARAMETER;
     if (const NtStatus status = take_over_related(request); status != NtStatus::SUCCESS) return status;
     request.session = request.connection().find_session(request.header.session_id);
     if (!needs_session(request)) {

@@ -61,7 +61,8 @@ bool Chain::accept(MutableBytes frame, const transport::ChunkRef& memory, bool s
     smb::CompoundReader reader(frame);
     while (const auto part = reader.next()) {
         const smb::Header& header = part->header;
-        if (parts_.size() == limits::max_compound || header.is_response() || static_cast<uint16_t>(header.command) >= smb::command_count) return false;
+        if (parts_.size() == limits::max_compound || header.is_response() ) return false;
+        if (static_cast<uint16_t>(header.command) >= smb::command_count && parts_.empty()) return false;  // 3.3.5.2.6
         const bool large = part->message.size() > max_small_request;
         if (large && (!connection_.multi_credit() || !may_be_large(header.command))) return false;
         if (sealed && !sealed_part_allowed(header, parts_.empty(), sealing_session)) return false;
@@ -90,6 +91,7 @@ void Chain::start_request() {
     request_.status = NtStatus::SUCCESS;
     request_.async_id = 0;
     request_.keep_body = false;
+    request_.names_file = false;
     request_.end_session_after = false;
     request_.abandon = nullptr;
     request_.context = nullptr;
@@ -141,22 +143,25 @@ void Chain::finish_request(NtStatus status) {
     write_response_header(status, credits);
     if (must_sign(status)) response.signer = request_.session;
 
-    const bool failed = is_error(status) && status != NtStatus::MORE_PROCESSING_REQUIRED;
-    related.session_id = request_.header.session_id;
-    related.tree_id = request_.header.tree_id;
-    related.status = failed ? status : NtStatus::SUCCESS;
-    if (request_.open) {
-        related.open = request_.open;
-        related.has_file = true;
-    } else if (request_.header.command == smb::Command::create) {
-        related.open = nullptr;
-        related.has_file = true;
-    }
+    leave_to_related(status);
     after_response(request_, reply_->out().bytes().subspan(response.start), status);
     request_.session = nullptr;
     request_.tcon = nullptr;
     request_.open = nullptr;
     index_++;
+}
+
+// MS-SMB2 3.3.5.2.7.2
+void Chain::leave_to_related(NtStatus status) {
+    related.session_id = request_.header.session_id;
+    related.tree_id = request_.header.tree_id;
+    related.has_session = request_.session || request_.header.command == smb::Command::session_setup;
+    related.has_tcon = request_.tcon || request_.header.command == smb::Command::tree_connect;
+    const bool creates = request_.header.command == smb::Command::create;
+    if (!creates && !request_.names_file) return;
+    related.has_file = true;
+    related.open = request_.open;
+    related.create_status = creates && is_error(status) ? status : NtStatus::SUCCESS;
 }
 
 void Chain::write_response_header(NtStatus status, uint16_t credits) {

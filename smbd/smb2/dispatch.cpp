@@ -31,6 +31,8 @@ constexpr Entry table[smb::command_count] = {
 
 }  // namespace
 
+bool is_command(smb::Command command) { return static_cast<uint16_t>(command) < smb::command_count; }
+
 bool needs_tcon(smb::Command command) { return table[static_cast<uint16_t>(command)].needs_tcon; }
 
 NtStatus dispatch(Request& request) { return table[static_cast<uint16_t>(request.header.command)].handle(request); }
@@ -42,9 +44,10 @@ void after_response(Request& request, Bytes response, NtStatus status) {
 
 NtStatus Request::look_up_open(smb::FileId id) {
     const Chain::Related& before = chain->related;
+    names_file = true;
     if (chain->is_related() && id.is_related()) {
         if (!before.has_file) return NtStatus::INVALID_HANDLE;
-        if (before.status != NtStatus::SUCCESS) return before.status;
+        if (before.create_status != NtStatus::SUCCESS) return before.create_status;
         open = before.open;
     } else {
         open = connection().client().opens().find(id.persistent_id, id.volatile_id);

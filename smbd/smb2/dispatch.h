@@ -5,6 +5,8 @@
 
 namespace Atoll::smb2 {
 
+// Whether there is such a command; the others here are for those that are.
+bool is_command(smb::Command command);
 // Whether the command works on a tree connect (MS-SMB2 3.3.5.2.11).
 bool needs_tcon(smb::Command command);
 // Calls the command's handler.

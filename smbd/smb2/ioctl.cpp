@@ -1,5 +1,6 @@
 // IOCTL (MS-SMB2 3.3.5.15).
 #include "libcli/smb/ioctl.h"
+#include "smbd/smb2/acting.h"
 #include "smbd/smb2/admission.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
@@ -35,6 +36,25 @@ NtStatus validate_negotiate_info(Request& request, const smb::IoctlRequest& ioct
     return NtStatus::SUCCESS;
 }
 
+// FSCTL_CREATE_OR_GET_OBJECT_ID (MS-FSCC 2.3.1, 2.1.3.1): every file has one without its being stored: its 128-bit id. It was born
+// where it is.
+NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl) {
+    constexpr size_t size = 64;
+    if (ioctl.max_output_response < size) return NtStatus::INVALID_PARAMETER;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    const auto info = request.open->file->info();
+    if (!info.ok()) return info.error();
+    const auto volume = request.tcon->share->volume();
+    if (!volume.ok()) return volume.error();
+    smb::IoctlResponse::begin(request.out(), ioctl.ctl_code, {request.open->persistent_id, request.open->volatile_id});
+    request.out().bytes(info->id.id_128);
+    request.out().bytes(volume->object_id.bytes);
+    request.out().bytes(info->id.id_128);
+    request.out().zeros(16);  // DomainId
+    smb::IoctlResponse::finish(request.out());
+    return NtStatus::SUCCESS;
+}
+
 // Control codes that name no open (MS-SMB2 2.2.31: FileId is all ones).
 bool names_no_file(smb::ControlCode code) {
     switch (code) {
@@ -66,6 +86,7 @@ NtStatus handle_ioctl(Request& request) {
         case smb::ControlCode::validate_negotiate_info: return validate_negotiate_info(request, *ioctl);
         case smb::ControlCode::dfs_get_referrals:
         case smb::ControlCode::dfs_get_referrals_ex: return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
+        case smb::ControlCode::create_or_get_object_id: return get_object_id(request, *ioctl);
         case smb::ControlCode::query_network_interface_info: return NtStatus::NOT_SUPPORTED;
         case smb::ControlCode::pipe_wait: return NtStatus::OBJECT_NAME_NOT_FOUND;
         default: return NtStatus::INVALID_DEVICE_REQUEST;

@@ -55,6 +55,7 @@ struct Request {
     NtStatus status = NtStatus::SUCCESS;
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote
+    bool names_file = false;         // it holds a FileId
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     void (*abandon)(Request&) = nullptr;
     void* context = nullptr;         // of whoever keeps a pending request
@@ -108,9 +109,11 @@ class Chain {
     struct Related {
         uint64_t session_id = 0;
         uint32_t tree_id = 0;
-        bool has_file = false;
-        xsrv::Ref<xsrv::Open> open;
-        NtStatus status = NtStatus::SUCCESS;
+        bool has_session = false;
+        bool has_tcon = false;
+        bool has_file = false;            // the request before named a file or was to create one
+        xsrv::Ref<xsrv::Open> open;       // that file
+        NtStatus create_status = NtStatus::SUCCESS;  // why a CREATE gave none
     } related;
 
  private:
@@ -137,6 +140,7 @@ class Chain {
     void begin(MutableBytes frame, const transport::ChunkRef& memory);
     void start_request();
     void finish_request(NtStatus status);
+    void leave_to_related(NtStatus status);
     void write_response_header(NtStatus status, uint16_t credits);
     void finish_chain();
     void protect();

@@ -105,7 +105,7 @@ Result<Logon*, NtStatus> find_logon(Request& request) {
     }
     if (id != 0 && !request.session) return NtStatus::USER_SESSION_DELETED;
     if (connection.logons.size() + connection.sessions.size() >= limits::max_sessions) return NtStatus::INSUFFICIENT_RESOURCES;
-    const uint64_t session_id = id != 0 ? id : xsrv::with_local_slot(random_u64());
+    const uint64_t session_id = id != 0 ? id : xsrv::local_session_id(random_u64());
     auto logon = std::make_unique<Logon>(session_id, server_names(connection.client().configuration()));
     logon->preauth_hash = connection.channel().preauth_hash;
     logon->reauthenticates = request.session;
