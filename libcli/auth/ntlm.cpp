@@ -36,9 +36,12 @@ const Algorithms& algorithms() {
     return fetched;
 }
 
+thread_local uint64_t calls = 0;
+
 // DES of one block with a 7-byte key (MS-NLMP 6, DES and DESL). OpenSSL has triple DES in its default provider but not DES; with the same
 // key three times they are the same function.
 void des_block(const uint8_t* key7, const Challenge& in, uint8_t* out) {
+    calls++;
     uint64_t bits = 0;
     for (size_t i = 0; i < 7; i++) bits = bits << 8 | key7[i];
     uint8_t key[24];
@@ -61,7 +64,10 @@ Bytes magic(const char (&text)[N]) {
 
 }  // namespace
 
+uint64_t digest_calls() { return calls; }
+
 Digest md5(std::initializer_list<Bytes> parts) {
+    calls++;
     thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
     Digest digest;
     unsigned written = 0;
@@ -72,6 +78,7 @@ Digest md5(std::initializer_list<Bytes> parts) {
 }
 
 Digest hmac_md5(Bytes key, std::initializer_list<Bytes> parts) {
+    calls++;
     thread_local const std::unique_ptr<EVP_MAC_CTX, Free> context(EVP_MAC_CTX_new(algorithms().hmac));
     char name[] = "MD5";
     const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};

@@ -49,6 +49,21 @@ TEST_F(AuthorityTest, RightAndWrongPassword) {
     EXPECT_EQ(authority("ntlm auth = disabled\n")->log_on(proof(self, "secret")).error(), NtStatus::NTLM_BLOCKED);
 }
 
+TEST_F(AuthorityTest, KnownAndUnknownUsersCostTheSameDigests) {
+    add(self, "secret");
+    for (const char* setting : {"", "map to guest = bad user\n", "map to guest = bad password\n"}) {
+        auto a = authority(setting);
+        const auto cost = [&](const auth::LogonProof& claim) {
+            const uint64_t before = auth::digest_calls();
+            (void)a->log_on(claim).ok();
+            return auth::digest_calls() - before;
+        };
+        const uint64_t wrong = cost(proof(self, "wrong"));
+        EXPECT_GT(wrong, 0u);
+        EXPECT_EQ(cost(proof("nobody-at-all", "wrong")), wrong) << setting;
+    }
+}
+
 TEST_F(AuthorityTest, AccountWithoutUnixUserIsRefused) {
     add("no-such-unix-user", "secret");
     EXPECT_EQ(authority("")->log_on(proof("no-such-unix-user", "secret")).error(), NtStatus::LOGON_FAILURE);
