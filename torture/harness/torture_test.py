@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Runs the suites of our own smbtorture, the hostile client among them.
+
+    torture_test.py                     against ours: every test must pass
+    torture_test.py atoll.hostile       these suites or tests
+    torture_test.py --record            against Debian's smbd: writes what it does to expected/debian-4.17/atoll.txt. Where it differs from ours the
+                                        specification decides; each test names its section
+"""
+
+import argparse
+import subprocess
+import sys
+
+import report
+import smbtorture
+from accounts import USER1, USER2
+from report import require
+from server import TOP, Server
+from suites import DEBIAN
+
+RECORDING = DEBIAN / "atoll.txt"
+PARALLEL = 4
+# Measures the memory of all the server's processes, and so runs alone; a sanitizer's memory grows by itself.
+MEASURES_MEMORY = "atoll.hostile.memory_growth"
+SECONDS = 240
+
+
+def program(preset):
+    path = TOP / "build" / preset / "bin" / "smbtorture"
+    require(path.exists(), f"{path} is not there: build preset {preset} first")
+    return str(path)
+
+
+def names(path, selected):
+    listing = subprocess.run([path, "--list"], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    chosen = [name for name in listing if not selected or any(name == s or name.startswith(s + ".") for s in selected)]
+    require(chosen, f"no test is called {selected}")
+    return chosen
+
+
+def run(path, server, test, with_memory):
+    command = [path, "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:localdir={server.path('share')}"]
+    if with_memory:
+        command.append(f"--option=torture:server_session={server.process.pid}")
+    try:
+        done = subprocess.run(command + [test], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return smbtorture.Result(test, "hang", f"no result within {SECONDS} s")
+    results = smbtorture.parse(done.stdout)
+    if len(results) != 1:
+        return smbtorture.Result(test, "fail", f"no result, exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+    return smbtorture.Result(test, results[0][1], results[0][2])
+
+
+def run_all(path, server, tests, measure):
+    """Results in the order of the tests; those that measure come after the others."""
+    together = [test for test in tests if test != MEASURES_MEMORY]
+    results = {result.test: result for result in smbtorture.run_many(together, lambda test, worker: run(path, server, test, False), PARALLEL)}
+    if MEASURES_MEMORY in tests and measure:
+        results[MEASURES_MEMORY] = run(path, server, MEASURES_MEMORY, True)
+    return [results[test] for test in tests if test in results]
+
+
+def record(results):
+    head = ["# What Debian's smbd does on the suites of our smbtorture, one run: written by torture/harness/torture_test.py --record.",
+            "# Where it does not pass, the specification says otherwise, or leaves the choice: each test names its section (smbtorture --json)."]
+    RECORDING.write_text("\n".join(head + [str(result) for result in results]) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tests", nargs="*")
+    parser.add_argument("--preset", default="release", help="which build of the server")
+    parser.add_argument("--client", default="release", help="which build of smbtorture")
+    parser.add_argument("--record", action="store_true")
+    arguments = parser.parse_args()
+    tally = report.Tally("torture")
+    kind = "debian" if arguments.record else "atoll"
+    with tally.guard("the server"):
+        path = program(arguments.client)
+        tests = names(path, arguments.tests)
+        with Server(kind, shares={"share": {}}, users=[USER1, USER2], preset=arguments.preset) as server:
+            results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in ("asan", "tsan"))
+        if arguments.record:
+            record(results)
+        for result in results:
+            if result.outcome in ("pass", "skip") or arguments.record:
+                tally.passed(str(result), quiet=result.outcome == "pass")
+            else:
+                tally.failed(str(result))
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
