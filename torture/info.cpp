@@ -256,7 +256,7 @@ constexpr TestCase tests[] = {
     {"basic", "MS-FSA 2.1.5.15.2", basic},
     {"creation_time", "MS-FSA 2.1.5.15.2", creation_time},
     {"bad_attributes", "MS-FSA 2.1.5.15.2", bad_attributes},
-    {"end_of_file", "MS-FSA 2.1.5.15.4", end_of_file},
+    {"end_of_file", "MS-FSA 2.1.5.15.5", end_of_file},
     {"allocation", "MS-FSA 2.1.5.15.1", allocation},
     {"rename", "MS-FSA 2.1.5.15.12", rename},
     {"rename_onto", "MS-FSA 2.1.5.15.12", rename_onto},

@@ -69,6 +69,10 @@ void Session::received(const std::shared_ptr<LogOn>& log_on, Exchange& exchange)
 NtStatus Session::succeeded(LogOn& log_on, const Exchange& exchange, const smb::SessionSetupResponse& response) {
     flags_ = response.session_flags;
     const bool trusted = (flags_ & (smb::session_flags::is_guest | smb::session_flags::is_null)) == 0;
+    // Without an answered challenge there is no shared key: anybody could sign with the empty one.
+    if (trusted && !log_on.answered) return NtStatus::INVALID_NETWORK_RESPONSE;
+    // MS-SMB2 3.2.5.3.1: guests and anonymous users have no key, so whoever wants signing or sealing does not take such a session.
+    if (!trusted && (connection_.options().signing_required || log_on.options.sign || log_on.options.seal)) return NtStatus::ACCESS_DENIED;
     if (auto finished = log_on.initiator.finish(response.security_buffer, trusted); !finished) return finished.error();
     // MS-SMB2 3.2.5.3.2: reauthentication changes neither keys nor signing.
     if (!trusted || log_on.again) return NtStatus::SUCCESS;
