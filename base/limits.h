@@ -73,6 +73,7 @@ constexpr unsigned handover_timeout_seconds = 10;       // from asking authd, or
 constexpr unsigned max_handover_attempts = 3;           // beyond: the connection ends
 constexpr size_t max_packet = 512 * 1024;               // bytes between two processes of smbd at once
 constexpr unsigned max_client_processes = 65536;        // with `max smbd processes` 0; a connection beyond ends
+constexpr size_t spare_descriptors = 256;               // that a process needs besides its clients' files and connections
 constexpr unsigned max_pool_threads = 16;               // of one client process
 constexpr unsigned restarts_in_a_row = 5;               // of a helper that ends at once; then it is restarted only once a second
 

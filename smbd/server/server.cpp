@@ -1,14 +1,17 @@
 #include "smbd/server/server.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "smbd/server/listener.h"
@@ -63,6 +66,17 @@ void report_warnings(const conf::Configuration& configuration) {
     for (const Error& warning : configuration.warnings()) log_warning("{}", warning.message());
 }
 
+// As many descriptors as `max open files` and connections may need, if the system lets us.
+void raise_descriptor_limit(const conf::GlobalConf& conf) {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const rlim_t wanted = std::max<rlim_t>(conf.max_open_files, limits::max_preauth_connections) + limits::spare_descriptors;
+    if (limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) log_notice("no more than {} files can be open in one process, not {}", limit.rlim_cur, wanted);
+}
+
 Result<ListenerStart> prepare(const Options& options) {
     ListenerStart start;
     start.load_options = load_options(options);
@@ -79,6 +93,7 @@ Result<ListenerStart> prepare(const Options& options) {
     if (!guid) return guid.failure();
     start.server_guid = *guid;
     report_warnings(*start.configuration);
+    raise_descriptor_limit(conf);
     return start;
 }
 
