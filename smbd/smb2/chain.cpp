@@ -161,7 +161,8 @@ void Chain::leave_to_related(NtStatus status) {
     if (!creates && !request_.names_file) return;
     related.has_file = true;
     related.open = request_.open;
-    related.create_status = creates && is_error(status) ? status : NtStatus::SUCCESS;
+    // A failure goes on along the chain as long as there is no file for the next to work on.
+    related.create_status = is_error(status) && (creates || !request_.open) ? status : NtStatus::SUCCESS;
 }
 
 void Chain::write_response_header(NtStatus status, uint16_t credits) {

@@ -62,7 +62,8 @@ NtStatus list_entries(Request& request, const smb::QueryDirectoryRequest& query)
         if (!append_utf16le(name, (*item)->name)) continue;  // a name that is not UTF-8 cannot be told to a client
         if (!list.add(wire_entry(**item, name))) {
             file.put_back_entry();
-            return list.count() > 0 ? NtStatus::SUCCESS : NtStatus::INFO_LENGTH_MISMATCH;
+            // MS-FSA 2.1.5.6.3: the first entry's fixed part would fit, its name does not.
+            return list.count() > 0 ? NtStatus::SUCCESS : NtStatus::BUFFER_OVERFLOW;
         }
         if (single) return NtStatus::SUCCESS;
     }
