@@ -87,13 +87,15 @@ void unrelated(Test& t) {
     CHECK_STATUS(t, c->connection->wait(b), NtStatus::SUCCESS);
 }
 
-// MS-SMB2 3.3.5.2.7.2: the first request of a frame relates to nothing.
+// MS-SMB2 3.3.5.2.7.2: the first request of a frame relates to nothing, and so has no session whose key could sign the answer.
 void first_is_related(Test& t) {
     REQUIRE(t, c, t.client());
     Compound compound(*c->connection);
     auto close = c->tree->add(compound, Command::close, smb::CloseRequest{0, smb::FileId::related()}, related());
     compound.send();
-    CHECK_STATUS(t, c->connection->wait(close), NtStatus::INVALID_PARAMETER);
+    const NtStatus status = c->connection->wait(close);
+    const bool refused = close->header().status == NtStatus::INVALID_PARAMETER || status == NtStatus::CONNECTION_DISCONNECTED;
+    CHECK(t, is_error(status) && refused, "{}", to_string(status));
 }
 
 // MS-SMB2 3.3.5.2.7.2: session and tree of a related request are those of the one before, whatever it says.
@@ -156,6 +158,7 @@ void sealed_compound(Test& t) {
 // MS-SMB2 3.3.4.1.3: responses of a compound that stand in one frame begin at multiples of 8.
 void responses_are_aligned(Test& t) {
     REQUIRE(t, c, t.client());
+    if (c->session->should_seal()) return t.skip("looks at frames in clear");
     REQUIRE(t, f, t.file(*c, "f", pattern_bytes(5)));
     bool misaligned = false;
     c->connection->on_frame = [&](Bytes frame) {

@@ -101,6 +101,17 @@ NtStatus send_spoiled(client::Connection& connection, Bytes frame) {
     return connection.alive() ? NtStatus::IO_TIMEOUT : NtStatus::CONNECTION_DISCONNECTED;
 }
 
+// The same, signed as the session wants it: where signing is required nothing else would be looked at.
+NtStatus send_spoiled(Client& c, Bytes frame) {
+    Buffer copy;
+    copy.append(frame);
+    if (c.session->should_sign() && copy.size() >= smb::header_size) {
+        copy[16] |= static_cast<uint8_t>(smb::header_flags::is_signed);
+        c.session->signer()->sign(copy.mutable_bytes());
+    }
+    return send_spoiled(*c.connection, copy);
+}
+
 std::unique_ptr<Client> fresh(Test& t, std::optional<client::File>& file) {
     auto c = t.client();
     if (!c) return nullptr;
@@ -121,7 +132,7 @@ void truncated_requests(Test& t) {
             if (length >= frame.size()) continue;
             // What is cut off must be more than padding for it to be an error.
             const size_t fixed = smb::header_size + (load_le<uint16_t>(frame.data() + smb::header_size) & ~1u);
-            const NtStatus status = send_spoiled(*c->connection, frame.bytes().first(length));
+            const NtStatus status = send_spoiled(*c, frame.bytes().first(length));
             c->connection->set_next_message_id(c->connection->next_message_id() + 1);
             const bool refused = is_error(status) && status != NtStatus::IO_TIMEOUT;
             CHECK(t, refused || length >= fixed, "{} cut to {} bytes: {}", smb::to_string(command), length, to_string(status));
@@ -141,7 +152,7 @@ void wrong_structure_size(Test& t) {
             if (!c) return;
             auto [command, frame] = std::move(every_request(*c, file->id())[i]);
             store_le<uint16_t>(frame.data() + smb::header_size, size);
-            const NtStatus status = send_spoiled(*c->connection, frame);
+            const NtStatus status = send_spoiled(*c, frame);
             c->connection->set_next_message_id(c->connection->next_message_id() + 1);
             // A server that has not the command at all may say so first.
             CHECK(t, one_of(status, {NtStatus::INVALID_PARAMETER, NtStatus::CONNECTION_DISCONNECTED, NtStatus::NOT_SUPPORTED}),
@@ -177,7 +188,7 @@ void bad_offsets(Test& t) {
                 if (command != field.command) continue;
                 std::memcpy(frame.data() + field.offset, &offset, field.offset_size);
                 std::memcpy(frame.data() + field.length, &length, field.length_size);
-                const NtStatus status = send_spoiled(*c->connection, frame);
+                const NtStatus status = send_spoiled(*c, frame);
                 c->connection->set_next_message_id(c->connection->next_message_id() + 1);
                 CHECK(t, is_error(status) && status != NtStatus::IO_TIMEOUT, "{} with offset {:#x} and length {:#x}: {}", smb::to_string(command),
                       offset, length, to_string(status));
@@ -203,7 +214,7 @@ void flipped_bits(Test& t) {
         // The body; MessageId, SessionId and the command would only change which error it is.
         const size_t bit = (random >> 4) % ((frame.size() - smb::header_size) * 8) + smb::header_size * 8;
         frame[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
-        const NtStatus status = send_spoiled(*c->connection, frame);
+        const NtStatus status = send_spoiled(*c, frame);
         c->connection->set_next_message_id(c->connection->next_message_id() + 1);
         // A CHANGE_NOTIFY waits, and so may a lock.
         const bool waits = load_le<uint16_t>(frame.data() + 12) == static_cast<uint16_t>(Command::change_notify) ||
@@ -317,6 +328,10 @@ void oversized(Test& t) {
 void dribbled(Test& t) {
     REQUIRE(t, c, t.client());
     Buffer frame = captured(*c, Command::echo, [](ByteWriter& out) { smb::EmptyMessage{}.encode(out); });
+    if (c->session->should_sign()) {
+        frame[16] |= static_cast<uint8_t>(smb::header_flags::is_signed);
+        c->session->signer()->sign(frame.mutable_bytes());
+    }
     std::optional<NtStatus> answer;
     c->connection->on_frame = [&](Bytes reply) {
         if (auto header = smb::Header::decode(reply); header.ok()) answer = header->status;
@@ -336,7 +351,7 @@ void bad_next_command(Test& t) {
         Buffer frame = captured(*c, Command::echo, [](ByteWriter& out) { smb::EmptyMessage{}.encode(out); });
         frame.append_zeros(100);
         store_le<uint32_t>(frame.data() + 20, next);
-        const NtStatus status = send_spoiled(*c->connection, frame);
+        const NtStatus status = send_spoiled(*c, frame);
         CHECK(t, one_of(status, {NtStatus::INVALID_PARAMETER, NtStatus::CONNECTION_DISCONNECTED}), "NextCommand {:#x}: {}", next, to_string(status));
     }
     t.server_alive();
@@ -353,7 +368,7 @@ void endless_compound(Test& t) {
         store_le<uint64_t>(one.data() + 24, c->connection->next_message_id() + static_cast<uint64_t>(i));
         frame.append(one);
     }
-    const NtStatus status = send_spoiled(*c->connection, frame);
+    const NtStatus status = send_spoiled(*c, frame);
     CHECK(t, status != NtStatus::IO_TIMEOUT, "no answer");
     t.server_alive();
 }
@@ -410,7 +425,7 @@ void unknown_command(Test& t) {
     for (uint16_t command : {uint16_t{19}, uint16_t{20}, uint16_t{255}, uint16_t{0xFFFF}}) {
         REQUIRE(t, c, t.client());
         Buffer frame = captured(*c, static_cast<Command>(command), [](ByteWriter& out) { smb::EmptyMessage{}.encode(out); });
-        const NtStatus status = send_spoiled(*c->connection, frame);
+        const NtStatus status = send_spoiled(*c, frame);
         const bool refused = command == 19 && one_of(status, {NtStatus::INVALID_PARAMETER, NtStatus::NOT_SUPPORTED});
         CHECK(t, refused || status == NtStatus::CONNECTION_DISCONNECTED, "command {}: {}", command, to_string(status));
     }
@@ -422,7 +437,7 @@ void response_as_request(Test& t) {
     REQUIRE(t, c, t.client());
     Buffer frame = captured(*c, Command::echo, [](ByteWriter& out) { smb::EmptyMessage{}.encode(out); });
     store_le<uint32_t>(frame.data() + 16, smb::header_flags::server_to_redir);
-    CHECK_STATUS_ONE_OF(t, send_spoiled(*c->connection, frame), NtStatus::CONNECTION_DISCONNECTED, NtStatus::INVALID_PARAMETER);
+    CHECK_STATUS_ONE_OF(t, send_spoiled(*c, frame), NtStatus::CONNECTION_DISCONNECTED, NtStatus::INVALID_PARAMETER);
     t.server_alive();
 }
 

@@ -209,9 +209,10 @@ void Connection::take_messages(MutableBytes frame, bool sealed) {
 NtStatus Connection::verify(const smb::Header& header, Bytes message, bool sealed) const {
     const Session* session = sealed ? nullptr : find_session(header.session_id);
     if (session == nullptr || session->signer() == nullptr) return NtStatus::SUCCESS;
-    // MS-SMB2 3.2.5.1.3: an interim response is not signed, and neither is what a server that lost the session says.
+    // MS-SMB2 3.2.5.1.3: an interim response is not signed, and a server that lost the session has no key to sign with: all that such an
+    // answer can do is end the session.
     const bool lost = header.status == NtStatus::USER_SESSION_DELETED || header.status == NtStatus::NETWORK_SESSION_EXPIRED;
-    if (header.status == NtStatus::PENDING || (lost && !header.is_signed())) return NtStatus::SUCCESS;
+    if (header.status == NtStatus::PENDING || lost) return NtStatus::SUCCESS;
     if (session->should_seal()) return NtStatus::INVALID_SIGNATURE;
     if (!header.is_signed()) return session->should_sign() ? NtStatus::INVALID_SIGNATURE : NtStatus::SUCCESS;
     return session->signer()->verify(message) ? NtStatus::SUCCESS : NtStatus::INVALID_SIGNATURE;
