@@ -18,7 +18,6 @@ namespace {
 
 constexpr size_t transport_header_size = 4;
 constexpr size_t receive_step = 256 * 1024;
-constexpr size_t credit_target = 512;
 constexpr uint64_t unsolicited_id = ~uint64_t{0};  // of OPLOCK_BREAK notifications (MS-SMB2 2.2.23)
 
 struct AddressList {
