@@ -113,7 +113,7 @@ void ids_out_of_order(Test& t) {
     for (int i = 0; i < 50 && c->connection->credits() < 8; ++i) (void)c->status_of(Command::echo, smb::EmptyMessage{});
     CHECK(t, c->connection->credits() >= 8, "only {} credits", c->connection->credits());
     const uint64_t next = c->connection->next_message_id();
-    for (uint64_t offset : {5, 3, 4, 0, 1, 2}) {
+    for (uint64_t offset : {5u, 3u, 4u, 0u, 1u, 2u}) {
         RequestOptions o;
         o.message_id = next + offset;
         CHECK_STATUS(t, c->status_of(Command::echo, smb::EmptyMessage{}, o), NtStatus::SUCCESS);
