@@ -62,7 +62,7 @@ bool Chain::accept(MutableBytes frame, const transport::ChunkRef& memory, bool s
     while (const auto part = reader.next()) {
         const smb::Header& header = part->header;
         if (parts_.size() == limits::max_compound || header.is_response() ) return false;
-        if (static_cast<uint16_t>(header.command) >= smb::command_count && parts_.empty()) return false;  // 3.3.5.2.6
+        if (!is_command(header.command) && parts_.empty()) return false;  // 3.3.5.2.6
         const bool large = part->message.size() > max_small_request;
         if (large && (!connection_.multi_credit() || !may_be_large(header.command))) return false;
         if (sealed && !sealed_part_allowed(header, parts_.empty(), sealing_session)) return false;

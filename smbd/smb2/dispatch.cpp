@@ -1,13 +1,29 @@
 #include "smbd/smb2/dispatch.h"
 
+#include <iterator>
+
+#include "libcli/smb/file_io.h"
+#include "libcli/smb/query.h"
+
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 
 namespace Atoll::smb2 {
 namespace {
 
-// Commands that the server does not have: LOCK, CHANGE_NOTIFY, OPLOCK_BREAK.
-NtStatus refuse(Request&) { return NtStatus::NOT_SUPPORTED; }
+// Commands that the server does not have; what is not even such a command is told apart (MS-SMB2 3.3.5.2.6).
+template <class T>
+NtStatus refuse(Request& request) {
+    const auto decoded = T::decode(request.message);
+    return decoded.ok() ? NtStatus::NOT_SUPPORTED : decoded.error();
+}
+
+NtStatus refuse_break(Request& request) {
+    return smb::oplock_break_form(request.message) == 0 ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
+}
+
+// CANCEL never comes here: it is not answered.
+NtStatus unreachable(Request&) { return NtStatus::INVALID_PARAMETER; }
 
 // A second NEGOTIATE ends the connection (MS-SMB2 3.3.5.4).
 NtStatus negotiate_again(Request& request) {
@@ -20,18 +36,18 @@ struct Entry {
     bool needs_tcon;
 };
 
-constexpr Entry table[smb::command_count] = {
+// In the order of the commands' numbers, OPLOCK_BREAK the last that a client sends.
+constexpr Entry table[] = {
     {negotiate_again, false},        {handle_session_setup, false}, {handle_logoff, false}, {handle_tree_connect, false},
     {handle_tree_disconnect, true},  {handle_create, true},         {handle_close, true},   {handle_flush, true},
-    {handle_read, true},             {handle_write, true},          {refuse, true},         {handle_ioctl, true},
-    {refuse, false} /* cancel */,    {handle_echo, false},          {handle_query_directory, true},
-    {refuse, true} /* notify */,     {handle_query_info, true},     {handle_set_info, true},
-    {refuse, true} /* oplock */,     {refuse, false},
+    {handle_read, true},             {handle_write, true},          {refuse<smb::LockRequest>, true},
+    {handle_ioctl, true},            {unreachable, false},          {handle_echo, false},   {handle_query_directory, true},
+    {refuse<smb::ChangeNotifyRequest>, true}, {handle_query_info, true}, {handle_set_info, true}, {refuse_break, true},
 };
 
 }  // namespace
 
-bool is_command(smb::Command command) { return static_cast<uint16_t>(command) < smb::command_count; }
+bool is_command(smb::Command command) { return static_cast<uint16_t>(command) < std::size(table); }
 
 bool needs_tcon(smb::Command command) { return table[static_cast<uint16_t>(command)].needs_tcon; }
 
