@@ -163,7 +163,6 @@ NtStatus handle_session_setup(Request& request) {
     if (sealing_is_impossible(connection.client().configuration(), connection.channel())) return NtStatus::ACCESS_DENIED;
     const auto logon = find_logon(request);
     if (!logon.ok()) return logon.error();
-    request.session = nullptr;
     return take_token(request, **logon, setup->security_buffer);
 }
 
