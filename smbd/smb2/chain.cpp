@@ -111,6 +111,8 @@ void Chain::start_request() {
     in_handler_ = false;
     if (status == NtStatus::PENDING) {
         pending_ = true;
+        seen_pending_ = false;
+        connection_.watch_pending();
     } else {
         finish_request(status);
     }
@@ -165,8 +167,7 @@ void Chain::leave_to_related(NtStatus status) {
     related.create_status = is_error(status) && (creates || !request_.open) ? status : NtStatus::SUCCESS;
 }
 
-void Chain::write_response_header(NtStatus status, uint16_t credits) {
-    const Response& response = responses_.back();
+smb::Header Chain::response_header(NtStatus status, uint16_t credits) const {
     smb::Header header;
     header.credit_charge = request_.header.credit_charge;
     header.status = status;
@@ -184,10 +185,15 @@ void Chain::write_response_header(NtStatus status, uint16_t credits) {
         header.process_id = request_.header.process_id;
         header.tree_id = request_.header.tree_id;
     }
+    return header;
+}
+
+void Chain::write_response_header(NtStatus status, uint16_t credits) {
+    const Response& response = responses_.back();
     Buffer& scratch = connection_.scratch();
     scratch.clear();
     ByteWriter writer(scratch);
-    header.encode(writer);
+    response_header(status, credits).encode(writer);
     std::memcpy(reply_->out().data() + response.start, scratch.data(), smb::header_size);
     if (responses_.size() > 1) {
         const size_t previous = responses_[responses_.size() - 2].start;
@@ -196,23 +202,23 @@ void Chain::write_response_header(NtStatus status, uint16_t credits) {
     }
 }
 
-// MS-SMB2 3.3.4.2. A request before the last of its chain waits without one: its answer and those after it go out together.
+// MS-SMB2 3.3.4.2. A frame of its own: the pool may be writing into the reply that waits. A request before the last of its chain goes
+// without one: its answer and those after it go out together.
 void Chain::send_interim() {
     if (!pending_ || request_.async_id != 0 || !is_last()) return;
     request_.async_id = connection_.next_async_id();
-    Buffer& out = reply_->out();
-    out.resize(responses_.back().start + smb::header_size);
-    write_error_body(*out_);
-    const uint16_t credits = connection_.window().grant(std::max<uint16_t>(request_.header.credits, 1));
-    write_response_header(NtStatus::PENDING, credits);
-    protect();
-    queue_reply();
-    responses_.clear();
-    reply_ = connection_.get_reply();
-    reply_->sealed = sealed_;
-    responses_.push_back({reply_->size(), nullptr});
-    out_.emplace(reply_->out());
-    out_->zeros(smb::header_size);
+    Reply* interim = connection_.get_reply();
+    interim->sealed = sealed_;
+    ByteWriter out(interim->out());
+    response_header(NtStatus::PENDING, connection_.window().grant(std::max<uint16_t>(request_.header.credits, 1))).encode(out);
+    write_error_body(out);
+    if (sealed_) seal(*interim);
+    connection_.send(*interim);
+}
+
+void Chain::tick() {
+    if (pending_ && seen_pending_) send_interim();
+    seen_pending_ = pending_;
 }
 
 void Chain::finish_chain() {
@@ -234,15 +240,17 @@ void Chain::finish_chain() {
     protected_on_pool();
 }
 
+void Chain::seal(Reply& reply) const {
+    const MutableBytes all = reply.out().mutable_bytes();
+    const MutableBytes parts[] = {all.subspan(Reply::front), reply.payload_bytes()};
+    const auto header = all.subspan(transport::header_size).first<smb::TransformHeader::size>();
+    sealer_->sealer->seal(header, std::span(parts, reply.payload().empty() ? 1 : 2));
+}
+
 // Signs each response, or seals the frame. On the main thread or on a pool thread, while nobody else touches the reply.
 void Chain::protect() {
+    if (sealed_) return seal(*reply_);
     const MutableBytes all = reply_->out().mutable_bytes();
-    if (sealed_) {
-        const MutableBytes parts[] = {all.subspan(Reply::front), reply_->payload_bytes()};
-        const auto header = all.subspan(transport::header_size).first<smb::TransformHeader::size>();
-        sealer_->sealer->seal(header, std::span(parts, reply_->payload().empty() ? 1 : 2));
-        return;
-    }
     for (size_t i = 0; i < responses_.size(); i++) {
         if (!responses_[i].signer) continue;
         const bool last = i + 1 == responses_.size();

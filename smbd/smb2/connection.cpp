@@ -49,7 +49,8 @@ Connection::Connection(Client& client, ChannelState channel, UniqueFd socket)
     : client_(client),
       channel_(std::move(channel)),
       window_(client.max_credits()),
-      transport_(client.loop(), std::move(socket), max_frame(channel_), channel_.netbios) {
+      transport_(client.loop(), std::move(socket), max_frame(channel_), channel_.netbios),
+      pending_timer_(client.loop(), [this] { tick_pending(); }) {
     window_.adopt(channel_.next_message_id, channel_.credits);
 }
 
@@ -145,6 +146,15 @@ Reply* Connection::get_reply() {
 void Connection::put_reply(Reply* reply) {
     reply->reset();
     free_replies_.push_back(reply);
+}
+
+void Connection::tick_pending() {
+    bool any = false;
+    for (Chain* chain : active_) {
+        chain->tick();
+        any = any || chain->pending();
+    }
+    if (any && !ended_) pending_timer_.set_in(pending_interval);
 }
 
 void Connection::send(Reply& reply) {

@@ -52,6 +52,10 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     Reply* get_reply();
     void put_reply(Reply* reply);
     void send(Reply& reply);        // queued, flushed before the loop waits
+    // A request waits from now on: see Chain::tick.
+    void watch_pending() {
+        if (!pending_timer_.is_set()) pending_timer_.set_in(pending_interval);
+    }
     uint64_t next_async_id() { return ++last_async_id_; }
     // CANCEL names a request by its async id, or by its message id while no interim response has been sent (MS-SMB2 3.3.5.16).
     void cancel(const smb::Header& header);
@@ -66,6 +70,9 @@ class Connection final : public transport::Transport::Handler, private loop::Def
  private:
     struct OpenJob;  // decrypts a large frame on the pool
 
+    static constexpr std::chrono::milliseconds pending_interval{500};
+
+    void tick_pending();
     void run_deferred() override { transport_.flush(); }
     bool on_sealed_frame(MutableBytes frame, const transport::ChunkRef& memory);
     bool on_plain_frame(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t session_id);
@@ -81,6 +88,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     std::vector<std::unique_ptr<Reply>> reply_store_;
     std::vector<Reply*> free_replies_;
     std::optional<HandedOverLogon> handed_over_;
+    loop::Timer pending_timer_;
     Buffer scratch_;
     uint64_t last_async_id_ = 0;
     unsigned jobs_ = 0;      // of the pool that refer to this connection

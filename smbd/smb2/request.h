@@ -101,6 +101,8 @@ class Chain {
     void abandon();
     // Sends an interim response for the pending request (MS-SMB2 3.3.4.2), once, if it is the last of its chain.
     void send_interim();
+    // Called now and then while requests are pending: one that was so at the last tick already gets its interim response.
+    void tick();
     void completed(NtStatus status);
     // The pool has sealed or signed the reply.
     void protected_on_pool();
@@ -141,8 +143,10 @@ class Chain {
     void start_request();
     void finish_request(NtStatus status);
     void leave_to_related(NtStatus status);
+    [[nodiscard]] smb::Header response_header(NtStatus status, uint16_t credits) const;
     void write_response_header(NtStatus status, uint16_t credits);
     void finish_chain();
+    void seal(Reply& reply) const;
     void protect();
     void queue_reply();
     [[nodiscard]] bool must_sign(NtStatus status) const;
@@ -157,6 +161,7 @@ class Chain {
     std::vector<Response> responses_;
     size_t index_ = 0;
     bool pending_ = false;
+    bool seen_pending_ = false;  // at the last tick
     bool in_handler_ = false;
     Request request_;
     Reply* reply_ = nullptr;

@@ -46,6 +46,7 @@ void TcpTransport::on_readable() {
     if (end_reason_ || paused_) return;
     constexpr int max_rounds = 16;  // then other descriptors get their turn
     for (int round = 0; round < max_rounds && !paused_; round++) {
+        if (chunk_ && begin_ == end_ && !chunk_->shared()) begin_ = end_ = 0;
         if (!room_for(header_size)) return end_later("out of receive memory");
         const size_t room = chunk_->capacity() - end_;
         const ssize_t n = ::recv(socket_.get(), chunk_->data() + end_, room, 0);
