@@ -31,6 +31,9 @@ constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 co
 constexpr size_t max_expression_units = 1024;           // code points of a search pattern; OBJECT_NAME_INVALID
 constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH_NOT_FOUND
 
+// Files
+constexpr uint64_t max_file_size = 0xFFFFFFF0000;       // bytes that a write may end at (MS-FSA MaxFileSize; NTFS's value); INVALID_PARAMETER
+
 // State of one client process
 constexpr size_t max_sessions = 1024;                   // of one connection; INSUFFICIENT_RESOURCES
 constexpr size_t max_tcons = 4096;                      // of one session; INSUFFICIENT_RESOURCES

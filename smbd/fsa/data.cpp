@@ -44,6 +44,7 @@ Result<void, NtStatus> OpenFile::check_write(uint64_t offset, size_t length) {
     // MS-SMB2 3.3.5.13 with its note 364: either right will do, wherever the range is.
     if ((granted & (access::write_data | access::append_data)) == 0) return NtStatus::ACCESS_DENIED;
     if (offset > INT64_MAX || length > INT64_MAX - offset) return NtStatus::INVALID_PARAMETER;
+    if (length > 0 && offset + length > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     return {};
 }
 
