@@ -30,6 +30,9 @@ constexpr size_t max_path_units = 32767;                // UTF-16 units of a pat
 constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
 constexpr size_t max_expression_units = 1024;           // code points of a search pattern; OBJECT_NAME_INVALID
 constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH_NOT_FOUND
+constexpr size_t max_indexed_directories = 64;          // whose names one process has in memory; the one unused longest is scanned again
+constexpr size_t max_name_index = 64u << 20;            // bytes of the names of all of them; as above, a larger directory always
+constexpr size_t max_index_drain = 128;                 // reads of 16 KiB of changes before a lookup; beyond: the indexes are dropped
 
 // Files
 constexpr uint64_t max_file_size = 0xFFFFFFF0000;       // bytes that a write may end at (MS-FSA MaxFileSize; NTFS's value); INVALID_PARAMETER

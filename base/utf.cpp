@@ -133,6 +133,12 @@ char32_t to_upper(char32_t c) {
 
 std::string to_upper_utf8(std::string_view utf8) {
     std::string out;
+    to_upper_utf8(utf8, out);
+    return out;
+}
+
+void to_upper_utf8(std::string_view utf8, std::string& out) {
+    out.clear();
     out.reserve(utf8.size());
     while (!utf8.empty()) {
         const char first = utf8.front();
@@ -143,7 +149,6 @@ std::string to_upper_utf8(std::string_view utf8) {
             append_utf8(out, to_upper(c));
         }
     }
-    return out;
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

@@ -1,5 +1,7 @@
 #include "vfs/name_lookup.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "base/utf.h"
@@ -23,29 +25,92 @@ bool is_missing(int error) {
 
 }  // namespace
 
+const char* NameLookup::mangling_char() const {
+    return vfs_.options().mangled_names == MangledNames::no ? nullptr : &vfs_.options().mangling_char;
+}
+
+// Whether the index knows `name` to be there, which is then tried: `there` is what it is. Other failures than ENOENT are `there`'s.
+NameIndex::Answer NameLookup::ask_index(const File& directory, const Stat& stat, std::string_view name, std::string& stored,
+                                        Result<Stat, int>& there) {
+    if (!vfs_.plain_names()) return NameIndex::Answer::unknown;
+    bool may_list = (stat.mode & 0444u) == 0444u;  // then nobody needs to be asked
+    for (unsigned tries = 0; tries < limits::max_create_races; tries++) {
+        const auto answer = index_.find(stat, name, mangling_char(), stored);
+        if (answer == NameIndex::Answer::unknown) return answer;
+        // The index may have been filled for another user.
+        if (!may_list && !vfs_.may(directory, R_OK)) return NameIndex::Answer::unknown;
+        may_list = true;
+        if (answer == NameIndex::Answer::absent) return answer;
+        there = vfs_.stat_at(directory, stored.c_str());
+        if (there || there.error() != ENOENT) return answer;
+        index_.withdraw(stat, stored);
+    }
+    return NameIndex::Answer::unknown;
+}
+
 Result<void, int> NameLookup::find_in(const File& directory, std::string_view name, std::string& stored) {
+    auto stat = vfs_.stat(directory);
+    if (!stat) return stat.failure();
+    Result<Stat, int> there = ENOENT;
+    switch (ask_index(directory, *stat, name, stored, there)) {
+        case NameIndex::Answer::absent:
+            return ENOENT;
+        case NameIndex::Answer::present:
+            if (!there) return there.failure();
+            return {};
+        case NameIndex::Answer::unknown:
+            break;
+    }
+    return scan(directory, *stat, name, stored);
+}
+
+// By a scan, which fills the index if the directory is worth it.
+Result<void, int> NameLookup::scan(const File& directory, const Stat& stat, std::string_view name, std::string& stored) {
     auto readable = vfs_.reopen(directory, Access::read);
     if (!readable) return readable.failure();
-    const Options& options = vfs_.options();
-    const bool by_short_name = options.mangled_names != MangledNames::no && may_be_made(name, options.mangling_char);
-    bool found_short = false;
+    const char* mangling = mangling_char();
+    const bool by_short_name = mangling != nullptr && may_be_made(name, *mangling);
+    const bool fill = vfs_.plain_names() && index_.begin(directory, stat);
+    bool found_name = false, found_short = false;
     DirectoryReader reader(vfs_, *readable);
     while (true) {
         auto entry = reader.next();
-        if (!entry) return entry.failure();
-        if (!entry->has_value()) return found_short ? Result<void, int>() : Result<void, int>(ENOENT);
+        if (!entry || !entry->has_value()) {
+            if (fill) index_.end(entry.ok());
+            if (!entry) return entry.failure();
+            return found_name || found_short ? Result<void, int>() : Result<void, int>(ENOENT);
+        }
         const std::string_view found = (*entry)->name;
         if (found == "." || found == "..") continue;
-        if (equal_ignoring_case(found, name)) {
+        if (fill) index_.add(found);
+        if (!found_name && equal_ignoring_case(found, name)) {
             stored.assign(found);
-            return {};
+            if (!fill) return {};
+            found_name = true;
         }
-        if (!by_short_name || found_short) continue;
-        if (equal_ignoring_ascii_case(ShortName(found, options.mangling_char).text(), name)) {
+        if (!by_short_name || found_name || found_short) continue;
+        if (equal_ignoring_ascii_case(ShortName(found, *mangling).text(), name)) {
             stored.assign(found);
             found_short = true;
         }
     }
+}
+
+// What is there by the exact name, or else by another case, whose name is then in `stored`.
+Result<Stat, int> NameLookup::find_any_case(const File& directory, const Stat& stat, const char* name, std::string& stored) {
+    stored.clear();
+    if (vfs_.options().case_sensitive) return vfs_.stat_at(directory, name);
+    Result<Stat, int> there = ENOENT;
+    const auto answer = ask_index(directory, stat, name, stored, there);
+    if (answer != NameIndex::Answer::unknown) return there;
+    stored.clear();
+    auto exact = vfs_.stat_at(directory, name);
+    if (exact || exact.error() != ENOENT) return exact;
+    if (auto r = scan(directory, stat, name, stored); !r) {
+        // A directory that may be entered but not listed has no other names for this caller.
+        return r.error() == EACCES ? ENOENT : r.error();
+    }
+    return vfs_.stat_at(directory, stored.c_str());
 }
 
 // Opens the directory `path` (of `length` bytes from the front of it), putting stored names into it where only the case differs.
@@ -99,17 +164,11 @@ Result<void, int> NameLookup::locate(std::string_view path, Located& out) {
     out.parent = std::move(*parent);
     out.leaf_offset = out.path.size() - leaf_of(out.path).size();  // stored names may have another length
 
-    auto there = vfs_.stat_at(out.parent, out.leaf());
-    if (!there && there.error() == ENOENT && !vfs_.options().case_sensitive) {
-        auto scan = find_in(out.parent, std::string_view(out.path).substr(out.leaf_offset), found_);
-        if (scan) {
-            out.path.resize(out.leaf_offset);
-            out.path += found_;
-            there = vfs_.stat_at(out.parent, out.leaf());
-        } else if (scan.error() != ENOENT && scan.error() != EACCES) {
-            return scan;  // a directory that may be entered but not listed has no other names for this caller
-        }
-    }
+    auto parent_stat = vfs_.stat(out.parent);
+    if (!parent_stat) return parent_stat.failure();
+    out.parent_stat = *parent_stat;
+    auto there = find_any_case(out.parent, out.parent_stat, out.leaf(), found_);
+    if (there && !found_.empty()) out.path.replace(out.leaf_offset, std::string::npos, found_);
     if (!there) {
         if (!is_missing(there.error())) return there.failure();
         out.missing = Missing::leaf;

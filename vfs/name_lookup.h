@@ -1,8 +1,10 @@
-// Finds a name whatever its case: exact match first (one system call), on a miss a scan of the directory, component by component.
+// Finds a name whatever its case, component by component: exact match first (one system call); on a miss in the index of the directory's
+// names, or by a scan of the directory.
 #pragma once
 
 #include <string>
 
+#include "vfs/name_index.h"
 #include "vfs/vfs.h"
 
 namespace Atoll::vfs {
@@ -21,12 +23,14 @@ struct Located {
     size_t leaf_offset = 0;  // of the last component in `path`
     File parent;             // the directory that has, or would have, the leaf (path_only); not valid if missing == component or path is ""
 
+    Stat parent_stat;        // of `parent`, as of this lookup
+
     [[nodiscard]] const char* leaf() const { return path.c_str() + leaf_offset; }
 };
 
 class NameLookup {
  public:
-    explicit NameLookup(Vfs& vfs) : vfs_(vfs) {}
+    explicit NameLookup(Vfs& vfs, NameIndex& index = NameIndex::of_process()) : vfs_(vfs), index_(index) {}
 
     // Where `path` (valid, is_valid_path) is. An errno only for what is neither there nor missing: EACCES, EIO, EXDEV, ELOOP.
     Result<void, int> locate(std::string_view path, Located& out);
@@ -35,13 +39,19 @@ class NameLookup {
     // leaf, ENOTDIR for a missing or wrong component.
     Result<File, int> open(std::string_view path, const OpenHow& how, std::string& stored);
 
-    // The stored name in `directory` that equals `name` ignoring case, or whose 8.3 name does, into `stored`: ENOENT if there is none.
+    // The name in `directory` that equals `name` ignoring case, or whose 8.3 name does, into `stored`: ENOENT if there is none.
     Result<void, int> find_in(const File& directory, std::string_view name, std::string& stored);
 
  private:
     Result<File, int> open_directory(std::string& path, size_t length);
+    Result<Stat, int> find_any_case(const File& directory, const Stat& stat, const char* name, std::string& stored);
+    NameIndex::Answer ask_index(const File& directory, const Stat& stat, std::string_view name, std::string& stored,
+                                Result<Stat, int>& there);
+    Result<void, int> scan(const File& directory, const Stat& stat, std::string_view name, std::string& stored);
+    [[nodiscard]] const char* mangling_char() const;
 
     Vfs& vfs_;
+    NameIndex& index_;
     std::string found_;  // scratch, kept for their capacity
     Located located_;
 };

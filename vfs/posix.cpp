@@ -1,6 +1,7 @@
 #include "vfs/posix.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -114,6 +115,8 @@ Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     const ssize_t n = ::readlink(ProcPath(vfs->root_.fd.get()).text, real.data(), real.size());
     if (n < 0) return fail_errno(errno, vfs->options_.share, "cannot tell the real path of " + path + " (is /proc mounted?)");
     vfs->real_path_.assign(real.data(), static_cast<size_t>(n));
+    struct statfs kind {};
+    vfs->in_memory_ = ::fstatfs(vfs->root_.fd.get(), &kind) == 0 && (kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC);
     auto stat = vfs->stat(vfs->root_);
     if (!stat) return fail_errno(stat.error(), vfs->options_.share, "cannot stat " + path);
     if (!vfs->volumes_.set_root(vfs->root_.fd.get(), *stat)) {

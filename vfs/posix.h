@@ -47,6 +47,7 @@ class PosixVfs : public Vfs {
     Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override;
     Result<size_t, int> read_directory(const File& directory, MutableBytes out) override;
     Result<void, int> seek_directory(const File& directory, int64_t position) override;
+    bool plain_names() const override { return true; }
 
  private:
     PosixVfs(Options options, IdAlgorithm algorithm) : options_(std::move(options)), volumes_(algorithm) {}
@@ -56,6 +57,7 @@ class PosixVfs : public Vfs {
     std::string real_path_;  // of the root, without symlinks
     File root_;
     VolumeIds volumes_;
+    bool in_memory_ = false;  // the root is on tmpfs or ramfs, whose reads wait for no disk
     std::atomic<bool> reads_cached_{true};
     Buffer encoded_;  // scratch of set_dos_attributes
 };

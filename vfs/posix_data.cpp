@@ -24,7 +24,8 @@ Result<size_t, int> PosixVfs::pread(const File& file, MutableBytes out, uint64_t
 
 Result<size_t, int> PosixVfs::pread_cached(const File& file, MutableBytes out, uint64_t offset) {
     const iovec vector{out.data(), out.size()};
-    const ssize_t n = ::preadv2(file.fd.get(), &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    // tmpfs and ramfs refuse RWF_NOWAIT, and need it not: at worst a page comes back from swap.
+    const ssize_t n = ::preadv2(file.fd.get(), &vector, 1, static_cast<off_t>(offset), in_memory_ ? 0 : RWF_NOWAIT);
     if (n >= 0) return static_cast<size_t>(n);
     if (errno == EOPNOTSUPP) reads_cached_.store(false, std::memory_order_relaxed);
     return Failure<int>(errno);

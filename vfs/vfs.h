@@ -188,6 +188,7 @@ class Vfs {
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
     // What the page cache has, without waiting: EAGAIN if it would wait, EOPNOTSUPP if this file system cannot tell. May be short.
     virtual Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) = 0;
+    // In memory-backed file systems everything is answered.
     virtual bool reads_cached() const = 0;  // false once the file system has said EOPNOTSUPP to pread_cached
     virtual Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) = 0;
     virtual Result<void, int> fsync(const File& file) = 0;
@@ -197,6 +198,9 @@ class Vfs {
     // --- Directories: fills `out` with linux_dirent64 records; 0 at the end. DirectoryReader (directory.h) reads them.
     virtual Result<size_t, int> read_directory(const File& directory, MutableBytes out) = 0;
     virtual Result<void, int> seek_directory(const File& directory, int64_t position) = 0;  // 0: start; else a d_off
+    // Whether read_directory gives the very names that are in the file system, so that what the kernel tells of a directory's changes
+    // (inotify) is true of it. A module that maps, hides or invents names says false.
+    virtual bool plain_names() const = 0;
 };
 
 // What a module derives from: everything goes to the next one down.
@@ -261,6 +265,7 @@ class Module : public Vfs {
     Result<void, int> seek_directory(const File& directory, int64_t position) override {
         return next_->seek_directory(directory, position);
     }
+    bool plain_names() const override { return next_->plain_names(); }
 
  protected:
     Vfs& next() { return *next_; }

@@ -287,8 +287,8 @@ void CreateOperation::relax_exclusive() {
     if (parent && !vfs_.may(*parent, 2 /* W_OK */)) open_->sharing |= sharing::read;
 }
 
-// Into locking.tdb: the sharing check.
-Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
+// Into locking.tdb: the sharing check. Whether the file still has a name is then for the caller to look.
+Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     relax_exclusive();
     const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
     open_->id = {id.volume, id.inode, id.generation};
@@ -308,6 +308,12 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
         if (deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
         return Step::again;
     }
+    return Step::done;
+}
+
+Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
+    auto step = enter_record();
+    if (!step || *step == Step::again) return step;
     // Somebody may have deleted the file between our opening it and the record's lock: then it is not there.
     auto now = vfs_.stat(open_->file);
     if (now && now->links > 0) {

@@ -37,6 +37,7 @@ class CreateOperation {
     Result<void, NtStatus> grant(uint32_t remaining);
     Result<void, NtStatus> open_for_granted();
     Result<Step, NtStatus> enter();
+    Result<Step, NtStatus> enter_record();
     void relax_exclusive();
     Result<void, NtStatus> overwrite();
     void allocate();

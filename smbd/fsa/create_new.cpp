@@ -14,13 +14,12 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (directory && (params_.attributes & attribute::temporary) != 0) return NtStatus::INVALID_PARAMETER;
     if ((params_.attributes & attribute::readonly) != 0 && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
     if ((params_.desired_access & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
-    auto parent = vfs_.stat(core_.located.parent);
-    if (!parent) return nt_status_from_errno(parent.error());
-    const vfs::FileId id = vfs_.file_id(core_.located.parent, *parent);
+    const vfs::Stat& parent = core_.located.parent_stat;
+    const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
     if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation})) return NtStatus::DELETE_PENDING;
 
     open_->directory = directory;
-    auto made = make_node(*parent);
+    auto made = make_node(parent);
     if (!made) return made.error() == NtStatus::OBJECT_NAME_COLLISION ? Result<Step, NtStatus>(Step::again) : made.failure();
     auto step = settle_new();
     if (!step) {
@@ -66,7 +65,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     open_->granted = params_.desired_access & ~access::maximum_allowed;
     if ((params_.desired_access & access::maximum_allowed) != 0) open_->granted |= access::all;
     action_ = CreateAction::created;
-    auto step = enter();
+    auto step = enter_record();
     if (!step || *step == Step::again) return step;
 
     allocate();
@@ -82,7 +81,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
         leave();
         return r.failure();
     }
-    return Step::done;
+    if (open_->stat.links > 0) return Step::done;
+    leave();  // somebody has deleted it between our making it and the record's lock
+    return Step::again;
 }
 
 }  // namespace Atoll::fsa
