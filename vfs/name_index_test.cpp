@@ -98,7 +98,8 @@ class NameIndexTest : public ::testing::Test {
         for (const std::string& place : {fs::temp_directory_path().string(), std::string("/dev/shm"), fs::current_path().string()}) {
             struct statfs info {};
             if (::statfs(place.c_str(), &info) != 0) continue;
-            const bool good = info.f_type == EXT4_SUPER_MAGIC || info.f_type == TMPFS_MAGIC || info.f_type == BTRFS_SUPER_MAGIC || info.f_type == 0x58465342;
+            const bool good = info.f_type == EXT4_SUPER_MAGIC || info.f_type == TMPFS_MAGIC || info.f_type == BTRFS_SUPER_MAGIC ||
+                              info.f_type == 0x58465342;
             if (!good || ::access(place.c_str(), W_OK) != 0) continue;
             std::string pattern = place + "/atoll_index_XXXXXX";
             ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
@@ -189,7 +190,8 @@ TEST_F(NameIndexTest, SeesEveryKindOfChange) {
     EXPECT_EQ(find(lookup, "d/HARD"), "d/Hard");
     fs::create_symlink("two", top_ + "/d/Soft");
     EXPECT_EQ(find(lookup, "d/SOFT"), "d/Soft");
-    ASSERT_EQ(::renameat2(AT_FDCWD, (top_ + "/outside").c_str(), AT_FDCWD, (top_ + "/d/Hard").c_str(), 0), 0);  // the same file: nothing happens
+    ASSERT_EQ(::renameat2(AT_FDCWD, (top_ + "/outside").c_str(), AT_FDCWD, (top_ + "/d/Hard").c_str(), 0),
+              0);  // the same file: nothing happens
     EXPECT_EQ(find(lookup, "d/HARD"), "d/Hard");
     EXPECT_EQ(index.directories(), 1u);
     EXPECT_TRUE(by_index(lookup, index, "d/absent"));
@@ -201,7 +203,8 @@ TEST_F(NameIndexTest, SeesExchangedNames) {
     make("Outer");
     make("d/Inner");
     warm(lookup, index);
-    if (::renameat2(AT_FDCWD, (top_ + "/Outer").c_str(), AT_FDCWD, (top_ + "/d/Inner").c_str(), RENAME_EXCHANGE) != 0) GTEST_SKIP() << "no RENAME_EXCHANGE";
+    if (::renameat2(AT_FDCWD, (top_ + "/Outer").c_str(), AT_FDCWD, (top_ + "/d/Inner").c_str(), RENAME_EXCHANGE) != 0)
+        GTEST_SKIP() << "no RENAME_EXCHANGE";
     EXPECT_EQ(find(lookup, "d/INNER"), "d/Inner");
     make("d/other");
     ASSERT_EQ(::renameat2(AT_FDCWD, (top_ + "/d/other").c_str(), AT_FDCWD, (top_ + "/d/Inner").c_str(), RENAME_EXCHANGE), 0);
@@ -319,7 +322,7 @@ TEST_F(NameIndexTest, AgreesWithScanning) {
     NameIndex index, never(NameIndex::Bounds{1, 0});  // no room: always scans
     NameLookup lookup(*vfs_, index), scanning(*vfs_, never);
     std::mt19937 random(11);
-    const auto any = [&](const char* const (&forms)[4]) {
+    const auto any = [&](const char* const(&forms)[4]) {
         return std::string(random() % 2 == 0 ? "d/" : "d2/") + forms[random() % 4] + std::to_string(random() % 12);
     };
     const char* const forms[4] = {"Name", "NAME", "a long name of ", "A LONG name of "};
@@ -344,7 +347,8 @@ TEST_F(NameIndexTest, AgreesWithScanning) {
                 }
         }
         std::string asked = any(forms);
-        if (random() % 4 == 0) asked = asked.substr(0, asked.find('/') + 1) + std::string(ShortName(asked.substr(asked.find('/') + 1), '~').text());
+        if (random() % 4 == 0)
+            asked = asked.substr(0, asked.find('/') + 1) + std::string(ShortName(asked.substr(asked.find('/') + 1), '~').text());
         const std::string ours = find(lookup, asked), scanned = find(scanning, asked);
         ASSERT_EQ(ours.empty(), scanned.empty()) << asked;
         // Several names may differ only in their case: which of them is found is open.

@@ -23,7 +23,7 @@ struct Located {
     size_t leaf_offset = 0;  // of the last component in `path`
     File parent;             // the directory that has, or would have, the leaf (path_only); not valid if missing == component or path is ""
 
-    Stat parent_stat;        // of `parent`, as of this lookup
+    Stat parent_stat;  // of `parent`, as of this lookup
 
     [[nodiscard]] const char* leaf() const { return path.c_str() + leaf_offset; }
 };

@@ -1,7 +1,9 @@
 #include "vfs/vfs.h"
 
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -273,6 +275,30 @@ TEST_F(VfsTest, LookupByShortName) {
     NameLookup plain(*vfs_);
     ASSERT_TRUE(plain.locate(made, at));
     EXPECT_EQ(at.missing, Missing::leaf);
+}
+
+// tmpfs refuses RWF_NOWAIT, and its reads wait for no disk.
+TEST(MemoryBacked, ReadsAreAlwaysCached) {
+    struct statfs kind {};
+    if (::statfs("/dev/shm", &kind) != 0 || kind.f_type != TMPFS_MAGIC) GTEST_SKIP() << "no tmpfs at /dev/shm";
+    std::string pattern = "/dev/shm/atoll_vfs_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    std::ofstream(pattern + "/file") << "in memory";
+    Options options;
+    options.share = "test";
+    options.path = pattern;
+    auto vfs = connect_share(options);
+    ASSERT_TRUE(vfs) << vfs.error().message();
+    OpenHow how;
+    how.access = Access::read;
+    auto file = (*vfs)->open("file", how);
+    ASSERT_TRUE(file);
+    std::array<uint8_t, 64> bytes;
+    auto n = (*vfs)->pread_cached(*file, bytes, 3);
+    ASSERT_TRUE(n);
+    EXPECT_EQ(as_text({bytes.data(), *n}), "memory");
+    EXPECT_TRUE((*vfs)->reads_cached());
+    fs::remove_all(pattern);
 }
 
 TEST_F(VfsTest, CaseSensitiveShareDoesNotScan) {
