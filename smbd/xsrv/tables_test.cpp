@@ -1,0 +1,85 @@
+#include "smbd/xsrv/tables.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/xsrv.idl.h"
+
+namespace Atoll::xsrv {
+namespace {
+
+class TablesTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        char name[] = "/tmp/atoll_tables_XXXXXX";
+        ASSERT_NE(::mkdtemp(name), nullptr);
+        directory_ = name;
+        auto opened = Tables::open(directory_, self_);
+        ASSERT_TRUE(opened.ok()) << opened.error().message();
+        tables_ = std::move(*opened);
+    }
+    void TearDown() override {
+        tables_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+    bool put_tcon(uint64_t session_id, uint32_t tree_id, std::string share) {
+        Tcon tcon;
+        tcon.session_id = session_id;
+        tcon.id = tree_id;
+        tcon.share_name = std::move(share);
+        return tables_->put_tcon(tcon).ok();
+    }
+
+    const messaging::ServerId self_ = messaging::ServerId::make(messaging::ProcessClass::client);
+    std::string directory_;
+    std::unique_ptr<Tables> tables_;
+};
+
+TEST_F(TablesTest, ASessionIdIsGivenOnce) {
+    Session session(7);
+    EXPECT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
+    const auto again = tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1");
+    ASSERT_FALSE(again.ok());
+    EXPECT_EQ(again.error().code, Code::exists);
+    tables_->remove_session(7);
+    EXPECT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
+}
+
+TEST_F(TablesTest, CountsTheTreeConnectsOfAShare) {
+    for (uint32_t id = 1; id <= 3; id++) EXPECT_TRUE(put_tcon(1, id, id == 2 ? "other" : "Share"));
+    EXPECT_EQ(*tables_->count_tcons("SHARE"), 2u);
+    tables_->remove_tcon(1, 1);
+    EXPECT_EQ(*tables_->count_tcons("share"), 1u);
+}
+
+TEST_F(TablesTest, TheEndOfAHolderTakesItsRecordsAndNoOthers) {
+    EXPECT_TRUE(put_tcon(1, 1, "share"));
+    tables_->end_holder(messaging::ServerId::make(messaging::ProcessClass::client));
+    EXPECT_EQ(*tables_->count_tcons("share"), 1u);
+    tables_->end_holder(self_);
+    EXPECT_EQ(*tables_->count_tcons("share"), 0u);
+    tables_->end_holder(self_);
+}
+
+TEST_F(TablesTest, ADirectoryOfANewerFormatLevelIsRefused) {
+    tables_.reset();
+    {
+        auto databases = open_databases(directory_);
+        ASSERT_TRUE(databases.ok());
+        version_global newer;
+        newer.format_level = 99;
+        Buffer encoded;
+        encode(newer, encoded, idl::first_level);
+        ASSERT_TRUE(databases->version->store(as_bytes("version"), encoded).ok());
+    }
+    const auto refused = Tables::open(directory_, self_);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::unsupported);
+    EXPECT_NE(refused.error().message().find("99"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace Atoll::xsrv
