@@ -116,6 +116,7 @@ extern const Suite compound_suite;
 extern const Suite credits_suite;
 extern const Suite create_suite;
 extern const Suite info_suite;
+extern const Suite ea_suite;
 extern const Suite hostile_suite;
 
 std::vector<uint8_t> pattern_bytes(size_t size, uint32_t seed = 1);

@@ -248,4 +248,16 @@ Result<size_t, int> PosixVfs::list_xattr(const File& file, MutableBytes out) {
     return static_cast<size_t>(n);
 }
 
+Result<size_t, int> PosixVfs::get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) {
+    const ssize_t n = ::lgetxattr(ProcPath(parent.fd.get(), leaf).text, name, out.data(), out.size());
+    if (n < 0) return Failure<int>(errno);
+    return static_cast<size_t>(n);
+}
+
+Result<size_t, int> PosixVfs::list_xattr_at(const File& parent, const char* leaf, MutableBytes out) {
+    const ssize_t n = ::llistxattr(ProcPath(parent.fd.get(), leaf).text, reinterpret_cast<char*>(out.data()), out.size());
+    if (n < 0) return Failure<int>(errno);
+    return static_cast<size_t>(n);
+}
+
 }  // namespace Atoll::vfs

@@ -38,6 +38,8 @@ class PosixVfs : public Vfs {
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override;
     Result<void, int> remove_xattr(const File& file, const char* name) override;
     Result<size_t, int> list_xattr(const File& file, MutableBytes out) override;
+    Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) override;
+    Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) override;
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override;
     Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override;
     bool reads_cached() const override { return reads_cached_.load(std::memory_order_relaxed); }

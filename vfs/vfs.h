@@ -183,6 +183,9 @@ class Vfs {
     virtual Result<void, int> set_xattr(const File& file, const char* name, Bytes value) = 0;
     virtual Result<void, int> remove_xattr(const File& file, const char* name) = 0;
     virtual Result<size_t, int> list_xattr(const File& file, MutableBytes out) = 0;  // names, each with its NUL
+    // Of a name in a directory, without opening it; a symlink is not followed.
+    virtual Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) = 0;
+    virtual Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) = 0;
 
     // --- Data. Short counts only at the end of the file (read) or on a full disk (write).
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
@@ -250,6 +253,12 @@ class Module : public Vfs {
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override { return next_->set_xattr(file, name, value); }
     Result<void, int> remove_xattr(const File& file, const char* name) override { return next_->remove_xattr(file, name); }
     Result<size_t, int> list_xattr(const File& file, MutableBytes out) override { return next_->list_xattr(file, out); }
+    Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) override {
+        return next_->get_xattr_at(parent, leaf, name, out);
+    }
+    Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) override {
+        return next_->list_xattr_at(parent, leaf, out);
+    }
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread(file, out, offset); }
     Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override {
         return next_->pread_cached(file, out, offset);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/extended_attributes.h"
 #include "vfs/path.h"
 
 namespace Atoll::fsa {
@@ -55,7 +56,8 @@ Result<void, NtStatus> check_parameters(const CreateParams& p) {
         if (d != Disposition::create && d != Disposition::open && d != Disposition::open_if) return NtStatus::INVALID_PARAMETER;
     }
     if (p.desired_access == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
-    if (p.has_extended_attributes) return NtStatus::EAS_NOT_SUPPORTED;
+    // MS-SMB2 2.2.13: who does not know extended attributes has none to set.
+    if (!p.extended_attributes.empty() && (p.options & option::no_ea_knowledge) != 0) return NtStatus::ACCESS_DENIED;
     return {};
 }
 
@@ -68,6 +70,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     if ((params_.options & option::no_intermediate_buffering) != 0) params_.desired_access &= ~access::append_data;
     params_.desired_access = map_generic(params_.desired_access);
     if (auto r = check_parameters(params_); !r) return r.failure();
+    if (!params_.extended_attributes.empty() && !share_.conf().ea_support) return NtStatus::EAS_NOT_SUPPORTED;
     if (auto r = parse_name(params_.path, core_.parsed); !r) return r.failure();
     const auto& parsed = core_.parsed;
     if (parsed.trailing_backslash && ((params_.options & option::non_directory_file) != 0 || parsed.data_stream))
@@ -228,7 +231,7 @@ Result<void, NtStatus> CreateOperation::check_overwrite() const {
         return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::system) != 0 && (params_.attributes & attribute::system) == 0) return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
-    return {};
+    return check_extended_attributes(params_.extended_attributes);
 }
 
 // What an overwrite needs beyond what was asked for. It is checked, and counts for sharing, but the Open does not get it.
@@ -331,6 +334,8 @@ void CreateOperation::leave() {
 }
 
 Result<void, NtStatus> CreateOperation::overwrite() {
+    // First, since it is what can be refused: attributes that are too many leave the file as it was.
+    if (auto r = store_extended_attributes(vfs_, open_->file, params_.extended_attributes); !r) return r;
     if (auto r = vfs_.truncate(open_->file, 0); !r) return nt_status_from_errno(r.error());
     allocate();
     vfs::DosAttributes value = open_->attributes;

@@ -25,6 +25,7 @@ class CreateOperation {
     Result<Step, NtStatus> make_new();
     Result<void, NtStatus> make_node(const vfs::Stat& parent);
     Result<Step, NtStatus> settle_new();
+    Result<void, NtStatus> furnish();
 
     [[nodiscard]] bool wants_directory() const { return (params_.options & option::directory_file) != 0 || core_.parsed.index_allocation; }
     [[nodiscard]] bool overwrites() const;

@@ -1,6 +1,7 @@
 // Making what is not there (MS-FSA 2.1.5.1.1).
 #include "base/loop/identity.h"
 #include "smbd/fsa/create.h"
+#include "smbd/fsa/extended_attributes.h"
 #include "vfs/dos_attributes.h"
 #include "vfs/modes.h"
 #include "vfs/path.h"
@@ -14,6 +15,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (directory && (params_.attributes & attribute::temporary) != 0) return NtStatus::INVALID_PARAMETER;
     if ((params_.attributes & attribute::readonly) != 0 && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
     if ((params_.desired_access & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
+    if (auto r = check_extended_attributes(params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
     const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
     if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation})) return NtStatus::DELETE_PENDING;
@@ -68,22 +70,25 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     auto step = enter_record();
     if (!step || *step == Step::again) return step;
 
-    allocate();
-    vfs::DosAttributes value;
-    value.attributes = params_.attributes & vfs::attribute::settable;
-    if (!open_->directory) value.attributes |= attribute::archive;
-    value.create_time = NtTime::from(stat->has_birth_time ? stat->birth_time : stat->write_time);
-    if (auto r = open_->store_attributes(value); !r) {
-        leave();
-        return r.failure();
-    }
-    if (auto r = open_->refresh(); !r) {
+    if (auto r = furnish(); !r) {
         leave();
         return r.failure();
     }
     if (open_->stat.links > 0) return Step::done;
     leave();  // somebody has deleted it between our making it and the record's lock
     return Step::again;
+}
+
+// What a new file has besides its name.
+Result<void, NtStatus> CreateOperation::furnish() {
+    allocate();
+    vfs::DosAttributes value;
+    value.attributes = params_.attributes & vfs::attribute::settable;
+    if (!open_->directory) value.attributes |= attribute::archive;
+    value.create_time = NtTime::from(open_->stat.has_birth_time ? open_->stat.birth_time : open_->stat.write_time);
+    if (auto r = open_->store_attributes(value); !r) return r;
+    if (auto r = store_extended_attributes(vfs_, open_->file, params_.extended_attributes); !r) return r;
+    return open_->refresh();
 }
 
 }  // namespace Atoll::fsa

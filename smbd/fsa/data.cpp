@@ -2,6 +2,7 @@
 // and nothing that changes.
 #include <climits>
 
+#include "base/limits.h"
 #include "smbd/fsa/core.h"
 
 namespace Atoll::fsa {

@@ -55,7 +55,7 @@ void OpenFile::put_back_entry() {
     query.put_back = true;
 }
 
-Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(bool names_only) {
+Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(EntryDetail detail) {
     using Next = DirectoryQuery::Next;
     ATOLL_ASSERT(query.begun);
     if (query.put_back) {
@@ -71,9 +71,9 @@ Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(bool names_only) {
                 query.next = Next::end;
                 break;
             }
-            taken = take_entry(**entry, names_only);
+            taken = take_entry(**entry, detail);
         } else {
-            taken = take_dot(names_only);
+            taken = take_dot(detail);
         }
         if (!taken) return taken.failure();
         if (*taken) {
@@ -86,7 +86,7 @@ Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(bool names_only) {
 
 // "." and "..", which come first; the parent of the share's root is the root itself. A pattern that is one exact name is looked up
 // here instead of being searched for.
-Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
+Result<bool, NtStatus> OpenFile::take_dot(EntryDetail detail) {
     using Next = DirectoryQuery::Next;
     const bool up = query.next == Next::dot_dot;
     query.next = up ? Next::entries : Next::dot_dot;
@@ -99,14 +99,14 @@ Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
         query.next = Next::end;
         entry.type = there->type();
         entry.inode = there->inode;
-        return take_entry(entry, names_only);
+        return take_entry(entry, detail);
     }
     const std::string_view dots = up ? ".." : ".";
     if (!name_in_expression(dots, query.pattern, true)) return false;
     query.shown = dots;
     query.item = {};
     query.item.name = query.shown;
-    if (names_only) return true;
+    if (detail == EntryDetail::name) return true;
     const std::string parent(up ? vfs::parent_of(name) : std::string_view(name));
     auto opened = vfs().open(parent.c_str(), {});
     if (!opened) return nt_status_from_errno(opened.error());
@@ -114,11 +114,12 @@ Result<bool, NtStatus> OpenFile::take_dot(bool names_only) {
     if (!its) return nt_status_from_errno(its.error());
     query.item.basic = basic_info(*its, share_->attributes(*opened, *its, {}));
     query.item.id = wire_id(*share_, its->inode, id.volume);
+    if (detail == EntryDetail::ea_size) query.item.ea_size = share_->ea_length(*opened);
     return true;
 }
 
 // False: not to be listed. A name that cannot be said to a client is shown by its 8.3 name, unless `mangled names = no`.
-Result<bool, NtStatus> OpenFile::take_entry(const vfs::DirectoryEntry& entry, bool names_only) {
+Result<bool, NtStatus> OpenFile::take_entry(const vfs::DirectoryEntry& entry, EntryDetail detail) {
     if (entry.name == "." || entry.name == ".." || share_->is_vetoed(entry.name)) return false;
     const auto& options = vfs().options();
     query.name.assign(entry.name);
@@ -132,14 +133,14 @@ Result<bool, NtStatus> OpenFile::take_entry(const vfs::DirectoryEntry& entry, bo
     query.item.name = query.shown;
     const auto& conf = share_->conf();
     const bool filtered = conf.hide_unreadable || conf.hide_unwriteable_files || conf.hide_special_files;
-    if (names_only && !filtered && entry.type_known && entry.type != vfs::FileType::symlink) return true;
-    return fill_item();
+    if (detail == EntryDetail::name && !filtered && entry.type_known && entry.type != vfs::FileType::symlink) return true;
+    return fill_item(detail);
 }
 
-Result<bool, NtStatus> OpenFile::fill_item() {
+Result<bool, NtStatus> OpenFile::fill_item(EntryDetail detail) {
     auto its = vfs().stat_at(file, query.name.c_str());
     if (!its) return its.error() == ENOENT ? Result<bool, NtStatus>(false) : nt_status_from_errno(its.error());
-    if (its->type() == vfs::FileType::symlink) return fill_from_symlink();
+    if (its->type() == vfs::FileType::symlink) return fill_from_symlink(detail);
     const auto& conf = share_->conf();
     if (conf.hide_special_files && its->type() == vfs::FileType::other) return false;
     if (conf.hide_unreadable || conf.hide_unwriteable_files) {
@@ -152,11 +153,12 @@ Result<bool, NtStatus> OpenFile::fill_item() {
     query.item.end_of_file = its->is_directory() ? 0 : its->size;
     query.item.allocation_size = allocation_size(*share_, *its);
     query.item.id = wire_id(*share_, its->inode, id.volume);
+    if (detail == EntryDetail::ea_size) query.item.ea_size = share_->ea_length(file, query.name.c_str());
     return true;
 }
 
 // A symlink is what it leads to, by the same rules as a create follows it; one that leads nowhere is not there.
-bool OpenFile::fill_from_symlink() {
+bool OpenFile::fill_from_symlink(EntryDetail detail) {
     leaf_ = name;
     if (!leaf_.empty()) leaf_ += '/';
     leaf_ += query.name;
@@ -168,6 +170,7 @@ bool OpenFile::fill_from_symlink() {
     query.item.end_of_file = its->is_directory() ? 0 : its->size;
     query.item.allocation_size = allocation_size(*share_, *its);
     query.item.id = wire_id(*share_, its->inode, id.volume);
+    if (detail == EntryDetail::ea_size) query.item.ea_size = share_->ea_length(*target);
     return true;
 }
 

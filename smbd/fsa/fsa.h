@@ -82,6 +82,14 @@ class Open {
     virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;  // 2.1.5.15.12
     virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;    // 2.1.5.15.7
 
+    // --- Extended attributes, in the order in which the file system keeps them.
+    // The length of all as a FILE_FULL_EA_INFORMATION list, each entry aligned to 4 bytes; 0 without any, and with `ea support = no`.
+    virtual uint32_t ea_length() = 0;
+    virtual Result<void, NtStatus> get_extended_attributes(ExtendedAttributes& out) = 0;  // 2.1.5.12.12; none if not supported
+    // Sets and deletes one after the other. INVALID_EA_NAME, EA_TOO_LARGE and ACCESS_DENIED (FILE_WRITE_EA is missing, or a name is one
+    // under which the server keeps its own) before anything is changed; EAS_NOT_SUPPORTED with `ea support = no`.
+    virtual Result<void, NtStatus> set_extended_attributes(std::span<const ExtendedAttribute> list) = 0;  // 2.1.5.15.6
+
     // --- Data. read_now answers what can be answered at once; what it cannot goes to the pool:
     //     begin_job(); pool: run_read(); main: end_job(), finish_read().
     virtual Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) = 0;  // 2.1.5.3; END_OF_FILE at or past it
@@ -100,8 +108,8 @@ class Open {
 
     // --- Directories (2.1.5.6.3). begin_query, then next_entry until it gives null or the answer is full; what did not fit is put back.
     virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
-    // Null at the end. `names_only` leaves everything but the name and index unset.
-    virtual Result<const DirectoryItem*, NtStatus> next_entry(bool names_only) = 0;
+    // Null at the end. What is beyond `detail` is left unset.
+    virtual Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) = 0;
     virtual void put_back_entry() = 0;
     // The status of a query that found nothing: NO_SUCH_FILE for the first one with its pattern, else NO_MORE_FILES.
     [[nodiscard]] virtual NtStatus nothing_found() const = 0;

@@ -3,6 +3,7 @@
 
 #include <climits>
 
+#include "base/limits.h"
 #include "base/loop/identity.h"
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/rights.h"
@@ -136,17 +137,21 @@ Result<void, NtStatus> OpenFile::set_file_times(const SetBasic& value) {
     return {};
 }
 
+Result<void, NtStatus> OpenFile::add_archive_attribute() {
+    if ((attributes.attributes & attribute::archive) != 0) return {};
+    if (auto r = refresh(); !r) return r;
+    vfs::DosAttributes value = attributes;
+    value.attributes = (value.attributes | attribute::archive) & ~attribute::normal;
+    if (auto r = store_attributes(value); !r) return r;
+    attributes.attributes = value.attributes;
+    return {};
+}
+
 // MS-FSA 2.1.4.17: the archive attribute is set, and a write time that the user has set stays.
 Result<void, NtStatus> OpenFile::note_modification() {
     if (!wrote) {
         wrote = true;
-        if ((attributes.attributes & attribute::archive) == 0) {
-            if (auto r = refresh(); !r) return r;
-            vfs::DosAttributes value = attributes;
-            value.attributes = (value.attributes | attribute::archive) & ~attribute::normal;
-            if (auto r = store_attributes(value); !r) return r;
-            attributes.attributes = value.attributes;
-        }
+        if (auto r = add_archive_attribute(); !r) return r;
     }
     if (!user_set_write) return {};
     timespec omit{};
@@ -162,7 +167,7 @@ Result<void, NtStatus> OpenFile::note_modification() {
 
 // MS-FSA 2.1.5.15.5
 Result<void, NtStatus> OpenFile::set_end_of_file(uint64_t size) {
-    if (directory || size > INT64_MAX) return NtStatus::INVALID_PARAMETER;
+    if (directory || size > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
     if (auto r = vfs().truncate(file, size); !r) return nt_status_from_errno(r.error());
     return note_modification();
@@ -170,7 +175,7 @@ Result<void, NtStatus> OpenFile::set_end_of_file(uint64_t size) {
 
 // MS-FSA 2.1.5.15.1
 Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
-    if (directory || size > INT64_MAX) return NtStatus::INVALID_PARAMETER;
+    if (directory || size > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
     auto now = vfs().stat(file);
     if (!now) return nt_status_from_errno(now.error());

@@ -239,11 +239,11 @@ TEST_F(FsaTest, DeletingOneLinkLeavesTheOthers) {  // 2.1.5.5, phase 3
 
 class ListingTest : public FsaTest {
  protected:
-    std::multiset<std::string> list(Open& directory, const QueryDirectory& query, bool names_only = false) {
+    std::multiset<std::string> list(Open& directory, const QueryDirectory& query, EntryDetail detail = EntryDetail::information) {
         std::multiset<std::string> names;
         EXPECT_TRUE(directory.begin_query(query));
         while (true) {
-            auto item = directory.next_entry(names_only);
+            auto item = directory.next_entry(detail);
             EXPECT_TRUE(item);
             if (!item || *item == nullptr) return names;
             names.emplace((*item)->name);
@@ -293,12 +293,12 @@ TEST_F(ListingTest, ResumeRestartReopen) {
     QueryDirectory query;
     query.pattern = "f*";
     ASSERT_TRUE(directory.begin_query(query));
-    const std::string first((*directory.next_entry(false))->name);
-    const std::string second((*directory.next_entry(false))->name);
+    const std::string first((*directory.next_entry(EntryDetail::information))->name);
+    const std::string second((*directory.next_entry(EntryDetail::information))->name);
     directory.put_back_entry();
     query.pattern = "ignored*";  // a pattern counts on the first query, or with restart
     ASSERT_TRUE(directory.begin_query(query));
-    EXPECT_EQ((*directory.next_entry(false))->name, second);
+    EXPECT_EQ((*directory.next_entry(EntryDetail::information))->name, second);
     EXPECT_EQ(list(directory, query).size(), 8u);
     EXPECT_EQ(directory.nothing_found(), NtStatus::NO_MORE_FILES);
     query.pattern = "";
@@ -309,7 +309,7 @@ TEST_F(ListingTest, ResumeRestartReopen) {
     query = {};
     query.reopen = true;
     query.pattern = "*";
-    EXPECT_EQ(list(directory, query, true).size(), 12u);
+    EXPECT_EQ(list(directory, query, EntryDetail::name).size(), 12u);
 }
 
 TEST_F(ListingTest, WhatIsNotListed) {
@@ -346,7 +346,7 @@ TEST_F(ListingTest, EntriesTellWhatTheFileIs) {
     Open& directory = open(params("d"));
     ASSERT_TRUE(directory.begin_query({}));
     int seen = 0;
-    for (auto item = directory.next_entry(false); item && *item != nullptr; item = directory.next_entry(false)) {
+    for (auto item = directory.next_entry(EntryDetail::information); item && *item != nullptr; item = directory.next_entry(EntryDetail::information)) {
         seen++;
         if ((*item)->name == "file") {
             EXPECT_EQ((*item)->end_of_file, 5u);

@@ -50,6 +50,10 @@ class OpenFile final : public Open {
     Result<void, NtStatus> rename(std::string_view new_path, bool replace) override;
     Result<void, NtStatus> link(std::string_view new_path, bool replace) override;
 
+    uint32_t ea_length() override { return share_->ea_length(file); }
+    Result<void, NtStatus> get_extended_attributes(ExtendedAttributes& out) override;
+    Result<void, NtStatus> set_extended_attributes(std::span<const ExtendedAttribute> list) override;
+
     Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) override;
     Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) override;
     Result<size_t, NtStatus> finish_read(Result<size_t, NtStatus> result, uint64_t offset) override;
@@ -63,7 +67,7 @@ class OpenFile final : public Open {
     void end_job() override;
 
     Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
-    Result<const DirectoryItem*, NtStatus> next_entry(bool names_only) override;
+    Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) override;
     void put_back_entry() override;
     [[nodiscard]] NtStatus nothing_found() const override;
 
@@ -107,14 +111,15 @@ class OpenFile final : public Open {
     Result<void, NtStatus> set_attributes_and_creation(const SetBasic& value);
     Result<void, NtStatus> set_file_times(const SetBasic& value);
     Result<void, NtStatus> note_modification();
+    Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
     Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file);
     Result<void, NtStatus> move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace);
-    Result<bool, NtStatus> take_dot(bool names_only);
-    Result<bool, NtStatus> take_entry(const vfs::DirectoryEntry& entry, bool names_only);
-    Result<bool, NtStatus> fill_item();
-    bool fill_from_symlink();
+    Result<bool, NtStatus> take_dot(EntryDetail detail);
+    Result<bool, NtStatus> take_entry(const vfs::DirectoryEntry& entry, EntryDetail detail);
+    Result<bool, NtStatus> fill_item(EntryDetail detail);
+    bool fill_from_symlink(EntryDetail detail);
 
     Core& core_;
     ShareRoot* share_ = nullptr;

@@ -4,9 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/buffer.h"
 #include "base/guid.h"
 #include "base/nt_status.h"
 #include "base/result.h"
@@ -82,7 +85,6 @@ struct FileInfo {
     bool delete_pending = false;
     bool directory = false;
     WireFileId id;
-    uint32_t ea_size = 0;
     uint32_t granted_access = 0;
     uint64_t position = 0;   // FilePositionInformation
     uint32_t mode = 0;       // FileModeInformation
@@ -90,6 +92,41 @@ struct FileInfo {
     uint32_t reparse_tag = 0;
     std::string_view
         name;  // from the share's root, '\\' before every component ("\\a\\b", "\\" the root); valid until the next call on the Open
+};
+
+// An extended attribute (MS-FSCC 2.4.16). The name's case is the one it was first set with; setting and deleting find it in any case.
+struct ExtendedAttribute {
+    std::string_view name;
+    Bytes value;        // at most 65535 bytes; of one to be set, empty: it is deleted
+    uint8_t flags = 0;  // of one to be set: 0 or FILE_NEED_EA (0x80), which is not kept, as Samba does not keep it
+};
+
+// A file's, as they were when they were read.
+class ExtendedAttributes {
+ public:
+    [[nodiscard]] size_t size() const { return entries_.size(); }
+    [[nodiscard]] bool empty() const { return entries_.empty(); }
+    // Valid until the next add() or clear().
+    [[nodiscard]] ExtendedAttribute operator[](size_t i) const {
+        const Entry& e = entries_[i];
+        return {as_text(bytes_.bytes().subspan(e.at, e.name)), bytes_.bytes().subspan(e.at + e.name, e.value), 0};
+    }
+    void clear() {
+        entries_.clear();
+        bytes_.clear();
+    }
+    void add(std::string_view name, Bytes value) {
+        entries_.push_back({bytes_.size(), name.size(), value.size()});
+        bytes_.append(as_bytes(name));
+        bytes_.append(value);
+    }
+
+ private:
+    struct Entry {
+        size_t at, name, value;
+    };
+    std::vector<Entry> entries_;
+    Buffer bytes_;
 };
 
 struct CreateParams {
@@ -100,7 +137,8 @@ struct CreateParams {
     uint32_t options = 0;
     uint32_t attributes = 0;
     std::optional<uint64_t> allocation_size;  // SMB2_CREATE_ALLOCATION_SIZE
-    bool has_extended_attributes = false;     // SMB2_CREATE_EA_BUFFER was not empty: refused (EAS_NOT_SUPPORTED)
+    std::span<const ExtendedAttribute>
+        extended_attributes;  // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
     bool want_maximal_access = false;         // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
     bool want_oplock = false;                 // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
     uint64_t open_id = 0;                     // the persistent file id: names the entry in locking.tdb, unique while the open lives
@@ -133,13 +171,16 @@ struct QueryDirectory {
     uint32_t index = 0;
 };
 
+// How much of an entry a directory information class tells; the sizes of extended attributes cost system calls of their own.
+enum class EntryDetail : uint8_t { name, information, ea_size };
+
 // One entry for the directory information classes (MS-FSCC 2.4.10 and its kin).
 struct DirectoryItem {
     std::string_view name;  // UTF-8; valid until the next call on the Open
     uint32_t index = 0;     // FileIndex
     BasicInfo basic;
     uint64_t allocation_size = 0, end_of_file = 0;
-    uint32_t ea_size = 0;
+    uint32_t ea_size = 0;  // only with EntryDetail::ea_size
     uint32_t reparse_tag = 0;
     WireFileId id;
 };

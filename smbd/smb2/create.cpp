@@ -5,6 +5,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/extended_attributes.h"
 #include "smbd/smb2/wire.h"
 
 namespace Atoll::smb2 {
@@ -20,6 +21,13 @@ NtStatus check_request(const smb::CreateRequest& create) {
     return NtStatus::SUCCESS;
 }
 
+// MS-SMB2 3.3.5.9.1
+NtStatus decode_ea_buffer(const smb::CreateContexts& contexts, std::vector<fsa::ExtendedAttribute>& out) {
+    if (!contexts.extended_attributes) return NtStatus::SUCCESS;
+    if (contexts.extended_attributes->size() > limits::max_ea_list) return NtStatus::EA_TOO_LARGE;
+    return decode_extended_attributes(*contexts.extended_attributes, out) ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
+}
+
 fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::CreateContexts& contexts, std::string_view path) {
     fsa::CreateParams params;
     params.path = path;
@@ -29,7 +37,6 @@ fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::Cre
     params.options = create.options;
     params.attributes = create.file_attributes;
     params.allocation_size = contexts.allocation_size;
-    params.has_extended_attributes = contexts.extended_attributes && !contexts.extended_attributes->empty();
     params.want_maximal_access = contexts.query_maximal_access;
     params.want_oplock = create.oplock_level != smb::OplockLevel::none;
     return params;
@@ -88,12 +95,16 @@ NtStatus handle_create(Request& request) {
     if (!utf16le_to_utf8(create->name, path)) return NtStatus::OBJECT_NAME_INVALID;
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
+    std::vector<fsa::ExtendedAttribute> extended_attributes;
+    if (const NtStatus status = decode_ea_buffer(*contexts, extended_attributes); status != NtStatus::SUCCESS) return status;
+
     request.open = client.opens().add();
     if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
     request.open->session = request.session;
     request.open->tcon = request.tcon;
     request.open->channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
     fsa::CreateParams params = create_params(*create, *contexts, path);
+    params.extended_attributes = extended_attributes;
     fsa::CreateResult result;
     if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {
         client.opens().remove(*request.open);

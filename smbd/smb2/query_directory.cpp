@@ -25,6 +25,11 @@ bool offered_class(smb::FileInformationClass c) {
     }
 }
 
+fsa::EntryDetail detail_of(smb::FileInformationClass c) {
+    if (c == smb::FileInformationClass::names) return fsa::EntryDetail::name;
+    return c == smb::FileInformationClass::directory ? fsa::EntryDetail::information : fsa::EntryDetail::ea_size;
+}
+
 NtStatus check_query(Request& request, const smb::QueryDirectoryRequest& query) {
     if (!offered_class(query.information_class)) return NtStatus::INVALID_INFO_CLASS;
     if (query.output_buffer_length > request.connection().channel().max_transact) return NtStatus::INVALID_PARAMETER;
@@ -52,10 +57,10 @@ NtStatus list_entries(Request& request, const smb::QueryDirectoryRequest& query)
     fsa::Open& file = *request.open->file;
     Buffer& name = request.connection().scratch();
     smb::DirectoryListWriter list(request.out(), query.information_class, query.output_buffer_length);
-    const bool names_only = query.information_class == smb::FileInformationClass::names;
+    const fsa::EntryDetail detail = detail_of(query.information_class);
     const bool single = (query.flags & smb::query_directory_flags::return_single_entry) != 0;
     for (;;) {
-        const auto item = file.next_entry(names_only);
+        const auto item = file.next_entry(detail);
         if (!item.ok()) return list.count() > 0 ? NtStatus::SUCCESS : item.error();
         if (!*item) return list.count() > 0 ? NtStatus::SUCCESS : file.nothing_found();
         name.clear();

@@ -11,6 +11,11 @@ namespace {
 
 using Class = smb::FileInformationClass;
 
+// The structures with room for one character of the name, and aligned: less is a wrong length (MS-FSA 2.1.5.12.3, .4, .29, .30).
+constexpr size_t least_all = 104;
+constexpr size_t least_name = 8;
+constexpr size_t least_stream = 32;
+
 bool needs_read_attributes(Class c) {
     return c == Class::basic || c == Class::all || c == Class::network_open || c == Class::attribute_tag;
 }
@@ -46,13 +51,19 @@ smb::FileStandardInformation standard(const fsa::FileInfo& info) {
     return {info.allocation_size, info.end_of_file, info.links, info.delete_pending, info.directory};
 }
 
+// MS-FSA 2.1.5.12.10: 4 bytes more than the list, for a header that NTFS has and the wire has not.
+uint32_t ea_size(fsa::Open& file) {
+    const uint32_t length = file.ea_length();
+    return length == 0 ? 0 : length + 4;
+}
+
 NtStatus all(Request& request, size_t limit, const fsa::FileInfo& info) {
-    if (limit < smb::FileAllInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    if (limit < least_all) return NtStatus::INFO_LENGTH_MISMATCH;
     smb::FileAllInformation out;
     out.basic = basic(info);
     out.standard = standard(info);
     out.internal.value = info.id.index_number;
-    out.ea.value = info.ea_size;
+    out.ea.value = ea_size(*request.open->file);
     out.access.value = info.granted_access;
     out.position.value = info.position;
     out.mode.value = info.mode;
@@ -65,7 +76,7 @@ NtStatus all(Request& request, size_t limit, const fsa::FileInfo& info) {
 
 NtStatus normalized_name(Request& request, size_t limit, const fsa::FileInfo& info) {
     if (request.connection().channel().dialect < 0x0311) return NtStatus::NOT_SUPPORTED;
-    if (limit < smb::FileNameInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    if (limit < least_name) return NtStatus::INFO_LENGTH_MISMATCH;
     std::string_view name = info.name;
     if (name.starts_with('\\')) name.remove_prefix(1);
     const size_t start = request.out().position();
@@ -75,7 +86,7 @@ NtStatus normalized_name(Request& request, size_t limit, const fsa::FileInfo& in
 
 // MS-FSA 2.1.5.12.4
 NtStatus alternate_name(Request& request, size_t limit, std::string_view name) {
-    if (limit < smb::FileNameInformation::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
+    if (limit < least_name) return NtStatus::INFO_LENGTH_MISMATCH;
     if (name.empty()) return NtStatus::OBJECT_NAME_NOT_FOUND;
     const size_t start = request.out().position();
     smb::FileNameInformation{wire_name(request, name)}.encode(request.out());
@@ -84,10 +95,11 @@ NtStatus alternate_name(Request& request, size_t limit, std::string_view name) {
 
 // The one stream that every file has (MS-FSCC 2.4.49); directories have none.
 NtStatus streams(Request& request, size_t limit, const fsa::FileInfo& info) {
+    if (limit < least_stream) return NtStatus::INFO_LENGTH_MISMATCH;
     if (info.directory) return NtStatus::SUCCESS;
     smb::EntryListWriter list(request.out(), limit);
     const smb::StreamEntry data{info.end_of_file, info.allocation_size, wire_name(request, "::$DATA")};
-    return smb::add_stream(list, data) ? NtStatus::SUCCESS : NtStatus::INFO_LENGTH_MISMATCH;
+    return smb::add_stream(list, data) ? NtStatus::SUCCESS : NtStatus::BUFFER_OVERFLOW;
 }
 
 NtStatus file_id(Request& request, size_t limit, const fsa::FileInfo& info) {
@@ -116,7 +128,7 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
         case Class::basic: return fixed(request, limit, basic(*info));
         case Class::standard: return fixed(request, limit, standard(*info));
         case Class::internal: return fixed(request, limit, smb::FileInternalInformation{info->id.index_number});
-        case Class::ea: return fixed(request, limit, smb::FileEaInformation{info->ea_size});
+        case Class::ea: return fixed(request, limit, smb::FileEaInformation{ea_size(file)});
         case Class::access: return fixed(request, limit, smb::FileAccessInformation{info->granted_access});
         case Class::position: return fixed(request, limit, smb::FilePositionInformation{info->position});
         case Class::mode: return fixed(request, limit, smb::FileModeInformation{info->mode});
@@ -129,7 +141,6 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
         case Class::attribute_tag: return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
         case Class::id: return file_id(request, limit, *info);
         case Class::alternate_name: return alternate_name(request, limit, file.short_name());
-        case Class::full_ea: return NtStatus::EAS_NOT_SUPPORTED;
         case Class::pipe:
         case Class::pipe_local:
         case Class::pipe_remote: return NtStatus::INVALID_PARAMETER;

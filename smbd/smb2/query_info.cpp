@@ -8,12 +8,23 @@
 namespace Atoll::smb2 {
 namespace {
 
+// Security descriptors are not offered; who may not read one hears of that first (MS-FSA 2.1.5.14).
+NtStatus query_security(Request& request, const smb::QueryInfoRequest& info) {
+    constexpr uint32_t sacl = 0x8;  // MS-SMB2 2.2.37
+    const uint32_t granted = request.open->file->granted_access();
+    if ((info.additional_information & ~sacl) != 0 && (granted & fsa::access::read_control) == 0) return NtStatus::ACCESS_DENIED;
+    if ((info.additional_information & sacl) != 0 && (granted & fsa::access::system_security) == 0) return NtStatus::ACCESS_DENIED;
+    return NtStatus::NOT_SUPPORTED;
+}
+
 NtStatus query(Request& request, const smb::QueryInfoRequest& info) {
     switch (info.info_type) {
-        case smb::InfoType::file: return query_file_info(request, static_cast<smb::FileInformationClass>(info.info_class), info.output_buffer_length);
+        case smb::InfoType::file:
+            if (static_cast<smb::FileInformationClass>(info.info_class) == smb::FileInformationClass::full_ea) return query_extended_attributes(request, info);
+            return query_file_info(request, static_cast<smb::FileInformationClass>(info.info_class), info.output_buffer_length);
         case smb::InfoType::filesystem:
             return query_filesystem_info(request, static_cast<smb::FsInformationClass>(info.info_class), info.output_buffer_length);
-        case smb::InfoType::security:
+        case smb::InfoType::security: return query_security(request, info);
         case smb::InfoType::quota: return NtStatus::NOT_SUPPORTED;
     }
     return NtStatus::INVALID_PARAMETER;

@@ -85,7 +85,7 @@ NtStatus set_file_info(Request& request, Class info_class, Bytes buffer) {
         case Class::allocation: return set_number<smb::FileAllocationInformation>(file, buffer, &fsa::Open::set_allocation_size);
         case Class::end_of_file: return set_number<smb::FileEndOfFileInformation>(file, buffer, &fsa::Open::set_end_of_file);
         case Class::valid_data_length: return set_number<smb::FileValidDataLengthInformation>(file, buffer, &fsa::Open::set_valid_data_length);
-        case Class::full_ea: return NtStatus::EAS_NOT_SUPPORTED;
+        case Class::full_ea: return set_extended_attributes(file, buffer);
         case Class::pipe:
         case Class::short_name:
         case Class::quota:

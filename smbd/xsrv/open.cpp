@@ -75,6 +75,7 @@ void OpenTable::take_back(Open* open) {
     open->file = nullptr;
     open->session = nullptr;
     open->tcon = nullptr;
+    open->current_ea_index = 1;
     open->channel_sequence = 0;
     open->outstanding_requests = 0;
     open->outstanding_pre_requests = 0;

@@ -23,6 +23,7 @@ class Open final : public Counted {
     fsa::Open* file = nullptr;       // null once closed; a pending request may still refer to this object
     Ref<Session> session;
     Ref<Tcon> tcon;
+    uint32_t current_ea_index = 1;   // MS-SMB2 3.3.1.10, Open.CurrentEaIndex
     // MS-SMB2 3.3.5.2.10
     uint16_t channel_sequence = 0;
     uint32_t outstanding_requests = 0;
