@@ -327,9 +327,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
     return Step::again;
 }
 
-void CreateOperation::leave() {
+void CreateOperation::leave(ShareModes::Removal removal) {
     ShareModes::Deletion deletion;
-    auto r = core_.modes.remove(open_->id, open_->open_id, open_->full_name(), deletion, ShareModes::Removal::of_failed_create);
+    auto r = core_.modes.remove(open_->id, open_->open_id, open_->full_name(), deletion, removal);
     if (r && deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
 }
 

@@ -42,7 +42,7 @@ class CreateOperation {
     void relax_exclusive();
     Result<void, NtStatus> overwrite();
     void allocate();
-    void leave();
+    void leave(ShareModes::Removal removal = ShareModes::Removal::of_failed_create);
     CreateResult result();
 
     Core& core_;

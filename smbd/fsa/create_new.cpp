@@ -23,12 +23,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     open_->directory = directory;
     auto made = make_node(parent);
     if (!made) return made.error() == NtStatus::OBJECT_NAME_COLLISION ? Result<Step, NtStatus>(Step::again) : made.failure();
-    auto step = settle_new();
-    if (!step) {
-        const char* leaf = core_.located.leaf();
-        (void)(directory ? vfs_.rmdir(core_.located.parent, leaf) : vfs_.unlink(core_.located.parent, leaf)).ok();
-    }
-    return step;
+    return settle_new();
 }
 
 // OBJECT_NAME_COLLISION: somebody was faster.
@@ -59,6 +54,8 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     return {};
 }
 
+// From the moment it is there, others may open the new file, and they may be first in its record: then it is theirs, and stays. If
+// something fails later it goes again, unless somebody else has it open by then.
 Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     auto stat = vfs_.stat(open_->file);
     if (!stat) return nt_status_from_errno(stat.error());
@@ -71,7 +68,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     if (!step || *step == Step::again) return step;
 
     if (auto r = furnish(); !r) {
-        leave();
+        leave(ShareModes::Removal::of_failed_new);
         return r.failure();
     }
     if (open_->stat.links > 0) return Step::done;

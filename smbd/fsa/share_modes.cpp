@@ -160,6 +160,10 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, co
         }
         own->flags = share_mode_flags::none;
     }
+    if (removal == Removal::of_failed_new && entries.size() == 1) {
+        record_.delete_pending = true;
+        set_name(name);
+    }
     if (record_.delete_pending && entries.size() > 1) {
         const share_mode kept = *own;
         drop_dead();

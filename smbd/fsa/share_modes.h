@@ -42,7 +42,11 @@ class ShareModes {
         std::string share_path, name;
         std::optional<security::Token> token;  // whose rights it takes; nullopt: the caller's
     };
-    enum class Removal { of_close, of_failed_create /* its own FILE_DELETE_ON_CLOSE does not count */ };
+    enum class Removal {
+        of_close,
+        of_failed_create,  // its own FILE_DELETE_ON_CLOSE does not count
+        of_failed_new,     // as before; and the file, which it made, goes with it unless somebody else has it open
+    };
     // `name` is that of the open: the link that its FILE_DELETE_ON_CLOSE deletes.
     Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion,
                                   Removal removal = Removal::of_close);

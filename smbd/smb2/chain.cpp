@@ -12,7 +12,6 @@ namespace Atoll::smb2 {
 namespace {
 
 constexpr size_t pool_threshold = 128 * 1024;      // bytes of a reply from which on the pool signs or seals it
-constexpr size_t single_credit_bytes = 64 * 1024;  // MS-SMB2 3.1.5.2
 constexpr size_t max_small_request = 68 * 1024;    // MS-SMB2 3.3.5.2
 
 // Commands whose requests may be larger than one credit pays for (MS-SMB2 3.3.5.2).

@@ -114,9 +114,10 @@ void Client::end_session(xsrv::Session& session) {
 void Client::connection_ended(Connection& connection) {
     const auto sessions = connection.sessions;
     connection.sessions.clear();
-    for (const auto& [id, session] : sessions) {
-        const bool elsewhere = std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) { return other->sessions.contains(id); });
-        if (!elsewhere) end_session(*session);
+    for (const auto& entry : sessions) {
+        const bool elsewhere =
+            std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) { return other->sessions.contains(entry.first); });
+        if (!elsewhere) end_session(*entry.second);
     }
 }
 
