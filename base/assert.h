@@ -7,5 +7,6 @@ namespace Atoll::inline base {
 
 }  // namespace Atoll::inline base
 
-#define ATOLL_ASSERT(expression) \
-    (__builtin_expect(static_cast<bool>(expression), 1) ? static_cast<void>(0) : ::Atoll::base::assertion_failed(#expression, __FILE__, __LINE__))
+#define ATOLL_ASSERT(expression)                                               \
+    (__builtin_expect(static_cast<bool>(expression), 1) ? static_cast<void>(0) \
+                                                        : ::Atoll::base::assertion_failed(#expression, __FILE__, __LINE__))

@@ -69,7 +69,8 @@ TEST(Utf, RoundTripsEveryPlane) {
 }
 
 TEST(Utf, RejectsWhatIsNotUtf8) {
-    for (const char* bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC3", "\xFF"}) EXPECT_FALSE(is_valid_utf8(bad));
+    for (const char* bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xC3", "\xFF"})
+        EXPECT_FALSE(is_valid_utf8(bad));
 }
 
 TEST(Utf, ComparesNamesByUpperCase) {

@@ -7,7 +7,7 @@
 namespace Atoll::limits {
 
 // Wire
-constexpr size_t max_frame = 0xFFFFFF;                  // bytes after the 4-byte transport header (MS-SMB2 2.1); beyond: the connection ends
+constexpr size_t max_frame = 0xFFFFFF;  // bytes after the 4-byte transport header (MS-SMB2 2.1); beyond: the connection ends
 constexpr size_t max_preauth_frame = 64 * 1024 + 4096;  // bytes of one frame before log-on; beyond: the connection ends
 constexpr size_t max_transact_default = 8u << 20;       // `smb2 max trans`; INVALID_PARAMETER
 constexpr size_t max_read_default = 8u << 20;           // `smb2 max read`; INVALID_PARAMETER
@@ -21,71 +21,71 @@ constexpr size_t max_create_contexts = 32;              // of one CREATE; INVALI
 constexpr size_t max_security_blob = 64 * 1024;         // bytes of a SESSION_SETUP token; INVALID_PARAMETER
 
 // Log-on tokens
-constexpr size_t max_av_pairs = 64;                     // of one NTLM target info; INVALID_PARAMETER
-constexpr size_t max_spnego_mechanisms = 16;            // of one MechTypeList; INVALID_PARAMETER
-constexpr size_t max_logon_name = 1024;                 // bytes, UTF-8, of a user, domain or workstation name; INVALID_PARAMETER
+constexpr size_t max_av_pairs = 64;           // of one NTLM target info; INVALID_PARAMETER
+constexpr size_t max_spnego_mechanisms = 16;  // of one MechTypeList; INVALID_PARAMETER
+constexpr size_t max_logon_name = 1024;       // bytes, UTF-8, of a user, domain or workstation name; INVALID_PARAMETER
 
 // Names
-constexpr size_t max_path_units = 32767;                // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
-constexpr size_t max_component_bytes = 255;             // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
-constexpr size_t max_expression_units = 1024;           // code points of a search pattern; OBJECT_NAME_INVALID
-constexpr size_t max_ea_name_bytes = 250;               // of an extended attribute: Linux's 255 less "user."; INVALID_EA_NAME
-constexpr size_t max_symlink_depth = 40;                // as Linux; OBJECT_PATH_NOT_FOUND
-constexpr size_t max_indexed_directories = 64;          // whose names one process has in memory; the one unused longest is scanned again
-constexpr size_t max_name_index = 64u << 20;            // bytes of the names of all of them; as above, a larger directory always
-constexpr size_t max_index_drain = 128;                 // reads of 16 KiB of changes before a lookup; beyond: the indexes are dropped
+constexpr size_t max_path_units = 32767;        // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
+constexpr size_t max_component_bytes = 255;     // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
+constexpr size_t max_expression_units = 1024;   // code points of a search pattern; OBJECT_NAME_INVALID
+constexpr size_t max_ea_name_bytes = 250;       // of an extended attribute: Linux's 255 less "user."; INVALID_EA_NAME
+constexpr size_t max_symlink_depth = 40;        // as Linux; OBJECT_PATH_NOT_FOUND
+constexpr size_t max_indexed_directories = 64;  // whose names one process has in memory; the one unused longest is scanned again
+constexpr size_t max_name_index = 64u << 20;    // bytes of the names of all of them; as above, a larger directory always
+constexpr size_t max_index_drain = 128;         // reads of 16 KiB of changes before a lookup; beyond: the indexes are dropped
 
 // Files
-constexpr uint64_t max_file_size = 0xFFFFFFF0000;       // bytes (MS-FSA 2.1.1.1, MaxFileSize; NTFS's with clusters of 4 KiB); INVALID_PARAMETER
-constexpr size_t max_ea_length = 64 * 1024 - 5;         // bytes of one file's extended attributes as FILE_FULL_EA_INFORMATION; EA_TOO_LARGE
-constexpr size_t max_ea_list = 128 * 1024;               // bytes of one list of extended attributes to be set and deleted; EA_TOO_LARGE
-constexpr size_t max_xattr_names = 64 * 1024;           // bytes of the names of a file's xattrs, Linux's XATTR_LIST_MAX
+constexpr uint64_t max_file_size = 0xFFFFFFF0000;  // bytes (MS-FSA 2.1.1.1, MaxFileSize; NTFS's with clusters of 4 KiB); INVALID_PARAMETER
+constexpr size_t max_ea_length = 64 * 1024 - 5;    // bytes of one file's extended attributes as FILE_FULL_EA_INFORMATION; EA_TOO_LARGE
+constexpr size_t max_ea_list = 128 * 1024;         // bytes of one list of extended attributes to be set and deleted; EA_TOO_LARGE
+constexpr size_t max_xattr_names = 64 * 1024;      // bytes of the names of a file's xattrs, Linux's XATTR_LIST_MAX
 
 // State of one client process
-constexpr size_t max_sessions = 1024;                   // of one connection; INSUFFICIENT_RESOURCES
-constexpr size_t max_tcons = 4096;                      // of one session; INSUFFICIENT_RESOURCES
-constexpr unsigned max_create_races = 8;                 // a file that others make and remove while we open it; SHARING_VIOLATION
-constexpr size_t max_opens = 65536;                     // of one client process; TOO_MANY_OPENED_FILES
-constexpr size_t max_connections_per_client = 32;       // channels of one client GUID
+constexpr size_t max_sessions = 1024;              // of one connection; INSUFFICIENT_RESOURCES
+constexpr size_t max_tcons = 4096;                 // of one session; INSUFFICIENT_RESOURCES
+constexpr unsigned max_create_races = 8;           // a file that others make and remove while we open it; SHARING_VIOLATION
+constexpr size_t max_opens = 65536;                // of one client process; TOO_MANY_OPENED_FILES
+constexpr size_t max_connections_per_client = 32;  // channels of one client GUID
 
 // Databases
-constexpr size_t max_held_records = 32;                 // record locks that one process holds at once; asserted
-constexpr unsigned max_lock_deadlock_retries = 10000;   // of an fcntl lock, 1 ms apart; then Code::io
-constexpr size_t max_dead_records = 2;                  // of one chain of a TDB file, kept for its next store; more go to the free list
-constexpr size_t max_free_list_search = 64;             // free records of a TDB file looked at for the best fit once one fits
-constexpr uint64_t max_tdb_growth = 16u << 20;          // bytes by which a TDB file grows beyond what is asked for
-constexpr uint64_t max_tdb_record = 256u << 20;         // bytes of key and value; Code::no_space
-constexpr uint64_t max_lmdb_map = uint64_t{64} << 30;   // bytes of an LMDB database; Code::no_space
-constexpr size_t traverse_batch = 256 * 1024;           // bytes of records that a traverse of LMDB copies at once
+constexpr size_t max_held_records = 32;                // record locks that one process holds at once; asserted
+constexpr unsigned max_lock_deadlock_retries = 10000;  // of an fcntl lock, 1 ms apart; then Code::io
+constexpr size_t max_dead_records = 2;                 // of one chain of a TDB file, kept for its next store; more go to the free list
+constexpr size_t max_free_list_search = 64;            // free records of a TDB file looked at for the best fit once one fits
+constexpr uint64_t max_tdb_growth = 16u << 20;         // bytes by which a TDB file grows beyond what is asked for
+constexpr uint64_t max_tdb_record = 256u << 20;        // bytes of key and value; Code::no_space
+constexpr uint64_t max_lmdb_map = uint64_t{64} << 30;  // bytes of an LMDB database; Code::no_space
+constexpr size_t traverse_batch = 256 * 1024;          // bytes of records that a traverse of LMDB copies at once
 
 // smb.conf
-constexpr size_t max_config_file = 4u << 20;              // bytes of one file; beyond: not loaded
-constexpr size_t max_config_line = 64 * 1024;            // bytes of one line with its continuations; beyond: not loaded
-constexpr unsigned max_config_include_depth = 16;        // include within include; beyond: not loaded
-constexpr size_t max_config_files = 1024;                // files read for one configuration; beyond: not loaded
-constexpr size_t max_config_sections = 16384;            // sections of one configuration; beyond: not loaded
-constexpr size_t max_config_warnings = 256;              // kept of one load; the rest is counted
-constexpr size_t max_expanded_value = 64 * 1024;         // bytes of a value with its macros expanded; cut there
-constexpr size_t max_name_patterns = 1024;               // of one veto or hide list; the rest is not taken
+constexpr size_t max_config_file = 4u << 20;       // bytes of one file; beyond: not loaded
+constexpr size_t max_config_line = 64 * 1024;      // bytes of one line with its continuations; beyond: not loaded
+constexpr unsigned max_config_include_depth = 16;  // include within include; beyond: not loaded
+constexpr size_t max_config_files = 1024;          // files read for one configuration; beyond: not loaded
+constexpr size_t max_config_sections = 16384;      // sections of one configuration; beyond: not loaded
+constexpr size_t max_config_warnings = 256;        // kept of one load; the rest is counted
+constexpr size_t max_expanded_value = 64 * 1024;   // bytes of a value with its macros expanded; cut there
+constexpr size_t max_name_patterns = 1024;         // of one veto or hide list; the rest is not taken
 
 // Messages between processes
-constexpr size_t max_message = 16u << 20;               // bytes of one message; not sent
-constexpr size_t max_message_inline = 32 * 1024;        // bytes in a datagram; larger ones go in a memfd
-constexpr size_t max_message_descriptors = 8;           // with one message; not sent
-constexpr size_t max_queued_messages = 1024;            // waiting in the sender for receivers that are behind; busy
+constexpr size_t max_message = 16u << 20;         // bytes of one message; not sent
+constexpr size_t max_message_inline = 32 * 1024;  // bytes in a datagram; larger ones go in a memfd
+constexpr size_t max_message_descriptors = 8;     // with one message; not sent
+constexpr size_t max_queued_messages = 1024;      // waiting in the sender for receivers that are behind; busy
 
 // Processes
-constexpr size_t max_preauth_connections = 1024;        // half-open connections of one preauth process; the oldest is dropped
-constexpr unsigned preauth_timeout_seconds = 60;        // from accept to the end of log-on; the connection ends
+constexpr size_t max_preauth_connections = 1024;  // half-open connections of one preauth process; the oldest is dropped
+constexpr unsigned preauth_timeout_seconds = 60;  // from accept to the end of log-on; the connection ends
 constexpr unsigned preauth_processes = 2;
-constexpr size_t max_preauth_logons = 8;                // SESSION_SETUP exchanges of one connection before log-on; INSUFFICIENT_RESOURCES
-constexpr unsigned handover_timeout_seconds = 10;       // from asking authd, or the taker, to the answer; asked again
-constexpr unsigned max_handover_attempts = 3;           // beyond: the connection ends
-constexpr size_t max_packet = 512 * 1024;               // bytes between two processes of smbd at once
-constexpr unsigned max_client_processes = 65536;        // with `max smbd processes` 0; a connection beyond ends
-constexpr size_t spare_descriptors = 256;               // that a process needs besides its clients' files and connections
-constexpr unsigned max_pool_threads = 16;               // of one client process
-constexpr unsigned restarts_in_a_row = 5;               // of a helper that ends at once; then it is restarted only once a second
+constexpr size_t max_preauth_logons = 8;           // SESSION_SETUP exchanges of one connection before log-on; INSUFFICIENT_RESOURCES
+constexpr unsigned handover_timeout_seconds = 10;  // from asking authd, or the taker, to the answer; asked again
+constexpr unsigned max_handover_attempts = 3;      // beyond: the connection ends
+constexpr size_t max_packet = 512 * 1024;          // bytes between two processes of smbd at once
+constexpr unsigned max_client_processes = 65536;   // with `max smbd processes` 0; a connection beyond ends
+constexpr size_t spare_descriptors = 256;          // that a process needs besides its clients' files and connections
+constexpr unsigned max_pool_threads = 16;          // of one client process
+constexpr unsigned restarts_in_a_row = 5;          // of a helper that ends at once; then it is restarted only once a second
 
 // IDL: what generated decoders accept where the .idl names no limit; beyond: Code::corrupt
 constexpr size_t idl_max_text = 1 << 17;         // bytes of one utf8 or path (32767 UTF-16 units are at most 98301 bytes of UTF-8)

@@ -11,16 +11,16 @@
 namespace Atoll::inline base {
 
 enum class Code {
-    invalid,       // malformed input or argument
-    not_found,     // no such record, section, file
-    exists,        // it is there already
-    corrupt,       // stored data contradicts its format
-    io,            // a system call failed
-    no_space,      // disk full, or a named limit reached
-    denied,        // not allowed
-    busy,          // held by somebody else; may be tried again
-    dead,          // the peer or holder has ended
-    unsupported,   // a version or feature that this program does not know
+    invalid,      // malformed input or argument
+    not_found,    // no such record, section, file
+    exists,       // it is there already
+    corrupt,      // stored data contradicts its format
+    io,           // a system call failed
+    no_space,     // disk full, or a named limit reached
+    denied,       // not allowed
+    busy,         // held by somebody else; may be tried again
+    dead,         // the peer or holder has ended
+    unsupported,  // a version or feature that this program does not know
 };
 
 struct Error {
@@ -55,17 +55,32 @@ class [[nodiscard]] Result {
     [[nodiscard]] bool ok() const { return inner_.has_value(); }
     explicit operator bool() const { return inner_.has_value(); }
 
-    T& value() & { ATOLL_ASSERT(ok()); return *inner_; }
-    const T& value() const& { ATOLL_ASSERT(ok()); return *inner_; }
-    T&& value() && { ATOLL_ASSERT(ok()); return std::move(*inner_); }
+    T& value() & {
+        ATOLL_ASSERT(ok());
+        return *inner_;
+    }
+    const T& value() const& {
+        ATOLL_ASSERT(ok());
+        return *inner_;
+    }
+    T&& value() && {
+        ATOLL_ASSERT(ok());
+        return std::move(*inner_);
+    }
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
     T&& operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
-    E& error() & { ATOLL_ASSERT(!ok()); return inner_.error(); }
-    const E& error() const& { ATOLL_ASSERT(!ok()); return inner_.error(); }
+    E& error() & {
+        ATOLL_ASSERT(!ok());
+        return inner_.error();
+    }
+    const E& error() const& {
+        ATOLL_ASSERT(!ok());
+        return inner_.error();
+    }
     // For handing the error on: if (!r) return r.failure();
     [[nodiscard]] tl::unexpected<E> failure() const { return tl::unexpected<E>(error()); }
 
@@ -86,8 +101,14 @@ class [[nodiscard]] Result<void, E> {
     [[nodiscard]] bool ok() const { return inner_.has_value(); }
     explicit operator bool() const { return inner_.has_value(); }
 
-    E& error() & { ATOLL_ASSERT(!ok()); return inner_.error(); }
-    const E& error() const& { ATOLL_ASSERT(!ok()); return inner_.error(); }
+    E& error() & {
+        ATOLL_ASSERT(!ok());
+        return inner_.error();
+    }
+    const E& error() const& {
+        ATOLL_ASSERT(!ok());
+        return inner_.error();
+    }
     [[nodiscard]] tl::unexpected<E> failure() const { return tl::unexpected<E>(error()); }
 
  private:

@@ -14,10 +14,10 @@ struct NtTime {
     auto operator<=>(const NtTime&) const = default;
 
     // Special values of the times in FILE_BASIC_INFORMATION (MS-FSCC 2.4.7).
-    static constexpr uint64_t keep = 0;                              // leave as it is
-    static constexpr uint64_t freeze = 0xFFFFFFFFFFFFFFFF;           // -1: stop updating it on this handle
-    static constexpr uint64_t thaw = 0xFFFFFFFFFFFFFFFE;             // -2: update it again
-    static constexpr uint64_t unix_epoch = 116444736000000000;       // 1970-01-01
+    static constexpr uint64_t keep = 0;                         // leave as it is
+    static constexpr uint64_t freeze = 0xFFFFFFFFFFFFFFFF;      // -1: stop updating it on this handle
+    static constexpr uint64_t thaw = 0xFFFFFFFFFFFFFFFE;        // -2: update it again
+    static constexpr uint64_t unix_epoch = 116444736000000000;  // 1970-01-01
 
     static NtTime now();
     static NtTime from(const timespec& t);  // rounds down to 100 ns; before 1601 becomes 0

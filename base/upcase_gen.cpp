@@ -47,7 +47,8 @@ void write_astral(std::FILE* out) {
 int main(int argc, char** argv) {
     std::FILE* out = argc == 2 ? std::fopen(argv[1], "w") : nullptr;
     if (!out) return 1;
-    std::fprintf(out, "// Made by upcase_gen from ICU %s.\n#pragma once\n#include <cstdint>\nnamespace Atoll::inline base {\n", U_UNICODE_VERSION);
+    std::fprintf(out, "// Made by upcase_gen from ICU %s.\n#pragma once\n#include <cstdint>\nnamespace Atoll::inline base {\n",
+                 U_UNICODE_VERSION);
     write_pages(out);
     write_astral(out);
     std::fprintf(out, "}\n");

@@ -29,8 +29,8 @@ char32_t to_upper(char32_t c);
 char16_t to_upper(char16_t unit);
 // The UTF-8 upper-case form; bytes that are not valid UTF-8 stay as they are.
 std::string to_upper_utf8(std::string_view utf8);
-void to_upper_utf8(std::string_view utf8, std::string& out);  // replaces `out`, whose capacity is kept
-bool equal_ignoring_case(std::string_view a, std::string_view b);   // by to_upper, for file names
+void to_upper_utf8(std::string_view utf8, std::string& out);             // replaces `out`, whose capacity is kept
+bool equal_ignoring_case(std::string_view a, std::string_view b);        // by to_upper, for file names
 bool equal_ignoring_ascii_case(std::string_view a, std::string_view b);  // for protocol and configuration keywords
 
 }  // namespace Atoll::inline base

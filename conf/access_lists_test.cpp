@@ -13,12 +13,12 @@ ClientHost host(std::string address, std::string name = "") {
 
 TEST(Hosts, OneItem) {
     const ClientHost foo = host("192.168.1.7", "foo.example.org");
-    for (const char* item : {"192.168.1.7", "192.168.1.", "192.168.", "192.168.1.0/24", "192.168.1.0/255.255.255.0", "0.0.0.0/0", "ALL", "all",
-                             "foo.example.org", "FOO.Example.org", ".example.org", "192.168.1.7/32", "::ffff:192.168.1.7"}) {
+    for (const char* item : {"192.168.1.7", "192.168.1.", "192.168.", "192.168.1.0/24", "192.168.1.0/255.255.255.0", "0.0.0.0/0", "ALL",
+                             "all", "foo.example.org", "FOO.Example.org", ".example.org", "192.168.1.7/32", "::ffff:192.168.1.7"}) {
         EXPECT_TRUE(host_in_list({item}, foo)) << item;
     }
-    for (const char* item : {"192.168.1.70", "192.168.1", "192.168.2.", "10.0.0.0/8", "192.168.1.0/33", "192.168.1.0/x", "192.168.1.8/32", "foo", "LOCAL",
-                             "example.org", ".xample.org", "@nonetgroup", "::/0", "/", ""}) {
+    for (const char* item : {"192.168.1.70", "192.168.1", "192.168.2.", "10.0.0.0/8", "192.168.1.0/33", "192.168.1.0/x", "192.168.1.8/32",
+                             "foo", "LOCAL", "example.org", ".xample.org", "@nonetgroup", "::/0", "/", ""}) {
         EXPECT_FALSE(host_in_list({item}, foo)) << item;
     }
     EXPECT_TRUE(host_in_list({"LOCAL"}, host("10.0.0.1", "foo")));
@@ -57,7 +57,10 @@ TEST(Hosts, AllowAndDeny) {
 
 TEST(Hosts, NameIsLookedUpOnlyForNames) {
     int asked = 0;
-    const ClientHost a{"10.0.0.1", [&] { asked++; return std::string("foo"); }};
+    const ClientHost a{"10.0.0.1", [&] {
+                           asked++;
+                           return std::string("foo");
+                       }};
     EXPECT_FALSE(host_allowed({"192.168.1.0/24", "172."}, {}, a));
     EXPECT_EQ(asked, 0);
     EXPECT_TRUE(host_allowed({"bar", "foo"}, {}, a));
@@ -66,7 +69,9 @@ TEST(Hosts, NameIsLookedUpOnlyForNames) {
 
 GroupLookup groups() {
     GroupLookup g;
-    g.unix_group = [](std::string_view user, std::string_view group) { return user == "alice" && (group == "staff" || group == "big team"); };
+    g.unix_group = [](std::string_view user, std::string_view group) {
+        return user == "alice" && (group == "staff" || group == "big team");
+    };
     g.netgroup = [](std::string_view user, std::string_view group) { return user == "alice" && group == "net"; };
     return g;
 }
@@ -102,7 +107,8 @@ TEST(Users, Lists) {
 TEST(Patterns, Names) {
     const NamePatterns p("/*.tmp/.AppleDouble/lost?found/a b/*Security*/");
     EXPECT_FALSE(p.empty());
-    for (const char* name : {"x.tmp", ".tmp", "X.TMP", ".appledouble", "lost+found", "a b", "my security file", "Security"}) EXPECT_TRUE(p.matches(name)) << name;
+    for (const char* name : {"x.tmp", ".tmp", "X.TMP", ".appledouble", "lost+found", "a b", "my security file", "Security"})
+        EXPECT_TRUE(p.matches(name)) << name;
     for (const char* name : {"x.tmp2", "tmp", "lostfound", "lost++found", "ab", "secur", ".", ".."}) EXPECT_FALSE(p.matches(name)) << name;
     EXPECT_FALSE(NamePatterns("").matches("x"));
     EXPECT_TRUE(NamePatterns("///").empty());
@@ -114,9 +120,15 @@ TEST(Patterns, Names) {
 
 TEST(Patterns, Utf8) {
     EXPECT_TRUE(NamePatterns("/\xC3\xA9t\xC3\xA9/").matches("\xC3\x89T\xC3\x89"));  // été, ÉTÉ
-    EXPECT_TRUE(NamePatterns("/a?b/").matches("a\xE2\x82\xAC" "b"));               // one euro sign is one character
-    EXPECT_FALSE(NamePatterns("/a?b/").matches("a\xC3\xA9\xC3\xA9" "b"));
-    EXPECT_TRUE(NamePatterns("/a?b/").matches("a\xFF" "b"));
+    EXPECT_TRUE(
+        NamePatterns("/a?b/").matches("a\xE2\x82\xAC"
+                                      "b"));  // one euro sign is one character
+    EXPECT_FALSE(
+        NamePatterns("/a?b/").matches("a\xC3\xA9\xC3\xA9"
+                                      "b"));
+    EXPECT_TRUE(
+        NamePatterns("/a?b/").matches("a\xFF"
+                                      "b"));
     EXPECT_FALSE(NamePatterns("/\xFE/").matches("\xFF"));
     EXPECT_TRUE(NamePatterns("/*a*a*a*a*a*a*a*b/").matches(std::string(250, 'a') + "b"));
     EXPECT_FALSE(NamePatterns("/*a*a*a*a*a*a*a*b/").matches(std::string(255, 'a')));

@@ -75,7 +75,8 @@ class Reader {
             return ConfigLine{ConfigLine::What::section, number, std::string(name), ""};
         }
         const size_t equals = line.find('=');
-        if (equals == std::string_view::npos) return ConfigLine{ConfigLine::What::junk, number, std::string(without_trailing_blanks(line)), ""};
+        if (equals == std::string_view::npos)
+            return ConfigLine{ConfigLine::What::junk, number, std::string(without_trailing_blanks(line)), ""};
         const std::string_view name = without_trailing_blanks(line.substr(0, equals));
         if (name.empty()) return fail(Code::invalid, where(number), "the parameter's name is missing before '='");
         const std::string_view value = without_trailing_blanks(without_leading_blanks(line.substr(equals + 1)));

@@ -27,8 +27,16 @@ namespace Atoll::conf {
 
 // Dialects as smb.conf names them; the SMB2 values are the wire's (MS-SMB2 2.2.3). They compare in the order of their age.
 enum class Protocol : uint16_t {
-    core = 1, coreplus = 2, lanman1 = 3, lanman2 = 4, nt1 = 5,
-    smb2_02 = 0x0202, smb2_10 = 0x0210, smb3_00 = 0x0300, smb3_02 = 0x0302, smb3_11 = 0x0311,
+    core = 1,
+    coreplus = 2,
+    lanman1 = 3,
+    lanman2 = 4,
+    nt1 = 5,
+    smb2_02 = 0x0202,
+    smb2_10 = 0x0210,
+    smb3_00 = 0x0300,
+    smb3_02 = 0x0302,
+    smb3_11 = 0x0311,
 };
 enum class Demand : uint8_t { by_default, off, if_required, desired, required };  // of signing and sealing
 enum class MapToGuest : uint8_t { never, bad_user, bad_password, bad_uid };
@@ -42,7 +50,8 @@ enum class MangledNames : uint8_t { no, illegal, yes };
 enum class Cipher : uint16_t { aes_128_ccm = 1, aes_128_gcm = 2, aes_256_ccm = 3, aes_256_gcm = 4 };  // MS-SMB2 2.2.3.1.2
 enum class Signing : uint16_t { hmac_sha256 = 0, aes_cmac = 1, aes_gmac = 2 };                        // MS-SMB2 2.2.3.1.7
 
-// Values of one section over the defaults: for a share those of [global]'s share parameters that stood above it in the file, else the table's.
+// Values of one section over the defaults: for a share those of [global]'s share parameters that stood above it in the file, else the
+// table's.
 class Section {
  public:
     Section() = default;
@@ -91,7 +100,7 @@ struct GlobalConf {
     Section section;
 
     // names
-    std::string workgroup;      // upper case
+    std::string workgroup;  // upper case
     std::string realm;
     std::string server_string;  // macros
     std::string netbios_name;   // upper case, at most 15 bytes; from the host's name if not set
@@ -121,21 +130,21 @@ struct GlobalConf {
 
     // directories and files; %h, %L and the like already expanded
     std::string lock_directory, state_directory, cache_directory, private_dir, pid_directory, ncalrpc_dir;
-    std::string log_file;   // macros; empty: the server's choice
-    std::string log_level;  // "1 auth:5"
-    int log_level_number = 1;  // the one for all classes
+    std::string log_file;           // macros; empty: the server's choice
+    std::string log_level;          // "1 auth:5"
+    int log_level_number = 1;       // the one for all classes
     uint32_t max_log_size_kib = 0;  // 0: never rotated
     std::string panic_action;
 
     // accounts and log-on
-    std::string passdb_backend;       // "tdbsam", "tdbsam:/path", "lmdb", "smbpasswd"
+    std::string passdb_backend;  // "tdbsam", "tdbsam:/path", "lmdb", "smbpasswd"
     std::string smb_passwd_file;
-    std::string username_map;         // path
+    std::string username_map;  // path
     uint32_t username_level = 0;
     std::string username_map_script;
     MapToGuest map_to_guest = MapToGuest::never;
     std::string guest_account;
-    int restrict_anonymous = 0;       // 0, 1, 2
+    int restrict_anonymous = 0;  // 0, 1, 2
     bool null_passwords = false;
     bool lanman_auth = false;
     NtlmAuth ntlm_auth = NtlmAuth::ntlmv2_only;
@@ -148,7 +157,7 @@ struct GlobalConf {
 
     // security of the wire
     Demand server_signing = Demand::by_default, client_signing = Demand::by_default;
-    Demand server_smb_encrypt = Demand::by_default;  // for the whole server; a share may ask for more
+    Demand server_smb_encrypt = Demand::by_default;         // for the whole server; a share may ask for more
     std::vector<Cipher> server_smb3_encryption_algorithms;  // in the order of preference
     std::vector<Signing> server_smb3_signing_algorithms;
 
@@ -176,19 +185,19 @@ struct ShareConf {
     std::string name;  // as the section header writes it; compare names with find_share
 
     // what it is
-    std::string path;   // macros
+    std::string path;  // macros
     std::string comment, volume, fstype;
     int64_t volume_serial_number = -1;  // -1: derived from the name
     bool available = true, browseable = true, printable = false, administrative_share = false;
-    uint32_t max_connections = 0;  // 0: no limit
+    uint32_t max_connections = 0;                                // 0: no limit
     std::string root_preexec, root_postexec, preexec, postexec;  // commands, macros
     bool root_preexec_close = false, preexec_close = false;
 
     // who may
     bool read_only = true, guest_ok = false, guest_only = false;
     Names valid_users, invalid_users, read_list, write_list, admin_users;  // for user_in_list; macros
-    std::string force_user, force_group;  // macros
-    Names hosts_allow, hosts_deny;        // for host_allowed
+    std::string force_user, force_group;                                   // macros
+    Names hosts_allow, hosts_deny;                                         // for host_allowed
     bool access_based_share_enum = false;
     Demand smb_encrypt = Demand::by_default;
 
@@ -211,7 +220,8 @@ struct ShareConf {
     MangledNames mangled_names = MangledNames::illegal;
     char mangling_char = '~';
     bool follow_symlinks = true;
-    bool wide_links = false;  // already false where smb.conf(5) says that it has no effect (SMB1 UNIX extensions, unless insecure ones are allowed)
+    bool wide_links =
+        false;  // already false where smb.conf(5) says that it has no effect (SMB1 UNIX extensions, unless insecure ones are allowed)
 
     // attributes and times
     bool store_dos_attributes = true, map_archive = true, map_hidden = false, map_system = false;

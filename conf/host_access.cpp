@@ -55,7 +55,8 @@ bool network_matches(std::string_view item, const Address& client) {
     if (network.size == 0 || network.size != client.size) return false;
     unsigned bits = 0;
     const auto [end, error] = std::from_chars(mask_text.data(), mask_text.data() + mask_text.size(), bits);
-    if (error == std::errc() && end == mask_text.data() + mask_text.size()) return bits <= network.size * 8 && equal_bits(network, client, bits);
+    if (error == std::errc() && end == mask_text.data() + mask_text.size())
+        return bits <= network.size * 8 && equal_bits(network, client, bits);
     const Address mask = parse_address(mask_text);
     if (mask.size != network.size) return false;
     for (size_t i = 0; i < mask.size; i++) {
@@ -82,7 +83,8 @@ class Client {
         if (equal_ignoring_ascii_case(item, "LOCAL")) return !name().empty() && name().find('.') == std::string::npos;
         if (item[0] == '@') return in_netgroup(std::string(item.substr(1)));
         if (item[0] == '.') {
-            return name().size() > item.size() && equal_ignoring_ascii_case(std::string_view(name()).substr(name().size() - item.size()), item);
+            return name().size() > item.size() &&
+                   equal_ignoring_ascii_case(std::string_view(name()).substr(name().size() - item.size()), item);
         }
         if (item.find('/') != std::string_view::npos) return network_matches(item, address_);
         if (item.back() == '.') return address_text_.substr(0, item.size()) == item;
@@ -96,7 +98,9 @@ class Client {
         if (!name_) name_ = host_.name ? host_.name() : "";
         return *name_;
     }
-    bool in_netgroup(const std::string& group) { return !name().empty() && ::innetgr(group.c_str(), name().c_str(), nullptr, nullptr) == 1; }
+    bool in_netgroup(const std::string& group) {
+        return !name().empty() && ::innetgr(group.c_str(), name().c_str(), nullptr, nullptr) == 1;
+    }
 
     const ClientHost& host_;
     Address address_;

@@ -222,7 +222,8 @@ Result<void> Loader::check_value(const Parameter& p, const Value& value, const s
     if (p.name == "rpc server dynamic port range") {
         const auto& text = std::get<std::string>(value);
         const size_t dash = text.find('-');
-        if (dash == std::string::npos || !is_number_in(text.substr(0, dash), 1024, 65535) || !is_number_in(text.substr(dash + 1), 1024, 65535)) {
+        if (dash == std::string::npos || !is_number_in(text.substr(0, dash), 1024, 65535) ||
+            !is_number_in(text.substr(dash + 1), 1024, 65535)) {
             return fail(Code::invalid, where, std::string(p.name) + ": '" + text + "' is not a range of ports from 1024 to 65535");
         }
     }
@@ -350,7 +351,9 @@ Result<std::shared_ptr<const Configuration>> load(const LoadOptions& options) {
 
 Result<std::shared_ptr<const Configuration>> load_text(std::string_view text, LoadOptions options) {
     if (!options.read_file) {
-        options.read_file = [](const std::string& path) -> Result<std::string> { return fail(Code::not_found, path, "files are not read here"); };
+        options.read_file = [](const std::string& path) -> Result<std::string> {
+            return fail(Code::not_found, path, "files are not read here");
+        };
     }
     return Loader(std::move(options)).run_text(text);
 }

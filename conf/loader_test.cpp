@@ -93,10 +93,12 @@ TEST(Loader, Defaults) {
 }
 
 TEST(Loader, TypedValues) {
-    const auto c = loaded("[global]\nworkgroup = mygrp\nserver max protocol = SMB2\nserver min protocol = default\nlog level = 3 auth:5\nserver signing = mandatory\n"
-                          "smb ports = 4450\nrealm = example.org\nmax smbd processes = -1\nsmb2 max read = 1\n"
-                          "[s]\npath = /srv/%U\nwriteable = yes\ncreate mode = 0600\nvalid users = a \"b c\"\nveto files = /x/\ncase sensitive = yes\n"
-                          "smb encrypt = required\nmap readonly = perms\npersistent handles = yes\nfileid:algorithm = fsid\ncsc policy = programs\n");
+    const auto c = loaded(
+        "[global]\nworkgroup = mygrp\nserver max protocol = SMB2\nserver min protocol = default\nlog level = 3 auth:5\nserver signing = "
+        "mandatory\n"
+        "smb ports = 4450\nrealm = example.org\nmax smbd processes = -1\nsmb2 max read = 1\n"
+        "[s]\npath = /srv/%U\nwriteable = yes\ncreate mode = 0600\nvalid users = a \"b c\"\nveto files = /x/\ncase sensitive = yes\n"
+        "smb encrypt = required\nmap readonly = perms\npersistent handles = yes\nfileid:algorithm = fsid\ncsc policy = programs\n");
     const GlobalConf& g = c->global();
     EXPECT_EQ(g.workgroup, "MYGRP");
     EXPECT_EQ(g.realm, "EXAMPLE.ORG");
@@ -127,7 +129,8 @@ TEST(Loader, TypedValues) {
 TEST(Loader, ErrorsNameFileAndLine) {
     EXPECT_THAT(error_of("[global]\nsmb2 leases = maybe\n"), HasSubstr("smb.conf:2: smb2 leases: 'maybe' is not yes or no"));
     EXPECT_THAT(error_of("[global]\n\ncreate mask = 999\n"), HasSubstr("smb.conf:3: create mask"));
-    EXPECT_THAT(error_of("[global]\nworkgroup = a\\\n b\nmap to guest = x\n"), HasSubstr("smb.conf:4: map to guest: 'x' is not one of Never"));
+    EXPECT_THAT(error_of("[global]\nworkgroup = a\\\n b\nmap to guest = x\n"),
+                HasSubstr("smb.conf:4: map to guest: 'x' is not one of Never"));
     EXPECT_THAT(error_of("[global]\ndeadtime = soon\n"), HasSubstr("smb.conf:2: deadtime: 'soon' is not a number"));
     EXPECT_THAT(error_of("[global]\nsmb ports =\n"), HasSubstr("smb.conf:2: smb ports"));
     EXPECT_THAT(error_of("[global]\nsmb ports = 445 70000\n"), HasSubstr("'70000' is not a port"));
@@ -144,7 +147,8 @@ TEST(Loader, Warnings) {
     EXPECT_THAT(warnings_of("[global]\nlanman auth = no\n"), HasSubstr("smb.conf:2: parameter \"lanman auth\" is deprecated"));
     EXPECT_THAT(warnings_of("[s]\n"), HasSubstr("smb.conf:1: share s has no path"));
     EXPECT_THAT(warnings_of("[s]\npath=/a\n[S]\n"), HasSubstr("smb.conf:3: section [S] was there before, at smb.conf:1"));
-    EXPECT_THAT(warnings_of("[global]\ninclude = none.conf\n"), HasSubstr("smb.conf:2: included file is not read: none.conf: no such file"));
+    EXPECT_THAT(warnings_of("[global]\ninclude = none.conf\n"),
+                HasSubstr("smb.conf:2: included file is not read: none.conf: no such file"));
     EXPECT_THAT(warnings_of("[global]\ndeadtime = 5 minutes\n"), HasSubstr("smb.conf:2: deadtime: only the number"));
     EXPECT_THAT(warnings_of("[global]\nserver max protocol = SMB2\nserver min protocol = SMB3\n"), HasSubstr("older"));
     EXPECT_THAT(warnings_of("[global]\nworkgroup = machine\n"), HasSubstr("workgroup and netbios name are the same"));
@@ -212,7 +216,8 @@ TEST(Loader, IncludeByClient) {
 }
 
 TEST(Loader, ConfigFile) {
-    LoadOptions options = with_files({{"smb.conf", "[global]\nworkgroup=one\nconfig file = other\n"}, {"other", "[global]\nworkgroup=two\n"}});
+    LoadOptions options =
+        with_files({{"smb.conf", "[global]\nworkgroup=one\nconfig file = other\n"}, {"other", "[global]\nworkgroup=two\n"}});
     EXPECT_EQ((*load(options))->global().workgroup, "TWO");
     options.follow_config_file = false;
     EXPECT_EQ((*load(options))->global().workgroup, "ONE");
@@ -254,7 +259,8 @@ TEST(Loader, WideLinks) {
 }
 
 TEST(Loader, Overrides) {
-    LoadOptions options = with_files({{"smb.conf", "[global]\nworkgroup=file\nread only=yes\n[s]\npath=/s\n[t]\npath=/t\nread only=yes\n"}});
+    LoadOptions options =
+        with_files({{"smb.conf", "[global]\nworkgroup=file\nread only=yes\n[s]\npath=/s\n[t]\npath=/t\nread only=yes\n"}});
     options.overrides = {{"workgroup", "line"}, {"guest ok", "yes"}, {"a:b", "c"}};
     const auto c = *load(options);
     EXPECT_EQ(c->global().workgroup, "LINE");

@@ -37,12 +37,32 @@ MacroValues all_values() {
 
 TEST(Macros, EveryOne) {
     const MacroValues v = all_values();
-    const std::pair<const char*, const char*> cases[] = {
-        {"%U", "Alice"}, {"%G", "staff"}, {"%h", "server.example.org"}, {"%m", "client"}, {"%L", "SERVER"}, {"%N", "SERVER"},
-        {"%M", "client.example.org"}, {"%R", "SMB3_11"}, {"%d", "4711"}, {"%a", "CIFSFS"}, {"%I", "2001:db8::7"}, {"%J", "2001_db8__7"},
-        {"%i", "192.0.2.1"}, {"%j", "192_0_2_1"}, {"%D", "WORKGROUP"}, {"%w", "\\"}, {"%v", "9.8.7"}, {"%V", "3"}, {"%S", "data"},
-        {"%P", "/srv/data"}, {"%u", "alice"}, {"%g", "users"}, {"%H", "/home/alice"}, {"%p", "/export/alice"}, {"%$(HERE)", "there"},
-        {"%$(NOT)", ""}};
+    const std::pair<const char*, const char*> cases[] = {{"%U", "Alice"},
+                                                         {"%G", "staff"},
+                                                         {"%h", "server.example.org"},
+                                                         {"%m", "client"},
+                                                         {"%L", "SERVER"},
+                                                         {"%N", "SERVER"},
+                                                         {"%M", "client.example.org"},
+                                                         {"%R", "SMB3_11"},
+                                                         {"%d", "4711"},
+                                                         {"%a", "CIFSFS"},
+                                                         {"%I", "2001:db8::7"},
+                                                         {"%J", "2001_db8__7"},
+                                                         {"%i", "192.0.2.1"},
+                                                         {"%j", "192_0_2_1"},
+                                                         {"%D", "WORKGROUP"},
+                                                         {"%w", "\\"},
+                                                         {"%v", "9.8.7"},
+                                                         {"%V", "3"},
+                                                         {"%S", "data"},
+                                                         {"%P", "/srv/data"},
+                                                         {"%u", "alice"},
+                                                         {"%g", "users"},
+                                                         {"%H", "/home/alice"},
+                                                         {"%p", "/export/alice"},
+                                                         {"%$(HERE)", "there"},
+                                                         {"%$(NOT)", ""}};
     for (const auto& [text, expected] : cases) EXPECT_EQ(expand_macros(text, v), expected) << text;
     EXPECT_EQ(expand_macros("%T", v).size(), std::string_view("1970/01/02 00:00:00").size());
     EXPECT_EQ(expand_macros("%t", v).size(), std::string_view("19700102_000000").size());

@@ -43,18 +43,24 @@ const char* kind_name(Kind kind) {
 }
 
 void print_head() {
-    std::printf(".TH SMB.CONF 5 \"\" Atoll \"File formats\"\n.SH NAME\nsmb.conf \\- the configuration file of the Atoll SMB server\n"
-                ".SH SYNOPSIS\n.I %s\n", default_config_file);
-    std::printf(".SH DESCRIPTION\nSections begin with a name in brackets; a section is a share, but for [global], whose parameters hold for the server\n"
-                "or are the defaults of the shares that follow, [homes], which stands for each user's home directory, and [printers].\n"
-                "Lines of a section are name = value. Case and blanks in names do not count. Lines that begin with # or ; are comments;\n"
-                "a backslash at the end of a line continues it. Names and meanings are those of Samba 4.17; parameters that\n"
-                "Atoll has no use for are read and kept.\n.PP\n"
-                "Check the file with\n.BR testparm (1);\nSIGHUP makes the server read it again.\n"
-                ".SH MACROS\nValues may hold %%U (session user), %%G (its group), %%h (host name), %%m (client's NetBIOS name), %%L and %%N (server's\n"
-                "name), %%M (client's DNS name), %%R (protocol), %%d (process id), %%a (client's system), %%I and %%J (client's address), %%i and %%j\n"
-                "(local address), %%T and %%t (time), %%D (domain), %%w (winbind separator), %%v (version), %%V (node number), %%$(NAME)\n"
-                "(environment), and for shares %%S (service), %%P (its directory), %%u and %%g (its user and group), %%H (home directory).\n");
+    std::printf(
+        ".TH SMB.CONF 5 \"\" Atoll \"File formats\"\n.SH NAME\nsmb.conf \\- the configuration file of the Atoll SMB server\n"
+        ".SH SYNOPSIS\n.I %s\n",
+        default_config_file);
+    std::printf(
+        ".SH DESCRIPTION\nSections begin with a name in brackets; a section is a share, but for [global], whose parameters hold for the "
+        "server\n"
+        "or are the defaults of the shares that follow, [homes], which stands for each user's home directory, and [printers].\n"
+        "Lines of a section are name = value. Case and blanks in names do not count. Lines that begin with # or ; are comments;\n"
+        "a backslash at the end of a line continues it. Names and meanings are those of Samba 4.17; parameters that\n"
+        "Atoll has no use for are read and kept.\n.PP\n"
+        "Check the file with\n.BR testparm (1);\nSIGHUP makes the server read it again.\n"
+        ".SH MACROS\nValues may hold %%U (session user), %%G (its group), %%h (host name), %%m (client's NetBIOS name), %%L and %%N "
+        "(server's\n"
+        "name), %%M (client's DNS name), %%R (protocol), %%d (process id), %%a (client's system), %%I and %%J (client's address), %%i and "
+        "%%j\n"
+        "(local address), %%T and %%t (time), %%D (domain), %%w (winbind separator), %%v (version), %%V (node number), %%$(NAME)\n"
+        "(environment), and for shares %%S (service), %%P (its directory), %%u and %%g (its user and group), %%H (home directory).\n");
 }
 
 void print_parameter(const Parameter& p) {

@@ -31,9 +31,7 @@ std::string in_upper_ascii(std::string_view text) {
 
 Failure<Error> bad(std::string text) { return fail(Code::invalid, "", std::move(text)); }
 
-std::string not_a(std::string_view text, std::string_view kind) {
-    return "'" + std::string(text) + "' is not " + std::string(kind);
-}
+std::string not_a(std::string_view text, std::string_view kind) { return "'" + std::string(text) + "' is not " + std::string(kind); }
 
 struct Digits {
     uint64_t number = 0;

@@ -18,8 +18,8 @@ enum class Scope : uint8_t { global, share };  // share parameters in [global] b
 
 enum class Kind : uint8_t {
     boolean,
-    integer,      // decimal, 0x, or 0 octal
-    bytes,        // integer with an optional suffix K, M, G, T, P
+    integer,  // decimal, 0x, or 0 octal
+    bytes,    // integer with an optional suffix K, M, G, T, P
     octal,
     character,
     string,
@@ -41,7 +41,7 @@ struct Parameter {
     std::string_view name;
     Scope scope = Scope::global;
     Kind kind = Kind::string;
-    std::string_view default_text;  // as it would stand in the file
+    std::string_view default_text;     // as it would stand in the file
     std::span<const EnumName> values;  // of an enumeration
     bool deprecated = false;
     std::string_view help;  // one line

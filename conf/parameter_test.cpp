@@ -67,7 +67,8 @@ TEST(Values, SizesAndModes) {
     EXPECT_EQ(read("smb2 max read", "1m"), "1048576");
     EXPECT_EQ(read("smb2 max read", "2 M"), "2097152");
     EXPECT_EQ(read("smb2 max read", "12"), "12");
-    for (const char* bad : {"", "x", "1x", "1kb", "-1", "2g", "8T", "99999999999999999999"}) EXPECT_EQ(read("smb2 max read", bad).substr(0, 5), "error") << bad;
+    for (const char* bad : {"", "x", "1x", "1kb", "-1", "2g", "8T", "99999999999999999999"})
+        EXPECT_EQ(read("smb2 max read", bad).substr(0, 5), "error") << bad;
     EXPECT_EQ(read("create mask", "700"), "0700");
     EXPECT_EQ(read("create mask", "2"), "0002");
     EXPECT_EQ(read("create mask", "1777"), "01777");

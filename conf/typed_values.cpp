@@ -284,10 +284,13 @@ void fill_global(GlobalConf& out, const MacroValues& macros) {
     out.client_max_protocol = protocol_or(section, "client max protocol", Protocol::smb3_11);
     out.smb_ports = ports(section);
     out.server_smb3_encryption_algorithms = named<Cipher>(section, "server smb3 encryption algorithms",
-        {{"AES-128-GCM", Cipher::aes_128_gcm}, {"AES-128-CCM", Cipher::aes_128_ccm},
-         {"AES-256-GCM", Cipher::aes_256_gcm}, {"AES-256-CCM", Cipher::aes_256_ccm}});
-    out.server_smb3_signing_algorithms = named<Signing>(section, "server smb3 signing algorithms",
-        {{"AES-128-GMAC", Signing::aes_gmac}, {"AES-128-CMAC", Signing::aes_cmac}, {"HMAC-SHA256", Signing::hmac_sha256}});
+                                                          {{"AES-128-GCM", Cipher::aes_128_gcm},
+                                                           {"AES-128-CCM", Cipher::aes_128_ccm},
+                                                           {"AES-256-GCM", Cipher::aes_256_gcm},
+                                                           {"AES-256-CCM", Cipher::aes_256_ccm}});
+    out.server_smb3_signing_algorithms =
+        named<Signing>(section, "server smb3 signing algorithms",
+                       {{"AES-128-GMAC", Signing::aes_gmac}, {"AES-128-CMAC", Signing::aes_cmac}, {"HMAC-SHA256", Signing::hmac_sha256}});
     out.log_level_number = number_of_log_level(out.log_level);
     // MS-SMB2 counts in these sizes from 64 KiB on; smaller ones would stop every client.
     for (uint32_t* size : {&out.smb2_max_read, &out.smb2_max_write, &out.smb2_max_trans}) *size = std::max<uint32_t>(*size, 65536);

@@ -17,7 +17,7 @@ class Arbitrary {
     uint64_t u64();                  // often an edge value: 0, 1, all ones, a single bit
     uint64_t below(uint64_t limit);  // uniform in [0, limit)
     bool boolean() { return below(2) == 1; }
-    size_t count(size_t limit);      // small: at most 5
+    size_t count(size_t limit);  // small: at most 5
     Guid guid();
     Sid sid();
     void utf8(std::string& out, size_t limit);

@@ -38,15 +38,36 @@ TEST(Ndr, PointersByHand) {
     Buffer out;
     encode(info, out);
     EXPECT_EQ(hex(out),
-              "04000200" "08000200" "44332211" "00000000" "0c000200"  // name, comment, type, where (null), origin
-              "01000000" "10000200" "14000200"                        // count, channels, bytes
-              "0500" "0500"                                           // tag, and the union's copy of it
-              "03000000" "00000000" "03000000" "610062000000" "0000"  // name: maximum, offset, actual count, "ab\0", padding
-              "01000000" "00000000" "01000000" "0000"                 // comment
-              "0000"                                                  // to 8: origin holds a hyper
-              "ffff" "000000000000" "0200000000000000"                // origin
-              "01000000" "02000000" "01000000" "78"                   // channels: maximum count, kind, counted text
-              "000000" "01000000" "7f");                              // bytes
+              "04000200"
+              "08000200"
+              "44332211"
+              "00000000"
+              "0c000200"  // name, comment, type, where (null), origin
+              "01000000"
+              "10000200"
+              "14000200"  // count, channels, bytes
+              "0500"
+              "0500"  // tag, and the union's copy of it
+              "03000000"
+              "00000000"
+              "03000000"
+              "610062000000"
+              "0000"  // name: maximum, offset, actual count, "ab\0", padding
+              "01000000"
+              "00000000"
+              "01000000"
+              "0000"  // comment
+              "0000"  // to 8: origin holds a hyper
+              "ffff"
+              "000000000000"
+              "0200000000000000"  // origin
+              "01000000"
+              "02000000"
+              "01000000"
+              "78"  // channels: maximum count, kind, counted text
+              "000000"
+              "01000000"
+              "7f");  // bytes
     RPC_INFO again;
     ASSERT_TRUE(decode(out, again).ok());
     EXPECT_EQ(again, info);
@@ -56,7 +77,12 @@ TEST(Ndr, ConformantCountStandsBeforeTheStructure) {
     const conformant value = {Guid{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}, {0x0A0B, 0x0C0D}};
     Buffer out;
     encode(value, out);
-    EXPECT_EQ(hex(out), "02000000" "0102030405060708090a0b0c0d0e0f10" "0200" "0b0a" "0d0c");
+    EXPECT_EQ(hex(out),
+              "02000000"
+              "0102030405060708090a0b0c0d0e0f10"
+              "0200"
+              "0b0a"
+              "0d0c");
     conformant again;
     ASSERT_TRUE(decode(out, again).ok());
     EXPECT_EQ(again, value);
@@ -166,16 +192,24 @@ TEST(Strict, EveryRule) {
     std::string text;
     std::vector<uint8_t> blob;
     EXPECT_EQ(reason({2}, [](auto& r) { r.boolean(); }), "a boolean is neither 0 nor 1 (near byte 1 of 1)");
-    EXPECT_EQ(reason({1, 9, 0, 0}, [](auto& r) { r.u8(); r.u16(); }), "padding is not zero (near byte 2 of 4)");
+    EXPECT_EQ(reason({1, 9, 0, 0},
+                     [](auto& r) {
+                         r.u8();
+                         r.u16();
+                     }),
+              "padding is not zero (near byte 2 of 4)");
     EXPECT_EQ(reason({1, 0}, [](auto& r) { r.u8(); }), "bytes after the end (near byte 1 of 2)");
     EXPECT_EQ(reason({2, 0, 0, 0, 'a'}, [&](auto& r) { r.utf8(text, 9); }), "a count is beyond what the input holds (near byte 4 of 5)");
     EXPECT_EQ(reason({2, 0, 0, 0, 'a', 'b'}, [&](auto& r) { r.utf8(text, 1); }), "a count is beyond its limit (near byte 4 of 6)");
     EXPECT_EQ(reason({1, 0, 0, 0, 0xFF}, [&](auto& r) { r.utf8(text, 9); }), "text is not valid UTF-8 (near byte 5 of 5)");
     EXPECT_EQ(reason({1, 0, 0, 0, 0}, [&](auto& r) { r.path(text, 9); }), "a path holds a NUL (near byte 5 of 5)");
     EXPECT_EQ(reason({1, 0, 0, 0, 0xFF}, [&](auto& r) { r.path(text, 9); }), "");
-    EXPECT_EQ(reason({0xFF, 0xFF, 0xFF, 0xFF}, [&](auto& r) { r.blob(blob, SIZE_MAX); }), "a count is beyond what the input holds (near byte 4 of 4)");
-    EXPECT_EQ(reason({1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0}, [&](auto& r) { r.wide_string(text, 9); }), "a string's counts contradict each other (near byte 12 of 14)");
-    EXPECT_EQ(reason({1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'a', 0}, [&](auto& r) { r.wide_string(text, 9); }), "a string has no terminator (near byte 14 of 14)");
+    EXPECT_EQ(reason({0xFF, 0xFF, 0xFF, 0xFF}, [&](auto& r) { r.blob(blob, SIZE_MAX); }),
+              "a count is beyond what the input holds (near byte 4 of 4)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0}, [&](auto& r) { r.wide_string(text, 9); }),
+              "a string's counts contradict each other (near byte 12 of 14)");
+    EXPECT_EQ(reason({1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'a', 0}, [&](auto& r) { r.wide_string(text, 9); }),
+              "a string has no terminator (near byte 14 of 14)");
     EXPECT_EQ(reason({0, 0, 0, 0}, [&](auto& r) { r.u64(); }), "the input ends too early, or a SID is malformed (near byte 0 of 4)");
     EXPECT_FALSE(is_known(static_cast<tiny>(8)));
     EXPECT_FALSE(is_known(static_cast<session_flags>(4)));
@@ -212,8 +246,9 @@ TEST(Print, TextAndJson) {
     value.started = NtTime{132223104000000001};
     value.secret_key = {1, 2, 3};
     const std::string text = print(value);
-    for (const char* part : {"session {", "\n  session_id: 0x1f\n", "\n  flags: FLAG_GUEST|FLAG_HIGH\n", "kind: CHANNEL_TCP", "remote_address: \"a\\\"b\\u000a\xC3\xA4\"", "\n  note: null\n",
-                             "\n  directory: \"/srv/\\xff\"\n", "\n  started: 2020-01-01T00:00:00.0000001Z\n", "\n  secret_key: (secret)\n"}) {
+    for (const char* part : {"session {", "\n  session_id: 0x1f\n", "\n  flags: FLAG_GUEST|FLAG_HIGH\n", "kind: CHANNEL_TCP",
+                             "remote_address: \"a\\\"b\\u000a\xC3\xA4\"", "\n  note: null\n", "\n  directory: \"/srv/\\xff\"\n",
+                             "\n  started: 2020-01-01T00:00:00.0000001Z\n", "\n  secret_key: (secret)\n"}) {
         EXPECT_NE(text.find(part), std::string::npos) << part << "\nin\n" << text;
     }
     const auto json = nlohmann::json::parse(print_json(value));

@@ -117,10 +117,12 @@ Result<Level> get_record_header(NdrReader& in, std::string_view record, uint16_t
     const uint16_t version = in.u16();
     const uint16_t found = in.u16();
     if (!in.ok()) return Atoll::fail(Code::corrupt, std::string(record), "shorter than a record's header");
-    if (found != tag) return Atoll::fail(Code::corrupt, std::string(record), fmt::format("tag {:#06x} belongs to another kind of record", found));
+    if (found != tag)
+        return Atoll::fail(Code::corrupt, std::string(record), fmt::format("tag {:#06x} belongs to another kind of record", found));
     if (version == 0) return Atoll::fail(Code::corrupt, std::string(record), "version 0");
     if (version > newest) {
-        return Atoll::fail(Code::unsupported, std::string(record), fmt::format("version {} was written by a newer program; this one reads up to {}", version, newest));
+        return Atoll::fail(Code::unsupported, std::string(record),
+                           fmt::format("version {} was written by a newer program; this one reads up to {}", version, newest));
     }
     return Level{version};
 }

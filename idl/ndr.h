@@ -32,7 +32,9 @@ class NdrWriter {
     NdrWriter(Buffer& out, Level level) : out_(out), base_(out.size()), level_(level) {}
 
     // True if members that exist from `since` on and before `until` belong into this encoding.
-    [[nodiscard]] bool has(Level since, Level until = newest_level) const { return level_ >= since && (level_ < until || until == newest_level); }
+    [[nodiscard]] bool has(Level since, Level until = newest_level) const {
+        return level_ >= since && (level_ < until || until == newest_level);
+    }
 
     void align(size_t alignment) {
         const size_t off = (out_.size() - base_) & (alignment - 1);
@@ -93,7 +95,9 @@ class NdrReader {
         in_.fail();
     }
     void set_level(Level level) { level_ = level; }
-    [[nodiscard]] bool has(Level since, Level until = newest_level) const { return level_ >= since && (level_ < until || until == newest_level); }
+    [[nodiscard]] bool has(Level since, Level until = newest_level) const {
+        return level_ >= since && (level_ < until || until == newest_level);
+    }
     [[nodiscard]] size_t remaining() const { return in_.ok() ? in_.remaining() : 0; }
 
     void align(size_t alignment) {

@@ -113,8 +113,10 @@ void Printer::quoted(std::string_view v) {
         const auto c = static_cast<unsigned char>(v.front());
         const size_t n = sequence_length(v);
         if (n == 0) {
-            if (form_ == Form::json) out_ += "\\ufffd";
-            else fmt::format_to(std::back_inserter(out_), "\\x{:02x}", c);
+            if (form_ == Form::json)
+                out_ += "\\ufffd";
+            else
+                fmt::format_to(std::back_inserter(out_), "\\x{:02x}", c);
         } else if (c == '"' || c == '\\') {
             out_ += '\\';
             out_ += v.front();

@@ -47,8 +47,8 @@ using LockedVisitor = FunctionRef<Visit(LockedRecord& record)>;
 struct HeldRecord {
     Database* database = nullptr;  // nullptr: the entry is free
     Buffer key;
-    Buffer value;                         // for stores that cannot show the value in place
-    std::array<uint64_t, 4> cookie{};     // the store's own
+    Buffer value;                      // for stores that cannot show the value in place
+    std::array<uint64_t, 4> cookie{};  // the store's own
 };
 
 // A record whose lock this process holds, until it is released or destroyed. Movable; must not outlive its Database.

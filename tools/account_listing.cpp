@@ -41,7 +41,8 @@ std::string time_text(uint32_t seconds) {
 }
 
 // A text that the account does not have is made from smb.conf.
-std::string or_default(const accounts::Account& account, const std::string& own, uint32_t bit, const conf::GlobalConf& global, const char* parameter) {
+std::string or_default(const accounts::Account& account, const std::string& own, uint32_t bit, const conf::GlobalConf& global,
+                       const char* parameter) {
     if (!own.empty() || !(account.absent & bit)) return own;
     conf::MacroValues values;
     values.server_name = global.netbios_name;
@@ -51,7 +52,9 @@ std::string or_default(const accounts::Account& account, const std::string& own,
 
 }  // namespace
 
-std::string brief_line(const accounts::Account& account) { return fmt::format("{}:{}:{}\n", account.user, uid_of(account), account.full_name); }
+std::string brief_line(const accounts::Account& account) {
+    return fmt::format("{}:{}:{}\n", account.user, uid_of(account), account.full_name);
+}
 
 std::string smbpasswd_line(const accounts::Account& account) {
     return fmt::format("{}:{}:{}:{}:{}:LCT-{:08X}:\n", account.user, uid_of(account), hash_text(account, account.lm_hash),

@@ -93,7 +93,8 @@ struct Options {
     }
     // Is there anything that changes an account?
     [[nodiscard]] bool changes() const {
-        for (const int letter : {int{'N'}, int{'f'}, int{'h'}, int{'D'}, int{'S'}, int{'p'}, int{'I'}, int{'c'}, int{'z'}, int{'Z'}, int{'K'}, int{set_nt_hash}}) {
+        for (const int letter : {int{'N'}, int{'f'}, int{'h'}, int{'D'}, int{'S'}, int{'p'}, int{'I'}, int{'c'}, int{'z'}, int{'Z'},
+                                 int{'K'}, int{set_nt_hash}}) {
             if (has(letter)) return true;
         }
         return false;
@@ -155,7 +156,8 @@ void apply(Account& account, const Options& options) {
     if (options.has('Z')) account.logon_hours = accounts::new_account("", "", "").logon_hours;
     if (options.has('K')) {
         const std::string when = options.get('K');
-        if (when != "never" && (when.empty() || when.find_first_not_of("0123456789") != std::string::npos)) fail_with("Failed to parse kickoff time: " + when);
+        if (when != "never" && (when.empty() || when.find_first_not_of("0123456789") != std::string::npos))
+            fail_with("Failed to parse kickoff time: " + when);
         account.kickoff_time = when == "never" ? accounts::never : static_cast<uint32_t>(std::stoul(when));
     }
     if (options.has(set_nt_hash)) {

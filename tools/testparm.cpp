@@ -43,12 +43,19 @@ constexpr const char* usage_text =
 
 enum LongOption { opt_section = 256, opt_parameter, opt_option, opt_config, opt_debug_stdout };
 
-constexpr option long_options[] = {{"suppress-prompt", no_argument, nullptr, 's'}, {"verbose", no_argument, nullptr, 'v'},
-                                   {"skip-logic-checks", no_argument, nullptr, 'l'}, {"section-name", required_argument, nullptr, opt_section},
-                                   {"parameter-name", required_argument, nullptr, opt_parameter}, {"option", required_argument, nullptr, opt_option},
-                                   {"configfile", required_argument, nullptr, opt_config}, {"debuglevel", required_argument, nullptr, 'd'},
-                                   {"debug-stdout", no_argument, nullptr, opt_debug_stdout}, {"encoding", required_argument, nullptr, 't'},
-                                   {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'}, {nullptr, 0, nullptr, 0}};
+constexpr option long_options[] = {{"suppress-prompt", no_argument, nullptr, 's'},
+                                   {"verbose", no_argument, nullptr, 'v'},
+                                   {"skip-logic-checks", no_argument, nullptr, 'l'},
+                                   {"section-name", required_argument, nullptr, opt_section},
+                                   {"parameter-name", required_argument, nullptr, opt_parameter},
+                                   {"option", required_argument, nullptr, opt_option},
+                                   {"configfile", required_argument, nullptr, opt_config},
+                                   {"debuglevel", required_argument, nullptr, 'd'},
+                                   {"debug-stdout", no_argument, nullptr, opt_debug_stdout},
+                                   {"encoding", required_argument, nullptr, 't'},
+                                   {"version", no_argument, nullptr, 'V'},
+                                   {"help", no_argument, nullptr, 'h'},
+                                   {nullptr, 0, nullptr, 0}};
 
 [[noreturn]] void exit_with_usage(FILE* stream, int code) {
     std::fputs(usage_text, stream);
@@ -172,7 +179,7 @@ int print_one_section(const conf::Configuration& configuration, const Options& o
 // ---- checks
 
 bool is_directory(const std::string& path) {
-    struct stat st{};
+    struct stat st {};
     return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
@@ -185,9 +192,12 @@ int check_global(const conf::Configuration& configuration) {
         errors++;
     };
     const auto is_set_by_file = [&](std::string_view name) { return global.section.is_set_by_name(conf::find_parameter(name)->id); };
-    if (is_set_by_file("state directory") && !is_directory(global.state_directory)) error("state directory " + global.state_directory + " does not exist");
-    if (is_set_by_file("cache directory") && !is_directory(global.cache_directory)) error("cache directory " + global.cache_directory + " does not exist");
-    if (is_set_by_file("pid directory") && !is_directory(global.pid_directory)) error("pid directory " + global.pid_directory + " does not exist");
+    if (is_set_by_file("state directory") && !is_directory(global.state_directory))
+        error("state directory " + global.state_directory + " does not exist");
+    if (is_set_by_file("cache directory") && !is_directory(global.cache_directory))
+        error("cache directory " + global.cache_directory + " does not exist");
+    if (is_set_by_file("pid directory") && !is_directory(global.pid_directory))
+        error("pid directory " + global.pid_directory + " does not exist");
     if (is_set_by_file("lock directory") && !is_directory(global.lock_directory)) {
         fmt::print(stderr, "WARNING: lock directory {} does not exist\n", global.lock_directory);
     }

@@ -310,7 +310,9 @@ void validate_negotiate_info(Test& t) {
     REQUIRE(t, response, exchange->decode<smb::IoctlResponse>());
     REQUIRE(t, told, smb::ValidateNegotiateInfoResponse::decode(response->output));
     const auto& n = c->connection->negotiated();
-    CHECK(t, told->dialect == n.dialect && told->capabilities == n.capabilities && told->guid == n.server_guid && told->security_mode == n.security_mode,
+    CHECK(t,
+          told->dialect == n.dialect && told->capabilities == n.capabilities && told->guid == n.server_guid &&
+              told->security_mode == n.security_mode,
           "the server tells something else than in NEGOTIATE");
     // Anything else than was negotiated ends the connection.
     info.capabilities ^= smb::global_cap::dfs;

@@ -55,7 +55,8 @@ void dispositions(Test& t) {
         const NtStatus missing = f ? NtStatus::SUCCESS : f.error();
         CHECK(t, missing == k.status_if_missing, "disposition {}, no file: {}", number, to_string(missing));
         if (f) {
-            CHECK(t, f->created().action == k.action_if_missing, "disposition {}, no file: action {}", number, static_cast<int>(f->created().action));
+            CHECK(t, f->created().action == k.action_if_missing, "disposition {}, no file: action {}", number,
+                  static_cast<int>(f->created().action));
             CHECK_STATUS(t, f->close(), NtStatus::SUCCESS);
         }
         CHECK_STATUS(t, client::put(*c->tree, t.path(*c, "f"), pattern_bytes(50)), NtStatus::SUCCESS);
@@ -261,7 +262,8 @@ void maximum_allowed(Test& t) {
     o.access = access::maximum_allowed;
     REQUIRE(t, f, File::open(*c->tree, t.path(*c, "f"), o));
     REQUIRE(t, granted, f->query<smb::FileAccessInformation>(smb::FileInformationClass::access));
-    CHECK(t, (granted->value & access::file_write_data) != 0 && (granted->value & access::maximum_allowed) == 0, "access {:#x}", granted->value);
+    CHECK(t, (granted->value & access::file_write_data) != 0 && (granted->value & access::maximum_allowed) == 0, "access {:#x}",
+          granted->value);
 }
 
 void generic_access(Test& t) {

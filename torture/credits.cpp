@@ -21,7 +21,8 @@ void granted(Test& t) {
 
 void grows_on_demand(Test& t) {
     REQUIRE(t, c, t.client());
-    for (int i = 0; i < 100 && c->connection->credits() < 128; ++i) CHECK_STATUS(t, c->status_of(Command::echo, smb::EmptyMessage{}), NtStatus::SUCCESS);
+    for (int i = 0; i < 100 && c->connection->credits() < 128; ++i)
+        CHECK_STATUS(t, c->status_of(Command::echo, smb::EmptyMessage{}), NtStatus::SUCCESS);
     CHECK(t, c->connection->credits() >= 128, "only {} credits after 100 requests", c->connection->credits());
 }
 

@@ -54,15 +54,25 @@ using C = smb::Cipher;
 using S = smb::SigningAlgorithm;
 
 template <D dialect>
-void plain(Test& t) { work(t, {dialect}); }
+void plain(Test& t) {
+    work(t, {dialect});
+}
 template <D dialect>
-void with_signing(Test& t) { work(t, {.dialect = dialect, .sign = true}); }
+void with_signing(Test& t) {
+    work(t, {.dialect = dialect, .sign = true});
+}
 template <S algorithm>
-void signed_311(Test& t) { work(t, {.dialect = D::smb3_11, .sign = true, .signing = algorithm}); }
+void signed_311(Test& t) {
+    work(t, {.dialect = D::smb3_11, .sign = true, .signing = algorithm});
+}
 template <D dialect>
-void sealed_30(Test& t) { work(t, {.dialect = dialect, .seal = true, .cipher = C::aes128_ccm}); }
+void sealed_30(Test& t) {
+    work(t, {.dialect = dialect, .seal = true, .cipher = C::aes128_ccm});
+}
 template <C cipher>
-void sealed_311(Test& t) { work(t, {.dialect = D::smb3_11, .seal = true, .cipher = cipher}); }
+void sealed_311(Test& t) {
+    work(t, {.dialect = D::smb3_11, .seal = true, .cipher = cipher});
+}
 
 // MS-SMB2 3.3.5.2.9: with encryption required of the session, a request in clear is refused.
 void plain_on_sealed_session(Test& t) {

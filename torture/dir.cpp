@@ -116,9 +116,12 @@ void buffer_too_small(Test& t) {
 void patterns(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, d, directory_with(t, *c, {"one.txt", "two.txt", "three.doc", "noext"}));
-    const std::pair<const char*, Names> cases[] = {
-        {"*.txt", {"one.txt", "two.txt"}}, {"t*", {"two.txt", "three.doc"}}, {"???.txt", {"one.txt", "two.txt"}},
-        {"noext", {"noext"}},              {"ONE.TXT", {"one.txt"}},         {"*", {".", "..", "one.txt", "two.txt", "three.doc", "noext"}}};
+    const std::pair<const char*, Names> cases[] = {{"*.txt", {"one.txt", "two.txt"}},
+                                                   {"t*", {"two.txt", "three.doc"}},
+                                                   {"???.txt", {"one.txt", "two.txt"}},
+                                                   {"noext", {"noext"}},
+                                                   {"ONE.TXT", {"one.txt"}},
+                                                   {"*", {".", "..", "one.txt", "two.txt", "three.doc", "noext"}}};
     for (const auto& [pattern, expected] : cases) {
         Items items;
         uint8_t flag = flags::reopen;

@@ -98,7 +98,8 @@ void set_and_query(Test& t) {
 void bad_names(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, file_with(t, *c, {}));
-    for (const char* bad : {"a:b", "a*b", "a/b", "a\\b", "a?b", "a\"b", "a<b", "a>b", "a|b", "a,b", "a+b", "a=b", "a[b", "a]b", "a;b", "a\x1f"})
+    for (const char* bad :
+         {"a:b", "a*b", "a/b", "a\\b", "a?b", "a\"b", "a<b", "a>b", "a|b", "a,b", "a+b", "a=b", "a[b", "a]b", "a;b", "a\x1f"})
         CHECK(t, set(*f, list_of({{"good", "1"}, {bad, "1"}})) == NtStatus::INVALID_EA_NAME, "'{}' is a name", bad);
     CHECK_STATUS(t, query(*f).status, NtStatus::NO_EAS_ON_FILE);
 }
@@ -113,8 +114,8 @@ void bad_flags(Test& t) {
 void bad_lists(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, file_with(t, *c, {}));
-    for (const std::string& bad : {std::string("\0\0\0\0\0\5\0\0ab\0", 11), std::string("\3\0\0\0\0\1\1\0a\0b", 11), std::string("\0\0\0\0", 4),
-                                   std::string("\0\0\0\0\0\1\1\0abc", 11)})
+    for (const std::string& bad : {std::string("\0\0\0\0\0\5\0\0ab\0", 11), std::string("\3\0\0\0\0\1\1\0a\0b", 11),
+                                   std::string("\0\0\0\0", 4), std::string("\0\0\0\0\0\1\1\0abc", 11)})
         CHECK_STATUS(t, set(*f, as_bytes(bad)), NtStatus::EA_LIST_INCONSISTENT);
     CHECK_STATUS(t, query(*f).status, NtStatus::NO_EAS_ON_FILE);
 }
@@ -226,8 +227,8 @@ void sizes(Test& t) {
     const Answer list = query(*f);
     CHECK_STATUS(t, list.status, NtStatus::SUCCESS);
     const auto length = static_cast<uint32_t>(list.bytes);
-    for (auto info_class : {FileInformationClass::full_directory, FileInformationClass::both_directory, FileInformationClass::id_both_directory,
-                            FileInformationClass::id_full_directory}) {
+    for (auto info_class : {FileInformationClass::full_directory, FileInformationClass::both_directory,
+                            FileInformationClass::id_both_directory, FileInformationClass::id_full_directory}) {
         REQUIRE(t, listed, listed_size(t, *c, info_class));
         CHECK(t, *listed == length, "class {}: EaSize {}, the list has {} bytes", static_cast<int>(info_class), *listed, length);
     }
@@ -248,7 +249,8 @@ void archive(Test& t) {
     CHECK(t, got->file_attributes == smb::file_attribute::archive, "attributes {:#x}", got->file_attributes);
 }
 
-NtStatus create(Test& t, Client& c, const char* leaf, smb::CreateDisposition disposition, Bytes list, Map* all = nullptr, uint32_t options = 0) {
+NtStatus create(Test& t, Client& c, const char* leaf, smb::CreateDisposition disposition, Bytes list, Map* all = nullptr,
+                uint32_t options = 0) {
     OpenOptions o;
     o.access = smb::access_mask::generic_all;
     o.disposition = disposition;
@@ -283,7 +285,8 @@ void create_refused(Test& t) {
     CHECK_STATUS(t, create(t, *c, "n1", D::create, list_of({{"a", "1"}, {"b:c", "2"}})), NtStatus::INVALID_EA_NAME);
     CHECK_STATUS(t, create(t, *c, "n2", D::create, as_bytes(std::string_view("\0\0\0\0\0\5\0\0ab\0", 11))), NtStatus::INVALID_PARAMETER);
     CHECK_STATUS(t, create(t, *c, "n3", D::create, list_of({{"DOSATTRIB", "1"}})), NtStatus::ACCESS_DENIED);
-    CHECK_STATUS(t, create(t, *c, "n4", D::create, list_of({{"a", "1"}}), nullptr, 0x200 /* FILE_NO_EA_KNOWLEDGE */), NtStatus::ACCESS_DENIED);
+    CHECK_STATUS(t, create(t, *c, "n4", D::create, list_of({{"a", "1"}}), nullptr, 0x200 /* FILE_NO_EA_KNOWLEDGE */),
+                 NtStatus::ACCESS_DENIED);
     for (const char* leaf : {"n1", "n2", "n3", "n4"}) {
         const auto f = File::open(*c->tree, t.path(*c, leaf), {});
         CHECK(t, !f && f.error() == NtStatus::OBJECT_NAME_NOT_FOUND, "{} is there", leaf);

@@ -1,5 +1,5 @@
-// atoll.hostile: frames that no honest client sends. The answer is the error that the specification names or a closed connection, and afterwards
-// the server serves others as before. Names that try to leave the share are in hostile_names.cpp.
+// atoll.hostile: frames that no honest client sends. The answer is the error that the specification names or a closed connection, and
+// afterwards the server serves others as before. Names that try to leave the share are in hostile_names.cpp.
 #include <dirent.h>
 
 #include <algorithm>
@@ -166,18 +166,22 @@ void wrong_structure_size(Test& t) {
 void bad_offsets(Test& t) {
     struct Field {
         Command command;
-        size_t offset;       // of the offset field in the message
+        size_t offset;  // of the offset field in the message
         size_t offset_size;
-        size_t length;       // of the length field
+        size_t length;  // of the length field
         size_t length_size;
     };
     const Field fields[] = {
-        {Command::create, 64 + 44, 2, 64 + 46, 2},          {Command::create, 64 + 48, 4, 64 + 52, 4},
-        {Command::write, 64 + 2, 2, 64 + 4, 4},             {Command::ioctl, 64 + 24, 4, 64 + 28, 4},
-        {Command::query_directory, 64 + 24, 2, 64 + 26, 2}, {Command::set_info, 64 + 8, 2, 64 + 4, 4},
+        {Command::create, 64 + 44, 2, 64 + 46, 2},
+        {Command::create, 64 + 48, 4, 64 + 52, 4},
+        {Command::write, 64 + 2, 2, 64 + 4, 4},
+        {Command::ioctl, 64 + 24, 4, 64 + 28, 4},
+        {Command::query_directory, 64 + 24, 2, 64 + 26, 2},
+        {Command::set_info, 64 + 8, 2, 64 + 4, 4},
         {Command::tree_connect, 64 + 4, 2, 64 + 6, 2},
     };
-    const std::pair<uint32_t, uint32_t> values[] = {{0xFFFFFFF8, 8}, {0xFFFFFFF8, 0xFFFFFFFE}, {64, 16}, {0, 16}, {120, 0xFFFFFFFE}, {0xFFFFFFFF, 0xFFFFFFFF}};
+    const std::pair<uint32_t, uint32_t> values[] = {{0xFFFFFFF8, 8}, {0xFFFFFFF8, 0xFFFFFFFE}, {64, 16},
+                                                    {0, 16},         {120, 0xFFFFFFFE},        {0xFFFFFFFF, 0xFFFFFFFF}};
     std::optional<client::File> file;
     REQUIRE(t, c, fresh(t, file));
     for (const Field& field : fields) {
@@ -190,8 +194,8 @@ void bad_offsets(Test& t) {
                 std::memcpy(frame.data() + field.length, &length, field.length_size);
                 const NtStatus status = send_spoiled(*c, frame);
                 c->connection->set_next_message_id(c->connection->next_message_id() + 1);
-                CHECK(t, is_error(status) && status != NtStatus::IO_TIMEOUT, "{} with offset {:#x} and length {:#x}: {}", smb::to_string(command),
-                      offset, length, to_string(status));
+                CHECK(t, is_error(status) && status != NtStatus::IO_TIMEOUT, "{} with offset {:#x} and length {:#x}: {}",
+                      smb::to_string(command), offset, length, to_string(status));
             }
         }
     }
@@ -262,7 +266,8 @@ void bits_before_log_on(Test& t) {
 
 // SESSION_SETUP with tokens that are cut, flipped, repeated or random.
 void bad_tokens(Test& t) {
-    std::vector<std::vector<uint8_t>> tokens = {{}, {0x60}, {0x60, 0xFF}, {0x60, 0x84, 0xFF, 0xFF, 0xFF, 0xFF}, pattern_bytes(100), pattern_bytes(60000)};
+    std::vector<std::vector<uint8_t>> tokens = {
+        {}, {0x60}, {0x60, 0xFF}, {0x60, 0x84, 0xFF, 0xFF, 0xFF, 0xFF}, pattern_bytes(100), pattern_bytes(60000)};
     auth::Initiator initiator(t.target.credentials());
     const auto good = initiator.start();
     for (size_t n = 1; n < good.size(); n += 3) tokens.emplace_back(good.begin(), good.begin() + static_cast<ptrdiff_t>(n));
@@ -289,10 +294,18 @@ void bad_tokens(Test& t) {
 
 // Lengths of the transport that lie, and frames that are none (MS-SMB2 2.1).
 void bad_transport(Test& t) {
-    const std::vector<std::vector<uint8_t>> all = {
-        {0, 0, 0, 0}, {0, 0, 0, 1, 0xFE}, {0, 0, 0, 4, 0xFE, 'S', 'M', 'B'}, {0, 0, 0, 63}, {0xFF, 0xFF, 0xFF, 0xFF},
-        {0x81, 0, 0, 68}, {0x85, 0, 0, 0}, {0, 0xFF, 0xFF, 0xFF}, {'G', 'E', 'T', ' ', '/', '\r', '\n'}, {0, 0, 0, 4, 0xFD, 'S', 'M', 'B'},
-        {0, 0, 0, 4, 0xFC, 'S', 'M', 'B'}, {0, 0, 0, 4, 0xFF, 'S', 'M', 'B'}};
+    const std::vector<std::vector<uint8_t>> all = {{0, 0, 0, 0},
+                                                   {0, 0, 0, 1, 0xFE},
+                                                   {0, 0, 0, 4, 0xFE, 'S', 'M', 'B'},
+                                                   {0, 0, 0, 63},
+                                                   {0xFF, 0xFF, 0xFF, 0xFF},
+                                                   {0x81, 0, 0, 68},
+                                                   {0x85, 0, 0, 0},
+                                                   {0, 0xFF, 0xFF, 0xFF},
+                                                   {'G', 'E', 'T', ' ', '/', '\r', '\n'},
+                                                   {0, 0, 0, 4, 0xFD, 'S', 'M', 'B'},
+                                                   {0, 0, 0, 4, 0xFC, 'S', 'M', 'B'},
+                                                   {0, 0, 0, 4, 0xFF, 'S', 'M', 'B'}};
     for (const auto& bytes : all) {
         REQUIRE(t, connection, t.connect());
         connection->send_bytes(bytes);
@@ -352,7 +365,8 @@ void bad_next_command(Test& t) {
         frame.append_zeros(100);
         store_le<uint32_t>(frame.data() + 20, next);
         const NtStatus status = send_spoiled(*c, frame);
-        CHECK(t, one_of(status, {NtStatus::INVALID_PARAMETER, NtStatus::CONNECTION_DISCONNECTED}), "NextCommand {:#x}: {}", next, to_string(status));
+        CHECK(t, one_of(status, {NtStatus::INVALID_PARAMETER, NtStatus::CONNECTION_DISCONNECTED}), "NextCommand {:#x}: {}", next,
+              to_string(status));
     }
     t.server_alive();
 }
@@ -398,7 +412,8 @@ void replayed_on_another_connection(Test& t) {
     REQUIRE(t, other, t.client(l));
     store_le<uint64_t>(sent.data() + 24, other->connection->next_message_id());
     const NtStatus status = send_spoiled(*other->connection, sent);
-    CHECK(t, one_of(status, {NtStatus::USER_SESSION_DELETED, NtStatus::ACCESS_DENIED, NtStatus::CONNECTION_DISCONNECTED}), "{}", to_string(status));
+    CHECK(t, one_of(status, {NtStatus::USER_SESSION_DELETED, NtStatus::ACCESS_DENIED, NtStatus::CONNECTION_DISCONNECTED}), "{}",
+          to_string(status));
     t.server_alive();
 }
 
@@ -419,8 +434,8 @@ void forged_sealed_frames(Test& t) {
     t.server_alive();
 }
 
-// MS-SMB2 3.3.5.2.6: a code that is no command's ends the connection without an answer. SERVER_TO_CLIENT_NOTIFICATION (19) is a command, but
-// not a client's.
+// MS-SMB2 3.3.5.2.6: a code that is no command's ends the connection without an answer. SERVER_TO_CLIENT_NOTIFICATION (19) is a command,
+// but not a client's.
 void unknown_command(Test& t) {
     for (uint16_t command : {uint16_t{19}, uint16_t{20}, uint16_t{255}, uint16_t{0xFFFF}}) {
         REQUIRE(t, c, t.client());

@@ -105,8 +105,8 @@ void invalid_utf16(Test& t) {
         ByteWriter(name).u16(unit);
         const NtStatus status = create_raw(*c, name, smb::CreateDisposition::open_if);
         // No specification names the error.
-        CHECK(t, one_of(status, {NtStatus::OBJECT_NAME_INVALID, NtStatus::INVALID_PARAMETER, NtStatus::ILLEGAL_CHARACTER}), "unit {:#x}: {}", unit,
-              to_string(status));
+        CHECK(t, one_of(status, {NtStatus::OBJECT_NAME_INVALID, NtStatus::INVALID_PARAMETER, NtStatus::ILLEGAL_CHARACTER}),
+              "unit {:#x}: {}", unit, to_string(status));
     }
     t.server_alive();
 }
@@ -123,15 +123,16 @@ void long_names(Test& t) {
     std::string deep;
     while (deep.size() < 32000) deep += "abcdefgh\\";
     const NtStatus status = open_name(*c, t.path(*c, deep + "x"));
-    CHECK(t, one_of(status, {NtStatus::OBJECT_NAME_INVALID, NtStatus::OBJECT_PATH_NOT_FOUND, NtStatus::NAME_TOO_LONG}), "a path of {} characters: {}",
-          deep.size(), to_string(status));
+    CHECK(t, one_of(status, {NtStatus::OBJECT_NAME_INVALID, NtStatus::OBJECT_PATH_NOT_FOUND, NtStatus::NAME_TOO_LONG}),
+          "a path of {} characters: {}", deep.size(), to_string(status));
     t.server_alive();
 }
 
 void rename_out(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, t.file(*c, "f", pattern_bytes(10)));
-    for (const char* name : {"..\\moved-by-smbtorture", "..\\..\\..\\tmp\\moved-by-smbtorture", "\\tmp\\moved-by-smbtorture", "/tmp/moved-by-smbtorture"}) {
+    for (const char* name :
+         {"..\\moved-by-smbtorture", "..\\..\\..\\tmp\\moved-by-smbtorture", "\\tmp\\moved-by-smbtorture", "/tmp/moved-by-smbtorture"}) {
         const NtStatus status = f->rename(name, true);
         CHECK(t, is_error(status) && status != NtStatus::CONNECTION_DISCONNECTED, "to {}: {}", name, to_string(status));
     }

@@ -155,8 +155,10 @@ void all_classes(Test& t) {
     REQUIRE(t, granted, f->query<smb::FileAccessInformation>(FileInformationClass::access));
     CHECK(t, all->standard.end_of_file == 77 && standard->end_of_file == 77 && open->info.end_of_file == 77, "sizes differ");
     CHECK(t, standard->number_of_links == 1 && !standard->directory && !standard->delete_pending, "standard information is wrong");
-    CHECK(t, all->basic.file_attributes == basic_info->file_attributes && tag->file_attributes == basic_info->file_attributes &&
-                 open->info.file_attributes == basic_info->file_attributes, "attributes differ");
+    CHECK(t,
+          all->basic.file_attributes == basic_info->file_attributes && tag->file_attributes == basic_info->file_attributes &&
+              open->info.file_attributes == basic_info->file_attributes,
+          "attributes differ");
     CHECK(t, all->internal.value == internal->value && internal->value != 0, "file ids differ");
     CHECK(t, all->access.value == granted->value, "access differs");
     CHECK(t, all->basic.creation_time == open->info.creation_time, "creation times differ");
@@ -181,13 +183,16 @@ void name_in_all(Test& t) {
 void buffer_too_small(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, t.file(*c, "f"));
-    const std::pair<FileInformationClass, uint32_t> classes[] = {
-        {FileInformationClass::basic, 40}, {FileInformationClass::standard, 24}, {FileInformationClass::internal, 8},
-        {FileInformationClass::network_open, 56}, {FileInformationClass::all, 100}};
+    const std::pair<FileInformationClass, uint32_t> classes[] = {{FileInformationClass::basic, 40},
+                                                                 {FileInformationClass::standard, 24},
+                                                                 {FileInformationClass::internal, 8},
+                                                                 {FileInformationClass::network_open, 56},
+                                                                 {FileInformationClass::all, 100}};
     for (auto [info_class, size] : classes) {
         Buffer out;
         const NtStatus status = f->query(InfoType::file, static_cast<uint8_t>(info_class), out, size - 4);
-        CHECK(t, status == NtStatus::INFO_LENGTH_MISMATCH, "class {} in {} bytes: {}", static_cast<int>(info_class), size - 4, to_string(status));
+        CHECK(t, status == NtStatus::INFO_LENGTH_MISMATCH, "class {} in {} bytes: {}", static_cast<int>(info_class), size - 4,
+              to_string(status));
     }
     // The name of FileAllInformation does not fit: a part is a success with a warning (MS-FSA 2.1.5.12.2).
     Buffer out;
@@ -204,15 +209,18 @@ void bad_class(Test& t) {
     CHECK_STATUS(t, f->set(InfoType::file, 250, pattern_bytes(100)), NtStatus::INVALID_INFO_CLASS);
     CHECK_STATUS(t, f->query(static_cast<InfoType>(9), 4, out), NtStatus::INVALID_PARAMETER);
     // A class of directories is none of files.
-    CHECK_STATUS(t, f->query(InfoType::file, static_cast<uint8_t>(FileInformationClass::id_both_directory), out), NtStatus::INVALID_INFO_CLASS);
+    CHECK_STATUS(t, f->query(InfoType::file, static_cast<uint8_t>(FileInformationClass::id_both_directory), out),
+                 NtStatus::INVALID_INFO_CLASS);
 }
 
 void set_too_short(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, t.file(*c, "f"));
-    const std::pair<FileInformationClass, size_t> classes[] = {
-        {FileInformationClass::basic, 39}, {FileInformationClass::end_of_file, 7}, {FileInformationClass::rename, 19},
-        {FileInformationClass::position, 7}, {FileInformationClass::allocation, 7}};
+    const std::pair<FileInformationClass, size_t> classes[] = {{FileInformationClass::basic, 39},
+                                                               {FileInformationClass::end_of_file, 7},
+                                                               {FileInformationClass::rename, 19},
+                                                               {FileInformationClass::position, 7},
+                                                               {FileInformationClass::allocation, 7}};
     for (auto [info_class, size] : classes) {
         const NtStatus status = f->set(InfoType::file, static_cast<uint8_t>(info_class), std::vector<uint8_t>(size));
         CHECK(t, one_of(status, {NtStatus::INFO_LENGTH_MISMATCH, NtStatus::INVALID_PARAMETER}), "class {} of {} bytes: {}",

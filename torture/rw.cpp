@@ -131,7 +131,8 @@ void negative_offset(Test& t) {
     CHECK_STATUS(t, f->read(1ull << 63, 10, back), NtStatus::INVALID_PARAMETER);
     CHECK_STATUS(t, f->read(0x7FFFFFFFFFFFFFFF, 10, back), NtStatus::INVALID_PARAMETER);
     auto written = f->write(0x7FFFFFFFFFFFFFFF, pattern_bytes(10));
-    CHECK(t, !written && written.error() == NtStatus::INVALID_PARAMETER, "the write gives {}", written ? "SUCCESS" : to_string(written.error()));
+    CHECK(t, !written && written.error() == NtStatus::INVALID_PARAMETER, "the write gives {}",
+          written ? "SUCCESS" : to_string(written.error()));
 }
 
 void without_access(Test& t) {
@@ -145,7 +146,8 @@ void without_access(Test& t) {
     client::OpenOptions reading;
     REQUIRE(t, reader, client::File::open(*c->tree, t.path(*c, "f"), reading));
     auto written = reader->write(0, pattern_bytes(10));
-    CHECK(t, !written && written.error() == NtStatus::ACCESS_DENIED, "the write gives {}", written ? "SUCCESS" : to_string(written.error()));
+    CHECK(t, !written && written.error() == NtStatus::ACCESS_DENIED, "the write gives {}",
+          written ? "SUCCESS" : to_string(written.error()));
 }
 
 void on_directory(Test& t) {

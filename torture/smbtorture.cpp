@@ -130,9 +130,9 @@ void parse_user(std::string text, Target& target) {
 }
 
 bool parse_protocol(const std::string& name, Target& target) {
-    static const std::map<std::string, smb::Dialect> names = {
-        {"SMB2_02", smb::Dialect::smb2_02}, {"SMB2_10", smb::Dialect::smb2_10}, {"SMB3_00", smb::Dialect::smb3_00},
-        {"SMB3_02", smb::Dialect::smb3_02}, {"SMB3_11", smb::Dialect::smb3_11}, {"SMB3", smb::Dialect::smb3_11}};
+    static const std::map<std::string, smb::Dialect> names = {{"SMB2_02", smb::Dialect::smb2_02}, {"SMB2_10", smb::Dialect::smb2_10},
+                                                              {"SMB3_00", smb::Dialect::smb3_00}, {"SMB3_02", smb::Dialect::smb3_02},
+                                                              {"SMB3_11", smb::Dialect::smb3_11}, {"SMB3", smb::Dialect::smb3_11}};
     auto it = names.find(name);
     if (it == names.end()) return false;
     target.max_dialect = it->second;

@@ -1,7 +1,7 @@
 // What a test of smbtorture is, and what it is given.
 //
-// A test is a function over Test. It ends at its first failed check: the macros at the end record the reason and return. Every test makes its
-// own connections and works below a directory of its own, which is removed when it ends.
+// A test is a function over Test. It ends at its first failed check: the macros at the end record the reason and return. Every test makes
+// its own connections and works below a directory of its own, which is removed when it ends.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ struct Target {
     std::string host;
     std::string share;
     uint16_t port = 445;
-    std::string user;      // empty: anonymous
+    std::string user;  // empty: anonymous
     std::string password;
     std::string domain;
     smb::Dialect max_dialect = smb::Dialect::smb3_11;
@@ -124,30 +124,31 @@ std::vector<uint8_t> pattern_bytes(size_t size, uint32_t seed = 1);
 }  // namespace Atoll::torture
 
 // CHECK(t, condition, "what was wrong {}", values...)
-#define CHECK(t, condition, ...)                                                       \
-    do {                                                                               \
+#define CHECK(t, condition, ...)                                                                                            \
+    do {                                                                                                                    \
         if (!(condition)) return (t).fail(fmt::format("{}:{}: ", ATOLL_TORTURE_FILE, __LINE__) + fmt::format(__VA_ARGS__)); \
     } while (false)
 // CHECK_STATUS(t, expression, NtStatus::X)
-#define CHECK_STATUS(t, expression, expected)                                                                                      \
-    do {                                                                                                                           \
-        const ::Atoll::NtStatus status_here = (expression);                                                                        \
-        if (status_here != (expected)) {                                                                                           \
-            return (t).fail(fmt::format("{}:{}: {} gives {}, expected {}", ATOLL_TORTURE_FILE, __LINE__, #expression,                \
-                                        ::Atoll::to_string(status_here), ::Atoll::to_string(expected)));                           \
-        }                                                                                                                          \
+#define CHECK_STATUS(t, expression, expected)                                                                         \
+    do {                                                                                                              \
+        const ::Atoll::NtStatus status_here = (expression);                                                           \
+        if (status_here != (expected)) {                                                                              \
+            return (t).fail(fmt::format("{}:{}: {} gives {}, expected {}", ATOLL_TORTURE_FILE, __LINE__, #expression, \
+                                        ::Atoll::to_string(status_here), ::Atoll::to_string(expected)));              \
+        }                                                                                                             \
     } while (false)
 // As CHECK_STATUS, for answers of which the specification allows several.
-#define CHECK_STATUS_ONE_OF(t, expression, ...)                                                                                    \
-    do {                                                                                                                           \
-        const ::Atoll::NtStatus status_here = (expression);                                                                        \
-        if (!::Atoll::torture::one_of(status_here, {__VA_ARGS__})) {                                                               \
-            return (t).fail(fmt::format("{}:{}: {} gives {}", ATOLL_TORTURE_FILE, __LINE__, #expression, ::Atoll::to_string(status_here))); \
-        }                                                                                                                          \
+#define CHECK_STATUS_ONE_OF(t, expression, ...)                                                                                 \
+    do {                                                                                                                        \
+        const ::Atoll::NtStatus status_here = (expression);                                                                     \
+        if (!::Atoll::torture::one_of(status_here, {__VA_ARGS__})) {                                                            \
+            return (t).fail(                                                                                                    \
+                fmt::format("{}:{}: {} gives {}", ATOLL_TORTURE_FILE, __LINE__, #expression, ::Atoll::to_string(status_here))); \
+        }                                                                                                                       \
     } while (false)
 // Declares `name` from a Result, a pointer or an optional; ends the test if there is none.
-#define REQUIRE(t, name, expression)                                                                         \
-    auto name = (expression);                                                                                \
+#define REQUIRE(t, name, expression) \
+    auto name = (expression);        \
     if (!name) return ::Atoll::torture::fail_missing(t, name, ATOLL_TORTURE_FILE, __LINE__, #expression)
 
 #define ATOLL_TORTURE_FILE (::Atoll::torture::base_name(__FILE__))
@@ -171,7 +172,9 @@ inline bool one_of(NtStatus status, std::initializer_list<NtStatus> expected) {
 
 template <class T>
 void fail_missing(Test& t, const T& value, const char* file, int line, const char* expression) {
-    if constexpr (requires { { value.error() } -> std::convertible_to<NtStatus>; }) {
+    if constexpr (requires {
+                      { value.error() } -> std::convertible_to<NtStatus>;
+                  }) {
         t.fail(fmt::format("{}:{}: {} gives {}", file, line, expression, to_string(static_cast<NtStatus>(value.error()))));
     } else {
         t.fail(fmt::format("{}:{}: {} gives nothing", file, line, expression));

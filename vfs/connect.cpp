@@ -14,9 +14,7 @@ std::map<std::string, ModuleFactory, std::less<>>& registry() {
 
 }  // namespace
 
-void register_module(std::string name, ModuleFactory factory) {
-    registry().insert_or_assign(std::move(name), factory);
-}
+void register_module(std::string name, ModuleFactory factory) { registry().insert_or_assign(std::move(name), factory); }
 
 std::vector<std::string> unknown_modules(const std::vector<std::string>& names) {
     std::vector<std::string> unknown;
@@ -35,8 +33,7 @@ Result<std::unique_ptr<Vfs>> connect_share(Options options) {
     auto posix = PosixVfs::connect(std::move(options));
     if (!posix) return posix.failure();
     std::unique_ptr<Vfs> top = std::move(*posix);
-    for (auto name = modules.rbegin(); name != modules.rend(); ++name)
-        top = registry().find(*name)->second(std::move(top));
+    for (auto name = modules.rbegin(); name != modules.rend(); ++name) top = registry().find(*name)->second(std::move(top));
     return top;
 }
 

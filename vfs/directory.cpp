@@ -17,14 +17,10 @@ constexpr size_t name_offset = 19;
 
 FileType type_of(uint8_t d_type) {
     switch (d_type) {
-        case DT_REG:
-            return FileType::regular;
-        case DT_DIR:
-            return FileType::directory;
-        case DT_LNK:
-            return FileType::symlink;
-        default:
-            return FileType::other;
+        case DT_REG: return FileType::regular;
+        case DT_DIR: return FileType::directory;
+        case DT_LNK: return FileType::symlink;
+        default: return FileType::other;
     }
 }
 

@@ -11,9 +11,7 @@ namespace {
 constexpr size_t smallest_table = 16;
 constexpr size_t worth_compacting = 4096;  // wasted bytes
 
-char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 uint64_t mix(uint64_t h, char c) {  // FNV-1a
     return (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -34,8 +32,7 @@ void OffsetTable::clear() {
 
 void OffsetTable::put(uint32_t hash, uint32_t state) {
     size_t i = hash & (slots_.size() - 1);
-    while (slots_[i].state >= first)
-        i = (i + 1) & (slots_.size() - 1);
+    while (slots_[i].state >= first) i = (i + 1) & (slots_.size() - 1);
     if (slots_[i].state == empty) used_++;
     slots_[i] = {hash, state};
     live_++;
@@ -70,22 +67,18 @@ void OffsetTable::erase(uint32_t hash, uint32_t offset) {
     }
 }
 
-std::string_view FoldedNames::at(uint32_t offset) const {
-    return {names_.data() + offset + 1, static_cast<unsigned char>(names_[offset])};
-}
+std::string_view FoldedNames::at(uint32_t offset) const { return {names_.data() + offset + 1, static_cast<unsigned char>(names_[offset])}; }
 
 uint32_t FoldedNames::hash_of(std::string_view name) {
     to_upper_utf8(name, upper_);
     uint64_t h = seed_;
-    for (const char c : upper_)
-        h = mix(h, c);
+    for (const char c : upper_) h = mix(h, c);
     return finish(h);
 }
 
 uint32_t FoldedNames::hash_of_short(std::string_view short_name) const {
     uint64_t h = seed_;
-    for (const char c : short_name)
-        h = mix(h, upper(c));
+    for (const char c : short_name) h = mix(h, upper(c));
     return finish(h);
 }
 

@@ -38,27 +38,21 @@ bool tells_all(int fd) {
         case BTRFS_SUPER_MAGIC:
         case F2FS_SUPER_MAGIC:
         case TMPFS_MAGIC:
-        case RAMFS_MAGIC:
-            return true;
-        default:
-            return false;
+        case RAMFS_MAGIC: return true;
+        default: return false;
     }
 }
 
 }  // namespace
 
-NameIndex::NameIndex(Bounds bounds) : bounds_(bounds), seed_(random_u64()) {
-    ATOLL_ASSERT(bounds_.directories > 0);
-}
+NameIndex::NameIndex(Bounds bounds) : bounds_(bounds), seed_(random_u64()) { ATOLL_ASSERT(bounds_.directories > 0); }
 
 NameIndex& NameIndex::of_process() {
     static NameIndex index;
     return index;
 }
 
-NameIndex::Key NameIndex::key_of(const Stat& stat) {
-    return {stat.device, stat.inode, stat.birth_time.tv_sec, stat.birth_time.tv_nsec};
-}
+NameIndex::Key NameIndex::key_of(const Stat& stat) { return {stat.device, stat.inode, stat.birth_time.tv_sec, stat.birth_time.tv_nsec}; }
 
 NameIndex::Place NameIndex::by_key(const Key& key) {
     return std::find_if(directories_.begin(), directories_.end(), [&](const auto& d) { return d->key == key; });

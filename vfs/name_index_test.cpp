@@ -32,8 +32,7 @@ TEST(FoldedNames, FindsWhateverTheCaseAndPrefersTheExactName) {
     FoldedNames names(1);
     std::string stored;
     EXPECT_FALSE(names.find("a", stored));
-    for (const char* name : {"Readme", "README", "Straße", "ÄRGER"})
-        names.insert(name);
+    for (const char* name : {"Readme", "README", "Straße", "ÄRGER"}) names.insert(name);
     names.insert("README");
     EXPECT_EQ(names.size(), 4u);
     ASSERT_TRUE(names.find("README", stored));
@@ -134,8 +133,7 @@ class NameIndexTest : public ::testing::Test {
     // Misses until the directory is indexed.
     void warm(NameLookup& lookup, const NameIndex& index, const std::string& directory = "d") {
         const size_t before = index.directories();
-        for (int i = 0; i < 2; i++)
-            EXPECT_EQ(find(lookup, directory + "/no such name"), "");
+        for (int i = 0; i < 2; i++) EXPECT_EQ(find(lookup, directory + "/no such name"), "");
         ASSERT_EQ(index.directories(), before + 1);
     }
     // Whether the lookup of `path` was answered by the index alone.
@@ -244,14 +242,12 @@ TEST_F(NameIndexTest, ChangesOfAThreadAreNeverMissed) {
         for (int i = 0; i < count; i++) {
             make("d/File" + std::to_string(i));
             made.store(i + 1);
-            while (checked.load() + 50 < i)
-                std::this_thread::yield();
+            while (checked.load() + 50 < i) std::this_thread::yield();
             if (i >= 100) ::unlink((top_ + "/d/File" + std::to_string(i - 100)).c_str());
         }
     });
     for (int i = 0; i < count; i++) {
-        while (made.load() <= i)
-            std::this_thread::yield();
+        while (made.load() <= i) std::this_thread::yield();
         EXPECT_EQ(find(lookup, "d/FILE" + std::to_string(i)), "d/File" + std::to_string(i));
         checked.store(i);
     }
@@ -297,8 +293,7 @@ TEST_F(NameIndexTest, LostEventsDropTheIndexes) {
     std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queue;
     if (queue == 0 || queue > 100000) GTEST_SKIP() << "a queue of " << queue << " events";
     make("d/a");
-    for (size_t i = 0; i <= queue; i++)
-        rename(i % 2 == 0 ? "d/a" : "d/b", i % 2 == 0 ? "d/b" : "d/a");
+    for (size_t i = 0; i <= queue; i++) rename(i % 2 == 0 ? "d/a" : "d/b", i % 2 == 0 ? "d/b" : "d/a");
     make("d/Last");
     EXPECT_FALSE(by_index(lookup, index, "d/LAST"));  // but by the scan that fills it anew
     EXPECT_TRUE(by_index(lookup, index, "d/LAST"));
@@ -331,15 +326,9 @@ TEST_F(NameIndexTest, AgreesWithScanning) {
         const std::string a = any(forms), b = any(forms);
         switch (random() % 5) {
             case 0:
-            case 1:
-                make(a);
-                break;
-            case 2:
-                ::unlink((top_ + "/" + a).c_str());
-                break;
-            case 3:
-                ::rename((top_ + "/" + a).c_str(), (top_ + "/" + b).c_str());
-                break;
+            case 1: make(a); break;
+            case 2: ::unlink((top_ + "/" + a).c_str()); break;
+            case 3: ::rename((top_ + "/" + a).c_str(), (top_ + "/" + b).c_str()); break;
             default:
                 if (random() % 40 == 0) {
                     fs::remove_all(top_ + "/d2");
@@ -374,12 +363,10 @@ TEST_F(NameIndexTest, KeepsItsBounds) {
     EXPECT_FALSE(by_index(lookup, index, "d0/absent"));  // the one unused longest
     EXPECT_TRUE(by_index(lookup, index, "d4/absent"));
     // One that outgrows the memory is dropped; one that is too large is not indexed, and scanned right all the same.
-    for (int i = 0; i < 400; i++)
-        make("d4/a name of some length " + std::to_string(i));
+    for (int i = 0; i < 400; i++) make("d4/a name of some length " + std::to_string(i));
     EXPECT_EQ(find(lookup, "d4/A NAME OF some length 399"), "d4/a name of some length 399");
     EXPECT_LE(index.memory(), 8u * 1024);
-    for (int i = 0; i < 4; i++)
-        EXPECT_EQ(find(lookup, "d4/A NAME OF some length 398"), "d4/a name of some length 398");
+    for (int i = 0; i < 4; i++) EXPECT_EQ(find(lookup, "d4/A NAME OF some length 398"), "d4/a name of some length 398");
     EXPECT_FALSE(by_index(lookup, index, "d4/absent"));
     EXPECT_LE(index.memory(), 8u * 1024);
 }
@@ -418,8 +405,7 @@ TEST_F(NameIndexTest, CreatingReadsNoDirectory) {
     Counting counting(std::move(vfs_));
     NameIndex index;
     NameLookup lookup(counting, index);
-    for (int i = 0; i < 1000; i++)
-        make("d/old" + std::to_string(i));
+    for (int i = 0; i < 1000; i++) make("d/old" + std::to_string(i));
     OpenHow how;
     how.access = Access::write;
     how.create = true;
@@ -441,8 +427,7 @@ TEST_F(NameIndexTest, AModuleThatMapsNamesIsAlwaysScanned) {
     counting.plain = false;
     NameIndex index;
     NameLookup lookup(counting, index);
-    for (int i = 0; i < 5; i++)
-        EXPECT_EQ(find(lookup, "d/absent"), "");
+    for (int i = 0; i < 5; i++) EXPECT_EQ(find(lookup, "d/absent"), "");
     EXPECT_EQ(index.directories(), 0u);
     EXPECT_GE(counting.scans, 5u);
 }

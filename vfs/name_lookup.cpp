@@ -19,9 +19,7 @@ constexpr OpenHow how_directory() {
     return how;
 }
 
-bool is_missing(int error) {
-    return error == ENOENT || error == ENOTDIR;
-}
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
 }  // namespace
 
@@ -53,13 +51,11 @@ Result<void, int> NameLookup::find_in(const File& directory, std::string_view na
     if (!stat) return stat.failure();
     Result<Stat, int> there = ENOENT;
     switch (ask_index(directory, *stat, name, stored, there)) {
-        case NameIndex::Answer::absent:
-            return ENOENT;
+        case NameIndex::Answer::absent: return ENOENT;
         case NameIndex::Answer::present:
             if (!there) return there.failure();
             return {};
-        case NameIndex::Answer::unknown:
-            break;
+        case NameIndex::Answer::unknown: break;
     }
     return scan(directory, *stat, name, stored);
 }

@@ -25,18 +25,10 @@ int open_flags(const OpenHow& how) {
     // O_NONBLOCK: a FIFO must not hold the server up. It means nothing for regular files and directories.
     int flags = O_CLOEXEC;
     switch (how.access) {
-        case Access::path:
-            flags |= O_PATH;
-            break;
-        case Access::read:
-            flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY;
-            break;
-        case Access::write:
-            flags |= O_WRONLY | O_NONBLOCK | O_NOCTTY;
-            break;
-        case Access::read_write:
-            flags |= O_RDWR | O_NONBLOCK | O_NOCTTY;
-            break;
+        case Access::path: flags |= O_PATH; break;
+        case Access::read: flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY; break;
+        case Access::write: flags |= O_WRONLY | O_NONBLOCK | O_NOCTTY; break;
+        case Access::read_write: flags |= O_RDWR | O_NONBLOCK | O_NOCTTY; break;
     }
     if (how.create) flags |= O_CREAT | O_EXCL;
     if (how.directory) flags |= O_DIRECTORY;
@@ -95,12 +87,8 @@ FileType Stat::type() const {
     return S_ISLNK(mode) ? FileType::symlink : FileType::other;
 }
 
-ProcPath::ProcPath(int fd) {
-    std::snprintf(text, sizeof text, "/proc/self/fd/%d", fd);
-}
-ProcPath::ProcPath(int parent, const char* leaf) {
-    std::snprintf(text, sizeof text, "/proc/self/fd/%d/%s", parent, leaf);
-}
+ProcPath::ProcPath(int fd) { std::snprintf(text, sizeof text, "/proc/self/fd/%d", fd); }
+ProcPath::ProcPath(int parent, const char* leaf) { std::snprintf(text, sizeof text, "/proc/self/fd/%d/%s", parent, leaf); }
 
 Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     const auto algorithm = parse_id_algorithm(options.fileid_algorithm);
@@ -152,12 +140,8 @@ Result<File, int> PosixVfs::reopen(const File& file, Access access) {
 Result<void, int> PosixVfs::mkdir(const File& parent, const char* leaf, mode_t mode) {
     return done(::mkdirat(parent.fd.get(), leaf, mode));
 }
-Result<void, int> PosixVfs::unlink(const File& parent, const char* leaf) {
-    return done(::unlinkat(parent.fd.get(), leaf, 0));
-}
-Result<void, int> PosixVfs::rmdir(const File& parent, const char* leaf) {
-    return done(::unlinkat(parent.fd.get(), leaf, AT_REMOVEDIR));
-}
+Result<void, int> PosixVfs::unlink(const File& parent, const char* leaf) { return done(::unlinkat(parent.fd.get(), leaf, 0)); }
+Result<void, int> PosixVfs::rmdir(const File& parent, const char* leaf) { return done(::unlinkat(parent.fd.get(), leaf, AT_REMOVEDIR)); }
 
 Result<void, int> PosixVfs::rename(const File& parent, const char* leaf, const File& new_parent, const char* new_leaf, bool replace) {
     const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
@@ -180,15 +164,9 @@ Result<std::string, int> PosixVfs::read_link(const File& parent, const char* lea
     return std::string(target.data(), static_cast<size_t>(n));
 }
 
-Result<Stat, int> PosixVfs::stat(const File& file) {
-    return stat_by(file.fd.get(), "", AT_EMPTY_PATH);
-}
-Result<Stat, int> PosixVfs::stat_at(const File& parent, const char* leaf) {
-    return stat_by(parent.fd.get(), leaf, AT_SYMLINK_NOFOLLOW);
-}
-FileId PosixVfs::file_id(const File& file, const Stat& stat) {
-    return volumes_.file_id(file.fd.get(), stat);
-}
+Result<Stat, int> PosixVfs::stat(const File& file) { return stat_by(file.fd.get(), "", AT_EMPTY_PATH); }
+Result<Stat, int> PosixVfs::stat_at(const File& parent, const char* leaf) { return stat_by(parent.fd.get(), leaf, AT_SYMLINK_NOFOLLOW); }
+FileId PosixVfs::file_id(const File& file, const Stat& stat) { return volumes_.file_id(file.fd.get(), stat); }
 
 Result<void, int> PosixVfs::set_times(const File& file, const timespec& access, const timespec& write) {
     const std::array<timespec, 2> times{access, write};
@@ -220,9 +198,7 @@ Result<Space, int> PosixVfs::space(const File& file) {
     return s;
 }
 
-bool PosixVfs::may(const File& file, int mode) {
-    return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0;
-}
+bool PosixVfs::may(const File& file, int mode) { return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0; }
 
 Result<size_t, int> PosixVfs::get_xattr(const File& file, const char* name, MutableBytes out) {
     const ssize_t n = file.path_only ? ::getxattr(ProcPath(file.fd.get()).text, name, out.data(), out.size())

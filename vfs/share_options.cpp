@@ -6,24 +6,18 @@ namespace {
 
 MapReadonly map_readonly_of(conf::MapReadonly value) {
     switch (value) {
-        case conf::MapReadonly::no:
-            return MapReadonly::no;
-        case conf::MapReadonly::yes:
-            return MapReadonly::yes;
-        case conf::MapReadonly::permissions:
-            return MapReadonly::permissions;
+        case conf::MapReadonly::no: return MapReadonly::no;
+        case conf::MapReadonly::yes: return MapReadonly::yes;
+        case conf::MapReadonly::permissions: return MapReadonly::permissions;
     }
     return MapReadonly::no;
 }
 
 MangledNames mangled_names_of(conf::MangledNames value) {
     switch (value) {
-        case conf::MangledNames::no:
-            return MangledNames::no;
-        case conf::MangledNames::illegal:
-            return MangledNames::illegal;
-        case conf::MangledNames::yes:
-            return MangledNames::yes;
+        case conf::MangledNames::no: return MangledNames::no;
+        case conf::MangledNames::illegal: return MangledNames::illegal;
+        case conf::MangledNames::yes: return MangledNames::yes;
     }
     return MangledNames::illegal;
 }

@@ -16,18 +16,13 @@ bool is_legal(char c) {  // MS-FSCC 2.1.5.2, 2.1.5.2.1
     return c > 0x20 && c < 0x7F && std::string_view("\"\\/:|<>*?").find(c) == std::string_view::npos;
 }
 
-bool is_plain(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
+bool is_plain(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
+char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 uint64_t hash(std::string_view text) {  // FNV-1a, of the name in upper case: the same in whatever case it is stored
     uint64_t h = 0xcbf29ce484222325;
-    for (const char c : to_upper_utf8(text))
-        h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    for (const char c : to_upper_utf8(text)) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return h ^ h >> 32;
 }
 
@@ -53,8 +48,7 @@ bool may_be_made(std::string_view name, char mangling_char) {
 
 ShortName::ShortName(std::string_view name, char mangling_char) {
     if (is_8_3_name(name)) {
-        for (const char c : name)
-            add(c);
+        for (const char c : name) add(c);
         return;
     }
     uint64_t h = hash(name);
@@ -64,8 +58,7 @@ ShortName::ShortName(std::string_view name, char mangling_char) {
         return c;
     };
     add(!name.empty() && is_plain(name[0]) ? upper(name[0]) : '_');
-    while (size_ < mark)
-        add(digit());
+    while (size_ < mark) add(digit());
     add(mangling_char);
     add(digit());
     const size_t dot = name.rfind('.');

@@ -75,8 +75,7 @@ class VfsTest : public ::testing::Test {
 TEST(Path, Validity) {
     EXPECT_TRUE(is_valid_path(""));
     EXPECT_TRUE(is_valid_path("a/b.c/..d"));
-    for (const char* bad : {"/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"})
-        EXPECT_FALSE(is_valid_path(bad)) << bad;
+    for (const char* bad : {"/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b"}) EXPECT_FALSE(is_valid_path(bad)) << bad;
     EXPECT_FALSE(is_valid_path(std::string_view("a\0b", 3)));
     EXPECT_TRUE(is_valid_path(std::string(255, 'x')));
     EXPECT_FALSE(is_valid_path(std::string(256, 'x')));
@@ -195,8 +194,7 @@ TEST_F(VfsTest, RacingSymlinksNeverLeadOut) {
     std::set<std::string> seen;
     const auto enough = [&] { return seen.contains("inside") && seen.contains(error(EXDEV)); };
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    for (int i = 0; i < 3000 || (!enough() && std::chrono::steady_clock::now() < deadline); i++)
-        seen.insert(contents("flip/secret"));
+    for (int i = 0; i < 3000 || (!enough() && std::chrono::steady_clock::now() < deadline); i++) seen.insert(contents("flip/secret"));
     stop = true;
     flipper.join();
     EXPECT_FALSE(seen.contains("secret"));
@@ -248,8 +246,7 @@ TEST_F(VfsTest, LookupTellsWhatIsMissing) {
 }
 
 TEST(ShortNames, EightDotThree) {  // MS-FSCC 2.1.5.2.1
-    for (const char* good : {"a", "abcdefgh.txt", "A.B", "renamed.bin"})
-        EXPECT_TRUE(is_8_3_name(good)) << good;
+    for (const char* good : {"a", "abcdefgh.txt", "A.B", "renamed.bin"}) EXPECT_TRUE(is_8_3_name(good)) << good;
     for (const char* bad : {"", "abcdefghi", "a.text", "a b", "a.b.c", ".a", "a.", "a:b", "\xC3\xA4"})
         EXPECT_FALSE(is_8_3_name(bad)) << bad;
     EXPECT_EQ(ShortName("File.txt", '~').text(), "File.txt");
@@ -403,8 +400,7 @@ TEST_F(VfsTest, FileIdsTellFilesApartAndStay) {
 
 TEST_F(VfsTest, DirectoryReaderRestartsAndResumes) {
     fs::create_directory(top_ + "/share/many");
-    for (int i = 0; i < 2000; i++)
-        write(top_ + "/share/many/file number " + std::to_string(i), "");
+    for (int i = 0; i < 2000; i++) write(top_ + "/share/many/file number " + std::to_string(i), "");
     auto directory = vfs_->open("many", reading());
     ASSERT_TRUE(directory);
     DirectoryReader reader(*vfs_, *directory);

@@ -17,8 +17,7 @@ namespace {
 
 // FNV-1a: stable across nodes and releases, since records and clients keep what comes of it.
 uint64_t hash(std::string_view text, uint64_t h = 0xcbf29ce484222325) {
-    for (const char c : text)
-        h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return h;
 }
 
@@ -109,16 +108,11 @@ Result<void, int> VolumeIds::set_root(int fd, const Stat& stat) {
 uint64_t VolumeIds::without_lock_coherency(uint64_t volume, const Stat& stat) const {
     const bool is_root = stat.device == root_device_ && stat.inode == root_inode_;
     switch (algorithm_) {
-        case IdAlgorithm::hostname:
-            return volume ^ host_hash();
-        case IdAlgorithm::fsname_nodirs:
-            return stat.is_directory() ? volume ^ host_hash() : volume;
-        case IdAlgorithm::fsname_norootdir:
-            return is_root ? volume ^ host_hash() : volume;
-        case IdAlgorithm::fsname_norootdir_ext:
-            return is_root ? volume ^ host_hash() ^ static_cast<uint64_t>(::getpid()) << 32 : volume;
-        default:
-            return volume;
+        case IdAlgorithm::hostname: return volume ^ host_hash();
+        case IdAlgorithm::fsname_nodirs: return stat.is_directory() ? volume ^ host_hash() : volume;
+        case IdAlgorithm::fsname_norootdir: return is_root ? volume ^ host_hash() : volume;
+        case IdAlgorithm::fsname_norootdir_ext: return is_root ? volume ^ host_hash() ^ static_cast<uint64_t>(::getpid()) << 32 : volume;
+        default: return volume;
     }
 }
 

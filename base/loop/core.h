@@ -83,7 +83,8 @@ struct LoopCore {
 
     std::vector<Timer*> timers;
     Timer* ringing = nullptr;  // whose handler runs now; null again if the handler ended it
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, asio::io_context::executor_type> alarm;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, asio::io_context::executor_type>
+        alarm;
     Monotonic alarm_at = Monotonic::max();  // max: not armed
 };
 

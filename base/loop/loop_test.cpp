@@ -85,10 +85,12 @@ TEST(Loop, WriteReadinessComesWhenTheReaderMakesRoom) {
     Loop loop;
     const Pair pair;
     bool writable = false;
-    FdWatch watch(loop, pair.b.get(), [] {}, [&] {
-        writable = true;
-        watch.watch_write(false);
-    });
+    FdWatch watch(
+        loop, pair.b.get(), [] {},
+        [&] {
+            writable = true;
+            watch.watch_write(false);
+        });
     const std::vector<char> block(4096);
     size_t queued = 0;
     while (write(pair.b.get(), block.data(), block.size()) > 0) queued += block.size();
@@ -180,7 +182,10 @@ TEST(Loop, PostAndStopFromAnotherThread) {
 TEST(Timer, RingInTheirOrderWhateverTheOrderOfSetting) {
     Loop loop;
     std::string log;
-    Timer c(loop, [&] { log.push_back('c'); loop.stop(); });
+    Timer c(loop, [&] {
+        log.push_back('c');
+        loop.stop();
+    });
     Timer a(loop, [&] { log.push_back('a'); });
     Timer b(loop, [&] { log.push_back('b'); });
     Timer never(loop, [&] { log.push_back('!'); });

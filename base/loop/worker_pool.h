@@ -1,5 +1,5 @@
-// Threads for what blocks or computes for long: file I/O, signing and sealing in bulk. A job gets a descriptor, a buffer and an identity and
-// gives back bytes or errno; it touches no database and no object of the main thread.
+// Threads for what blocks or computes for long: file I/O, signing and sealing in bulk. A job gets a descriptor, a buffer and an identity
+// and gives back bytes or errno; it touches no database and no object of the main thread.
 #pragma once
 
 #include <memory>

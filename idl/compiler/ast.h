@@ -17,9 +17,21 @@ struct Structure;
 struct Union;
 
 enum class Kind {
-    integer, boolean, enumeration, structure, union_type,
-    guid, sid, nttime, filetime, utf8, path, blob,
-    sequence, optional, array,
+    integer,
+    boolean,
+    enumeration,
+    structure,
+    union_type,
+    guid,
+    sid,
+    nttime,
+    filetime,
+    utf8,
+    path,
+    blob,
+    sequence,
+    optional,
+    array,
     conformant,      // T x[] with size_is
     pointer,         // T*
     sized_pointer,   // T* with size_is
@@ -28,11 +40,11 @@ enum class Kind {
 
 struct Type {
     Kind kind = Kind::integer;
-    unsigned width = 4;        // integer: bytes
-    bool is_signed = false;    // integer
-    bool wide_char = false;    // integer: wchar_t, which [string] may point to
-    bool unique = true;        // pointers: may be null
-    uint64_t limit = 0;        // counted types: elements or bytes; 0: the run time's default. array: its length
+    unsigned width = 4;      // integer: bytes
+    bool is_signed = false;  // integer
+    bool wide_char = false;  // integer: wchar_t, which [string] may point to
+    bool unique = true;      // pointers: may be null
+    uint64_t limit = 0;      // counted types: elements or bytes; 0: the run time's default. array: its length
     std::shared_ptr<const Type> element;
     std::shared_ptr<const Enumeration> enumeration;
     std::shared_ptr<const Structure> structure;
@@ -63,7 +75,7 @@ struct Enumerator {
 
 struct Enumeration {
     std::string name;
-    std::string space;  // C++ namespace under Atoll
+    std::string space;   // C++ namespace under Atoll
     unsigned width = 2;  // bytes
     bool flags = false;
     std::vector<Enumerator> enumerators;
@@ -98,7 +110,8 @@ struct Constant {
     int64_t value = 0;  // the bit pattern
 };
 
-using Declaration = std::variant<std::shared_ptr<Enumeration>, std::shared_ptr<Structure>, std::shared_ptr<Union>, std::shared_ptr<Constant>>;
+using Declaration =
+    std::variant<std::shared_ptr<Enumeration>, std::shared_ptr<Structure>, std::shared_ptr<Union>, std::shared_ptr<Constant>>;
 
 struct File {
     std::string path;  // from the top, such as smbd/xsrv/xsrv.idl

@@ -34,7 +34,8 @@ std::map<std::string, Type> make() {
     add(integer(8, true), {"hyper", "__int64", "int64", "LONGLONG", "INT64", "LONG64", "LARGE_INTEGER"});
     add(integer(1, false), {"char", "byte", "uint8", "BYTE", "UCHAR", "UINT8"});
     add(integer(2, false), {"uint16", "WORD", "USHORT", "UINT16"});
-    add(integer(4, false), {"uint32", "DWORD", "ULONG", "UINT", "UINT32", "DWORD32", "ULONG32", "NET_API_STATUS", "NTSTATUS", "HRESULT", "error_status_t"});
+    add(integer(4, false),
+        {"uint32", "DWORD", "ULONG", "UINT", "UINT32", "DWORD32", "ULONG32", "NET_API_STATUS", "NTSTATUS", "HRESULT", "error_status_t"});
     add(integer(8, false), {"uint64", "DWORD64", "ULONGLONG", "ULONG64", "UINT64", "DWORDLONG", "ULARGE_INTEGER"});
     add(wide_char(), {"wchar_t", "WCHAR"});
     add(simple(Kind::boolean), {"boolean", "BOOLEAN"});

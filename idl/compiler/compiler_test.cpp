@@ -41,12 +41,14 @@ TEST(Parser, Errors) {
     EXPECT_EQ(error_of("typedef struct { long class; } s;"), "t.idl:2: 'class' is a word of C++");
     EXPECT_EQ(error_of("typedef struct { [size_is(n)] long* x; } s;"), "t.idl:2: 'x': size_is names no integer before it");
     EXPECT_EQ(error_of("typedef struct { long n; [size_is(n)] long x[]; long y; } s;"), "t.idl:2: 'x': a conformant array comes last");
-    EXPECT_EQ(error_of("typedef [record, version(1)] struct { [since(2)] long n; } s;"), "t.idl:2: record 's' says version(1), but its members make it 2");
+    EXPECT_EQ(error_of("typedef [record, version(1)] struct { [since(2)] long n; } s;"),
+              "t.idl:2: record 's' says version(1), but its members make it 2");
     EXPECT_EQ(error_of("typedef enum { A = 70000 } e;"), "t.idl:2: 'A' does not fit the enum");
     EXPECT_EQ(error_of("typedef enum { A, B = 0 } e;"), "t.idl:2: enum 'e' has one value twice");
     EXPECT_EQ(error_of("typedef union { [case(1)] long a; [case(1)] long b; } u;"), "t.idl:2: union 'u' has one case or arm twice");
     EXPECT_EQ(error_of("typedef struct { [string] long* x; } s;"), "t.idl:2: [string] is supported on wchar_t* only");
-    EXPECT_EQ(error_of("typedef struct _s { struct _s* x; } s;"), "t.idl:2: struct '_s' is not declared yet (types that contain themselves are not supported)");
+    EXPECT_EQ(error_of("typedef struct _s { struct _s* x; } s;"),
+              "t.idl:2: struct '_s' is not declared yet (types that contain themselves are not supported)");
     EXPECT_EQ(error_of("typedef struct { [bogus] long x; } s;"), "t.idl:2: attribute 'bogus' is not supported on a member");
     EXPECT_EQ(error_of("void f();"), "t.idl:2: expected const, typedef, struct, union or enum before 'void'");
     EXPECT_EQ(parse_source("/nonexistent", "t.idl", "import \"x.idl\"; interface t {}").error().code, Code::io);
@@ -54,8 +56,8 @@ TEST(Parser, Errors) {
 
 TEST(Parser, SizesAlignmentAndLevels) {
     const auto file = parse_source(".", "t.idl",
-        "interface t { typedef struct { [since(4)] hyper late; short a; long b[3]; optional<hyper> c; } inner;"
-        " typedef [record, version(4)] struct { [until(2)] byte x; inner y; } outer; }");
+                                   "interface t { typedef struct { [since(4)] hyper late; short a; long b[3]; optional<hyper> c; } inner;"
+                                   " typedef [record, version(4)] struct { [until(2)] byte x; inner y; } outer; }");
     ASSERT_TRUE(file.ok()) << file.error().message();
     const Type& inner = file->types.at("inner");
     EXPECT_EQ(alignment(inner), 4u);  // not 8: `late` came at level 4
@@ -65,8 +67,8 @@ TEST(Parser, SizesAlignmentAndLevels) {
 
 TEST(Parser, PointerTypedefsAndNestedDeclarations) {
     const auto file = parse_source(".", "t.idl",
-        "interface t { typedef struct _S { DWORD Entries; [size_is(Entries)] BYTE* Buffer; } S, *PS, *LPS;"
-        " typedef struct { LPS s; [ref] PS r; struct { long z; } inline_one; } T; }");
+                                   "interface t { typedef struct _S { DWORD Entries; [size_is(Entries)] BYTE* Buffer; } S, *PS, *LPS;"
+                                   " typedef struct { LPS s; [ref] PS r; struct { long z; } inline_one; } T; }");
     ASSERT_TRUE(file.ok()) << file.error().message();
     const auto& members = file->types.at("T").structure->members;
     EXPECT_EQ(members[0].type.kind, Kind::pointer);

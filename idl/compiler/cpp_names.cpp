@@ -4,13 +4,17 @@
 
 namespace Atoll::idlc {
 
-std::string cpp_name(const std::string& name, const std::string& its_space, const std::string& space) { return its_space == space ? name : its_space + "::" + name; }
+std::string cpp_name(const std::string& name, const std::string& its_space, const std::string& space) {
+    return its_space == space ? name : its_space + "::" + name;
+}
 
 std::string unsigned_type(unsigned width) { return fmt::format("uint{}_t", width * 8); }
 
 std::string accessor(unsigned width) { return fmt::format("u{}", width * 8); }
 
-static std::string nullable(const Type& pointer, const std::string& pointee) { return pointer.unique ? "std::optional<" + pointee + ">" : pointee; }
+static std::string nullable(const Type& pointer, const std::string& pointee) {
+    return pointer.unique ? "std::optional<" + pointee + ">" : pointee;
+}
 
 std::string cpp_type(const Type& type, const std::string& space) {
     switch (type.kind) {
@@ -21,10 +25,13 @@ std::string cpp_type(const Type& type, const std::string& space) {
         case Kind::union_type: return cpp_name(type.union_type->name, type.union_type->space, space);
         case Kind::guid: return "Guid";
         case Kind::sid: return "Sid";
-        case Kind::nttime: case Kind::filetime: return "NtTime";
-        case Kind::utf8: case Kind::path: return "std::string";
+        case Kind::nttime:
+        case Kind::filetime: return "NtTime";
+        case Kind::utf8:
+        case Kind::path: return "std::string";
         case Kind::blob: return "std::vector<uint8_t>";
-        case Kind::sequence: case Kind::conformant: return fmt::format("std::vector<{}>", cpp_type(*type.element, space));
+        case Kind::sequence:
+        case Kind::conformant: return fmt::format("std::vector<{}>", cpp_type(*type.element, space));
         case Kind::optional: return fmt::format("std::optional<{}>", cpp_type(*type.element, space));
         case Kind::array: return fmt::format("std::array<{}, {}>", cpp_type(*type.element, space), type.limit);
         case Kind::pointer: return nullable(type, cpp_type(*type.element, space));
@@ -43,7 +50,8 @@ std::string literal(int64_t value, unsigned width, bool is_signed) {
 std::string limit_of(const Type& type) {
     if (type.limit != 0 && type.kind != Kind::array) return fmt::format("{}", type.limit);
     switch (type.kind) {
-        case Kind::utf8: case Kind::path: return "limits::idl_max_text";
+        case Kind::utf8:
+        case Kind::path: return "limits::idl_max_text";
         case Kind::blob: return "limits::idl_max_blob";
         case Kind::string_pointer: return "limits::idl_max_wide_string";
         default: return "limits::idl_max_elements";

@@ -18,7 +18,9 @@ class Codec {
             case Kind::integer:
                 if (type.is_signed) return out_.line("out.{}(static_cast<{}>({}));", accessor(type.width), unsigned_type(type.width), e);
                 return out_.line("out.{}({});", accessor(type.width), e);
-            case Kind::enumeration: return out_.line("out.{}(static_cast<{}>({}));", accessor(type.enumeration->width), unsigned_type(type.enumeration->width), e);
+            case Kind::enumeration:
+                return out_.line("out.{}(static_cast<{}>({}));", accessor(type.enumeration->width), unsigned_type(type.enumeration->width),
+                                 e);
             case Kind::boolean: return out_.line("out.boolean({});", e);
             case Kind::guid: return out_.line("out.guid({});", e);
             case Kind::sid: return out_.line("out.sid({});", e);
@@ -26,21 +28,22 @@ class Codec {
             case Kind::filetime:
                 out_.line("out.u32(static_cast<uint32_t>({}.ticks));", e);
                 return out_.line("out.u32(static_cast<uint32_t>({}.ticks >> 32));", e);
-            case Kind::utf8: case Kind::path: return out_.line("out.text({}, {});", e, limit_of(type));
+            case Kind::utf8:
+            case Kind::path: return out_.line("out.text({}, {});", e, limit_of(type));
             case Kind::blob: return out_.line("out.blob({}, {});", e, limit_of(type));
             case Kind::structure: return out_.line("ndr_put(out, {});", e);
             case Kind::union_type: return out_.line("ndr_put(out, {}, {});", e, tag);
-            case Kind::sequence:
-                out_.line("out.count({}.size(), {});", e, limit_of(type));
-                return put_each(type, e);
-            case Kind::array: case Kind::conformant: return put_each(type, e);
+            case Kind::sequence: out_.line("out.count({}.size(), {});", e, limit_of(type)); return put_each(type, e);
+            case Kind::array:
+            case Kind::conformant: return put_each(type, e);
             case Kind::optional:
                 out_.line("out.boolean({}.has_value());", e);
                 out_.line("if ({}) {{", e);
                 put(*type.element, "(*" + e + ")");
                 return out_.line("}}");
-            case Kind::pointer: case Kind::sized_pointer: case Kind::string_pointer:
-                return out_.line("out.referent({});", type.unique ? e + ".has_value()" : "true");
+            case Kind::pointer:
+            case Kind::sized_pointer:
+            case Kind::string_pointer: return out_.line("out.referent({});", type.unique ? e + ".has_value()" : "true");
         }
     }
 
@@ -56,9 +59,7 @@ class Codec {
             case Kind::guid: return out_.line("{} = in.guid();", e);
             case Kind::sid: return out_.line("{} = in.sid();", e);
             case Kind::nttime: return out_.line("{}.ticks = in.u64();", e);
-            case Kind::filetime:
-                out_.line("{}.ticks = in.u32();", e);
-                return out_.line("{}.ticks |= uint64_t{{in.u32()}} << 32;", e);
+            case Kind::filetime: out_.line("{}.ticks = in.u32();", e); return out_.line("{}.ticks |= uint64_t{{in.u32()}} << 32;", e);
             case Kind::utf8: return out_.line("in.utf8({}, {});", e, limit_of(type));
             case Kind::path: return out_.line("in.path({}, {});", e, limit_of(type));
             case Kind::blob: return out_.line("in.blob({}, {});", e, limit_of(type));
@@ -67,7 +68,8 @@ class Codec {
             case Kind::sequence:
                 out_.line("{}.resize(in.count({}, {}));", e, minimum_size(*type.element), limit_of(type));
                 return get_each(type, e);
-            case Kind::array: case Kind::conformant: return get_each(type, e);
+            case Kind::array:
+            case Kind::conformant: return get_each(type, e);
             case Kind::optional:
                 out_.line("if (in.boolean()) {{");
                 out_.line("if (!{0}) {0}.emplace();", e);
@@ -75,7 +77,8 @@ class Codec {
                 out_.line("}} else {{");
                 out_.line("{}.reset();", e);
                 return out_.line("}}");
-            case Kind::pointer: case Kind::string_pointer: return get_referent(type, e);
+            case Kind::pointer:
+            case Kind::string_pointer: return get_referent(type, e);
             case Kind::sized_pointer: return get_sized_referent(type, e, tag_or_count);
         }
     }
@@ -83,10 +86,14 @@ class Codec {
     void put_deferred(const Type& type, const std::string& e) {
         if (!has_pointers(type)) return;
         switch (type.kind) {
-            case Kind::structure: case Kind::union_type: return out_.line("ndr_put_deferred(out, {});", e);
-            case Kind::sequence: case Kind::array: case Kind::conformant: return each(type, e, "const auto&", [&](const std::string& item) { put_deferred(*type.element, item); });
+            case Kind::structure:
+            case Kind::union_type: return out_.line("ndr_put_deferred(out, {});", e);
+            case Kind::sequence:
+            case Kind::array:
+            case Kind::conformant: return each(type, e, "const auto&", [&](const std::string& item) { put_deferred(*type.element, item); });
             case Kind::optional: return guarded(true, e, [&](const std::string& inner) { put_deferred(*type.element, inner); });
-            case Kind::string_pointer: return guarded(type.unique, e, [&](const std::string& inner) { out_.line("out.wide_string({});", inner); });
+            case Kind::string_pointer:
+                return guarded(type.unique, e, [&](const std::string& inner) { out_.line("out.wide_string({});", inner); });
             case Kind::pointer:
                 return guarded(type.unique, e, [&](const std::string& inner) {
                     if (is_conformant(*type.element)) out_.line("ndr_put_conformance(out, {});", inner);
@@ -97,7 +104,8 @@ class Codec {
                 return guarded(type.unique, e, [&](const std::string& inner) {
                     out_.line("out.count({}.size(), {});", inner, limit_of(type));
                     put_each(type, inner);
-                    if (has_pointers(*type.element)) each(type, inner, "const auto&", [&](const std::string& item) { put_deferred(*type.element, item); });
+                    if (has_pointers(*type.element))
+                        each(type, inner, "const auto&", [&](const std::string& item) { put_deferred(*type.element, item); });
                 });
             default: return;
         }
@@ -106,10 +114,15 @@ class Codec {
     void get_deferred(const Type& type, const std::string& e) {
         if (!has_pointers(type)) return;
         switch (type.kind) {
-            case Kind::structure: case Kind::union_type: return out_.line("ndr_get_deferred(in, {});", e);
-            case Kind::sequence: case Kind::array: case Kind::conformant: return each(type, e, "auto&", [&](const std::string& item) { get_deferred(*type.element, item); });
+            case Kind::structure:
+            case Kind::union_type: return out_.line("ndr_get_deferred(in, {});", e);
+            case Kind::sequence:
+            case Kind::array:
+            case Kind::conformant: return each(type, e, "auto&", [&](const std::string& item) { get_deferred(*type.element, item); });
             case Kind::optional: return guarded(true, e, [&](const std::string& inner) { get_deferred(*type.element, inner); });
-            case Kind::string_pointer: return guarded(type.unique, e, [&](const std::string& inner) { out_.line("in.wide_string({}, {});", inner, limit_of(type)); });
+            case Kind::string_pointer:
+                return guarded(type.unique, e,
+                               [&](const std::string& inner) { out_.line("in.wide_string({}, {});", inner, limit_of(type)); });
             case Kind::pointer:
                 return guarded(type.unique, e, [&](const std::string& inner) {
                     if (is_conformant(*type.element)) out_.line("ndr_get_conformance(in, {});", inner);
@@ -120,7 +133,8 @@ class Codec {
                 return guarded(type.unique, e, [&](const std::string& inner) {
                     out_.line("if (in.u32() != {}.size()) in.fail(\"an array's maximum count differs from its size_is\");", inner);
                     get_each(type, inner);
-                    if (has_pointers(*type.element)) each(type, inner, "auto&", [&](const std::string& item) { get_deferred(*type.element, item); });
+                    if (has_pointers(*type.element))
+                        each(type, inner, "auto&", [&](const std::string& item) { get_deferred(*type.element, item); });
                 });
             default: return;
         }
@@ -192,12 +206,16 @@ Type type_of(const Union& made) {
 // Opens "if (x.has(since, until)) {" for a member that is not in every level.
 bool open_levels(Text& out, const Member& member, const char* side) {
     if (member.since == always && member.until == never) return false;
-    if (member.until == never) out.line("if ({}.has({})) {{", side, member.since);
-    else out.line("if ({}.has({}, {})) {{", side, member.since, member.until);
+    if (member.until == never)
+        out.line("if ({}.has({})) {{", side, member.since);
+    else
+        out.line("if ({}.has({}, {})) {{", side, member.since, member.until);
     return true;
 }
 
-std::string tag_argument(const Member& member) { return member.switch_is.empty() ? "" : fmt::format("static_cast<int64_t>(value.{})", member.switch_is); }
+std::string tag_argument(const Member& member) {
+    return member.switch_is.empty() ? "" : fmt::format("static_cast<int64_t>(value.{})", member.switch_is);
+}
 
 const Member* find_member(const Structure& structure, const std::string& name) {
     for (const Member& member : structure.members) {
@@ -208,13 +226,15 @@ const Member* find_member(const Structure& structure, const std::string& name) {
 
 // The number of elements of a member that another one counts.
 std::string size_of(const Member& member) {
-    if (member.type.kind == Kind::sized_pointer && member.type.unique) return fmt::format("(value.{0} ? value.{0}->size() : 0)", member.name);
+    if (member.type.kind == Kind::sized_pointer && member.type.unique)
+        return fmt::format("(value.{0} ? value.{0}->size() : 0)", member.name);
     return fmt::format("value.{}.size()", member.name);
 }
 
 void put_count(Text& out, const Structure& structure, const Member& member) {
     for (size_t i = 1; i < member.counts.size(); i++) {
-        out.line("ATOLL_ASSERT({} == {});", size_of(*find_member(structure, member.counts[i])), size_of(*find_member(structure, member.counts[0])));
+        out.line("ATOLL_ASSERT({} == {});", size_of(*find_member(structure, member.counts[i])),
+                 size_of(*find_member(structure, member.counts[0])));
     }
     const std::string size = size_of(*find_member(structure, member.counts[0]));
     if (member.type.width < 8) out.line("ATOLL_ASSERT({} <= UINT{}_MAX);", size, member.type.width * 8);
@@ -242,7 +262,8 @@ void get_member(Text& out, Codec& codec, const Structure& structure, const Membe
     const bool opened = open_levels(out, member, "in");
     const std::string count = member.size_is.empty() ? "" : "count_of_" + member.size_is;
     codec.get(member.type, e, member.switch_is.empty() ? count : tag_argument(member));
-    if (member.type.kind == Kind::conformant) out.line("if ({} != {}.size()) in.fail(\"an array's maximum count differs from its size_is\");", count, e);
+    if (member.type.kind == Kind::conformant)
+        out.line("if ({} != {}.size()) in.fail(\"an array's maximum count differs from its size_is\");", count, e);
     if (!opened) return;
     out.line("}} else {{");
     out.line("{} = {}().{};", e, structure.name, member.name);
@@ -254,8 +275,10 @@ void get_structure(Text& out, const Structure& structure) {
     out.line("void ndr_get(idl::NdrReader& in, [[maybe_unused]] {}& value) {{", structure.name);
     out.line("in.align({});", alignment(type_of(structure)));
     for (const Member& member : structure.members) {
-        if (!member.counts.empty()) out.line("const uint64_t count_of_{} = in.{}();", member.name, accessor(member.type.width));
-        else get_member(out, codec, structure, member);
+        if (!member.counts.empty())
+            out.line("const uint64_t count_of_{} = in.{}();", member.name, accessor(member.type.width));
+        else
+            get_member(out, codec, structure, member);
     }
     out.line("}}\n");
 }
@@ -264,25 +287,33 @@ void conformance(Text& out, const Structure& structure) {
     const Member& last = structure.members.back();
     const bool here = last.type.kind == Kind::conformant;
     out.line("void ndr_put_conformance(idl::NdrWriter& out, const {}& value) {{", structure.name);
-    if (here) out.line("out.count(value.{}.size(), {});", last.name, limit_of(last.type));
-    else out.line("ndr_put_conformance(out, value.{});", last.name);
+    if (here)
+        out.line("out.count(value.{}.size(), {});", last.name, limit_of(last.type));
+    else
+        out.line("ndr_put_conformance(out, value.{});", last.name);
     out.line("}}\n");
     out.line("void ndr_get_conformance(idl::NdrReader& in, {}& value) {{", structure.name);
-    if (here) out.line("value.{}.resize(in.count({}, {}));", last.name, minimum_size(*last.type.element), limit_of(last.type));
-    else out.line("ndr_get_conformance(in, value.{});", last.name);
+    if (here)
+        out.line("value.{}.resize(in.count({}, {}));", last.name, minimum_size(*last.type.element), limit_of(last.type));
+    else
+        out.line("ndr_get_conformance(in, value.{});", last.name);
     out.line("}}\n");
 }
 
 void deferred(Text& out, const Structure& structure) {
     Codec codec(out, structure.space);
     for (const bool put : {true, false}) {
-        if (put) out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value) {{", structure.name);
-        else out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value) {{", structure.name);
+        if (put)
+            out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value) {{", structure.name);
+        else
+            out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value) {{", structure.name);
         for (const Member& member : structure.members) {
             if (!has_pointers(member.type)) continue;
             const bool opened = open_levels(out, member, put ? "out" : "in");
-            if (put) codec.put_deferred(member.type, "value." + member.name);
-            else codec.get_deferred(member.type, "value." + member.name);
+            if (put)
+                codec.put_deferred(member.type, "value." + member.name);
+            else
+                codec.get_deferred(member.type, "value." + member.name);
             if (opened) out.line("}}");
         }
         out.line("}}\n");
@@ -309,7 +340,8 @@ void whole(Text& out, const Structure& structure) {
     out.line("Result<void> decode(Bytes in, {}& out) {{", structure.name);
     out.line("idl::NdrReader reader(in);");
     if (structure.record) {
-        out.line("const auto version = idl::get_record_header(reader, \"{0}\", {1}, {2:#x});", structure.name, structure.version, record_tag(structure.name));
+        out.line("const auto version = idl::get_record_header(reader, \"{0}\", {1}, {2:#x});", structure.name, structure.version,
+                 record_tag(structure.name));
         out.line("if (!version) return version.failure();");
         out.line("reader.set_level(*version);");
     }
@@ -343,8 +375,10 @@ void put_union(Text& out, const Union& made) {
     out.line("switch (tag) {{");
     for (const Arm& arm : made.arms) {
         out.line("{}{{", case_labels(arm));
-        if (arm.member) codec.put(arm.member->type, "value." + arm.member->name + "()");
-        else out.line("ATOLL_ASSERT(value.value.index() == 0);");
+        if (arm.member)
+            codec.put(arm.member->type, "value." + arm.member->name + "()");
+        else
+            out.line("ATOLL_ASSERT(value.value.index() == 0);");
         out.line("break;");
         out.line("}}");
     }
@@ -357,7 +391,8 @@ void get_union(Text& out, const Union& made) {
     Codec codec(out, made.space);
     const unsigned width = tag_width(made);
     out.line("void ndr_get(idl::NdrReader& in, {}& value, int64_t tag) {{", made.name);
-    out.line("if (in.{}() != static_cast<{}>(tag)) in.fail(\"a union's discriminant differs from its member\");", accessor(width), unsigned_type(width));
+    out.line("if (in.{}() != static_cast<{}>(tag)) in.fail(\"a union's discriminant differs from its member\");", accessor(width),
+             unsigned_type(width));
     out.line("if (!in.ok()) return;");
     out.line("switch (tag) {{");
     for (const Arm& arm : made.arms) {
@@ -380,14 +415,18 @@ void get_union(Text& out, const Union& made) {
 void deferred_union(Text& out, const Union& made) {
     Codec codec(out, made.space);
     for (const bool put : {true, false}) {
-        if (put) out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value) {{", made.name);
-        else out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value) {{", made.name);
+        if (put)
+            out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value) {{", made.name);
+        else
+            out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value) {{", made.name);
         for (const Arm& arm : made.arms) {
             if (!arm.member || !has_pointers(arm.member->type)) continue;
             out.line("if (value.is_{}()) {{", arm.member->name);
             out.line("auto& arm = value.{}();", arm.member->name);
-            if (put) codec.put_deferred(arm.member->type, "arm");
-            else codec.get_deferred(arm.member->type, "arm");
+            if (put)
+                codec.put_deferred(arm.member->type, "arm");
+            else
+                codec.get_deferred(arm.member->type, "arm");
             out.line("}}");
         }
         out.line("}}\n");

@@ -22,7 +22,8 @@ std::string initializer(const Member& member, const std::string& space) {
 }
 
 void declare(Text& out, const Constant& constant) {
-    out.line("constexpr {} {} = {};", cpp_type(constant.type, ""), constant.name, literal(constant.value, constant.type.width, constant.type.is_signed));
+    out.line("constexpr {} {} = {};", cpp_type(constant.type, ""), constant.name,
+             literal(constant.value, constant.type.width, constant.type.is_signed));
 }
 
 void declare(Text& out, const Enumeration& made) {
@@ -33,7 +34,8 @@ void declare(Text& out, const Enumeration& made) {
     out.line("}};");
     if (made.flags) {
         for (const char* op : {"|", "&"}) {
-            out.line("constexpr {0} operator{1}({0} a, {0} b) {{ return static_cast<{0}>(static_cast<{2}>(a) {1} static_cast<{2}>(b)); }}", made.name, op, underlying);
+            out.line("constexpr {0} operator{1}({0} a, {0} b) {{ return static_cast<{0}>(static_cast<{2}>(a) {1} static_cast<{2}>(b)); }}",
+                     made.name, op, underlying);
             out.line("constexpr {0}& operator{1}=({0}& a, {0} b) {{ return a = a {1} b; }}", made.name, op);
         }
         out.line("constexpr {0} operator~({0} a) {{ return static_cast<{0}>(~static_cast<{1}>(a)); }}", made.name, underlying);
@@ -124,9 +126,11 @@ std::string generate_header(const File& file) {
     Text out;
     out.flat("// Made by idlc from " + file.path + ": do not edit. See docs/idl.md.");
     out.flat("#pragma once\n");
-    for (const char* header : {"<array>", "<cstdint>", "<optional>", "<span>", "<string>", "<variant>", "<vector>"}) out.flat(std::string("#include ") + header);
+    for (const char* header : {"<array>", "<cstdint>", "<optional>", "<span>", "<string>", "<variant>", "<vector>"})
+        out.flat(std::string("#include ") + header);
     out.flat("");
-    for (const char* header : {"idl/arbitrary.h", "idl/ndr.h", "idl/printer.h", "idl/record_type.h"}) out.flat(fmt::format("#include \"{}\"", header));
+    for (const char* header : {"idl/arbitrary.h", "idl/ndr.h", "idl/printer.h", "idl/record_type.h"})
+        out.flat(fmt::format("#include \"{}\"", header));
     for (const std::string& import : file.imports) out.flat(fmt::format("#include \"{}.h\"", import));
     out.flat(fmt::format("\nnamespace Atoll::{} {{\n", file.space));
     for (const Declaration& declaration : file.declarations) {

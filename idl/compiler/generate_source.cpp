@@ -12,17 +12,26 @@ void print_value(Text& out, const Type& type, const std::string& e, bool hex) {
     switch (type.kind) {
         case Kind::integer:
             if (type.is_signed && !hex) return out.line("printer.signed_number({});", e);
-            return out.line("printer.{}({});", hex ? "hex" : "number", type.is_signed ? fmt::format("static_cast<{}>({})", unsigned_type(type.width), e) : e);
+            return out.line("printer.{}({});", hex ? "hex" : "number",
+                            type.is_signed ? fmt::format("static_cast<{}>({})", unsigned_type(type.width), e) : e);
         case Kind::enumeration: return out.line("printer.name(to_string({}));", e);
         case Kind::boolean: return out.line("printer.boolean({});", e);
         case Kind::guid: return out.line("printer.guid({});", e);
         case Kind::sid: return out.line("printer.sid({});", e);
-        case Kind::nttime: case Kind::filetime: return out.line("printer.time({});", e);
-        case Kind::utf8: case Kind::path: return out.line("printer.text({});", e);
+        case Kind::nttime:
+        case Kind::filetime: return out.line("printer.time({});", e);
+        case Kind::utf8:
+        case Kind::path: return out.line("printer.text({});", e);
         case Kind::blob: return out.line("printer.bytes({});", e);
-        case Kind::structure: case Kind::union_type: return out.line("describe(printer, {});", e);
-        case Kind::optional: case Kind::pointer: case Kind::sized_pointer: case Kind::string_pointer: break;
-        case Kind::sequence: case Kind::array: case Kind::conformant: {
+        case Kind::structure:
+        case Kind::union_type: return out.line("describe(printer, {});", e);
+        case Kind::optional:
+        case Kind::pointer:
+        case Kind::sized_pointer:
+        case Kind::string_pointer: break;
+        case Kind::sequence:
+        case Kind::array:
+        case Kind::conformant: {
             if (is_bytes(*type.element)) return out.line("printer.bytes({});", e);
             const std::string item = out.fresh("item");
             out.line("printer.begin_list();");
@@ -34,9 +43,12 @@ void print_value(Text& out, const Type& type, const std::string& e, bool hex) {
         }
     }
     Type inner;
-    if (type.kind == Kind::string_pointer) inner.kind = Kind::utf8;
-    else if (type.kind == Kind::sized_pointer) inner = type, inner.kind = Kind::sequence;
-    else inner = *type.element;
+    if (type.kind == Kind::string_pointer)
+        inner.kind = Kind::utf8;
+    else if (type.kind == Kind::sized_pointer)
+        inner = type, inner.kind = Kind::sequence;
+    else
+        inner = *type.element;
     if (!type.unique && type.kind != Kind::optional) return print_value(out, inner, e, hex);
     out.line("if ({}) {{", e);
     print_value(out, inner, "(*" + e + ")", hex);
@@ -51,7 +63,8 @@ void fill_value(Text& out, const Type& type, const std::string& e, const std::st
         case Kind::enumeration: {
             const std::string name = cpp_type(type, space);
             std::string all;
-            for (const Enumerator& one : type.enumeration->enumerators) all += fmt::format("{}{}::{}", all.empty() ? "" : ", ", name, one.name);
+            for (const Enumerator& one : type.enumeration->enumerators)
+                all += fmt::format("{}{}::{}", all.empty() ? "" : ", ", name, one.name);
             const std::string table = out.fresh("values");
             out.line("static constexpr {} {}[] = {{{}}};", name, table, all);
             return out.line("{} = {}[random.below(std::size({}))];", e, table, table);
@@ -59,14 +72,22 @@ void fill_value(Text& out, const Type& type, const std::string& e, const std::st
         case Kind::boolean: return out.line("{} = random.boolean();", e);
         case Kind::guid: return out.line("{} = random.guid();", e);
         case Kind::sid: return out.line("{} = random.sid();", e);
-        case Kind::nttime: case Kind::filetime: return out.line("{}.ticks = random.u64();", e);
+        case Kind::nttime:
+        case Kind::filetime: return out.line("{}.ticks = random.u64();", e);
         case Kind::utf8: return out.line("random.utf8({}, {});", e, limit_of(type));
         case Kind::path: return out.line("random.path({}, {});", e, limit_of(type));
         case Kind::blob: return out.line("random.blob({}, {});", e, limit_of(type));
-        case Kind::structure: case Kind::union_type: return out.line("arbitrary(random, {});", e);
-        case Kind::optional: case Kind::pointer: case Kind::sized_pointer: case Kind::string_pointer: break;
-        case Kind::sequence: case Kind::array: case Kind::conformant: {
-            if (type.kind != Kind::array) out.line("{}.resize({});", e, count.empty() ? fmt::format("random.count({})", limit_of(type)) : count);
+        case Kind::structure:
+        case Kind::union_type: return out.line("arbitrary(random, {});", e);
+        case Kind::optional:
+        case Kind::pointer:
+        case Kind::sized_pointer:
+        case Kind::string_pointer: break;
+        case Kind::sequence:
+        case Kind::array:
+        case Kind::conformant: {
+            if (type.kind != Kind::array)
+                out.line("{}.resize({});", e, count.empty() ? fmt::format("random.count({})", limit_of(type)) : count);
             const std::string item = out.fresh("item");
             out.line("for (auto& {} : {}) {{", item, e);
             fill_value(out, *type.element, item, space, "");
@@ -74,9 +95,12 @@ void fill_value(Text& out, const Type& type, const std::string& e, const std::st
         }
     }
     Type inner;
-    if (type.kind == Kind::string_pointer) inner.kind = Kind::utf8;
-    else if (type.kind == Kind::sized_pointer) inner = type, inner.kind = Kind::sequence;
-    else inner = *type.element;
+    if (type.kind == Kind::string_pointer)
+        inner.kind = Kind::utf8;
+    else if (type.kind == Kind::sized_pointer)
+        inner = type, inner.kind = Kind::sequence;
+    else
+        inner = *type.element;
     if (!type.unique && type.kind != Kind::optional) return fill_value(out, inner, e, space, count);
     // A null pointer counts nothing.
     out.line("{}.reset();", e);
@@ -162,7 +186,8 @@ void generate_printing(Text& out, const Enumeration& made) {
     out.line("std::string to_string({} value) {{", made.name);
     if (made.flags) {
         out.line("std::string text;");
-        for (const Enumerator& e : made.enumerators) out.line("if ((value & {0}::{1}) == {0}::{1}) text += text.empty() ? \"{1}\" : \"|{1}\";", made.name, e.name);
+        for (const Enumerator& e : made.enumerators)
+            out.line("if ((value & {0}::{1}) == {0}::{1}) text += text.empty() ? \"{1}\" : \"|{1}\";", made.name, e.name);
         out.line("return text.empty() ? \"0\" : text;");
     } else {
         out.line("switch (value) {{");
@@ -179,8 +204,10 @@ void generate_printing(Text& out, const Structure& made) {
     for (const Member& member : made.members) {
         if (!member.counts.empty()) continue;
         out.line("printer.field(\"{}\");", member.name);
-        if (member.secret) out.line("printer.name(\"(secret)\");");
-        else print_value(out, member.type, "value." + member.name, member.hex);
+        if (member.secret)
+            out.line("printer.name(\"(secret)\");");
+        else
+            print_value(out, member.type, "value." + member.name, member.hex);
     }
     out.line("printer.end_struct();");
     out.line("}}\n");
@@ -200,8 +227,10 @@ void generate_printing(Text& out, const Union& made) {
         out.line("if (value.is_{}()) {{", arm.member->name);
         out.line("printer.begin_struct(\"{}\");", made.name);
         out.line("printer.field(\"{}\");", arm.member->name);
-        if (arm.member->secret) out.line("printer.name(\"(secret)\");");
-        else print_value(out, arm.member->type, fmt::format("value.{}()", arm.member->name), arm.member->hex);
+        if (arm.member->secret)
+            out.line("printer.name(\"(secret)\");");
+        else
+            print_value(out, arm.member->type, fmt::format("value.{}()", arm.member->name), arm.member->hex);
         out.line("return printer.end_struct();");
         out.line("}}");
     }
@@ -220,7 +249,8 @@ void generate_arbitrary(Text& out, const Structure& made, const std::string& spa
     }
     for (const Member& member : made.members) {
         if (member.switch_is.empty()) continue;
-        const auto tag = std::find_if(made.members.begin(), made.members.end(), [&](const Member& other) { return other.name == member.switch_is; });
+        const auto tag =
+            std::find_if(made.members.begin(), made.members.end(), [&](const Member& other) { return other.name == member.switch_is; });
         out.line("value.{} = static_cast<{}>(arbitrary(random, value.{}));", tag->name, cpp_type(tag->type, space), member.name);
     }
     out.line("}}\n");
@@ -234,8 +264,10 @@ void generate_arbitrary(Text& out, const Union& made, const std::string& space) 
     out.line("int64_t arbitrary(idl::Arbitrary& random, {}& value) {{", made.name);
     out.line("switch (random.below({})) {{", arms.size());
     for (size_t i = 0; i < arms.size(); i++) {
-        if (i + 1 == arms.size()) out.line("default: {{");
-        else out.line("case {}: {{", i);
+        if (i + 1 == arms.size())
+            out.line("default: {{");
+        else
+            out.line("case {}: {{", i);
         if (arms[i]->member) {
             out.line("auto& arm = value.make_{}();", arms[i]->member->name);
             fill_value(out, arms[i]->member->type, "arm", space, "");

@@ -57,8 +57,10 @@ class Lexer {
             const size_t start = at_;
             while (is_name_char(peek())) at_++;
             std::string text(source_.substr(start, at_ - start));
-            if (std::isdigit(static_cast<unsigned char>(c)) == 0) push(Token::Kind::name, std::move(text));
-            else number(std::move(text));
+            if (std::isdigit(static_cast<unsigned char>(c)) == 0)
+                push(Token::Kind::name, std::move(text));
+            else
+                number(std::move(text));
             return {};
         }
         if ((c == '<' || c == '>') && peek(1) == c && c == '<') {
@@ -66,7 +68,8 @@ class Lexer {
             at_ += 2;
             return {};
         }
-        if (std::string_view("[](){}<>,;:=*-+|.").find(c) == std::string_view::npos) return bad(std::string("unexpected character '") + c + "'");
+        if (std::string_view("[](){}<>,;:=*-+|.").find(c) == std::string_view::npos)
+            return bad(std::string("unexpected character '") + c + "'");
         push(Token::Kind::symbol, std::string(1, c));
         at_++;
         return {};

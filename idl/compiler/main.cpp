@@ -21,10 +21,16 @@ struct Options {
 bool parse_options(int argc, char** argv, Options& options) {
     for (int i = 1; i < argc; i++) {
         const std::string argument = argv[i];
-        std::string* value = argument == "--root" ? &options.root : argument == "--out" ? &options.out : argument == "--depfile" ? &options.depfile : nullptr;
-        if (value == nullptr && options.path.empty()) options.path = argument;
-        else if (value != nullptr && i + 1 < argc) *value = argv[++i];
-        else return false;
+        std::string* value = argument == "--root"      ? &options.root
+                             : argument == "--out"     ? &options.out
+                             : argument == "--depfile" ? &options.depfile
+                                                       : nullptr;
+        if (value == nullptr && options.path.empty())
+            options.path = argument;
+        else if (value != nullptr && i + 1 < argc)
+            *value = argv[++i];
+        else
+            return false;
     }
     return !options.path.empty();
 }

@@ -57,8 +57,10 @@ class Parser {
         in_.expect("interface");
         file_.interface_name = in_.name("the interface's name");
         file_.space = file_.interface_name;
-        if (const auto space = attributes.find("cpp_namespace"); space != attributes.end() && !space->second.empty()) file_.space = space->second[0].text;
-        if (const auto kind = attributes.find("pointer_default"); kind != attributes.end() && !kind->second.empty()) pointers_unique_ = kind->second[0].text != "ref";
+        if (const auto space = attributes.find("cpp_namespace"); space != attributes.end() && !space->second.empty())
+            file_.space = space->second[0].text;
+        if (const auto kind = attributes.find("pointer_default"); kind != attributes.end() && !kind->second.empty())
+            pointers_unique_ = kind->second[0].text != "ref";
         in_.expect("{");
         while (!in_.at_end() && !in_.is("}")) declaration();
         in_.expect("}");
@@ -128,7 +130,8 @@ class Parser {
         if (token.kind == Token::Kind::number) return static_cast<int64_t>(token.value);
         if (token.kind == Token::Kind::name && token.text == "TRUE") return 1;
         if (token.kind == Token::Kind::name && token.text == "FALSE") return 0;
-        if (const auto found = file_.constants.find(token.text); token.kind == Token::Kind::name && found != file_.constants.end()) return found->second;
+        if (const auto found = file_.constants.find(token.text); token.kind == Token::Kind::name && found != file_.constants.end())
+            return found->second;
         in_.fail_at(token.line, "expected a number or a constant before '" + token.text + "'");
         return 0;
     }
@@ -262,7 +265,9 @@ class Parser {
         }
         const std::string called = !name.empty() ? name : tag;
         if (called.empty()) in_.fail("this " + keyword + " has no name");
-        Type type = keyword == "struct" ? structure(attributes, called) : keyword == "union" ? union_of(attributes, called) : enumeration(attributes, called);
+        Type type = keyword == "struct"  ? structure(attributes, called)
+                    : keyword == "union" ? union_of(attributes, called)
+                                         : enumeration(attributes, called);
         if (!tag.empty()) file_.types[keyword + " " + tag] = type;
         if (name.empty()) file_.types[tag] = type;
         return type;
@@ -331,7 +336,8 @@ class Parser {
     }
 
     void apply(const Attributes& attributes, Member& member) {
-        static const std::set<std::string> known = {"hex", "secret", "since", "until", "default", "size_is", "switch_is", "string", "ref", "unique", "switch_type", "v1_enum", "flags", "width"};
+        static const std::set<std::string> known = {"hex",    "secret", "since",  "until",       "default", "size_is", "switch_is",
+                                                    "string", "ref",    "unique", "switch_type", "v1_enum", "flags",   "width"};
         for (const auto& [name, arguments] : attributes) {
             if (known.count(name) == 0) in_.fail("attribute '" + name + "' is not supported on a member");
         }
@@ -436,9 +442,12 @@ class Parser {
         std::vector<int64_t> values;
         for (const Token& token : tokens) {
             if (token.kind == Token::Kind::symbol && token.text == ",") continue;
-            if (token.kind == Token::Kind::number) values.push_back(static_cast<int64_t>(token.value));
-            else if (file_.constants.count(token.text) != 0) values.push_back(file_.constants[token.text]);
-            else in_.fail_at(token.line, "a case is a number or a constant, not '" + token.text + "'");
+            if (token.kind == Token::Kind::number)
+                values.push_back(static_cast<int64_t>(token.value));
+            else if (file_.constants.count(token.text) != 0)
+                values.push_back(file_.constants[token.text]);
+            else
+                in_.fail_at(token.line, "a case is a number or a constant, not '" + token.text + "'");
         }
         return values;
     }

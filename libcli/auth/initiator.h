@@ -12,9 +12,9 @@
 namespace Atoll::auth {
 
 struct Credentials {
-    std::string user;       // UTF-8; empty: anonymous
+    std::string user;  // UTF-8; empty: anonymous
     std::string domain;
-    NtHash hash{};          // nt_hash(password)
+    NtHash hash{};  // nt_hash(password)
     std::string workstation;
     [[nodiscard]] bool is_anonymous() const { return user.empty(); }
 };

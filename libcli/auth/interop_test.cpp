@@ -37,15 +37,16 @@ std::vector<uint8_t> unbase64(const std::string& text) {
 
 class NtlmAuth {
  public:
-    explicit NtlmAuth(const std::string& protocol, const std::string& password = "secret") : token_with_af_(protocol != "squid-2.5-ntlmssp") {
+    explicit NtlmAuth(const std::string& protocol, const std::string& password = "secret")
+        : token_with_af_(protocol != "squid-2.5-ntlmssp") {
         int to[2], from[2];
         EXPECT_EQ(::pipe2(to, O_CLOEXEC) | ::pipe2(from, O_CLOEXEC), 0);
         child_ = ::fork();
         if (child_ == 0) {
             ::dup2(to[0], 0);
             ::dup2(from[1], 1);
-            ::execl(program, program, "--configfile=/dev/null", ("--helper-protocol=" + protocol).c_str(), "--username=alice", "--domain=WORKGROUP",
-                    ("--password=" + password).c_str(), "--option=log level = 0", nullptr);
+            ::execl(program, program, "--configfile=/dev/null", ("--helper-protocol=" + protocol).c_str(), "--username=alice",
+                    "--domain=WORKGROUP", ("--password=" + password).c_str(), "--option=log level = 0", nullptr);
             ::_exit(127);
         }
         ::close(to[0]);

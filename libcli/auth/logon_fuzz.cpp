@@ -1,5 +1,5 @@
-// The whole way of a hostile client's tokens: the input is split into up to three (two length bytes before each), goes through the acceptor,
-// and what it makes of them through its codec and the verifier.
+// The whole way of a hostile client's tokens: the input is split into up to three (two length bytes before each), goes through the
+// acceptor, and what it makes of them through its codec and the verifier.
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "libcli/auth/acceptor.h"

@@ -25,8 +25,7 @@ struct Exchange {
     Acceptor server{names};
     LogonProof proof;
 
-    explicit Exchange(Credentials credentials, bool spnego = true)
-        : client(std::move(credentials), {spnego, "cifs/atoll"}) {}
+    explicit Exchange(Credentials credentials, bool spnego = true) : client(std::move(credentials), {spnego, "cifs/atoll"}) {}
     void run() {
         auto challenge = server.step(client.start());
         ASSERT_TRUE(challenge.ok());
@@ -333,11 +332,11 @@ TEST(Spnego, HintIsReadAsInit) {
 
 TEST(Spnego, LengthsMustBeShortestAndFit) {
     EXPECT_TRUE(NegTokenResp::decode(unhex("a1073005a0030a0101")).ok());
-    EXPECT_FALSE(NegTokenResp::decode(unhex("a181073005a0030a0101")).ok());      // long form for a short length
-    EXPECT_FALSE(NegTokenResp::decode(unhex("a1803005a0030a01010000")).ok());    // indefinite
-    EXPECT_FALSE(NegTokenResp::decode(unhex("a1083005a0030a0101")).ok());        // past the end
-    EXPECT_FALSE(NegTokenResp::decode(unhex("a1073005a0030a010100")).ok());      // bytes behind it
-    EXPECT_FALSE(NegTokenResp::decode(unhex("a1073005a0030a0104")).ok());        // no such state
+    EXPECT_FALSE(NegTokenResp::decode(unhex("a181073005a0030a0101")).ok());    // long form for a short length
+    EXPECT_FALSE(NegTokenResp::decode(unhex("a1803005a0030a01010000")).ok());  // indefinite
+    EXPECT_FALSE(NegTokenResp::decode(unhex("a1083005a0030a0101")).ok());      // past the end
+    EXPECT_FALSE(NegTokenResp::decode(unhex("a1073005a0030a010100")).ok());    // bytes behind it
+    EXPECT_FALSE(NegTokenResp::decode(unhex("a1073005a0030a0104")).ok());      // no such state
     EXPECT_FALSE(NegTokenResp::decode(unhex("a184ffffffff3005a0030a0101")).ok());
 }
 

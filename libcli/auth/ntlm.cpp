@@ -170,7 +170,9 @@ NtlmSecurity::Signature NtlmSecurity::finish(Direction& direction, const Digest&
     return signature;
 }
 
-NtlmSecurity::Signature NtlmSecurity::make(Direction& direction, Bytes message) const { return finish(direction, checksum(direction, message)); }
+NtlmSecurity::Signature NtlmSecurity::make(Direction& direction, Bytes message) const {
+    return finish(direction, checksum(direction, message));
+}
 
 NtlmSecurity::Signature NtlmSecurity::sign(Bytes message) { return make(sending_, message); }
 

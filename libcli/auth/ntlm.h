@@ -14,7 +14,7 @@
 namespace Atoll::auth {
 
 using Digest = std::array<uint8_t, 16>;
-using NtHash = std::array<uint8_t, 16>;      // NTOWFv1: MD4 of the password in UTF-16LE
+using NtHash = std::array<uint8_t, 16>;  // NTOWFv1: MD4 of the password in UTF-16LE
 using SessionKey = std::array<uint8_t, 16>;
 using Challenge = std::array<uint8_t, 8>;
 

@@ -62,7 +62,9 @@ TEST(Ntlm, V1Responses) {
 }
 
 TEST(Ntlm, V2Response) {
-    const auto info = unhex("02000c0044006f006d00610069006e0001000c005300650072007600650072000000" "0000");
+    const auto info = unhex(
+        "02000c0044006f006d00610069006e0001000c005300650072007600650072000000"
+        "0000");
     NtlmV2ClientChallenge client;
     client.challenge = client_challenge;
     client.pairs = *decode_av_pairs(info);

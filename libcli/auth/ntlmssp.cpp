@@ -13,12 +13,12 @@ namespace {
 
 enum class MessageType : uint32_t { negotiate = 1, challenge = 2, authenticate = 3 };
 
-constexpr size_t negotiate_fixed = 16;          // up to the flags; old clients send no more
-constexpr size_t negotiate_size = 40;           // with names and version
-constexpr size_t challenge_fixed = 48;          // up to the target info; version follows
+constexpr size_t negotiate_fixed = 16;  // up to the flags; old clients send no more
+constexpr size_t negotiate_size = 40;   // with names and version
+constexpr size_t challenge_fixed = 48;  // up to the target info; version follows
 constexpr size_t challenge_size = 56;
-constexpr size_t authenticate_fixed = 64;       // up to the flags
-constexpr size_t authenticate_mic_end = 88;     // with version and MIC
+constexpr size_t authenticate_fixed = 64;                                    // up to the flags
+constexpr size_t authenticate_mic_end = 88;                                  // with version and MIC
 constexpr uint8_t product_major = 6, product_minor = 1, ntlm_revision = 15;  // MS-NLMP 2.2.2.10, for debugging only
 
 Failure<NtStatus> malformed() { return Failure<NtStatus>(NtStatus::INVALID_PARAMETER); }
@@ -31,7 +31,8 @@ ByteReader open_message(Bytes message, MessageType type) {
     return in;
 }
 
-// Length, maximum length (ignored), offset (MS-NLMP 2.2.1.1). An empty field may have any offset; another may not reach into the fixed part.
+// Length, maximum length (ignored), offset (MS-NLMP 2.2.1.1). An empty field may have any offset; another may not reach into the fixed
+// part.
 Bytes field(ByteReader& in, size_t first) {
     const uint16_t length = in.u16();
     in.skip(2);

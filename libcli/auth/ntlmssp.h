@@ -1,5 +1,5 @@
-// The three NTLM messages and their AV pairs (MS-NLMP 2.2.1, 2.2.2). Decoders check every offset and length and copy what they return, except
-// where a Bytes says otherwise: that points into the message. Pure functions: thread-safe.
+// The three NTLM messages and their AV pairs (MS-NLMP 2.2.1, 2.2.2). Decoders check every offset and length and copy what they return,
+// except where a Bytes says otherwise: that points into the message. Pure functions: thread-safe.
 //
 // Errors are INVALID_PARAMETER: what SESSION_SETUP answers to a token that is no token.
 #pragma once

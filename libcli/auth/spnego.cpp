@@ -116,7 +116,9 @@ std::vector<uint8_t> element(uint8_t tag, Bytes contents) {
 
 void append(std::vector<uint8_t>& out, const std::vector<uint8_t>& more) { out.insert(out.end(), more.begin(), more.end()); }
 
-void append_octets(std::vector<uint8_t>& out, uint8_t tag, Bytes contents) { append(out, element(tag, element(tag_octet_string, contents))); }
+void append_octets(std::vector<uint8_t>& out, uint8_t tag, Bytes contents) {
+    append(out, element(tag, element(tag_octet_string, contents)));
+}
 
 void frame(const std::vector<uint8_t>& fields, Buffer& out) {
     std::vector<uint8_t> inner = element(tag_oid, oid_spnego);
@@ -168,8 +170,10 @@ Result<NegTokenInit, NtStatus> NegTokenInit::decode(Bytes token) {
     // NegTokenInit has mechListMIC at 3; NegTokenInit2 has hints there and mechListMIC at 4 (MS-SPNG 2.2.1).
     if (const auto third = in.optional(context(3))) {
         DerReader inner(*third);
-        if (inner.next_tag() == tag_octet_string) out.mic = inner.element(tag_octet_string);
-        else (void)inner.element(tag_sequence);
+        if (inner.next_tag() == tag_octet_string)
+            out.mic = inner.element(tag_octet_string);
+        else
+            (void)inner.element(tag_sequence);
         if (!inner.ok() || !inner.at_end()) return malformed();
     }
     if (const auto mic = octets(in, context(4))) out.mic = mic;

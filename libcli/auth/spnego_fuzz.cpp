@@ -27,7 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         out.clear();
         message->encode(out);
         const auto again = NtlmAuthenticate::decode(out);
-        ATOLL_ASSERT(again && again->user == message->user && again->nt_response == message->nt_response && again->has_mic == message->has_mic);
+        ATOLL_ASSERT(again && again->user == message->user && again->nt_response == message->nt_response &&
+                     again->has_mic == message->has_mic);
     }
     return 0;
 }

@@ -69,8 +69,8 @@ bool message_mic_right(const LogonProof& proof, const SessionKey& key) {
     if (!message->has_mic) return true;
     static constexpr Digest zero{};
     const Bytes whole = proof.authenticate_message;
-    const Digest expected = hmac_md5(key, {proof.negotiate_message, proof.challenge_message, whole.first(NtlmAuthenticate::mic_offset), zero,
-                                           whole.subspan(NtlmAuthenticate::mic_offset + zero.size())});
+    const Digest expected = hmac_md5(key, {proof.negotiate_message, proof.challenge_message, whole.first(NtlmAuthenticate::mic_offset),
+                                           zero, whole.subspan(NtlmAuthenticate::mic_offset + zero.size())});
     return equal_in_constant_time(expected, message->mic);
 }
 

@@ -45,7 +45,9 @@ class Peer {
         send_bytes(length);
         send_bytes(frame);
     }
-    void send_bytes(Bytes bytes) { ASSERT_EQ(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size())); }
+    void send_bytes(Bytes bytes) {
+        ASSERT_EQ(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    }
     void close() {
         watch_.reset();
         socket_.reset();
@@ -95,7 +97,9 @@ class ClientTest : public testing::Test {
     }
     void settle() { (void)loop.run_until(monotonic_now() + std::chrono::milliseconds(20)); }
     void answer_all(uint16_t credits) {
-        peer->on_request = [this, credits](const smb::Header& h, Bytes) { peer->answer(h, NtStatus::SUCCESS, credits, smb::EmptyMessage{}); };
+        peer->on_request = [this, credits](const smb::Header& h, Bytes) {
+            peer->answer(h, NtStatus::SUCCESS, credits, smb::EmptyMessage{});
+        };
     }
     NtStatus negotiate_with(smb::Dialect dialect, uint32_t capabilities, std::optional<smb::Cipher> cipher = {}) {
         peer->on_request = [this, dialect, capabilities, cipher](const smb::Header& h, Bytes) {

@@ -31,7 +31,8 @@ ExchangePtr Compound::add_encoded(Session* session, uint32_t tree_id, smb::Comma
     part.offset = frame_.size();
     part.session = session;
     part.exchange = std::make_shared<Exchange>();
-    const bool seal = options.seal.value_or(session != nullptr && session->should_seal()) && session != nullptr && session->sealer() != nullptr;
+    const bool seal =
+        options.seal.value_or(session != nullptr && session->should_seal()) && session != nullptr && session->sealer() != nullptr;
     if (parts_.empty() && seal) seal_with_ = session;
     part.sign = options.sign.value_or(session != nullptr && session->should_sign() && seal_with_ == nullptr);
     part.sign = part.sign && session != nullptr && session->signer() != nullptr;
@@ -40,9 +41,11 @@ ExchangePtr Compound::add_encoded(Session* session, uint32_t tree_id, smb::Comma
     header.credit_charge = options.credit_charge.value_or(connection_.charge_for(options.payload));
     header.set_channel_sequence(options.channel_sequence);
     header.command = command;
-    header.credits = options.credits != 0 ? options.credits
-                     : connection_.credits_ < credits_held ? connection_.credit_request_ : std::max<uint16_t>(header.credit_charge, 1);
-    header.flags = options.flags | (options.related ? smb::header_flags::related_operations : 0) | (part.sign ? smb::header_flags::is_signed : 0);
+    header.credits = options.credits != 0                  ? options.credits
+                     : connection_.credits_ < credits_held ? connection_.credit_request_
+                                                           : std::max<uint16_t>(header.credit_charge, 1);
+    header.flags =
+        options.flags | (options.related ? smb::header_flags::related_operations : 0) | (part.sign ? smb::header_flags::is_signed : 0);
     header.message_id = options.message_id.value_or(0);
     header.process_id = 0xFEFF;
     header.tree_id = options.tree_id.value_or(tree_id);

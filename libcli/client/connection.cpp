@@ -70,7 +70,8 @@ Result<std::unique_ptr<Connection>> Connection::open(loop::Loop& loop, const std
 }
 
 Connection::Connection(loop::Loop& loop, UniqueFd socket) : loop_(loop), socket_(std::move(socket)) {
-    watch_ = std::make_unique<loop::FdWatch>(loop_, socket_.get(), [this] { readable(); }, [this] { flush(); });
+    watch_ = std::make_unique<loop::FdWatch>(
+        loop_, socket_.get(), [this] { readable(); }, [this] { flush(); });
     watch_->watch_read(true);
 }
 

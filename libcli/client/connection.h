@@ -1,7 +1,7 @@
 // An SMB2 connection of a client: transport, NEGOTIATE, credits, message ids, signing, sealing (MS-SMB2 3.2).
 //
-// Everything happens on the loop's thread. The asynchronous form is Compound::send and Exchange::on_done; the blocking form is wait(), which
-// runs the loop until an exchange is done and may not be called from a handler.
+// Everything happens on the loop's thread. The asynchronous form is Compound::send and Exchange::on_done; the blocking form is wait(),
+// which runs the loop until an exchange is done and may not be called from a handler.
 //
 // Raw access, for tests of servers: send_bytes and send_frame send anything; before_sign and before_send may change every frame;
 // on_frame sees every frame as it came.
@@ -36,7 +36,7 @@ struct NegotiateOptions {
     std::vector<smb::Cipher> ciphers = {smb::Cipher::aes128_gcm, smb::Cipher::aes128_ccm, smb::Cipher::aes256_gcm, smb::Cipher::aes256_ccm};
     std::vector<smb::SigningAlgorithm> signing = {smb::SigningAlgorithm::aes_gmac, smb::SigningAlgorithm::aes_cmac,
                                                   smb::SigningAlgorithm::hmac_sha256};  // empty: no context
-    Guid client_guid = Guid::random();  // zero for 2.0.2 alone (MS-SMB2 3.2.4.2.2.2)
+    Guid client_guid = Guid::random();                                                  // zero for 2.0.2 alone (MS-SMB2 3.2.4.2.2.2)
 };
 
 // What was agreed on.
@@ -56,13 +56,13 @@ struct Negotiated {
 };
 
 struct RequestOptions {
-    bool related = false;                    // SMB2_FLAGS_RELATED_OPERATIONS
-    uint32_t payload = 0;                    // the larger of what the request sends and what it may bring back: for CreditCharge
-    uint32_t flags = 0;                      // further header flags
-    uint16_t credits = 0;                    // asked for; 0: the connection's custom
+    bool related = false;  // SMB2_FLAGS_RELATED_OPERATIONS
+    uint32_t payload = 0;  // the larger of what the request sends and what it may bring back: for CreditCharge
+    uint32_t flags = 0;    // further header flags
+    uint16_t credits = 0;  // asked for; 0: the connection's custom
     uint16_t channel_sequence = 0;
     // Instead of what the connection would fill in:
-    std::optional<uint64_t> message_id;      // takes no id from the sequence
+    std::optional<uint64_t> message_id;  // takes no id from the sequence
     std::optional<uint16_t> credit_charge;
     std::optional<uint64_t> session_id;
     std::optional<uint32_t> tree_id;
@@ -78,7 +78,8 @@ class Compound {
     // `body` has encode(ByteWriter&). `session` may be null (NEGOTIATE, tests).
     template <class Body>
     ExchangePtr add(Session* session, uint32_t tree_id, smb::Command command, const Body& body, const RequestOptions& options = {}) {
-        return add_encoded(session, tree_id, command, [&](ByteWriter& out) { body.encode(out); }, options);
+        return add_encoded(
+            session, tree_id, command, [&](ByteWriter& out) { body.encode(out); }, options);
     }
     ExchangePtr add_encoded(Session* session, uint32_t tree_id, smb::Command command, const std::function<void(ByteWriter&)>& body,
                             const RequestOptions& options = {});
@@ -121,7 +122,7 @@ class Connection {
     [[nodiscard]] const Negotiated& negotiated() const { return negotiated_; }
     [[nodiscard]] const NegotiateOptions& options() const { return options_; }
     [[nodiscard]] bool alive() const { return socket_.valid(); }
-    [[nodiscard]] size_t credits() const { return credits_; }         // ids that may be used now
+    [[nodiscard]] size_t credits() const { return credits_; }  // ids that may be used now
     [[nodiscard]] uint64_t next_message_id() const { return next_message_id_; }
     [[nodiscard]] size_t in_flight() const { return exchanges_.size(); }
     loop::Loop& loop() { return loop_; }
@@ -146,12 +147,12 @@ class Connection {
     // Closes the socket; open exchanges end with CONNECTION_DISCONNECTED.
     void close();
 
-    void send_bytes(Bytes bytes);   // as they are
-    void send_frame(Bytes frame);   // behind the four bytes of the transport (MS-SMB2 2.1)
-    std::function<void(Buffer& frame)> before_sign;    // the messages of a frame, complete but for signatures
-    std::function<void(Buffer& frame)> before_send;    // the frame as it will go out, signed and sealed
-    std::function<void(Bytes frame)> on_frame;         // each frame as it came
-    std::function<void(Bytes message)> on_break;       // OPLOCK_BREAK notifications and other unsolicited messages
+    void send_bytes(Bytes bytes);                    // as they are
+    void send_frame(Bytes frame);                    // behind the four bytes of the transport (MS-SMB2 2.1)
+    std::function<void(Buffer& frame)> before_sign;  // the messages of a frame, complete but for signatures
+    std::function<void(Buffer& frame)> before_send;  // the frame as it will go out, signed and sealed
+    std::function<void(Bytes frame)> on_frame;       // each frame as it came
+    std::function<void(Bytes message)> on_break;     // OPLOCK_BREAK notifications and other unsolicited messages
 
     // The value after NEGOTIATE (3.1.1), for sessions.
     [[nodiscard]] const smb::PreauthHash& preauth_hash() const { return preauth_hash_; }

@@ -24,7 +24,7 @@ struct OpenOptions {
     smb::CreateContexts contexts = {};
 
     static OpenOptions read() { return {}; }
-    static OpenOptions write();                // generic read, write and delete; overwrite_if
+    static OpenOptions write();                 // generic read, write and delete; overwrite_if
     static OpenOptions directory(bool create);  // open, or open_if
 };
 
@@ -48,10 +48,12 @@ class File {
  public:
     // The blocking calls; each also has its request in libcli/smb for Tree::start.
     static Result<File, NtStatus> open(Tree& tree, std::string_view name, const OpenOptions& options = {});
-    File(Tree& tree, const smb::CreateResponse& response) : tree_(&tree), id_(response.file_id), created_(response) { created_.contexts = {}; }
+    File(Tree& tree, const smb::CreateResponse& response) : tree_(&tree), id_(response.file_id), created_(response) {
+        created_.contexts = {};
+    }
 
     [[nodiscard]] const smb::FileId& id() const { return id_; }
-    [[nodiscard]] const smb::CreateResponse& created() const { return created_; }  // without its contexts
+    [[nodiscard]] const smb::CreateResponse& created() const { return created_; }            // without its contexts
     [[nodiscard]] const smb::CreateResponseContexts& contexts() const { return contexts_; }  // their views are empty
     Tree& tree() { return *tree_; }
 

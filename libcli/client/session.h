@@ -13,8 +13,8 @@
 namespace Atoll::client {
 
 struct LogOnOptions {
-    bool sign = false;   // sign every request even if the server does not require it
-    bool seal = false;   // seal every request (3.x)
+    bool sign = false;  // sign every request even if the server does not require it
+    bool seal = false;  // seal every request (3.x)
     uint64_t previous_session_id = 0;
     std::string target_name;
 };

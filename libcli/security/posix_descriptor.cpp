@@ -22,9 +22,9 @@ uint32_t rights_of(uint32_t bits, bool is_directory) {
 // Only what a bit stands for, without the rights that every generic right brings along: denying those would deny too much.
 uint32_t denied_of(uint32_t bits, bool is_directory) {
     uint32_t mask = 0;
-    if ((bits & 4) != 0) mask |= 0x1;                                      // FILE_READ_DATA
+    if ((bits & 4) != 0) mask |= 0x1;                                                   // FILE_READ_DATA
     if ((bits & 2) != 0) mask |= 0x6 | (is_directory ? file_rights::delete_child : 0);  // FILE_WRITE_DATA, FILE_APPEND_DATA
-    if ((bits & 1) != 0) mask |= 0x20;                                     // FILE_EXECUTE
+    if ((bits & 1) != 0) mask |= 0x20;                                                  // FILE_EXECUTE
     return mask;
 }
 

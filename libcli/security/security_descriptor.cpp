@@ -9,7 +9,7 @@ namespace {
 constexpr size_t header_size = 20;
 constexpr size_t acl_header_size = 8;
 constexpr size_t ace_header_size = 4;
-constexpr uint32_t object_type_present = 0x1;            // MS-DTYP 2.4.4.3
+constexpr uint32_t object_type_present = 0x1;  // MS-DTYP 2.4.4.3
 constexpr uint32_t inherited_object_type_present = 0x2;
 
 Failure<Error> bad(const char* text) { return fail(Code::invalid, "security descriptor", text); }
@@ -124,8 +124,9 @@ Result<void> decode_optional_acl(Bytes descriptor, uint32_t offset, bool present
 }  // namespace
 
 bool is_object_ace(uint8_t type) {
-    return (type >= ace_type::access_allowed_object && type <= ace_type::system_audit_object) || type == ace_type::access_allowed_callback_object ||
-           type == ace_type::access_denied_callback_object || type == ace_type::system_audit_callback_object;
+    return (type >= ace_type::access_allowed_object && type <= ace_type::system_audit_object) ||
+           type == ace_type::access_allowed_callback_object || type == ace_type::access_denied_callback_object ||
+           type == ace_type::system_audit_callback_object;
 }
 
 size_t encoded_size(const SecurityDescriptor& descriptor) {
@@ -138,7 +139,8 @@ void encode(const SecurityDescriptor& descriptor, Buffer& out_buffer) {
     const auto present = [](bool there, uint16_t bit) { return there ? bit : uint16_t{0}; };
     out.u8(1);
     out.u8(descriptor.resource_control);
-    out.u16(static_cast<uint16_t>(descriptor.control | control::self_relative | present(descriptor.dacl.has_value(), control::dacl_present) |
+    out.u16(static_cast<uint16_t>(descriptor.control | control::self_relative |
+                                  present(descriptor.dacl.has_value(), control::dacl_present) |
                                   present(descriptor.sacl.has_value(), control::sacl_present)));
     out.zeros(16);
     const auto place = [&](size_t field) { out.patch_u32(field, static_cast<uint32_t>(out.position())); };
@@ -180,8 +182,8 @@ Result<void> decode(Bytes in, SecurityDescriptor& out) {
 }
 
 SecurityDescriptor select_parts(const SecurityDescriptor& descriptor, uint32_t parts) {
-    constexpr uint16_t dacl_bits = control::dacl_present | control::dacl_defaulted | control::dacl_trusted | control::dacl_computed_inheritance_required |
-                                   control::dacl_auto_inherited | control::dacl_protected;
+    constexpr uint16_t dacl_bits = control::dacl_present | control::dacl_defaulted | control::dacl_trusted |
+                                   control::dacl_computed_inheritance_required | control::dacl_auto_inherited | control::dacl_protected;
     constexpr uint16_t sacl_bits = control::sacl_present | control::sacl_defaulted | control::sacl_computed_inheritance_required |
                                    control::sacl_auto_inherited | control::sacl_protected;
     SecurityDescriptor selected = descriptor;

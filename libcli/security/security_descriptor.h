@@ -16,24 +16,26 @@ namespace Atoll::security {
 
 // AceType, MS-DTYP 2.4.4.1. The reserved types (alarm, compound) are refused.
 namespace ace_type {
-constexpr uint8_t access_allowed = 0x00, access_denied = 0x01, system_audit = 0x02, access_allowed_object = 0x05, access_denied_object = 0x06,
-    system_audit_object = 0x07, access_allowed_callback = 0x09, access_denied_callback = 0x0A, access_allowed_callback_object = 0x0B,
-    access_denied_callback_object = 0x0C, system_audit_callback = 0x0D, system_audit_callback_object = 0x0F, system_mandatory_label = 0x11,
-    system_resource_attribute = 0x12, system_scoped_policy_id = 0x13;
+constexpr uint8_t access_allowed = 0x00, access_denied = 0x01, system_audit = 0x02, access_allowed_object = 0x05,
+                  access_denied_object = 0x06, system_audit_object = 0x07, access_allowed_callback = 0x09, access_denied_callback = 0x0A,
+                  access_allowed_callback_object = 0x0B, access_denied_callback_object = 0x0C, system_audit_callback = 0x0D,
+                  system_audit_callback_object = 0x0F, system_mandatory_label = 0x11, system_resource_attribute = 0x12,
+                  system_scoped_policy_id = 0x13;
 }
 
 // AceFlags, MS-DTYP 2.4.4.1.
 namespace ace_flag {
 constexpr uint8_t object_inherit = 0x01, container_inherit = 0x02, no_propagate_inherit = 0x04, inherit_only = 0x08, inherited = 0x10,
-    successful_access = 0x40, failed_access = 0x80;
+                  successful_access = 0x40, failed_access = 0x80;
 }
 
 // Control, MS-DTYP 2.4.6.
 namespace control {
-constexpr uint16_t owner_defaulted = 0x0001, group_defaulted = 0x0002, dacl_present = 0x0004, dacl_defaulted = 0x0008, sacl_present = 0x0010,
-    sacl_defaulted = 0x0020, dacl_trusted = 0x0040, server_security = 0x0080, dacl_computed_inheritance_required = 0x0100,
-    sacl_computed_inheritance_required = 0x0200, dacl_auto_inherited = 0x0400, sacl_auto_inherited = 0x0800, dacl_protected = 0x1000,
-    sacl_protected = 0x2000, rm_control_valid = 0x4000, self_relative = 0x8000;
+constexpr uint16_t owner_defaulted = 0x0001, group_defaulted = 0x0002, dacl_present = 0x0004, dacl_defaulted = 0x0008,
+                   sacl_present = 0x0010, sacl_defaulted = 0x0020, dacl_trusted = 0x0040, server_security = 0x0080,
+                   dacl_computed_inheritance_required = 0x0100, sacl_computed_inheritance_required = 0x0200, dacl_auto_inherited = 0x0400,
+                   sacl_auto_inherited = 0x0800, dacl_protected = 0x1000, sacl_protected = 0x2000, rm_control_valid = 0x4000,
+                   self_relative = 0x8000;
 }
 
 // SECURITY_INFORMATION, MS-DTYP 2.4.7: the parts that a query or a set is about.
@@ -43,17 +45,18 @@ constexpr uint32_t owner = 0x1, group = 0x2, dacl = 0x4, sacl = 0x8, label = 0x1
 
 // The file rights that generic rights and POSIX bits become (MS-SMB2 2.2.13.1.1).
 namespace file_rights {
-constexpr uint32_t generic_read = 0x00120089, generic_write = 0x00120116, generic_execute = 0x001200A0, all = 0x001F01FF, delete_child = 0x40;
+constexpr uint32_t generic_read = 0x00120089, generic_write = 0x00120116, generic_execute = 0x001200A0, all = 0x001F01FF,
+                   delete_child = 0x40;
 }
 
 struct Ace {
     uint8_t type = ace_type::access_allowed;
     uint8_t flags = 0;
     uint32_t mask = 0;
-    std::optional<Guid> object_type;            // object ACEs only (MS-DTYP 2.4.4.3)
+    std::optional<Guid> object_type;  // object ACEs only (MS-DTYP 2.4.4.3)
     std::optional<Guid> inherited_object_type;
     Sid sid;
-    std::vector<uint8_t> data;                  // what follows the SID: a condition, an attribute; a multiple of 4 bytes
+    std::vector<uint8_t> data;  // what follows the SID: a condition, an attribute; a multiple of 4 bytes
     bool operator==(const Ace&) const = default;
 };
 
@@ -69,7 +72,7 @@ struct SecurityDescriptor {
     std::optional<Sid> owner;
     std::optional<Sid> group;
     std::optional<Acl> sacl;
-    std::optional<Acl> dacl;       // none with dacl_present: a NULL DACL, which allows everything
+    std::optional<Acl> dacl;  // none with dacl_present: a NULL DACL, which allows everything
     bool operator==(const SecurityDescriptor&) const = default;
 };
 

@@ -10,7 +10,16 @@ namespace {
 std::vector<uint8_t> to_vector(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
 TEST(Token, RoundTrips) {
-    const Token token = {*parse_sid("S-1-5-21-1-2-3-1000"), {well_known::users, well_known::everyone}, 0x800000, 1000, 100, {27, 44}, "anna", "ATOLL", false, false};
+    const Token token = {*parse_sid("S-1-5-21-1-2-3-1000"),
+                         {well_known::users, well_known::everyone},
+                         0x800000,
+                         1000,
+                         100,
+                         {27, 44},
+                         "anna",
+                         "ATOLL",
+                         false,
+                         false};
     Buffer out;
     encode(token, out, 1);
     const auto again = idl::decode<Token>(out);
@@ -32,15 +41,22 @@ TEST(Descriptor, SelfRelativeFormByHand) {
     descriptor.control = control::dacl_present | control::dacl_protected | control::dacl_auto_inherited;
     descriptor.owner = well_known::administrators;
     descriptor.group = well_known::system;
-    descriptor.dacl = Acl{2, {Ace{ace_type::access_allowed, ace_flag::object_inherit | ace_flag::container_inherit, file_rights::all, {}, {}, well_known::administrators, {}}}};
+    descriptor.dacl = Acl{2,
+                          {Ace{ace_type::access_allowed,
+                               ace_flag::object_inherit | ace_flag::container_inherit,
+                               file_rights::all,
+                               {},
+                               {},
+                               well_known::administrators,
+                               {}}}};
     Buffer out;
     encode(descriptor, out);
     const std::vector<uint8_t> expected = {
-        0x01, 0x00, 0x04, 0x94, 20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 48, 0, 0, 0,  // header
-        1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 0x02, 0, 0,                       // S-1-5-32-544
-        1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,                                         // S-1-5-18
-        2, 0, 32, 0, 1, 0, 0, 0,                                                     // ACL
-        0, 3, 24, 0, 0xFF, 0x01, 0x1F, 0x00, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 0x02, 0, 0};
+        0x01, 0x00, 0x04, 0x94, 20,   0,    0,    0,    36, 0, 0, 0, 0,    0,    0, 0, 48, 0, 0, 0,  // header
+        1,    2,    0,    0,    0,    0,    0,    5,    32, 0, 0, 0, 0x20, 0x02, 0, 0,               // S-1-5-32-544
+        1,    1,    0,    0,    0,    0,    0,    5,    18, 0, 0, 0,                                 // S-1-5-18
+        2,    0,    32,   0,    1,    0,    0,    0,                                                 // ACL
+        0,    3,    24,   0,    0xFF, 0x01, 0x1F, 0x00, 1,  2, 0, 0, 0,    0,    0, 5, 32, 0, 0, 0, 0x20, 0x02, 0, 0};
     EXPECT_EQ(to_vector(out), expected);
     EXPECT_EQ(encoded_size(descriptor), out.size());
     SecurityDescriptor again;

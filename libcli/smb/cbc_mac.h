@@ -33,8 +33,8 @@ class CbcMac {
     void derive_subkeys();
 
     evp::CipherContext cipher_;
-    Block state_{};     // value after the blocks so far
-    Block pending_{};   // bytes not yet a block; CMAC holds back a full last one
+    Block state_{};    // value after the blocks so far
+    Block pending_{};  // bytes not yet a block; CMAC holds back a full last one
     size_t pending_size_ = 0;
     Block subkey1_{};
     Block subkey2_{};

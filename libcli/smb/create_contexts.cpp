@@ -160,8 +160,16 @@ bool parse_maximal_access_request(Bytes data, CreateContexts& c) {
 }
 
 bool parse_request_context(CreateContexts& c, std::string_view name, Bytes data) {
-    if (name == ext_a) return once(c.extended_attributes, [&](Bytes& d) { d = data; return true; });
-    if (name == sec_d) return once(c.security_descriptor, [&](Bytes& d) { d = data; return true; });
+    if (name == ext_a)
+        return once(c.extended_attributes, [&](Bytes& d) {
+            d = data;
+            return true;
+        });
+    if (name == sec_d)
+        return once(c.security_descriptor, [&](Bytes& d) {
+            d = data;
+            return true;
+        });
     if (name == dhn_q) return once(c.durable_request, data.size() == 16);
     if (name == dhn_c) {
         return once(c.durable_reconnect, [&](FileId& id) {

@@ -16,8 +16,8 @@ constexpr uint32_t write_caching = 0x04;
 }  // namespace lease_state
 
 namespace lease_flags {
-constexpr uint32_t break_in_progress = 0x00000002;      // response (MS-SMB2 2.2.14.2.10)
-constexpr uint32_t parent_lease_key_set = 0x00000004;   // version 2
+constexpr uint32_t break_in_progress = 0x00000002;     // response (MS-SMB2 2.2.14.2.10)
+constexpr uint32_t parent_lease_key_set = 0x00000004;  // version 2
 }  // namespace lease_flags
 
 namespace durable_flags {  // MS-SMB2 2.2.13.2.11
@@ -36,7 +36,7 @@ struct LeaseContext {
     uint16_t epoch = 0;   // version 2
 };
 
-struct DurableRequestV2 {  // DH2Q
+struct DurableRequestV2 {     // DH2Q
     uint32_t timeout_ms = 0;  // 0: the server's default
     uint32_t flags = 0;
     Guid create_guid;
@@ -61,7 +61,7 @@ struct SvhdxOpenDevice {
     uint32_t flags = 0;
     uint32_t originator_flags = 0;
     uint64_t open_request_id = 0;
-    Bytes initiator_host_name;  // UTF-16LE, at most 126 bytes
+    Bytes initiator_host_name;                         // UTF-16LE, at most 126 bytes
     uint32_t virtual_disk_properties_initialized = 0;  // version 2 from here
     uint32_t server_service_version = 0;
     uint32_t virtual_sector_size = 0;
@@ -71,18 +71,18 @@ struct SvhdxOpenDevice {
 
 // The contexts of a CREATE request. Those that are not known are skipped (MS-SMB2 3.3.5.9).
 struct CreateContexts {
-    std::optional<Bytes> extended_attributes;   // ExtA: FILE_FULL_EA_INFORMATION list
-    std::optional<Bytes> security_descriptor;   // SecD: self-relative
-    bool durable_request = false;               // DHnQ
-    std::optional<FileId> durable_reconnect;    // DHnC
+    std::optional<Bytes> extended_attributes;                // ExtA: FILE_FULL_EA_INFORMATION list
+    std::optional<Bytes> security_descriptor;                // SecD: self-relative
+    bool durable_request = false;                            // DHnQ
+    std::optional<FileId> durable_reconnect;                 // DHnC
     std::optional<DurableRequestV2> durable_request_v2;      // DH2Q
     std::optional<DurableReconnectV2> durable_reconnect_v2;  // DH2C
-    std::optional<uint64_t> allocation_size;    // AlSi
-    bool query_maximal_access = false;          // MxAc,
-    std::optional<NtTime> maximal_access_timestamp;  // and its timestamp, if it has one
-    std::optional<NtTime> timewarp;             // TWrp
-    bool query_on_disk_id = false;              // QFid
-    std::optional<LeaseContext> lease;          // RqLs
+    std::optional<uint64_t> allocation_size;                 // AlSi
+    bool query_maximal_access = false;                       // MxAc,
+    std::optional<NtTime> maximal_access_timestamp;          // and its timestamp, if it has one
+    std::optional<NtTime> timewarp;                          // TWrp
+    bool query_on_disk_id = false;                           // QFid
+    std::optional<LeaseContext> lease;                       // RqLs
     std::optional<Guid> app_instance_id;
     std::optional<AppInstanceVersion> app_instance_version;
     std::optional<SvhdxOpenDevice> svhdx;

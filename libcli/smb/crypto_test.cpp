@@ -60,7 +60,8 @@ TEST(Keys, Smb300) {
 }
 
 TEST(Keys, Smb311) {
-    const auto keys = derive_session_keys(Dialect::smb3_11, Cipher::aes128_gcm, unhex("419FDDF34C1E001909D362AE7FB6AF79"), preauth(preauth_311));
+    const auto keys =
+        derive_session_keys(Dialect::smb3_11, Cipher::aes128_gcm, unhex("419FDDF34C1E001909D362AE7FB6AF79"), preauth(preauth_311));
     EXPECT_EQ(hex(keys.signing), "8765949DFEAEE105CE9118B45BE988F0");
     EXPECT_EQ(hex(keys.client_to_server), "A2F5E80E5D59103034F32E52F698E5EC");
     EXPECT_EQ(hex(keys.server_to_client), "748C50868C90F302962A5C35F5F9A8BF");
@@ -204,7 +205,8 @@ TEST(Signing, EveryAlgorithmSignsPartsAsOneMessage) {
             signer.sign(whole);
             EXPECT_TRUE(signer.verify(whole));
             const size_t split = size > 72 ? 72 : 64;
-            const Bytes rest[] = {Bytes(whole).subspan(split, (size - split) / 3), Bytes(), Bytes(whole).subspan(split + (size - split) / 3)};
+            const Bytes rest[] = {Bytes(whole).subspan(split, (size - split) / 3), Bytes(),
+                                  Bytes(whole).subspan(split + (size - split) / 3)};
             EXPECT_TRUE(signer.verify(Bytes(whole).first(split), rest));
             whole[size - 1] ^= 0x80;
             EXPECT_EQ(signer.verify(whole), false);

@@ -129,7 +129,8 @@ Result<ShareRedirectError, NtStatus> ShareRedirectError::decode(Bytes data) {
     in.skip(2);
     const uint16_t target_type = in.u16();
     const uint32_t count = in.u32();
-    if (!in.ok() || type != share_move_notification || target_type != 0 || count > in.remaining() / MoveDestination::size) return bad_response;
+    if (!in.ok() || type != share_move_notification || target_type != 0 || count > in.remaining() / MoveDestination::size)
+        return bad_response;
     e.addresses = in.bytes(count * MoveDestination::size);
     e.resource_name = in.at(name_offset, name_length);
     if (!in.ok()) return bad_response;

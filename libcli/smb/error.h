@@ -34,7 +34,7 @@ struct SymlinkError {
     static constexpr uint32_t error_tag = 0x4C4D5953;
     static constexpr uint32_t reparse_tag = 0xA000000C;
     static constexpr uint32_t relative = 0x00000001;  // SYMLINK_FLAG_RELATIVE
-    uint16_t unparsed_path_length = 0;  // bytes
+    uint16_t unparsed_path_length = 0;                // bytes
     uint32_t flags = 0;
     Bytes substitute_name;  // UTF-16LE
     Bytes print_name;       // UTF-16LE

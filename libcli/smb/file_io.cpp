@@ -292,7 +292,8 @@ void LeaseBreakNotification::encode(ByteWriter& out) const {
 uint16_t oplock_break_form(Bytes message) {
     if (message.size() < header_size + 2) return 0;
     const auto size = load_le<uint16_t>(message.data() + header_size);
-    const bool known = size == OplockBreak::structure_size || size == LeaseBreakAck::structure_size || size == LeaseBreakNotification::structure_size;
+    const bool known =
+        size == OplockBreak::structure_size || size == LeaseBreakAck::structure_size || size == LeaseBreakNotification::structure_size;
     return known ? size : uint16_t{0};
 }
 

@@ -1,5 +1,5 @@
-// FLUSH, READ, WRITE, LOCK, OPLOCK_BREAK (MS-SMB2 2.2.17 to 2.2.27). The responses of FLUSH and LOCK are EmptyMessage (libcli/smb/session.h).
-// Conventions: libcli/smb/header.h.
+// FLUSH, READ, WRITE, LOCK, OPLOCK_BREAK (MS-SMB2 2.2.17 to 2.2.27). The responses of FLUSH and LOCK are EmptyMessage
+// (libcli/smb/session.h). Conventions: libcli/smb/header.h.
 #pragma once
 
 #include "libcli/smb/create.h"
@@ -106,10 +106,10 @@ struct LockElement {
 
 struct LockRequest {
     static constexpr uint16_t structure_size = 48;
-    uint8_t sequence_number = 0;   // 4 bits
-    uint32_t sequence_index = 0;   // 28 bits; 1 to 64 count
+    uint8_t sequence_number = 0;  // 4 bits
+    uint32_t sequence_index = 0;  // 28 bits; 1 to 64 count
     FileId file_id;
-    Bytes elements;                // raw, count() * LockElement::size bytes
+    Bytes elements;  // raw, count() * LockElement::size bytes
 
     [[nodiscard]] size_t count() const { return elements.size() / LockElement::size; }
     [[nodiscard]] LockElement element(size_t i) const;  // i < count()
@@ -155,8 +155,8 @@ struct LeaseBreakNotification {  // MS-SMB2 2.2.23.2
     void encode(ByteWriter& out) const;
 };
 
-// Which of the forms an OPLOCK_BREAK message has, by its StructureSize: 24 oplock, 36 lease acknowledgment or response, 44 lease notification;
-// 0 if there is none.
+// Which of the forms an OPLOCK_BREAK message has, by its StructureSize: 24 oplock, 36 lease acknowledgment or response, 44 lease
+// notification; 0 if there is none.
 uint16_t oplock_break_form(Bytes message);
 
 }  // namespace Atoll::smb

@@ -45,12 +45,12 @@ constexpr size_t common_size = 64;  // NextEntryOffset to FileNameLength of all 
 // What follows the common part of each class, in the order of the wire (MS-FSCC 2.4.8 to 2.4.25).
 struct DirectoryLayout {
     bool ea_size = false;
-    bool reparse_tag = false;     // 4 bytes after EaSize
-    bool reserved_tag = false;    // 4 reserved bytes after EaSize
-    bool file_id_first = false;   // 8 bytes before a short name
+    bool reparse_tag = false;    // 4 bytes after EaSize
+    bool reserved_tag = false;   // 4 reserved bytes after EaSize
+    bool file_id_first = false;  // 8 bytes before a short name
     bool file_id_128 = false;
-    bool short_name = false;      // length, reserved, 24 bytes
-    bool file_id_last = false;    // 2 reserved bytes and 8 bytes after the short name
+    bool short_name = false;    // length, reserved, 24 bytes
+    bool file_id_last = false;  // 2 reserved bytes and 8 bytes after the short name
 };
 
 std::optional<DirectoryLayout> layout_of(FileInformationClass c) {
@@ -65,7 +65,8 @@ std::optional<DirectoryLayout> layout_of(FileInformationClass c) {
         case C::id_64_extd_directory: return DirectoryLayout{.ea_size = true, .reparse_tag = true, .file_id_first = true};
         case C::id_64_extd_both_directory:
             return DirectoryLayout{.ea_size = true, .reparse_tag = true, .file_id_first = true, .short_name = true};
-        case C::id_all_extd_directory: return DirectoryLayout{.ea_size = true, .reparse_tag = true, .file_id_first = true, .file_id_128 = true};
+        case C::id_all_extd_directory:
+            return DirectoryLayout{.ea_size = true, .reparse_tag = true, .file_id_first = true, .file_id_128 = true};
         case C::id_all_extd_both_directory:
             return DirectoryLayout{.ea_size = true, .reparse_tag = true, .file_id_first = true, .file_id_128 = true, .short_name = true};
         default: return std::nullopt;

@@ -57,8 +57,8 @@ struct DirectoryEntry {
     uint32_t reparse_tag = 0;  // extd classes
     uint64_t file_id = 0;
     std::array<uint8_t, 16> file_id_128{};
-    Bytes short_name;          // UTF-16LE, at most 24 bytes
-    Bytes name;                // UTF-16LE
+    Bytes short_name;  // UTF-16LE, at most 24 bytes
+    Bytes name;        // UTF-16LE
 };
 
 bool is_directory_class(FileInformationClass c);

@@ -1,8 +1,9 @@
 // The file information structures of MS-FSCC 2.4 that describe one file; lists of entries are in libcli/smb/fscc_directory.h.
 //
-// decode() takes the information alone (the buffer of SET_INFO or of a QUERY_INFO response) and fails with INFO_LENGTH_MISMATCH if it is too
-// short (MS-FSA 2.1.5.15), with INVALID_PARAMETER for names of bad length. encode() appends exactly `size` bytes, or the fixed part and the name.
-// Names are UTF-16LE views. A struct that can only be queried or only be set still has both directions: client and server share it.
+// decode() takes the information alone (the buffer of SET_INFO or of a QUERY_INFO response) and fails with INFO_LENGTH_MISMATCH if it is
+// too short (MS-FSA 2.1.5.15), with INVALID_PARAMETER for names of bad length. encode() appends exactly `size` bytes, or the fixed part and
+// the name. Names are UTF-16LE views. A struct that can only be queried or only be set still has both directions: client and server share
+// it.
 #pragma once
 
 #include "libcli/smb/create.h"
@@ -79,7 +80,7 @@ struct FileNameInformation {
     void encode(ByteWriter& out) const;
 };
 
-struct FileAllInformation {  // MS-FSCC 2.4.2
+struct FileAllInformation {                    // MS-FSCC 2.4.2
     static constexpr size_t fixed_size = 100;  // with NameLength
     FileBasicInformation basic;
     FileStandardInformation standard;
@@ -184,7 +185,7 @@ struct FileReparsePointInformation {  // MS-FSCC 2.4.44
 
 struct FilePipeInformation {  // MS-FSCC 2.4.37
     static constexpr size_t size = 8;
-    static constexpr uint32_t byte_stream_mode = 0, message_mode = 1;        // read_mode
+    static constexpr uint32_t byte_stream_mode = 0, message_mode = 1;       // read_mode
     static constexpr uint32_t queue_operation = 0, complete_operation = 1;  // completion_mode
     uint32_t read_mode = 0;
     uint32_t completion_mode = 0;

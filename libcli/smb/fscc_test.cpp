@@ -69,7 +69,8 @@ TEST(FileInformation, All) {
 TEST(FileInformation, Rename) {
     Buffer name = utf16("new name");
     for (bool ex : {false, true}) {
-        FileRenameInformation r{ex ? rename_flags::replace_if_exists | rename_flags::posix_semantics : rename_flags::replace_if_exists, 0, name};
+        FileRenameInformation r{ex ? rename_flags::replace_if_exists | rename_flags::posix_semantics : rename_flags::replace_if_exists, 0,
+                                name};
         Buffer p = check_payload(
             r, [&](const FileRenameInformation& v, ByteWriter& out) { v.encode(out, ex); },
             [&](Bytes b) { return FileRenameInformation::decode(b, ex); });
@@ -102,11 +103,17 @@ TEST(FsInformation, Structures) {
     check_fixed(FsSectorSizeInformation{512, 4096, 4096, 4096, 3, 0, 0});
 }
 
-constexpr std::array directory_classes = {
-    FileInformationClass::directory,        FileInformationClass::full_directory,          FileInformationClass::both_directory,
-    FileInformationClass::names,            FileInformationClass::id_full_directory,       FileInformationClass::id_both_directory,
-    FileInformationClass::id_extd_directory, FileInformationClass::id_64_extd_directory,   FileInformationClass::id_64_extd_both_directory,
-    FileInformationClass::id_all_extd_directory, FileInformationClass::id_all_extd_both_directory};
+constexpr std::array directory_classes = {FileInformationClass::directory,
+                                          FileInformationClass::full_directory,
+                                          FileInformationClass::both_directory,
+                                          FileInformationClass::names,
+                                          FileInformationClass::id_full_directory,
+                                          FileInformationClass::id_both_directory,
+                                          FileInformationClass::id_extd_directory,
+                                          FileInformationClass::id_64_extd_directory,
+                                          FileInformationClass::id_64_extd_both_directory,
+                                          FileInformationClass::id_all_extd_directory,
+                                          FileInformationClass::id_all_extd_both_directory};
 
 // Offsets of FileName in the diagrams of MS-FSCC 2.4.
 TEST(Directory, FixedSizesOfTheSpecification) {

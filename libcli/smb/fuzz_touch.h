@@ -1,5 +1,5 @@
-// What the fuzzers of this room share: reading every byte of a view, so that a view outside its frame is a sanitizer's finding, and encoding
-// what was decoded, which must decode again.
+// What the fuzzers of this room share: reading every byte of a view, so that a view outside its frame is a sanitizer's finding, and
+// encoding what was decoded, which must decode again.
 #pragma once
 
 #include <cstdint>

@@ -4,9 +4,10 @@ namespace Atoll::smb {
 
 const char* to_string(Command command) {
     static constexpr const char* names[command_count] = {
-        "NEGOTIATE", "SESSION_SETUP", "LOGOFF", "TREE_CONNECT", "TREE_DISCONNECT", "CREATE",       "CLOSE",
-        "FLUSH",     "READ",          "WRITE",  "LOCK",         "IOCTL",           "CANCEL",       "ECHO",
-        "QUERY_DIRECTORY", "CHANGE_NOTIFY", "QUERY_INFO", "SET_INFO", "OPLOCK_BREAK", "SERVER_TO_CLIENT_NOTIFICATION"};
+        "NEGOTIATE",     "SESSION_SETUP", "LOGOFF",   "TREE_CONNECT", "TREE_DISCONNECT",
+        "CREATE",        "CLOSE",         "FLUSH",    "READ",         "WRITE",
+        "LOCK",          "IOCTL",         "CANCEL",   "ECHO",         "QUERY_DIRECTORY",
+        "CHANGE_NOTIFY", "QUERY_INFO",    "SET_INFO", "OPLOCK_BREAK", "SERVER_TO_CLIENT_NOTIFICATION"};
     const auto index = static_cast<uint16_t>(command);
     return index < command_count ? names[index] : "UNKNOWN";
 }

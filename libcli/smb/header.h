@@ -99,15 +99,15 @@ struct FileId {
 // MS-SMB2 2.2.1.1 and 2.2.1.2; which of the two it is, is in flags.
 struct Header {
     uint16_t credit_charge = 0;
-    NtStatus status{};             // of a response; in a request of the SMB 3.x dialects the first 16 bits are the channel sequence
+    NtStatus status{};  // of a response; in a request of the SMB 3.x dialects the first 16 bits are the channel sequence
     Command command = Command::negotiate;
-    uint16_t credits = 0;          // CreditRequest or CreditResponse
+    uint16_t credits = 0;  // CreditRequest or CreditResponse
     uint32_t flags = 0;
-    uint32_t next_command = 0;     // bytes from this header to the next of the compound, 0 in the last
+    uint32_t next_command = 0;  // bytes from this header to the next of the compound, 0 in the last
     uint64_t message_id = 0;
-    uint32_t process_id = 0;       // sync only; Reserved in the SMB 3.x dialects
-    uint32_t tree_id = 0;          // sync only
-    uint64_t async_id = 0;         // async only
+    uint32_t process_id = 0;  // sync only; Reserved in the SMB 3.x dialects
+    uint32_t tree_id = 0;     // sync only
+    uint64_t async_id = 0;    // async only
     uint64_t session_id = 0;
     Signature signature{};
 
@@ -131,7 +131,7 @@ class CompoundReader {
 
     struct Part {
         Header header;
-        Bytes message;  // from its header to the next one, padding included
+        Bytes message;      // from its header to the next one, padding included
         size_t offset = 0;  // of the header in the frame
     };
     // Nothing after the last message, and nothing (with malformed() true) where the rest is not a message: too short, a bad header,
@@ -162,7 +162,7 @@ struct TransformHeader {
     Signature signature{};
     std::array<uint8_t, 16> nonce{};  // the first 11 (CCM) or 12 (GCM) bytes count
     uint32_t original_message_size = 0;
-    uint16_t flags = encrypted;       // EncryptionAlgorithm in the SMB 3.0 dialects, where 1 is AES-128-CCM
+    uint16_t flags = encrypted;  // EncryptionAlgorithm in the SMB 3.0 dialects, where 1 is AES-128-CCM
     uint64_t session_id = 0;
 
     // INVALID_PARAMETER: too short, another protocol id, flags not 1 (MS-SMB2 3.3.5.2.1.1), or original_message_size not what follows.
@@ -182,12 +182,12 @@ enum class CompressionAlgorithm : uint16_t {  // MS-SMB2 2.2.3.1.3
 // MS-SMB2 2.2.42.1 and 2.2.42.2 up to the first payload header, which have the same first eight bytes.
 struct CompressionTransformHeader {
     static constexpr size_t unchained_size = 16;
-    static constexpr size_t chained_size = 8;           // then payloads
-    uint32_t original_size = 0;  // unchained: of the compressed segment; chained: of the whole message
+    static constexpr size_t chained_size = 8;  // then payloads
+    uint32_t original_size = 0;                // unchained: of the compressed segment; chained: of the whole message
     bool chained = false;
     // Unchained only:
     CompressionAlgorithm algorithm = CompressionAlgorithm::none;
-    uint32_t offset = 0;         // bytes of uncompressed data between header and compressed data
+    uint32_t offset = 0;  // bytes of uncompressed data between header and compressed data
 
     // INVALID_PARAMETER: too short, another protocol id, flags neither 0 nor 1, offset past the end.
     static Result<CompressionTransformHeader, NtStatus> decode(Bytes frame);

@@ -77,7 +77,7 @@ struct IoctlResponse {
     static constexpr size_t payload_offset = header_size + 48;
     ControlCode ctl_code{};
     FileId file_id;
-    Bytes input;   // of pass-through codes only
+    Bytes input;  // of pass-through codes only
     Bytes output;
 
     static Result<IoctlResponse, NtStatus> decode(Bytes message);  // INVALID_NETWORK_RESPONSE
@@ -135,7 +135,7 @@ struct CopyChunkResponse {  // MS-SMB2 2.2.32.1; with INVALID_PARAMETER the fiel
     void encode(ByteWriter& out) const;
 };
 
-struct ResumeKeyResponse {  // MS-SMB2 2.2.32.3
+struct ResumeKeyResponse {              // MS-SMB2 2.2.32.3
     static constexpr size_t size = 32;  // with the four bytes that stand for the empty Context, as servers send it
     ResumeKey key{};
     static Result<ResumeKeyResponse, NtStatus> decode(Bytes output);
@@ -204,7 +204,7 @@ class NetworkInterfaceReader {
     bool malformed_ = false;
 };
 
-struct PipeWaitRequest {  // MS-FSCC 2.3.49
+struct PipeWaitRequest {   // MS-FSCC 2.3.49
     uint64_t timeout = 0;  // 100 ns units, if
     bool timeout_specified = false;
     Bytes name;  // UTF-16LE

@@ -241,7 +241,8 @@ std::optional<NetworkInterface> NetworkInterfaceReader::next() {
             const uint32_t v4 = in.u32();
             store_le(i.address.data(), v4);
         }
-        malformed_ = rest_.size() < NetworkInterface::size || next % 8 != 0 || (next != 0 && (next < NetworkInterface::size || next >= rest_.size()));
+        malformed_ = rest_.size() < NetworkInterface::size || next % 8 != 0 ||
+                     (next != 0 && (next < NetworkInterface::size || next >= rest_.size()));
         if (malformed_) return std::nullopt;
         rest_ = next == 0 ? Bytes{} : rest_.subspan(next);
         if (family == family_ipv4 || family == family_ipv6) return i;

@@ -88,7 +88,8 @@ TEST(Fsctl, SmallPayloads) {
     EXPECT_EQ(check_payload(ReadHashRequest{1, 2, 1, 100, 5}).size(), ReadHashRequest::size);
     for (bool file_based : {false, true}) {
         check_payload(
-            ReadHashResponse{file_based, 5, file_based ? 7u : 0u, payload}, [](const ReadHashResponse& v, ByteWriter& out) { v.encode(out); },
+            ReadHashResponse{file_based, 5, file_based ? 7u : 0u, payload},
+            [](const ReadHashResponse& v, ByteWriter& out) { v.encode(out); },
             [&](Bytes b) { return ReadHashResponse::decode(b, file_based); });
     }
     Buffer name = utf16("pipe");
@@ -114,7 +115,8 @@ TEST(Fsctl, DuplicateExtents) {
     for (bool ex : {false, true}) {
         DuplicateExtents d{{1, 2}, 3, 4, 5, ex ? DuplicateExtents::source_atomic : 0u};
         Buffer p = check_payload(
-            d, [&](const DuplicateExtents& v, ByteWriter& out) { v.encode(out, ex); }, [&](Bytes b) { return DuplicateExtents::decode(b, ex); });
+            d, [&](const DuplicateExtents& v, ByteWriter& out) { v.encode(out, ex); },
+            [&](Bytes b) { return DuplicateExtents::decode(b, ex); });
         EXPECT_EQ(p.size(), ex ? DuplicateExtents::size_ex : DuplicateExtents::size);
     }
 }
@@ -130,10 +132,12 @@ TEST(Fsctl, TrimIntegrityOffload) {
 
     IntegrityInformation i{2, 1, 4096, 8192};
     p = check_payload(
-        i, [](const IntegrityInformation& v, ByteWriter& w) { v.encode_get(w); }, [](Bytes b) { return IntegrityInformation::decode_get(b); });
+        i, [](const IntegrityInformation& v, ByteWriter& w) { v.encode_get(w); },
+        [](Bytes b) { return IntegrityInformation::decode_get(b); });
     EXPECT_EQ(p.size(), IntegrityInformation::get_size);
     p = check_payload(
-        i, [](const IntegrityInformation& v, ByteWriter& w) { v.encode_set(w); }, [](Bytes b) { return IntegrityInformation::decode_set(b); });
+        i, [](const IntegrityInformation& v, ByteWriter& w) { v.encode_set(w); },
+        [](Bytes b) { return IntegrityInformation::decode_set(b); });
     EXPECT_EQ(p.size(), IntegrityInformation::set_size);
 
     const std::vector<uint8_t> token(offload_token_size, 7);

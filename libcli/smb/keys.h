@@ -40,10 +40,10 @@ class Key {
 Key derive_key(Bytes key, Bytes label, Bytes context, size_t size);
 
 struct SessionKeys {
-    Key signing;            // 16 bytes, all dialects
-    Key client_to_server;   // sealing; size of the cipher's key; empty below 3.0
+    Key signing;           // 16 bytes, all dialects
+    Key client_to_server;  // sealing; size of the cipher's key; empty below 3.0
     Key server_to_client;
-    Key application;        // 16 bytes; for 2.x the session key itself
+    Key application;  // 16 bytes; for 2.x the session key itself
 };
 
 // `session_key` is what the authentication gave (any length; Session.SessionKey is its first 16 bytes, padded with zeros).

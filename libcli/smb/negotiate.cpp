@@ -145,7 +145,8 @@ Result<NegotiateRequest, NtStatus> NegotiateRequest::decode(Bytes message) {
     if (!in.ok()) return NtStatus::INVALID_PARAMETER;
     if (r.dialects.contains(Dialect::smb3_11) && context_count > 0) {
         // MS-SMB2 2.2.3: the list is 8-byte aligned and follows the dialects.
-        if (context_offset < in.position() || context_offset > message.size() || context_offset % 8 != 0) return NtStatus::INVALID_PARAMETER;
+        if (context_offset < in.position() || context_offset > message.size() || context_offset % 8 != 0)
+            return NtStatus::INVALID_PARAMETER;
         auto contexts = NegotiateContexts::decode(message.subspan(context_offset), context_count);
         if (!contexts) return contexts.failure();
         r.contexts = *contexts;

@@ -45,8 +45,8 @@ class U16List {
     U16List() = default;
     explicit U16List(Bytes raw) : raw_(raw.first(raw.size() & ~size_t{1})) {}
     template <class T>
-        requires(sizeof(T) == 2)
-    explicit U16List(std::span<const T> values) : raw_(reinterpret_cast<const uint8_t*>(values.data()), values.size() * 2) {}
+    requires(sizeof(T) == 2) explicit U16List(std::span<const T> values)
+        : raw_(reinterpret_cast<const uint8_t*>(values.data()), values.size() * 2) {}
 
     [[nodiscard]] size_t size() const { return raw_.size() / 2; }
     [[nodiscard]] bool empty() const { return raw_.empty(); }

@@ -87,7 +87,9 @@ TEST(Negotiate, RefusesNoDialectAndTooMany) {
 
 // MS-SMB2 3.3.5.4: a context twice, an empty array where there must be one, data shorter than its count says.
 TEST(Negotiate, RefusesBadContexts) {
-    auto decode = [](std::initializer_list<uint8_t> bytes, uint16_t count) { return NegotiateContexts::decode(Bytes(bytes.begin(), bytes.size()), count).ok(); };
+    auto decode = [](std::initializer_list<uint8_t> bytes, uint16_t count) {
+        return NegotiateContexts::decode(Bytes(bytes.begin(), bytes.size()), count).ok();
+    };
     EXPECT_TRUE(decode({2, 0, 4, 0, 0, 0, 0, 0, 1, 0, 2, 0}, 1));
     EXPECT_FALSE(decode({2, 0, 4, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 1, 0, 2, 0}, 2));
     EXPECT_FALSE(decode({2, 0, 2, 0, 0, 0, 0, 0, 0, 0}, 1));

@@ -18,8 +18,8 @@ struct ReparseData {  // MS-FSCC 2.1.2.2
 struct SymlinkReparse {
     static constexpr uint32_t relative = 0x00000001;
     uint32_t flags = 0;
-    Bytes substitute_name;  // UTF-16LE
-    Bytes print_name;       // UTF-16LE
+    Bytes substitute_name;                                                     // UTF-16LE
+    Bytes print_name;                                                          // UTF-16LE
     static Result<SymlinkReparse, NtStatus> decode(Bytes data, uint32_t tag);  // data: ReparseData::data
     void encode(ByteWriter& out, uint32_t tag) const;                          // the whole buffer, ReparseData included
 };

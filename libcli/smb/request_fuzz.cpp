@@ -49,7 +49,8 @@ void tree_connect(Bytes message) {
         if (!r) continue;
         touch(r->path);
         again(*r, [&](Bytes m) { return TreeConnectRequest::decode(m, flags); });
-        if (auto identity = RemotedIdentity::decode(r->remoted_identity); identity.ok()) touch(identity->user), touch(identity->device_claims);
+        if (auto identity = RemotedIdentity::decode(r->remoted_identity); identity.ok())
+            touch(identity->user), touch(identity->device_claims);
     }
 }
 
@@ -74,7 +75,8 @@ void one(Command command, Bytes message) {
             if (auto r = decode_as<ReadRequest>(message)) touch(r->channel_info);
             break;
         case Command::write:
-            if (auto where = WriteRequest::locate_payload(message, message.size()); where.ok()) touch(message.subspan(where->offset, where->length));
+            if (auto where = WriteRequest::locate_payload(message, message.size()); where.ok())
+                touch(message.subspan(where->offset, where->length));
             if (auto r = WriteRequest::decode(message); r.ok()) touch(r->data), touch(r->channel_info);
             break;
         case Command::lock: lock(message); break;

@@ -78,7 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Atoll::Bytes frame(data, size);
     if (auto t = TransformHeader::decode(frame); t.ok()) fuzz_sink = t->nonce[0];
     if (auto c = CompressionTransformHeader::decode(frame); c.ok()) {
-        Atoll::ByteReader in(frame.subspan(c->chained ? CompressionTransformHeader::chained_size : CompressionTransformHeader::unchained_size));
+        Atoll::ByteReader in(
+            frame.subspan(c->chained ? CompressionTransformHeader::chained_size : CompressionTransformHeader::unchained_size));
         while (in.remaining() > 0) {
             auto payload = CompressionPayload::decode(in);
             if (!payload) break;

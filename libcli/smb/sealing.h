@@ -1,8 +1,8 @@
 // Encryption of SMB2 frames in place (MS-SMB2 2.2.41, 3.1.4.3, 3.3.5.2.1.1).
 //
 // Sealer and Opener each belong to one key of one session, that is to one direction. Any number of threads may use one at once (several
-// frames in flight on the pool): they keep one set of OpenSSL contexts per concurrent use, made on the first such use and then reused, so the
-// steady state allocates nothing. A session has one Sealer, shared by all its channels: it is what keeps nonces from repeating.
+// frames in flight on the pool): they keep one set of OpenSSL contexts per concurrent use, made on the first such use and then reused, so
+// the steady state allocates nothing. A session has one Sealer, shared by all its channels: it is what keeps nonces from repeating.
 #pragma once
 
 #include <memory>

@@ -5,8 +5,8 @@
 
 namespace Atoll::smb {
 
-// The four-byte body of LOGOFF, TREE_DISCONNECT, ECHO (both ways), CANCEL, and the responses of FLUSH and LOCK (MS-SMB2 2.2.7, 2.2.8, 2.2.11,
-// 2.2.12, 2.2.18, 2.2.27 to 2.2.30).
+// The four-byte body of LOGOFF, TREE_DISCONNECT, ECHO (both ways), CANCEL, and the responses of FLUSH and LOCK
+// (MS-SMB2 2.2.7, 2.2.8, 2.2.11, 2.2.12, 2.2.18, 2.2.27 to 2.2.30).
 struct EmptyMessage {
     static constexpr uint16_t structure_size = 4;
     static Result<EmptyMessage, NtStatus> decode(Bytes message);  // INVALID_PARAMETER

@@ -15,7 +15,7 @@
 namespace Atoll::smb {
 namespace {
 
-constexpr size_t command_offset = 12;     // of the fields of the SMB2 header (MS-SMB2 2.2.1.1) that the GMAC nonce is made of
+constexpr size_t command_offset = 12;  // of the fields of the SMB2 header (MS-SMB2 2.2.1.1) that the GMAC nonce is made of
 constexpr size_t flags_offset = 16;
 constexpr size_t message_id_offset = 24;
 

@@ -4,9 +4,9 @@ namespace Atoll::smb {
 
 namespace {
 
-constexpr size_t extension_size = 16;       // TreeConnectContextOffset, TreeConnectContextCount, Reserved
+constexpr size_t extension_size = 16;  // TreeConnectContextOffset, TreeConnectContextCount, Reserved
 constexpr uint16_t remoted_identity_context = 0x0001;
-constexpr uint16_t max_contexts = 16;       // none but one kind is defined
+constexpr uint16_t max_contexts = 16;  // none but one kind is defined
 
 // MS-SMB2 2.2.9.1, 2.2.9.2: the data of the remoted identity context, empty if there is none.
 Result<Bytes, NtStatus> decode_extension(Bytes message, size_t buffer_offset) {

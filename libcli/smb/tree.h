@@ -47,8 +47,8 @@ constexpr uint32_t redirect_to_owner = 0x00000100;
 struct TreeConnectRequest {
     static constexpr uint16_t structure_size = 9;
     uint16_t flags = 0;
-    Bytes path;                // UTF-16LE, "\\server\share"
-    Bytes remoted_identity;    // data of the SMB2_REMOTED_IDENTITY context of the extension (MS-SMB2 2.2.9.2.1), else empty
+    Bytes path;              // UTF-16LE, "\\server\share"
+    Bytes remoted_identity;  // data of the SMB2_REMOTED_IDENTITY context of the extension (MS-SMB2 2.2.9.2.1), else empty
 
     // The extension is read if `flags` has extension_present and `dialect_has_flags` (true for 3.1.1) is set; else flags become 0.
     // In it, PathOffset counts from the SMB2 header as without it, TreeConnectContextOffset from the start of the TREE_CONNECT request.

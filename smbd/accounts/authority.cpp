@@ -36,7 +36,8 @@ bool names_workstation(std::string_view list, std::string_view name) {
 // Bits of the week from Sunday 00:00 UTC, the lowest first in each byte (MS-SAMR 2.2.6.5).
 bool within_logon_hours(const Account& account, uint32_t now) {
     constexpr uint32_t hours_a_week = 168, bytes_a_week = 21;
-    if (account.logon_divisions != hours_a_week || account.logon_hours_used != bytes_a_week || account.logon_hours.size() < bytes_a_week) return true;
+    if (account.logon_divisions != hours_a_week || account.logon_hours_used != bytes_a_week || account.logon_hours.size() < bytes_a_week)
+        return true;
     const uint32_t hour = (now / 3600 + 4 * 24) % hours_a_week;  // 1970 began on a Thursday
     return (account.logon_hours[hour / 8] >> (hour % 8) & 1) != 0;
 }
@@ -46,7 +47,9 @@ Result<UsernameMap> load_map(const conf::GlobalConf& global) {
     return UsernameMap::load(global.username_map);
 }
 
-bool is_past(uint32_t time, uint32_t now) { return time != 0 && time != UINT32_MAX && time != never && time != never_by_flag && time <= now; }
+bool is_past(uint32_t time, uint32_t now) {
+    return time != 0 && time != UINT32_MAX && time != never && time != never_by_flag && time <= now;
+}
 
 }  // namespace
 
@@ -66,7 +69,8 @@ NtStatus check_account(const Account& account, std::string_view workstation, uin
     return NtStatus::SUCCESS;
 }
 
-Authority::Authority(std::shared_ptr<const conf::Configuration> configuration, std::unique_ptr<Passdb> passdb, Sid domain_sid, UsernameMap map)
+Authority::Authority(std::shared_ptr<const conf::Configuration> configuration, std::unique_ptr<Passdb> passdb, Sid domain_sid,
+                     UsernameMap map)
     : configuration_(std::move(configuration)),
       passdb_(std::move(passdb)),
       domain_sid_(domain_sid),
@@ -117,7 +121,8 @@ Result<LogonGrant, NtStatus> Authority::log_on(const auth::LogonProof& proof) {
 
     if (outcome.error() == NtStatus::LOGON_FAILURE) {
         log_info("log-on of {} refused: {}", proof.user, *found ? "wrong password" : "no such account");
-        const bool to_guest = global.map_to_guest == conf::MapToGuest::bad_password || (!*found && global.map_to_guest == conf::MapToGuest::bad_user);
+        const bool to_guest =
+            global.map_to_guest == conf::MapToGuest::bad_password || (!*found && global.map_to_guest == conf::MapToGuest::bad_user);
         if (to_guest) return log_on_guest(proof);
     }
     return outcome.failure();

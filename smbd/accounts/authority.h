@@ -17,7 +17,7 @@ namespace Atoll::accounts {
 
 struct LogonGrant {
     auth::LogonOutcome outcome;
-    security::Token token;      // is_guest and is_anonymous say what kind of session it is
+    security::Token token;  // is_guest and is_anonymous say what kind of session it is
 };
 
 class Authority {
@@ -32,8 +32,9 @@ class Authority {
 
     // The errors are what the client is told. LOGON_FAILURE: unknown user, wrong password, no UNIX user, or one whom an unprivileged server
     // may not serve; which of them is only logged. After the right password: ACCOUNT_DISABLED, ACCOUNT_LOCKED_OUT, ACCOUNT_EXPIRED,
-    // PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE, INVALID_WORKSTATION, INVALID_LOGON_HOURS, and NOLOGON_*_TRUST_ACCOUNT. ACCESS_DENIED: anonymous
-    // against `restrict anonymous = 2`. NTLM_BLOCKED: `ntlm auth = disabled`. `map to guest` turns bad user and bad password into guest.
+    // PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE, INVALID_WORKSTATION, INVALID_LOGON_HOURS, and NOLOGON_*_TRUST_ACCOUNT. ACCESS_DENIED:
+    // anonymous against `restrict anonymous = 2`. NTLM_BLOCKED: `ntlm auth = disabled`. `map to guest` turns bad user and bad password into
+    // guest.
     Result<LogonGrant, NtStatus> log_on(const auth::LogonProof& proof);
 
     [[nodiscard]] const TokenBuilder& tokens() const { return tokens_; }

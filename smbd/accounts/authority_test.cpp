@@ -20,7 +20,8 @@ class AuthorityTest : public ::testing::Test {
     std::unique_ptr<Authority> authority(const std::string& global, std::string_view map = "") {
         auto configuration = conf::load_text("[global]\nnetbios name = ATOLL\nguest account = " + self + "\n" + global);
         EXPECT_TRUE(configuration.ok());
-        return std::make_unique<Authority>(*configuration, tdbsam_on(*database), *parse_sid("S-1-5-21-1-2-3"), *UsernameMap::parse(map, "map"));
+        return std::make_unique<Authority>(*configuration, tdbsam_on(*database), *parse_sid("S-1-5-21-1-2-3"),
+                                           *UsernameMap::parse(map, "map"));
     }
     void add(const std::string& user, const std::string& password, uint32_t flags = account_flags::normal) {
         Account account = new_account(user, "", "ATOLL");

@@ -54,7 +54,8 @@ class DatabasePassdb final : public Passdb {
         const auto found = number("INFO/version");
         if (!found) return found.failure();
         if (*found == tdbsam_version) return {};
-        if (*found) return fail(Code::unsupported, database_.name(), fmt::format("version {} of the account database is not known", **found));
+        if (*found)
+            return fail(Code::unsupported, database_.name(), fmt::format("version {} of the account database is not known", **found));
         if (!create) return fail(Code::corrupt, database_.name(), "not an account database");
         for (const auto& [key, value] : {std::pair{"INFO/minor_version", 0u}, std::pair{"INFO/version", tdbsam_version}}) {
             if (auto stored = store_number(key, value); !stored) return stored;

@@ -1,5 +1,5 @@
-// The account database (smb.conf `passdb backend`): tdbsam, which is Samba's own file, read and written in place while Debian's tools may use
-// it; and lmdb, ours. For the main thread of authd and of the tools: nobody else may read it.
+// The account database (smb.conf `passdb backend`): tdbsam, which is Samba's own file, read and written in place while Debian's tools may
+// use it; and lmdb, ours. For the main thread of authd and of the tools: nobody else may read it.
 //
 // Errors: those of tdb::Database, with the file in `where`; Code::corrupt for a record that is none.
 #pragma once
@@ -19,9 +19,9 @@
 
 namespace Atoll::accounts {
 
-constexpr uint32_t never = 0x7C54A97F;              // a time that is never reached, as tdbsam has it (2036-02-06)
-constexpr uint32_t never_by_flag = 0x7FFFFFFF;      // the same for password_must_change of an account with password_never_expires
-constexpr uint32_t domain_users_rid = 513;          // MS-DTYP 2.4.2.4
+constexpr uint32_t never = 0x7C54A97F;          // a time that is never reached, as tdbsam has it (2036-02-06)
+constexpr uint32_t never_by_flag = 0x7FFFFFFF;  // the same for password_must_change of an account with password_never_expires
+constexpr uint32_t domain_users_rid = 513;      // MS-DTYP 2.4.2.4
 constexpr uint32_t guest_rid = 501, domain_guests_rid = 514;
 
 namespace account_flags {  // MS-SAMR 2.2.1.12, USER_ACCOUNT codes
@@ -58,7 +58,8 @@ std::unique_ptr<Passdb> records_on(tdb::Database& database, uint32_t first_rid =
 
 // A new account as `smbpasswd -a` makes it: normal, enabled, without a password yet.
 Account new_account(std::string user, std::string full_name, std::string domain);
-// Sets hash, time of change and when it must change, puts the new hash first into the history if one is kept, and clears "no password required".
+// Sets hash, time of change and when it must change, puts the new hash first into the history if one is kept, and clears "no password
+// required".
 void set_password(Account& account, const auth::NtHash& hash, uint32_t now);
 // Sets password_must_change by what is known of the password: never set, exempt by its flag, of a limited age (which is kept, counted
 // from `last_set_before`), or never expiring.
@@ -69,8 +70,8 @@ std::optional<auth::NtHash> nt_hash_of(const Account& account);
 std::string flags_text(uint32_t flags);
 std::optional<uint32_t> parse_flags(std::string_view text);
 
-// The SID of this machine's own domain, under SECRETS/SID/<NETBIOS NAME> of secrets.tdb in `private dir`: the one that is there, else a new one
-// is stored. `create` false: Code::not_found instead.
+// The SID of this machine's own domain, under SECRETS/SID/<NETBIOS NAME> of secrets.tdb in `private dir`: the one that is there, else a new
+// one is stored. `create` false: Code::not_found instead.
 Result<Sid> machine_sid(const conf::GlobalConf& global, bool create = true);
 Result<Sid> machine_sid_in(tdb::Database& secrets, std::string_view netbios_name, bool create = true);
 

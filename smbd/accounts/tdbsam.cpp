@@ -14,7 +14,7 @@ constexpr size_t text_count = 12;
 // In the order of the file; bit n of Account::absent is the n-th.
 template <class A>
 auto texts(A& a) {
-    return std::array{&a.user,         &a.domain,     &a.nt_name,      &a.full_name,   &a.home_directory, &a.home_drive,
+    return std::array{&a.user,         &a.domain,       &a.nt_name,     &a.full_name,    &a.home_directory, &a.home_drive,
                       &a.logon_script, &a.profile_path, &a.description, &a.workstations, &a.comment,        &a.munged_dial};
 }
 

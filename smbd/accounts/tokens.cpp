@@ -63,13 +63,15 @@ UnixUser from_passwd(const passwd& entry) {
 
 std::optional<UnixUser> find_exactly(const std::string& name) {
     std::optional<UnixUser> user;
-    look_up<passwd>([&](passwd* entry, char* buffer, size_t size, passwd** found) { return ::getpwnam_r(name.c_str(), entry, buffer, size, found); },
-                    [&](const passwd& entry) { user = from_passwd(entry); });
+    look_up<passwd>(
+        [&](passwd* entry, char* buffer, size_t size, passwd** found) { return ::getpwnam_r(name.c_str(), entry, buffer, size, found); },
+        [&](const passwd& entry) { user = from_passwd(entry); });
     return user;
 }
 
 void add_sid(security::Token& token, const Sid& sid) {
-    if (token.group_sids.size() < security::MAX_TOKEN_SIDS && std::find(token.group_sids.begin(), token.group_sids.end(), sid) == token.group_sids.end()) {
+    if (token.group_sids.size() < security::MAX_TOKEN_SIDS &&
+        std::find(token.group_sids.begin(), token.group_sids.end(), sid) == token.group_sids.end()) {
         token.group_sids.push_back(sid);
     }
 }
@@ -96,10 +98,10 @@ void add_user_groups(security::Token& token) {
 }
 
 // MS-LSAD 3.1.1.2.1: what MS-FSA asks an administrator's token for.
-constexpr uint64_t administrator_privileges = uint64_t{1} << 8     // SeSecurityPrivilege
-                                              | uint64_t{1} << 9   // SeTakeOwnershipPrivilege
-                                              | uint64_t{1} << 17  // SeBackupPrivilege
-                                              | uint64_t{1} << 18; // SeRestorePrivilege
+constexpr uint64_t administrator_privileges = uint64_t{1} << 8      // SeSecurityPrivilege
+                                              | uint64_t{1} << 9    // SeTakeOwnershipPrivilege
+                                              | uint64_t{1} << 17   // SeBackupPrivilege
+                                              | uint64_t{1} << 18;  // SeRestorePrivilege
 
 }  // namespace
 
@@ -123,8 +125,9 @@ std::optional<UnixUser> find_unix_user(uint32_t uid) {
 std::optional<uint32_t> find_unix_group(std::string_view name) {
     const std::string wanted(name);
     std::optional<uint32_t> gid;
-    look_up<group>([&](group* entry, char* buffer, size_t size, group** found) { return ::getgrnam_r(wanted.c_str(), entry, buffer, size, found); },
-                   [&](const group& entry) { gid = entry.gr_gid; });
+    look_up<group>(
+        [&](group* entry, char* buffer, size_t size, group** found) { return ::getgrnam_r(wanted.c_str(), entry, buffer, size, found); },
+        [&](const group& entry) { gid = entry.gr_gid; });
     return gid;
 }
 

@@ -26,7 +26,8 @@ TEST(Tokens, OfAnAccount) {
     const auto token = builder.account(account, alice);
     EXPECT_EQ(to_string(token.user_sid), "S-1-5-21-1-2-3-1007");
     EXPECT_EQ(to_string(token.group_sids.front()), "S-1-5-21-1-2-3-513");
-    for (const char* sid : {"S-1-22-2-100", "S-1-22-2-27", "S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-32-545"}) EXPECT_TRUE(has(token, *parse_sid(sid))) << sid;
+    for (const char* sid : {"S-1-22-2-100", "S-1-22-2-27", "S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-32-545"})
+        EXPECT_TRUE(has(token, *parse_sid(sid))) << sid;
     EXPECT_FALSE(has(token, well_known::administrators));
     EXPECT_EQ(token.uid, 1234u);
     EXPECT_EQ(token.gid, 100u);

@@ -77,7 +77,8 @@ std::string UsernameMap::map(std::string_view name, const std::function<bool(std
     for (const Line& line : lines_) {
         const bool matches = std::any_of(line.names.begin(), line.names.end(), [&](const std::string& item) {
             if (item == "*") return true;
-            if (item.size() > 1 && (item[0] == '@' || item[0] == '+')) return in_group && in_group(current, std::string_view(item).substr(1));
+            if (item.size() > 1 && (item[0] == '@' || item[0] == '+'))
+                return in_group && in_group(current, std::string_view(item).substr(1));
             return equal_ignoring_case(item, current);
         });
         if (!matches) continue;

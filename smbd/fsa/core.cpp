@@ -8,13 +8,9 @@
 
 namespace Atoll::fsa {
 
-std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) {
-    return std::make_unique<Core>(std::move(params));
-}
+std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) { return std::make_unique<Core>(std::move(params)); }
 
-Core::~Core() {
-    ATOLL_ASSERT(in_use_ == 0);
-}
+Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
 
 Result<std::unique_ptr<Share>> Core::connect(ShareParams params) {
     auto vfs = vfs::connect_share(vfs::options_of(*params.conf, params.path));

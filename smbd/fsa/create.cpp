@@ -26,18 +26,12 @@ constexpr uint32_t mode_options = option::write_through | option::sequential_onl
 constexpr uint32_t reading = access::read_data | access::execute;
 constexpr uint32_t writing = access::write_data | access::append_data;
 
-Disposition disposition_of(const CreateParams& params) {
-    return static_cast<Disposition>(params.disposition);
-}
+Disposition disposition_of(const CreateParams& params) { return static_cast<Disposition>(params.disposition); }
 
-bool is_missing(int error) {
-    return error == ENOENT || error == ENOTDIR;
-}
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
 // A symlink that leads nowhere, in circles or out of the share is not there for the client.
-bool leads_nowhere(int error) {
-    return error == EXDEV || error == ELOOP;
-}
+bool leads_nowhere(int error) { return error == EXDEV || error == ELOOP; }
 
 }  // namespace
 

@@ -47,13 +47,9 @@ Result<void, NtStatus> OpenFile::begin_query(const QueryDirectory& request) {
     return {};
 }
 
-NtStatus OpenFile::nothing_found() const {
-    return query.found_any ? NtStatus::NO_MORE_FILES : NtStatus::NO_SUCH_FILE;
-}
+NtStatus OpenFile::nothing_found() const { return query.found_any ? NtStatus::NO_MORE_FILES : NtStatus::NO_SUCH_FILE; }
 
-void OpenFile::put_back_entry() {
-    query.put_back = true;
-}
+void OpenFile::put_back_entry() { query.put_back = true; }
 
 Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(EntryDetail detail) {
     using Next = DirectoryQuery::Next;

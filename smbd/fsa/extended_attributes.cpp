@@ -24,9 +24,7 @@ constexpr size_t entry_fixed_size = 8 + 1;  // with the NUL behind the name
 constexpr std::array<std::string_view, 5> reserved = {"DOSATTRIB", "NTACL", "SAMBA_PAI", "SAMBA_STREAMS", "org.netatalk.Metadata"};
 constexpr std::string_view reserved_prefix = "DosStream.";
 
-char fold(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
+char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool equal_names(std::string_view a, std::string_view b) {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return fold(x) == fold(y); });
 }
@@ -112,12 +110,9 @@ Held& find_or_add(std::vector<Held>& held, std::string_view name) {
 
 NtStatus status_from_errno(int error) {
     switch (error) {
-        case EOPNOTSUPP:
-            return NtStatus::EAS_NOT_SUPPORTED;
-        case E2BIG:
-            return NtStatus::EA_TOO_LARGE;
-        default:
-            return nt_status_from_errno(error);
+        case EOPNOTSUPP: return NtStatus::EAS_NOT_SUPPORTED;
+        case E2BIG: return NtStatus::EA_TOO_LARGE;
+        default: return nt_status_from_errno(error);
     }
 }
 
@@ -140,11 +135,9 @@ Result<void, NtStatus> store_extended_attributes(vfs::Vfs& vfs, const vfs::File&
         held.push_back({std::string(name), size ? *size : 0});
     });
     if (!listed) return status_from_errno(listed.error());
-    for (const auto& ea : list)
-        find_or_add(held, ea.name).value = ea.value.size();
+    for (const auto& ea : list) find_or_add(held, ea.name).value = ea.value.size();
     size_t length = 0;
-    for (const auto& h : held)
-        length = with_entry(length, h.name.size(), h.value);
+    for (const auto& h : held) length = with_entry(length, h.name.size(), h.value);
     if (length > limits::max_ea_length) return NtStatus::EA_TOO_LARGE;
 
     std::string xattr;

@@ -31,8 +31,7 @@ class FsaTest : public ::testing::Test {
     }
     void TearDown() override {
         loop::take_root();
-        for (Open* open : opened_)
-            (void)files_->close(*open).ok();
+        for (Open* open : opened_) (void)files_->close(*open).ok();
         share_.reset();
         files_.reset();
         std::filesystem::remove_all(root_);

@@ -20,12 +20,8 @@ constexpr uint32_t settable_modes =
 constexpr uint32_t sector_size = 512;
 
 // 0 keeps a time, -1 and -2 say what later writes do to it; other negative values are none (MS-FSCC 2.4.7).
-bool is_valid_time(NtTime t) {
-    return t.ticks <= INT64_MAX || t.ticks == NtTime::freeze || t.ticks == NtTime::thaw;
-}
-bool sets(NtTime t) {
-    return t.ticks != NtTime::keep && t.ticks != NtTime::freeze && t.ticks != NtTime::thaw;
-}
+bool is_valid_time(NtTime t) { return t.ticks <= INT64_MAX || t.ticks == NtTime::freeze || t.ticks == NtTime::thaw; }
+bool sets(NtTime t) { return t.ticks != NtTime::keep && t.ticks != NtTime::freeze && t.ticks != NtTime::thaw; }
 
 timespec or_omit(NtTime t) {
     if (sets(t)) return t.to_timespec();

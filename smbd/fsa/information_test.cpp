@@ -262,8 +262,7 @@ class ListingTest : public FsaTest {
 
 TEST_F(ListingTest, PatternsAndDots) {  // 2.1.5.6.3
     mkdir("d");
-    for (const char* name : {"d/one.txt", "d/two.TXT", "d/three", "d/x.tar.gz"})
-        write(name);
+    for (const char* name : {"d/one.txt", "d/two.TXT", "d/three", "d/x.tar.gz"}) write(name);
     EXPECT_EQ(list("*"), (Names{".", "..", "one.txt", "two.TXT", "three", "x.tar.gz"}));
     EXPECT_EQ(list(""), (Names{".", "..", "one.txt", "two.TXT", "three", "x.tar.gz"}));
     EXPECT_EQ(list("*.txt"), (Names{"one.txt", "two.TXT"}));
@@ -287,8 +286,7 @@ TEST_F(ListingTest, PatternsAndDots) {  // 2.1.5.6.3
 
 TEST_F(ListingTest, ResumeRestartReopen) {
     mkdir("d");
-    for (int i = 0; i < 10; i++)
-        write("d/f" + std::to_string(i));
+    for (int i = 0; i < 10; i++) write("d/f" + std::to_string(i));
     Open& directory = open(params("d"));
     QueryDirectory query;
     query.pattern = "f*";
@@ -346,7 +344,8 @@ TEST_F(ListingTest, EntriesTellWhatTheFileIs) {
     Open& directory = open(params("d"));
     ASSERT_TRUE(directory.begin_query({}));
     int seen = 0;
-    for (auto item = directory.next_entry(EntryDetail::information); item && *item != nullptr; item = directory.next_entry(EntryDetail::information)) {
+    for (auto item = directory.next_entry(EntryDetail::information); item && *item != nullptr;
+         item = directory.next_entry(EntryDetail::information)) {
         seen++;
         if ((*item)->name == "file") {
             EXPECT_EQ((*item)->end_of_file, 5u);

@@ -34,9 +34,7 @@ Result<std::string_view, NtStatus> split_stream(std::string_view component, bool
 
 }  // namespace
 
-bool is_wire_name(std::string_view component) {
-    return !has_forbidden(component) && is_valid_utf8(component);
-}
+bool is_wire_name(std::string_view component) { return !has_forbidden(component) && is_valid_utf8(component); }
 
 Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
     out.path.clear();

@@ -14,12 +14,8 @@ namespace Atoll::fsa {
 // Whether an open may stand beside an existing one (MS-FSA 2.1.5.1.2.1 and 2.1.5.1.2.2). Access masks are those granted.
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b);
 
-inline Holder holder_of(const tdb::server_id& id) {
-    return {id.vnn, id.pid, id.unique_id};
-}
-inline tdb::server_id server_id_of(const Holder& holder) {
-    return {holder.node, holder.pid, holder.unique_id};
-}
+inline Holder holder_of(const tdb::server_id& id) { return {id.vnn, id.pid, id.unique_id}; }
+inline tdb::server_id server_id_of(const Holder& holder) { return {holder.node, holder.pid, holder.unique_id}; }
 
 class ShareModes {
  public:

@@ -15,8 +15,7 @@ constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
-    for (const char c : text)
-        h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
     return h;
 }
 

@@ -32,8 +32,8 @@ class ShareRoot final : public Share {
     vfs::DosAttributes attributes(const vfs::File& file, const vfs::Stat& stat, std::string_view leaf);
     vfs::DosAttributes attributes_at(const vfs::File& parent, const char* leaf, const vfs::Stat& stat);
 
-    // As Open::ea_length, of a file, or of a name in a directory (a symlink is not followed). Attributes that the caller may not read do not
-    // count. One system call for a file without any.
+    // As Open::ea_length, of a file, or of a name in a directory (a symlink is not followed). Attributes that the caller may not read do
+    // not count. One system call for a file without any.
     uint32_t ea_length(const vfs::File& file, const char* leaf = nullptr);
 
     size_t open_count = 0;

@@ -17,12 +17,8 @@ size_t allocations = 0;
     if (void* p = std::malloc(size)) return p;
     throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* p) noexcept {
-    std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, size_t) noexcept {
-    std::free(p);
-}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace Atoll::fsa {
 namespace {
@@ -67,8 +63,7 @@ class SteadyState : public FsaTest {
 
 TEST_F(SteadyState, OpensAndDataAllocateNothing) {
     CreateParams p = params("a file with a name that is longer than short strings are", rw_access);
-    for (int i = 0; i < 3; i++)
-        run(p);
+    for (int i = 0; i < 3; i++) run(p);
     const size_t before = allocations;
     for (int i = 0; i < 10; i++) {
         p.open_id++;

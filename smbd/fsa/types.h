@@ -138,10 +138,10 @@ struct CreateParams {
     uint32_t attributes = 0;
     std::optional<uint64_t> allocation_size;  // SMB2_CREATE_ALLOCATION_SIZE
     std::span<const ExtendedAttribute>
-        extended_attributes;  // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
-    bool want_maximal_access = false;         // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
-    bool want_oplock = false;                 // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
-    uint64_t open_id = 0;                     // the persistent file id: names the entry in locking.tdb, unique while the open lives
+        extended_attributes;           // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
+    bool want_maximal_access = false;  // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
+    bool want_oplock = false;          // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
+    uint64_t open_id = 0;              // the persistent file id: names the entry in locking.tdb, unique while the open lives
     const security::Token* token =
         nullptr;  // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
 };

@@ -16,8 +16,7 @@ char32_t next_code_point(std::string_view text, size_t& at) {
     const size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
     if (more == 0 || at + more > text.size()) return lead;
     char32_t c = lead & (0x3Fu >> more);
-    for (size_t i = 0; i < more; i++)
-        c = c << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);
+    for (size_t i = 0; i < more; i++) c = c << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);
     at += more;
     return c;
 }
@@ -70,9 +69,7 @@ class Matcher {
                     else
                         reached[i + 1] = true;
                     break;
-                case U'?':
-                    reached[i + 1] = true;
-                    break;
+                case U'?': reached[i + 1] = true; break;
                 case U'"':  // DOS_DOT
                     if (c == U'.') reached[i + 1] = true;
                     break;
@@ -97,9 +94,7 @@ class Matcher {
 
 }  // namespace
 
-bool has_wildcards(std::string_view expression) {
-    return expression.find_first_of("*?<>\"") != std::string_view::npos;
-}
+bool has_wildcards(std::string_view expression) { return expression.find_first_of("*?<>\"") != std::string_view::npos; }
 
 // MS-FSA 2.1.4.4
 bool name_in_expression(std::string_view name, std::string_view expression, bool ignore_case) {

@@ -8,9 +8,7 @@ using Atoll::fsa::name_in_expression;
 
 namespace {
 
-bool match(const char* name, const char* expression) {
-    return name_in_expression(name, expression, true);
-}
+bool match(const char* name, const char* expression) { return name_in_expression(name, expression, true); }
 
 TEST(Wildcard, SpecialCasesOfPart1) {  // MS-FSA 2.1.4.4, part 1
     EXPECT_TRUE(match("", ""));
@@ -64,8 +62,7 @@ TEST(Wildcard, CaseByUpperCasing) {
 TEST(Wildcard, HostileExpressionsTakeNoTime) {
     const std::string name(255, 'a');
     std::string expression;
-    for (int i = 0; i < 200; i++)
-        expression += "*a<";
+    for (int i = 0; i < 200; i++) expression += "*a<";
     EXPECT_TRUE(match(name.c_str(), expression.c_str()));
     EXPECT_FALSE(match(name.c_str(), (expression + "b").c_str()));
     EXPECT_FALSE(match("a", std::string(100000, '*').append("b").c_str()));

@@ -76,7 +76,8 @@ std::string to_text(const Address& address) {
 
 // The bytes of an address that a network is compared by.
 Bytes host_bytes(const sockaddr* address) {
-    if (address->sa_family == AF_INET) return {reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr), 4};
+    if (address->sa_family == AF_INET)
+        return {reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr), 4};
     if (address->sa_family == AF_INET6) return {reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr.s6_addr, 16};
     return {};
 }
@@ -143,7 +144,8 @@ Result<std::vector<Address>> local_addresses(const conf::Names& interfaces) {
                 found.push_back(ipv6(in->sin6_addr, in->sin6_scope_id, 0));
             }
         }
-        if (found.size() == before) return fail(Code::not_found, "interfaces", fmt::format("no address of this machine is meant by '{}'", text));
+        if (found.size() == before)
+            return fail(Code::not_found, "interfaces", fmt::format("no address of this machine is meant by '{}'", text));
     }
     return found;
 }
@@ -154,7 +156,8 @@ Result<ListeningSocket> listen_at(Address address, uint16_t port, bool only_ipv6
     } else {
         reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port = htons(port);
     }
-    ListeningSocket socket{UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), port == netbios_port, to_text(address)};
+    ListeningSocket socket{UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), port == netbios_port,
+                           to_text(address)};
     if (!socket.fd) return fail_errno(errno, socket.name, "cannot make a socket");
     const int yes = 1;
     const int v6 = only_ipv6 ? 1 : 0;

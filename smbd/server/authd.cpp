@@ -60,7 +60,8 @@ class Authd {
                                        std::move(authority).value());
     }
 
-    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, xsrv::Databases databases, std::unique_ptr<accounts::Authority> authority)
+    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, xsrv::Databases databases,
+          std::unique_ptr<accounts::Authority> authority)
         : load_options_(std::move(start.load_options)),
           control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
@@ -144,7 +145,8 @@ class Authd {
 
     void verify(Link& link, const Packet& packet) {
         verify_request request;
-        if (const auto decoded = decode(packet.payload, request); !decoded) return log_error("a request cannot be read: {}", decoded.error().message());
+        if (const auto decoded = decode(packet.payload, request); !decoded)
+            return log_error("a request cannot be read: {}", decoded.error().message());
         verify_answer answer;
         answer.request_id = request.request_id;
         PacketSocket giver;

@@ -18,8 +18,11 @@ constexpr auto retry_interval = std::chrono::milliseconds(100);
 class AuthdClient::Asked final : public Pending {
  public:
     Asked(AuthdClient& client, uint64_t request_id, Buffer request, Done callback)
-        : id(request_id), encoded(std::move(request)), done(std::move(callback)),
-          deadline(monotonic_now() + std::chrono::seconds(limits::handover_timeout_seconds)), client_(&client) {
+        : id(request_id),
+          encoded(std::move(request)),
+          done(std::move(callback)),
+          deadline(monotonic_now() + std::chrono::seconds(limits::handover_timeout_seconds)),
+          client_(&client) {
         client.asked_[id] = this;
     }
     ~Asked() override {
@@ -49,7 +52,8 @@ AuthdClient::~AuthdClient() {
     for (const auto& [id, asked] : asked_) asked->detach();
 }
 
-std::unique_ptr<smb2::LogonVerifier::Pending> AuthdClient::verify(const auth::LogonProof& proof, const smb2::ChannelState& channel, Done done) {
+std::unique_ptr<smb2::LogonVerifier::Pending> AuthdClient::verify(const auth::LogonProof& proof, const smb2::ChannelState& channel,
+                                                                  Done done) {
     verify_request request;
     request.request_id = ++last_request_;
     request.dialect = channel.dialect;

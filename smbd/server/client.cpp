@@ -25,7 +25,8 @@ namespace {
 
 // A channel on its way here: the grant has to come first, then the channel.
 struct Incoming {
-    Incoming(loop::Loop& loop, PacketSocket from, std::function<void()> too_late) : socket(std::move(from)), timeout(loop, std::move(too_late)) {}
+    Incoming(loop::Loop& loop, PacketSocket from, std::function<void()> too_late)
+        : socket(std::move(from)), timeout(loop, std::move(too_late)) {}
     PacketSocket socket;
     std::optional<loop::FdWatch> watch;
     loop::Timer timeout;
@@ -101,9 +102,10 @@ class Client {
     void take(Incoming& incoming, Packet& packet) {
         channel_handover record;
         const auto decoded = decode(packet.payload, record);
-        if (!decoded || packet.descriptors.size() != 1) return log_error("a channel cannot be taken: {}", decoded ? "no socket" : decoded.error().message());
-        const auto taken = process_->take_channel(std::move(packet.descriptors[0]), from_record(record.channel), record.session_preauth_hash,
-                                                  std::move(*incoming.grant), record.frame, record.unread);
+        if (!decoded || packet.descriptors.size() != 1)
+            return log_error("a channel cannot be taken: {}", decoded ? "no socket" : decoded.error().message());
+        const auto taken = process_->take_channel(std::move(packet.descriptors[0]), from_record(record.channel),
+                                                  record.session_preauth_hash, std::move(*incoming.grant), record.frame, record.unread);
         if (!taken) return log_notice("{}: not taken: {}", record.channel.peer_address, to_string(taken.error()));
         busy_ = true;
         const auto told = incoming.socket.send(PacketKind::taken, {});

@@ -12,10 +12,10 @@
 namespace Atoll::server {
 
 struct ClientStart {
-    PacketSocket taker;             // the first channel comes here: authd's grant, then preauth's hand-over
-    fork_client request;            // what authd asked for
-    messaging::ServerId self;       // with the listener's choice of unique id
-    UniqueFd listener_life;         // readable (at its end) when the listener has gone: the process then ends too
+    PacketSocket taker;        // the first channel comes here: authd's grant, then preauth's hand-over
+    fork_client request;       // what authd asked for
+    messaging::ServerId self;  // with the listener's choice of unique id
+    UniqueFd listener_life;    // readable (at its end) when the listener has gone: the process then ends too
     std::shared_ptr<const conf::Configuration> configuration;
     conf::LoadOptions load_options;
 };

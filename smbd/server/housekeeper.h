@@ -13,7 +13,7 @@ struct HousekeeperStart {
     PacketSocket control;  // to the listener; its end ends the process
     messaging::ServerId self;
     std::shared_ptr<const conf::Configuration> configuration;
-    bool first = false;    // of a server that has just started: what its predecessor left in the volatile databases is removed
+    bool first = false;  // of a server that has just started: what its predecessor left in the volatile databases is removed
 };
 
 // Runs in a freshly forked process. Once clients may be served it tells the listener (PacketKind::ready).

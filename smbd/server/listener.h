@@ -1,5 +1,5 @@
-// The listener (docs/design.md, "Processes"): accepts, forks, reaps and restarts the other processes. Parses not a byte from a client. Its loop is
-// poll and a signalfd: it owns no thread, no event loop, no LMDB environment and no record lock, so that every child starts clean.
+// The listener (docs/design.md, "Processes"): accepts, forks, reaps and restarts the other processes. Parses not a byte from a client. Its
+// loop is poll and a signalfd: it owns no thread, no event loop, no LMDB environment and no record lock, so that every child starts clean.
 #pragma once
 
 #include <chrono>
@@ -92,15 +92,15 @@ class Listener {
     std::optional<PidFile> pid_file_;
     loop::SignalFd signals_;
     std::optional<messaging::MessageSocket> mailbox_;
-    UniqueFd life_read_;   // given to clients: its end tells them that the listener has gone
+    UniqueFd life_read_;  // given to clients: its end tells them that the listener has gone
     UniqueFd life_write_;
     std::vector<std::unique_ptr<Helper>> helpers_;
     std::map<Role, Restarts> restarts_;
     std::map<pid_t, messaging::ServerId> clients_;
-    std::set<pid_t> to_reload_;                  // clients that have not been told of the new configuration
-    std::vector<messaging::ServerId> ended_;     // processes that the housekeeper has not cleaned up after
+    std::set<pid_t> to_reload_;               // clients that have not been told of the new configuration
+    std::vector<messaging::ServerId> ended_;  // processes that the housekeeper has not cleaned up after
     size_t next_preauth_ = 0;
-    Monotonic accept_again_{};                   // no descriptors were left: not before this
+    Monotonic accept_again_{};  // no descriptors were left: not before this
     bool housekeeper_was_started_ = false;
     bool stopping_ = false;
 };

@@ -11,10 +11,10 @@ namespace Atoll::server {
 struct Options {
     enum class Mode : uint8_t { daemon, foreground, interactive /* foreground, and logs to standard error */ };
     Mode mode = Mode::daemon;
-    std::string config_file;           // empty: the default
-    std::string log_directory;         // -l: holds log.smbd unless smb.conf has a `log file`
-    std::optional<int> debug_level;    // -d: wins over smb.conf
-    std::vector<uint16_t> ports;       // -p: instead of `smb ports`
+    std::string config_file;                                     // empty: the default
+    std::string log_directory;                                   // -l: holds log.smbd unless smb.conf has a `log file`
+    std::optional<int> debug_level;                              // -d: wins over smb.conf
+    std::vector<uint16_t> ports;                                 // -p: instead of `smb ports`
     std::vector<std::pair<std::string, std::string>> overrides;  // --option=name=value
     bool process_group = true;
     bool log_to_stderr = false;

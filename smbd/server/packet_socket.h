@@ -17,31 +17,31 @@ namespace Atoll::server {
 // A packet's kind; each is sent in one direction only. What stands in brackets travels as a descriptor.
 enum class PacketKind : uint32_t {
     // listener to preauth
-    accepted = 1,        // u8: 1 on a NetBIOS session port [the client's socket]
-    authd_link = 2,      // [a socket to authd, in place of the former]
-    retire = 3,          // end when the last connection has gone
+    accepted = 1,    // u8: 1 on a NetBIOS session port [the client's socket]
+    authd_link = 2,  // [a socket to authd, in place of the former]
+    retire = 3,      // end when the last connection has gone
     // listener to authd
-    preauth_link = 4,    // [a socket to a preauth process]
-    reload = 5,          // read smb.conf again; to the housekeeper too
-    fork_failed = 6,     // fork_client, as asked: there is no process for it
+    preauth_link = 4,  // [a socket to a preauth process]
+    reload = 5,        // read smb.conf again; to the housekeeper too
+    fork_failed = 6,   // fork_client, as asked: there is no process for it
     // authd to listener
-    fork_client = 7,     // fork_client [the taker's end of a hand-over socket]
+    fork_client = 7,  // fork_client [the taker's end of a hand-over socket]
     // listener to housekeeper
-    process_ended = 8,   // its server id as text; sent back when everything of it is gone
+    process_ended = 8,  // its server id as text; sent back when everything of it is gone
     // authd and housekeeper to listener
-    ready = 14,          // has opened all that it needs
+    ready = 14,  // has opened all that it needs
     // preauth or a client process to authd, and back
-    verify = 9,          // verify_request
-    verified = 10,       // verify_answer [to preauth, on success: its end of the hand-over socket]
+    verify = 9,     // verify_request
+    verified = 10,  // verify_answer [to preauth, on success: its end of the hand-over socket]
     // on a hand-over socket, to the taker: authd's grant, then preauth's handover; then its answer
-    grant = 11,          // logon_grant
-    handover = 12,       // channel_handover [the client's socket]
+    grant = 11,     // logon_grant
+    handover = 12,  // channel_handover [the client's socket]
     taken = 13,
 };
 
 struct Packet {
     PacketKind kind{};
-    Bytes payload;                 // valid until the next receive of any PacketSocket
+    Bytes payload;  // valid until the next receive of any PacketSocket
     std::vector<UniqueFd> descriptors;
 };
 

@@ -75,7 +75,8 @@ class Preauth final : public PreauthHost {
     void take(Packet& packet) {
         switch (packet.kind) {
             case PacketKind::accepted:
-                if (packet.descriptors.size() == 1 && packet.payload.size() == 1) accept(std::move(packet.descriptors[0]), packet.payload[0] != 0);
+                if (packet.descriptors.size() == 1 && packet.payload.size() == 1)
+                    accept(std::move(packet.descriptors[0]), packet.payload[0] != 0);
                 return;
             case PacketKind::authd_link:
                 if (packet.descriptors.size() == 1) link_authd(std::move(packet.descriptors[0]));

@@ -62,7 +62,7 @@ class PreauthConnection {
     State state_ = State::reading;
     Buffer received_;
     Buffer response_;
-    Buffer frame_;          // the SESSION_SETUP in hand while authd and the taker are asked
+    Buffer frame_;           // the SESSION_SETUP in hand while authd and the taker are asked
     size_t frame_size_ = 0;  // of it in received_, transport header included
     unsigned attempts_ = 0;
     PacketSocket taker_;

@@ -1,5 +1,5 @@
-// What a stranger can do to preauth: the input is a connection's bytes, transport headers included; its first byte says to which kind of port.
-// Every proof is refused, so that the client goes on.
+// What a stranger can do to preauth: the input is a connection's bytes, transport headers included; its first byte says to which kind of
+// port. Every proof is refused, so that the client goes on.
 #include "conf/configuration.h"
 #include "smbd/server/preauth_session.h"
 #include "smbd/server/session_service.h"

@@ -232,7 +232,8 @@ TEST(PreauthSession, UnfinishedExchangesAreCounted) {
     for (size_t i = 0; i <= limits::max_preauth_logons; ++i) {
         auth::Initiator initiator(user());
         ASSERT_EQ(peer.give(peer.setup_frame(initiator.start())), Action::respond);
-        EXPECT_EQ(peer.answered().status, i < limits::max_preauth_logons ? NtStatus::MORE_PROCESSING_REQUIRED : NtStatus::INSUFFICIENT_RESOURCES);
+        EXPECT_EQ(peer.answered().status,
+                  i < limits::max_preauth_logons ? NtStatus::MORE_PROCESSING_REQUIRED : NtStatus::INSUFFICIENT_RESOURCES);
     }
 }
 

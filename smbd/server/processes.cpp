@@ -97,7 +97,8 @@ void Listener::start_helper(Role role) {
             case Role::authd: run_authd({std::move(theirs), id, configuration_, load_options_});
             case Role::housekeeper: run_housekeeper({std::move(theirs), id, configuration_, first});
             case Role::preauth:
-                run_preauth(std::move(theirs), {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
+                run_preauth(std::move(theirs),
+                            {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
         }
     });
     if (pid < 0) {
@@ -143,7 +144,8 @@ Result<void> Listener::await_ready(Role role) {
     for (;;) {
         const auto received = helper->control.receive(packet);
         if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) return {};
-        if (received == PacketSocket::Received::ended) return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
+        if (received == PacketSocket::Received::ended)
+            return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now()).count();
         if (left <= 0) return fail(Code::dead, "smbd", "a helper process does not start");
         pollfd fd{helper->control.fd(), POLLIN, 0};

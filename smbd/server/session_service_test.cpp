@@ -12,7 +12,8 @@ namespace {
 using Kind = FramePeek::Kind;
 
 std::vector<uint8_t> packet(uint8_t type, uint32_t length, size_t present) {
-    std::vector<uint8_t> bytes = {type, static_cast<uint8_t>(length >> 16), static_cast<uint8_t>(length >> 8), static_cast<uint8_t>(length)};
+    std::vector<uint8_t> bytes = {type, static_cast<uint8_t>(length >> 16), static_cast<uint8_t>(length >> 8),
+                                  static_cast<uint8_t>(length)};
     bytes.resize(4 + present, 0xAB);
     return bytes;
 }
@@ -35,7 +36,8 @@ TEST(SessionService, WhatIsTooLargeIsKnownFromItsHeader) {
 }
 
 TEST(SessionService, OtherTypesOnlyOnANetbiosPort) {
-    for (const uint8_t type : std::vector<uint8_t>{0x81, 0x85, 0x82, 0x01, 0xFF}) EXPECT_EQ(peek_frame(packet(type, 0, 0), false).kind, Kind::bad) << int{type};
+    for (const uint8_t type : std::vector<uint8_t>{0x81, 0x85, 0x82, 0x01, 0xFF})
+        EXPECT_EQ(peek_frame(packet(type, 0, 0), false).kind, Kind::bad) << int{type};
     EXPECT_EQ(peek_frame(packet(0x81, 68, 68), true).kind, Kind::session_request);
     EXPECT_EQ(peek_frame(packet(0x81, 68, 68), true).size, 72u);
     EXPECT_EQ(peek_frame(packet(0x85, 0, 0), true).kind, Kind::keep_alive);

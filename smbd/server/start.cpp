@@ -25,7 +25,8 @@ Result<void> need_directory(const char* parameter, const std::string& path, mode
         std::filesystem::create_directories(parent, error);
         if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail_errno(errno, path, fmt::format("cannot make the {}", parameter));
     }
-    if (access(path.c_str(), R_OK | W_OK | X_OK) != 0) return fail_errno(errno, path, fmt::format("the {} cannot be written to", parameter));
+    if (access(path.c_str(), R_OK | W_OK | X_OK) != 0)
+        return fail_errno(errno, path, fmt::format("the {} cannot be written to", parameter));
     return {};
 }
 
@@ -74,7 +75,7 @@ Result<PidFile> PidFile::create(const conf::GlobalConf& conf) {
     std::string path = conf.pid_directory + "/smbd.pid";
     UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!fd) return fail_errno(errno, path, "cannot make the pid file");
-    struct flock lock{};
+    struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (fcntl(fd.get(), F_SETLK, &lock) != 0) {

@@ -11,8 +11,8 @@
 namespace Atoll::smb2 {
 namespace {
 
-constexpr size_t pool_threshold = 128 * 1024;      // bytes of a reply from which on the pool signs or seals it
-constexpr size_t max_small_request = 68 * 1024;    // MS-SMB2 3.3.5.2
+constexpr size_t pool_threshold = 128 * 1024;    // bytes of a reply from which on the pool signs or seals it
+constexpr size_t max_small_request = 68 * 1024;  // MS-SMB2 3.3.5.2
 
 // Commands whose requests may be larger than one credit pays for (MS-SMB2 3.3.5.2).
 bool may_be_large(smb::Command command) {
@@ -60,7 +60,7 @@ bool Chain::accept(MutableBytes frame, const transport::ChunkRef& memory, bool s
     smb::CompoundReader reader(frame);
     while (const auto part = reader.next()) {
         const smb::Header& header = part->header;
-        if (parts_.size() == limits::max_compound || header.is_response() ) return false;
+        if (parts_.size() == limits::max_compound || header.is_response()) return false;
         if (!is_command(header.command) && parts_.empty()) return false;  // 3.3.5.2.6
         const bool large = part->message.size() > max_small_request;
         if (large && (!connection_.multi_credit() || !may_be_large(header.command))) return false;
@@ -255,7 +255,8 @@ void Chain::protect() {
         const bool last = i + 1 == responses_.size();
         const size_t end = last ? all.size() : responses_[i + 1].start;
         const Bytes rest[] = {reply_->payload()};
-        responses_[i].signer->signer->sign(all.subspan(responses_[i].start, end - responses_[i].start), std::span(rest, last && !rest[0].empty() ? 1 : 0));
+        responses_[i].signer->signer->sign(all.subspan(responses_[i].start, end - responses_[i].start),
+                                           std::span(rest, last && !rest[0].empty() ? 1 : 0));
     }
 }
 
@@ -276,9 +277,7 @@ void Chain::abandon() {
     if (pending_ && request_.abandon) request_.abandon(request_);
 }
 
-void PoolWork::done() {
-    finish(*request, *this);
-}
+void PoolWork::done() { finish(*request, *this); }
 
 Connection& Request::connection() const { return chain->connection(); }
 ByteWriter& Request::out() { return chain->out(); }

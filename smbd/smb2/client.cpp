@@ -29,7 +29,10 @@ Client::Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables) : c
     file_system_ = fsa::FileSystem::create({
         .locking = tables_->locking(),
         .self = holder_of(messaging.self()),
-        .holder_exists = [&messaging](const fsa::Holder& holder) { return messaging.exists({holder.node, holder.pid, holder.unique_id}); },
+        .holder_exists =
+            [&messaging](const fsa::Holder& holder) {
+                return messaging.exists({holder.node, holder.pid, holder.unique_id});
+            },
     });
 }
 
@@ -37,8 +40,8 @@ Client::~Client() { *alive_ = false; }
 
 uint32_t Client::max_credits() const { return configuration().global().smb2_max_credits; }
 
-Result<void, NtStatus> Client::take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
-                                            Bytes frame, Bytes unread) {
+Result<void, NtStatus> Client::take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash,
+                                            LogonGrant grant, Bytes frame, Bytes unread) {
     if (connections_.size() >= limits::max_connections_per_client) return NtStatus::INSUFFICIENT_RESOURCES;
     auto connection = std::make_unique<Connection>(*this, std::move(channel), std::move(socket));
     Connection& taken = *connection;
@@ -85,7 +88,8 @@ void Client::close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon) {
     opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
         if (open->session.get() != &session || (tcon && open->tcon.get() != tcon)) return;
         act_as(*open->tcon);
-        if (const auto closed = close_open(*open); !closed.ok()) log_warning("closing a file at the end of its tree connect: {}", to_string(closed.error()));
+        if (const auto closed = close_open(*open); !closed.ok())
+            log_warning("closing a file at the end of its tree connect: {}", to_string(closed.error()));
     });
 }
 

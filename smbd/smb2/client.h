@@ -21,8 +21,8 @@ class Client final : public ClientProcess {
     Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables);
     ~Client() override;
 
-    Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant, Bytes frame,
-                                        Bytes unread) override;
+    Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
+                                        Bytes frame, Bytes unread) override;
     void reload(std::shared_ptr<const conf::Configuration> configuration) override;
     void shutdown() override;
 
@@ -39,10 +39,10 @@ class Client final : public ClientProcess {
     std::string& path_scratch() { return path_scratch_; }
 
     // --- How objects end; each also takes its record out of its table.
-    void end_session(xsrv::Session& session);                        // and all its tree connects and opens
-    void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);         // and all its opens
+    void end_session(xsrv::Session& session);                 // and all its tree connects and opens
+    void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);  // and all its opens
     Result<void, NtStatus> close_open(xsrv::Open& open, fsa::FileInfo* info = nullptr);
-    void connection_ended(Connection& connection);                   // sessions that have no other channel end
+    void connection_ended(Connection& connection);  // sessions that have no other channel end
     // Removes connections that have ended and that nothing refers to, soon.
     void reap_later();
 

@@ -22,14 +22,14 @@ namespace Atoll::smb2 {
 
 // What authd says of a successful log-on, to the process that serves it and to nobody else.
 struct LogonGrant {
-    uint64_t session_id = 0;          // issued by preauth in the first SESSION_SETUP response, or by this process
+    uint64_t session_id = 0;  // issued by preauth in the first SESSION_SETUP response, or by this process
     std::array<uint8_t, 16> session_key{};
     security::Token token;
     std::string account_name;
     std::string domain_name;
     bool is_guest = false;
-    bool is_anonymous = false;        // SMB2_SESSION_FLAG_IS_NULL
-    Buffer spnego_token;              // the final token of the SESSION_SETUP response
+    bool is_anonymous = false;  // SMB2_SESSION_FLAG_IS_NULL
+    Buffer spnego_token;        // the final token of the SESSION_SETUP response
 };
 
 // The way to authd, which the server room implements: a log-on proof goes out, `done` is called on the loop with a grant or a status.
@@ -63,8 +63,8 @@ class ClientProcess {
     // Takes a channel over from preauth: `frame` is the SESSION_SETUP request in hand, a whole message without transport header, whose
     // log-on `grant` answers; `session_preauth_hash` is Session.PreauthIntegrityHashValue up to and including that request (3.1.1).
     // `unread` is what preauth had received behind it. Sends the last SESSION_SETUP response, signed, and goes on from there.
-    virtual Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
-                                                Bytes frame, Bytes unread) = 0;
+    virtual Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash,
+                                                LogonGrant grant, Bytes frame, Bytes unread) = 0;
 
     // A new configuration: tree connects of shares that are gone end, others go on with the new values. Nobody is disconnected.
     virtual void reload(std::shared_ptr<const conf::Configuration> configuration) = 0;

@@ -10,9 +10,9 @@
 namespace Atoll::smb2 {
 namespace {
 
-constexpr size_t pool_threshold = 128 * 1024;   // bytes of a sealed frame from which on the pool decrypts it
-constexpr size_t request_overhead = 128 * 1024; // of a frame beside the largest payload: headers, compounds, transform
-constexpr size_t max_queued = 64u << 20;        // bytes of answers that the client does not take; then nothing more of it is read
+constexpr size_t pool_threshold = 128 * 1024;    // bytes of a sealed frame from which on the pool decrypts it
+constexpr size_t request_overhead = 128 * 1024;  // of a frame beside the largest payload: headers, compounds, transform
+constexpr size_t max_queued = 64u << 20;         // bytes of answers that the client does not take; then nothing more of it is read
 
 size_t max_frame(const ChannelState& channel) {
     const size_t largest = std::max({channel.max_transact, channel.max_read, channel.max_write});
@@ -34,7 +34,8 @@ struct Connection::OpenJob final : loop::Job {
         const std::unique_ptr<OpenJob> self(this);
         Connection& owner = connection;
         owner.jobs_--;
-        if (!owner.ended_ && (plain.empty() || !owner.on_plain_frame(plain, memory, true, session->id))) owner.close("a sealed frame that is not authentic");
+        if (!owner.ended_ && (plain.empty() || !owner.on_plain_frame(plain, memory, true, session->id)))
+            owner.close("a sealed frame that is not authentic");
         if (owner.ended_) owner.client_.reap_later();
     }
 

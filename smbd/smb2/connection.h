@@ -48,10 +48,10 @@ class Connection final : public transport::Transport::Handler, private loop::Def
 
     // --- Chains and replies
     Chain* get_chain();
-    void put_chain(Chain* chain);   // after its last request
+    void put_chain(Chain* chain);  // after its last request
     Reply* get_reply();
     void put_reply(Reply* reply);
-    void send(Reply& reply);        // queued, flushed before the loop waits
+    void send(Reply& reply);  // queued, flushed before the loop waits
     // A request waits from now on: see Chain::tick.
     void watch_pending() {
         if (!pending_timer_.is_set()) pending_timer_.set_in(pending_interval);
@@ -91,7 +91,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     loop::Timer pending_timer_;
     Buffer scratch_;
     uint64_t last_async_id_ = 0;
-    unsigned jobs_ = 0;      // of the pool that refer to this connection
+    unsigned jobs_ = 0;  // of the pool that refer to this connection
     bool ended_ = false;
 };
 

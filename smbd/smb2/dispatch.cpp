@@ -38,11 +38,25 @@ struct Entry {
 
 // In the order of the commands' numbers, OPLOCK_BREAK the last that a client sends.
 constexpr Entry table[] = {
-    {negotiate_again, false},        {handle_session_setup, false}, {handle_logoff, false}, {handle_tree_connect, false},
-    {handle_tree_disconnect, true},  {handle_create, true},         {handle_close, true},   {handle_flush, true},
-    {handle_read, true},             {handle_write, true},          {refuse<smb::LockRequest>, true},
-    {handle_ioctl, true},            {unreachable, false},          {handle_echo, false},   {handle_query_directory, true},
-    {refuse<smb::ChangeNotifyRequest>, true}, {handle_query_info, true}, {handle_set_info, true}, {refuse_break, true},
+    {negotiate_again, false},
+    {handle_session_setup, false},
+    {handle_logoff, false},
+    {handle_tree_connect, false},
+    {handle_tree_disconnect, true},
+    {handle_create, true},
+    {handle_close, true},
+    {handle_flush, true},
+    {handle_read, true},
+    {handle_write, true},
+    {refuse<smb::LockRequest>, true},
+    {handle_ioctl, true},
+    {unreachable, false},
+    {handle_echo, false},
+    {handle_query_directory, true},
+    {refuse<smb::ChangeNotifyRequest>, true},
+    {handle_query_info, true},
+    {handle_set_info, true},
+    {refuse_break, true},
 };
 
 }  // namespace

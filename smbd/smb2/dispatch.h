@@ -14,19 +14,19 @@ NtStatus dispatch(Request& request);
 // What must follow a response once its bytes are final, signature apart.
 void after_response(Request& request, Bytes response, NtStatus status);
 
-NtStatus handle_session_setup(Request& request);     // 3.3.5.5
-NtStatus handle_logoff(Request& request);            // 3.3.5.6
-NtStatus handle_tree_connect(Request& request);      // 3.3.5.7
-NtStatus handle_tree_disconnect(Request& request);   // 3.3.5.8
-NtStatus handle_create(Request& request);            // 3.3.5.9
-NtStatus handle_close(Request& request);             // 3.3.5.10
-NtStatus handle_flush(Request& request);             // 3.3.5.11
-NtStatus handle_read(Request& request);              // 3.3.5.12
-NtStatus handle_write(Request& request);             // 3.3.5.13
-NtStatus handle_ioctl(Request& request);             // 3.3.5.15
-NtStatus handle_echo(Request& request);              // 3.3.5.17
-NtStatus handle_query_directory(Request& request);   // 3.3.5.18
-NtStatus handle_query_info(Request& request);        // 3.3.5.20
-NtStatus handle_set_info(Request& request);          // 3.3.5.21
+NtStatus handle_session_setup(Request& request);    // 3.3.5.5
+NtStatus handle_logoff(Request& request);           // 3.3.5.6
+NtStatus handle_tree_connect(Request& request);     // 3.3.5.7
+NtStatus handle_tree_disconnect(Request& request);  // 3.3.5.8
+NtStatus handle_create(Request& request);           // 3.3.5.9
+NtStatus handle_close(Request& request);            // 3.3.5.10
+NtStatus handle_flush(Request& request);            // 3.3.5.11
+NtStatus handle_read(Request& request);             // 3.3.5.12
+NtStatus handle_write(Request& request);            // 3.3.5.13
+NtStatus handle_ioctl(Request& request);            // 3.3.5.15
+NtStatus handle_echo(Request& request);             // 3.3.5.17
+NtStatus handle_query_directory(Request& request);  // 3.3.5.18
+NtStatus handle_query_info(Request& request);       // 3.3.5.20
+NtStatus handle_set_info(Request& request);         // 3.3.5.21
 
 }  // namespace Atoll::smb2

@@ -94,8 +94,7 @@ NtStatus query_extended_attributes(Request& request, const smb::QueryInfoRequest
 
 bool decode_extended_attributes(Bytes list, std::vector<fsa::ExtendedAttribute>& out) {
     smb::EntryListReader reader(list);
-    while (const auto ea = smb::next_ea(reader))
-        out.push_back({as_text(ea->name), ea->value, ea->flags});
+    while (const auto ea = smb::next_ea(reader)) out.push_back({as_text(ea->name), ea->value, ea->flags});
     return !reader.malformed();
 }
 

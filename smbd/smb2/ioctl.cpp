@@ -77,7 +77,8 @@ NtStatus handle_ioctl(Request& request) {
     const uint64_t wanted = uint64_t{ioctl->max_input_response} + ioctl->max_output_response;
     if (const NtStatus status = check_credit_charge(request, std::max(sent, wanted)); status != NtStatus::SUCCESS) return status;
     const uint32_t limit = request.connection().channel().max_transact;
-    if (ioctl->input.size() > limit || ioctl->max_input_response > limit || ioctl->max_output_response > limit) return NtStatus::INVALID_PARAMETER;
+    if (ioctl->input.size() > limit || ioctl->max_input_response > limit || ioctl->max_output_response > limit)
+        return NtStatus::INVALID_PARAMETER;
     if (!names_no_file(ioctl->ctl_code)) {
         if (const NtStatus status = request.look_up_open(ioctl->file_id); status != NtStatus::SUCCESS) return status;
         if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
@@ -85,7 +86,8 @@ NtStatus handle_ioctl(Request& request) {
     switch (ioctl->ctl_code) {
         case smb::ControlCode::validate_negotiate_info: return validate_negotiate_info(request, *ioctl);
         case smb::ControlCode::dfs_get_referrals:
-        case smb::ControlCode::dfs_get_referrals_ex: return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
+        case smb::ControlCode::dfs_get_referrals_ex:
+            return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
         case smb::ControlCode::create_or_get_object_id: return get_object_id(request, *ioctl);
         case smb::ControlCode::query_network_interface_info: return NtStatus::NOT_SUPPORTED;
         case smb::ControlCode::pipe_wait: return NtStatus::OBJECT_NAME_NOT_FOUND;

@@ -19,9 +19,9 @@ struct Logon {
 
     uint64_t session_id;
     auth::Acceptor acceptor;
-    PreauthHash preauth_hash{};                        // Session.PreauthIntegrityHashValue, 3.1.1
-    xsrv::Ref<xsrv::Session> reauthenticates;          // the session whose user proves himself anew; null for a new session
-    std::unique_ptr<LogonVerifier::Pending> pending;   // authd has been asked
+    PreauthHash preauth_hash{};                       // Session.PreauthIntegrityHashValue, 3.1.1
+    xsrv::Ref<xsrv::Session> reauthenticates;         // the session whose user proves himself anew; null for a new session
+    std::unique_ptr<LogonVerifier::Pending> pending;  // authd has been asked
 };
 
 // A log-on that preauth began and authd granted: what the first request of a taken channel finishes.
@@ -32,7 +32,8 @@ struct HandedOverLogon {
 
 // Makes the session that a grant is about, with its keys, enters it into the tables and adds it to the connection. `security_mode` is
 // the SESSION_SETUP request's. Null: its record could not be written (INSUFFICIENT_RESOURCES).
-xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGrant& grant, const PreauthHash& preauth_hash, uint8_t security_mode);
+xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGrant& grant, const PreauthHash& preauth_hash,
+                                           uint8_t security_mode);
 
 // The response of a SESSION_SETUP is final: it counts into the pre-authentication hash, or ends the exchange.
 void logon_answered(Request& request, Bytes response, NtStatus status);

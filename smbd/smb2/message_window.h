@@ -31,11 +31,11 @@ class MessageWindow {
     void set_used(uint64_t id, bool value);
 
     uint32_t max_credits_;
-    uint64_t span_;                // ids that the bitmap holds: a multiple of 64
-    std::vector<uint64_t> used_;   // bit id % span_: id is used; only of ids in [low_, high_)
-    uint64_t low_ = 0;             // the lowest id not yet used
-    uint64_t high_ = 1;            // behind the highest id granted
-    uint32_t available_ = 1;       // ids in [low_, high_) not used
+    uint64_t span_;               // ids that the bitmap holds: a multiple of 64
+    std::vector<uint64_t> used_;  // bit id % span_: id is used; only of ids in [low_, high_)
+    uint64_t low_ = 0;            // the lowest id not yet used
+    uint64_t high_ = 1;           // behind the highest id granted
+    uint32_t available_ = 1;      // ids in [low_, high_) not used
 };
 
 }  // namespace Atoll::smb2

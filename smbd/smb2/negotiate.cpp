@@ -17,8 +17,8 @@ constexpr uint16_t wildcard = 0x02FF;
 constexpr uint16_t smb_311 = 0x0311;
 constexpr uint16_t smb_300 = 0x0300;
 constexpr size_t salt_size = 32;
-constexpr uint16_t negotiate_credits = 1;          // what NEGOTIATE grants, besides the id that it took
-constexpr uint32_t small_transfer = 64 * 1024;     // bytes: the most that one credit pays for (MS-SMB2 3.1.5.2)
+constexpr uint16_t negotiate_credits = 1;       // what NEGOTIATE grants, besides the id that it took
+constexpr uint32_t small_transfer = 64 * 1024;  // bytes: the most that one credit pays for (MS-SMB2 3.1.5.2)
 
 constexpr uint16_t offered_dialects[] = {0x0311, 0x0302, 0x0300, 0x0210, 0x0202};
 
@@ -54,7 +54,8 @@ void write_error(Buffer& response, NtStatus status, uint64_t message_id) {
 }
 
 // What every NEGOTIATE response says, whatever its dialect.
-smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel) {
+smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& policy, Bytes security_blob, NtTime now,
+                                       ChannelState& channel) {
     const bool multi_credit = dialect != 0x0202 && !channel.netbios;
     channel.server_guid = policy.server_guid;
     channel.server_security_mode = smb::security_mode::signing_enabled;
@@ -88,7 +89,8 @@ void write_response(Buffer& out, const smb::NegotiateResponse& response, uint64_
 }
 
 // MS-SMB2 3.3.5.3
-NegotiateResult negotiate_smb1(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel, Buffer& response) {
+NegotiateResult negotiate_smb1(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel,
+                               Buffer& response) {
     const auto request = smb::Smb1Negotiate::decode(frame);
     if (!request.ok() || channel.dialect != 0) return NegotiateResult::disconnect;
     uint16_t dialect = 0;
@@ -114,7 +116,8 @@ struct Contexts {
     uint16_t signing = static_cast<uint16_t>(smb::SigningAlgorithm::aes_cmac);
 };
 
-NtStatus choose_contexts(const smb::NegotiateContexts& asked, const NegotiatePolicy& policy, Contexts& chosen, smb::NegotiateContexts& answer) {
+NtStatus choose_contexts(const smb::NegotiateContexts& asked, const NegotiatePolicy& policy, Contexts& chosen,
+                         smb::NegotiateContexts& answer) {
     if (!asked.preauth) return NtStatus::INVALID_PARAMETER;
     if (!asked.preauth->hash_algorithms.contains(chosen.hash)) return NtStatus::SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP;
     fill_random(chosen.salt);
@@ -159,7 +162,8 @@ NegotiateResult refuse(Buffer& response, NtStatus status, uint64_t message_id, C
 }
 
 // MS-SMB2 3.3.5.4
-NegotiateResult negotiate_smb2(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel, Buffer& response) {
+NegotiateResult negotiate_smb2(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel,
+                               Buffer& response) {
     const auto header = smb::Header::decode(frame);
     if (!header.ok() || header->is_response() || header->next_command != 0) return NegotiateResult::disconnect;
     if (channel.dialect != 0 && channel.dialect != wildcard) return NegotiateResult::disconnect;
@@ -207,7 +211,8 @@ NegotiatePolicy negotiate_policy(const conf::Configuration& configuration, const
     policy.signing_required = global.server_signing == conf::Demand::required;
     policy.encryption_offered = global.server_smb_encrypt != conf::Demand::off;
     for (const conf::Cipher cipher : global.server_smb3_encryption_algorithms) policy.ciphers.push_back(static_cast<uint16_t>(cipher));
-    for (const conf::Signing signing : global.server_smb3_signing_algorithms) policy.signing_algorithms.push_back(static_cast<uint16_t>(signing));
+    for (const conf::Signing signing : global.server_smb3_signing_algorithms)
+        policy.signing_algorithms.push_back(static_cast<uint16_t>(signing));
     policy.max_transact = global.smb2_max_trans;
     policy.max_read = global.smb2_max_read;
     policy.max_write = global.smb2_max_write;
@@ -221,7 +226,8 @@ bool is_negotiate(Bytes frame) {
     return header.ok() && header->command == smb::Command::negotiate;
 }
 
-NegotiateResult negotiate(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel, Buffer& response) {
+NegotiateResult negotiate(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel,
+                          Buffer& response) {
     if (smb::frame_kind(frame) == smb::FrameKind::smb1) return negotiate_smb1(frame, policy, security_blob, now, channel, response);
     return negotiate_smb2(frame, policy, security_blob, now, channel, response);
 }

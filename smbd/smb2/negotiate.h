@@ -41,6 +41,7 @@ enum class NegotiateResult {
 
 // `frame` is one whole message without its transport header. Appends the whole response message to `response`. `security_blob` is the
 // SPNEGO hint that the response carries. An error response counts as answered and leaves channel.dialect at 0.
-NegotiateResult negotiate(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel, Buffer& response);
+NegotiateResult negotiate(Bytes frame, const NegotiatePolicy& policy, Bytes security_blob, NtTime now, ChannelState& channel,
+                          Buffer& response);
 
 }  // namespace Atoll::smb2

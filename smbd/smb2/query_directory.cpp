@@ -43,7 +43,8 @@ NtStatus check_query(Request& request, const smb::QueryDirectoryRequest& query) 
 smb::DirectoryEntry wire_entry(const fsa::DirectoryItem& item, Bytes name) {
     smb::DirectoryEntry entry;
     entry.file_index = item.index;
-    entry.info = {item.basic.creation, item.basic.access, item.basic.write, item.basic.change, item.allocation_size, item.end_of_file, item.basic.attributes};
+    entry.info = {item.basic.creation,  item.basic.access, item.basic.write,     item.basic.change,
+                  item.allocation_size, item.end_of_file,  item.basic.attributes};
     entry.ea_size = item.ea_size;
     entry.reparse_tag = item.reparse_tag;
     entry.file_id = item.id.index_number;

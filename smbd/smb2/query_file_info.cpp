@@ -138,7 +138,8 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
         case Class::stream: return streams(request, limit, *info);
         case Class::compression: return compression(request, limit, *info);
         case Class::network_open: return fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
-        case Class::attribute_tag: return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
+        case Class::attribute_tag:
+            return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
         case Class::id: return file_id(request, limit, *info);
         case Class::alternate_name: return alternate_name(request, limit, file.short_name());
         case Class::pipe:

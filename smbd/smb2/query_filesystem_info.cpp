@@ -80,9 +80,12 @@ NtStatus query_size(Request& request, Class info_class, size_t limit) {
     if (!size.ok()) return size.error();
     if (info_class == Class::sector_size) return sector_size(request, limit, *size);
     if (info_class == Class::size) {
-        return fixed(request, limit, smb::FsSizeInformation{size->total_units, size->caller_units, size->sectors_per_unit, size->bytes_per_sector});
+        return fixed(request, limit,
+                     smb::FsSizeInformation{size->total_units, size->caller_units, size->sectors_per_unit, size->bytes_per_sector});
     }
-    return fixed(request, limit, smb::FsFullSizeInformation{size->total_units, size->caller_units, size->actual_units, size->sectors_per_unit, size->bytes_per_sector});
+    return fixed(request, limit,
+                 smb::FsFullSizeInformation{size->total_units, size->caller_units, size->actual_units, size->sectors_per_unit,
+                                            size->bytes_per_sector});
 }
 
 NtStatus query_volume(Request& request, Class info_class, size_t limit) {
@@ -90,7 +93,8 @@ NtStatus query_volume(Request& request, Class info_class, size_t limit) {
     if (!info.ok()) return info.error();
     if (info_class == Class::volume) return volume(request, limit, *info);
     if (info_class == Class::attribute) return attribute(request, limit, *info);
-    if (info_class == Class::device) return fixed(request, limit, smb::FsDeviceInformation{info->device_type, info->device_characteristics});
+    if (info_class == Class::device)
+        return fixed(request, limit, smb::FsDeviceInformation{info->device_type, info->device_characteristics});
     return fixed(request, limit, smb::FsObjectIdInformation{info->object_id, {}});
 }
 

@@ -20,7 +20,8 @@ NtStatus query_security(Request& request, const smb::QueryInfoRequest& info) {
 NtStatus query(Request& request, const smb::QueryInfoRequest& info) {
     switch (info.info_type) {
         case smb::InfoType::file:
-            if (static_cast<smb::FileInformationClass>(info.info_class) == smb::FileInformationClass::full_ea) return query_extended_attributes(request, info);
+            if (static_cast<smb::FileInformationClass>(info.info_class) == smb::FileInformationClass::full_ea)
+                return query_extended_attributes(request, info);
             return query_file_info(request, static_cast<smb::FileInformationClass>(info.info_class), info.output_buffer_length);
         case smb::InfoType::filesystem:
             return query_filesystem_info(request, static_cast<smb::FsInformationClass>(info.info_class), info.output_buffer_length);

@@ -41,7 +41,8 @@ void run_read(PoolWork& work) {
 
 void finish_read(Request& request, PoolWork& work) {
     fsa::Open& file = *work.file;
-    const Result<size_t, NtStatus> outcome = work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
+    const Result<size_t, NtStatus> outcome =
+        work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
     const auto read = file.finish_read(outcome, work.offset);
     file.end_job();
     if (work.refused) return request.complete(NtStatus::ACCESS_DENIED);
@@ -65,7 +66,9 @@ NtStatus handle_read(Request& request) {
     const MutableBytes room = make_room(request, read->length);
     const auto now = file.read_now(room, read->offset);
     if (!now.ok()) return now.error();
-    if (now->done) return read->length == 0 && read->minimum_count == 0 ? NtStatus::SUCCESS : finish(request, room.size(), now->bytes, read->minimum_count);
+    if (now->done)
+        return read->length == 0 && read->minimum_count == 0 ? NtStatus::SUCCESS
+                                                             : finish(request, room.size(), now->bytes, read->minimum_count);
     request.work.buffer = room;
     request.work.offset = read->offset;
     request.work.minimum = read->minimum_count;

@@ -32,13 +32,13 @@ struct PoolWork final : loop::Job {
     void (*finish)(Request&, PoolWork&) = nullptr;
 
     // What the work is about; which of these count is between work and finish.
-    fsa::Open* file = nullptr;             // between begin_job and end_job: a CLOSE meanwhile leaves it standing
+    fsa::Open* file = nullptr;  // between begin_job and end_job: a CLOSE meanwhile leaves it standing
     MutableBytes buffer;
     Bytes data;
     uint64_t offset = 0;
     uint32_t minimum = 0;
     bool flag = false;
-    size_t bytes = 0;                      // the outcome
+    size_t bytes = 0;  // the outcome
     NtStatus status = NtStatus::SUCCESS;
 
     void run() override { work(*this); }
@@ -48,25 +48,25 @@ struct PoolWork final : loop::Job {
 struct Request {
     Chain* chain = nullptr;
     smb::Header header;
-    Bytes message;                   // from its header on, in the frame's memory
+    Bytes message;  // from its header on, in the frame's memory
     xsrv::Ref<xsrv::Session> session;
     xsrv::Ref<xsrv::Tcon> tcon;
-    xsrv::Ref<xsrv::Open> open;      // set by look_up_open(), or by CREATE
+    xsrv::Ref<xsrv::Open> open;  // set by look_up_open(), or by CREATE
     NtStatus status = NtStatus::SUCCESS;
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote
     bool names_file = false;         // it holds a FileId
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     void (*abandon)(Request&) = nullptr;
-    void* context = nullptr;         // of whoever keeps a pending request
+    void* context = nullptr;  // of whoever keeps a pending request
     PoolWork work;
 
     [[nodiscard]] Connection& connection() const;
     // Where the body goes. Position 0 is the response's SMB2 header, for which 64 bytes are already there.
     ByteWriter& out();
     Reply& reply();
-    // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none, or
-    // if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
+    // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none,
+    // or if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
     NtStatus look_up_open(smb::FileId id);
     // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job).
     NtStatus run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, PoolWork&));
@@ -113,8 +113,8 @@ class Chain {
         uint32_t tree_id = 0;
         bool has_session = false;
         bool has_tcon = false;
-        bool has_file = false;            // the request before named a file or was to create one
-        xsrv::Ref<xsrv::Open> open;       // that file
+        bool has_file = false;                       // the request before named a file or was to create one
+        xsrv::Ref<xsrv::Open> open;                  // that file
         NtStatus create_status = NtStatus::SUCCESS;  // why a CREATE gave none
     } related;
 
@@ -126,7 +126,7 @@ class Chain {
         bool related = false;
     };
     struct Response {
-        size_t start = 0;  // in the reply
+        size_t start = 0;                 // in the reply
         xsrv::Ref<xsrv::Session> signer;  // null: not signed
     };
     class ProtectJob final : public loop::Job {

@@ -49,7 +49,8 @@ NtStatus finish_logon(Request& request, Logon& logon, const LogonGrant& grant) {
     Connection& connection = request.connection();
     if (logon.reauthenticates) {
         xsrv::Session& session = *logon.reauthenticates;
-        const bool same_user = grant.token.user_sid == session.token.user_sid && grant.is_guest == session.is_guest && grant.is_anonymous == session.is_anonymous;
+        const bool same_user = grant.token.user_sid == session.token.user_sid && grant.is_guest == session.is_guest &&
+                               grant.is_anonymous == session.is_anonymous;
         if (!same_user) {
             connection.client().end_session(session);
             return NtStatus::ACCESS_DENIED;
@@ -73,14 +74,15 @@ void abandon_logon(Request& request) {
 NtStatus ask_authd(Request& request, Logon& logon, const auth::LogonProof& proof) {
     Connection& connection = request.connection();
     request.abandon = abandon_logon;
-    logon.pending = connection.client().verifier().verify(proof, connection.channel(), [&request, &logon](Result<LogonGrant, NtStatus> answer) {
-        loop::take_root();
-        request.abandon = nullptr;
-        if (!answer.ok()) return request.complete(answer.error());
-        answer->session_id = logon.session_id;
-        request.keep_body = true;
-        request.complete(finish_logon(request, logon, *answer));
-    });
+    logon.pending =
+        connection.client().verifier().verify(proof, connection.channel(), [&request, &logon](Result<LogonGrant, NtStatus> answer) {
+            loop::take_root();
+            request.abandon = nullptr;
+            if (!answer.ok()) return request.complete(answer.error());
+            answer->session_id = logon.session_id;
+            request.keep_body = true;
+            request.complete(finish_logon(request, logon, *answer));
+        });
     return NtStatus::PENDING;
 }
 
@@ -101,7 +103,8 @@ Result<Logon*, NtStatus> find_logon(Request& request) {
     Connection& connection = request.connection();
     const uint64_t id = request.header.session_id;
     if (const auto found = connection.logons.find(id); found != connection.logons.end()) {
-        return found->second->pending ? Result<Logon*, NtStatus>(NtStatus::REQUEST_NOT_ACCEPTED) : Result<Logon*, NtStatus>(found->second.get());
+        return found->second->pending ? Result<Logon*, NtStatus>(NtStatus::REQUEST_NOT_ACCEPTED)
+                                      : Result<Logon*, NtStatus>(found->second.get());
     }
     if (id != 0 && !request.session) return NtStatus::USER_SESSION_DELETED;
     if (connection.logons.size() + connection.sessions.size() >= limits::max_sessions) return NtStatus::INSUFFICIENT_RESOURCES;
@@ -115,7 +118,8 @@ Result<Logon*, NtStatus> find_logon(Request& request) {
 
 }  // namespace
 
-xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGrant& grant, const PreauthHash& preauth_hash, uint8_t security_mode) {
+xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGrant& grant, const PreauthHash& preauth_hash,
+                                           uint8_t security_mode) {
     const ChannelState& channel = connection.channel();
     auto session = xsrv::make_ref<xsrv::Session>(grant.session_id);
     session->token = grant.token;
@@ -131,7 +135,8 @@ xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGr
     session->signing_required = has_keys && wants_signing;
     session->encrypt_data = session->sealer && server_wants_sealing(connection.client().configuration());
     session->state = xsrv::SessionState::valid;
-    if (!connection.client().tables().put_session(*session, channel.client_guid, channel.dialect, channel.peer_address).ok()) return nullptr;
+    if (!connection.client().tables().put_session(*session, channel.client_guid, channel.dialect, channel.peer_address).ok())
+        return nullptr;
     connection.sessions.emplace(session->id, session);
     log_info("{} logged on from {}", session->account_name, channel.peer_address);
     return session;

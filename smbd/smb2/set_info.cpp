@@ -33,7 +33,8 @@ NtStatus status_of(const Result<void, NtStatus>& result) { return result.ok() ? 
 NtStatus set_basic(fsa::Open& file, Bytes buffer) {
     const auto info = smb::FileBasicInformation::decode(buffer);
     if (!info.ok()) return info.error();
-    return status_of(file.set_basic({info->creation_time, info->last_access_time, info->last_write_time, info->change_time, info->file_attributes}));
+    return status_of(
+        file.set_basic({info->creation_time, info->last_access_time, info->last_write_time, info->change_time, info->file_attributes}));
 }
 
 NtStatus set_disposition(fsa::Open& file, Bytes buffer, bool ex) {
@@ -84,7 +85,8 @@ NtStatus set_file_info(Request& request, Class info_class, Bytes buffer) {
         case Class::mode: return set_number<smb::FileModeInformation>(file, buffer, &fsa::Open::set_mode);
         case Class::allocation: return set_number<smb::FileAllocationInformation>(file, buffer, &fsa::Open::set_allocation_size);
         case Class::end_of_file: return set_number<smb::FileEndOfFileInformation>(file, buffer, &fsa::Open::set_end_of_file);
-        case Class::valid_data_length: return set_number<smb::FileValidDataLengthInformation>(file, buffer, &fsa::Open::set_valid_data_length);
+        case Class::valid_data_length:
+            return set_number<smb::FileValidDataLengthInformation>(file, buffer, &fsa::Open::set_valid_data_length);
         case Class::full_ea: return set_extended_attributes(file, buffer);
         case Class::pipe:
         case Class::short_name:
@@ -104,7 +106,8 @@ NtStatus handle_set_info(Request& request) {
     if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
-    if (info->info_type != smb::InfoType::file) return info->info_type > smb::InfoType::quota ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
+    if (info->info_type != smb::InfoType::file)
+        return info->info_type > smb::InfoType::quota ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
     const NtStatus status = set_file_info(request, static_cast<Class>(info->info_class), info->buffer);
     if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());
     return status;

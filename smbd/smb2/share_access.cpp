@@ -70,8 +70,8 @@ NtStatus refuse_forced(const ShareConf& share, const char* parameter, const std:
 }
 
 // Whose rights the files are used with: the session's, a guest's, those of `force user` and `force group`, or root's for `admin users`.
-NtStatus choose_identity(const Connection& connection, const xsrv::Session& session, const UserLists& lists, const conf::MacroValues& macros,
-                         xsrv::Tcon& tcon) {
+NtStatus choose_identity(const Connection& connection, const xsrv::Session& session, const UserLists& lists,
+                         const conf::MacroValues& macros, xsrv::Tcon& tcon) {
     const ShareConf& share = *tcon.conf;
     tcon.token = session.token;
     const auto& global = connection.client().configuration().global();
@@ -83,7 +83,8 @@ NtStatus choose_identity(const Connection& connection, const xsrv::Session& sess
         if (!user) return refuse_forced(share, "force user", force_user);
         tcon.token = accounts::TokenBuilder(Sid{}, global.netbios_name).unix_user(*user);
     }
-    if (!force_group.empty() && !accounts::TokenBuilder::force_group(tcon.token, force_group)) return refuse_forced(share, "force group", force_group);
+    if (!force_group.empty() && !accounts::TokenBuilder::force_group(tcon.token, force_group))
+        return refuse_forced(share, "force group", force_group);
     const bool is_admin = !session.is_guest && !session.is_anonymous && lists.in(share.admin_users);
     if (is_admin && loop::is_privileged()) accounts::TokenBuilder::make_administrator(tcon.token);
     tcon.identity = identity_of(tcon.token);
@@ -93,11 +94,13 @@ NtStatus choose_identity(const Connection& connection, const xsrv::Session& sess
 NtStatus check_sealing(const Connection& connection, const ShareConf& share, xsrv::Tcon& tcon, const xsrv::Session& session) {
     const bool can_seal = session.sealer.has_value();
     if (share.smb_encrypt == conf::Demand::required && !can_seal) return NtStatus::ACCESS_DENIED;
-    tcon.encrypt_data = can_seal && connection.is_smb3() && (share.smb_encrypt == conf::Demand::required || share.smb_encrypt == conf::Demand::desired);
+    tcon.encrypt_data =
+        can_seal && connection.is_smb3() && (share.smb_encrypt == conf::Demand::required || share.smb_encrypt == conf::Demand::desired);
     return NtStatus::SUCCESS;
 }
 
-std::shared_ptr<const ShareConf> find_share(const conf::Configuration& configuration, const xsrv::Session& session, std::string_view name, bool& is_home) {
+std::shared_ptr<const ShareConf> find_share(const conf::Configuration& configuration, const xsrv::Session& session, std::string_view name,
+                                            bool& is_home) {
     if (auto share = configuration.find_share(name); share && !equal_ignoring_ascii_case(name, "homes")) return share;
     const std::string user = equal_ignoring_ascii_case(name, "homes") ? session.account_name : std::string(name);
     const auto owner = accounts::find_unix_user(user);

@@ -41,7 +41,8 @@ NtStatus respond(Request& request, const xsrv::Tcon& tcon) {
 }
 
 uint32_t next_tree_id(xsrv::Session& session) {
-    while (session.next_tree_id == 0 || session.next_tree_id == UINT32_MAX || session.tcons.contains(session.next_tree_id)) session.next_tree_id++;
+    while (session.next_tree_id == 0 || session.next_tree_id == UINT32_MAX || session.tcons.contains(session.next_tree_id))
+        session.next_tree_id++;
     return session.next_tree_id++;
 }
 

@@ -18,7 +18,8 @@ void run_write(PoolWork& work) {
 
 void finish_write(Request& request, PoolWork& work) {
     fsa::Open& file = *work.file;
-    const Result<size_t, NtStatus> outcome = work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
+    const Result<size_t, NtStatus> outcome =
+        work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
     const auto written = file.finish_write(outcome, work.offset);
     file.end_job();
     if (work.refused) return request.complete(NtStatus::ACCESS_DENIED);

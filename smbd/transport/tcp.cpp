@@ -12,7 +12,7 @@
 namespace Atoll::transport {
 namespace {
 
-constexpr uint8_t session_message = 0x00;    // RFC 1002 4.3.1; also the zero byte of the direct TCP header
+constexpr uint8_t session_message = 0x00;  // RFC 1002 4.3.1; also the zero byte of the direct TCP header
 constexpr uint8_t session_keep_alive = 0x85;
 constexpr size_t netbios_max_length = 0x1FFFF;
 
@@ -21,7 +21,8 @@ constexpr size_t netbios_max_length = 0x1FFFF;
 TcpTransport::TcpTransport(loop::Loop& loop, UniqueFd socket, size_t max_frame, bool netbios)
     : loop_(loop), socket_(std::move(socket)), max_frame_(max_frame), netbios_(netbios) {
     ATOLL_ASSERT(max_frame_ <= limits::max_frame);
-    watch_.emplace(loop_, socket_.get(), [this] { on_readable(); }, [this] { on_writable(); });
+    watch_.emplace(
+        loop_, socket_.get(), [this] { on_readable(); }, [this] { on_writable(); });
 }
 
 TcpTransport::~TcpTransport() {

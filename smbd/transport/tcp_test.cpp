@@ -58,7 +58,9 @@ class TcpTest : public testing::Test {
         peer_.reset(pair[1]);
         transport_ = std::make_unique<TcpTransport>(loop_, UniqueFd(pair[0]), 1u << 20, false);
     }
-    void write(const std::string& bytes) { ASSERT_EQ(::write(peer_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
+    void write(const std::string& bytes) {
+        ASSERT_EQ(::write(peer_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    }
     template <class F>
     void run_until(F done) {
         const Monotonic deadline = monotonic_now() + std::chrono::seconds(5);
@@ -144,7 +146,8 @@ TEST_F(TcpTest, APeerThatDoesNotReadIsWaitedFor) {
     std::vector<char> bytes(65536);
     run_until([&] {
         ssize_t n = 0;
-        while ((n = ::recv(peer_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT)) > 0) received.append(bytes.data(), static_cast<size_t>(n));
+        while ((n = ::recv(peer_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT)) > 0)
+            received.append(bytes.data(), static_cast<size_t>(n));
         return large.was_sent;
     });
     EXPECT_EQ(transport_->queued_bytes(), 0u);

@@ -33,7 +33,7 @@ class OutgoingFrame {
     virtual ~OutgoingFrame() = default;
     virtual MutableBytes head() = 0;
     virtual Bytes payload() = 0;
-    virtual void sent() = 0;   // written, or the connection has ended: the memory is the sender's again
+    virtual void sent() = 0;  // written, or the connection has ended: the memory is the sender's again
 
     OutgoingFrame* next = nullptr;  // the transport's queue
 };
@@ -45,8 +45,8 @@ class Transport {
     class Handler {
      public:
         virtual ~Handler() = default;
-        // One whole frame without its transport header, writable so that it can be decrypted in place; it stays where it is while `memory` or a copy of it lives.
-        // False ends the connection.
+        // One whole frame without its transport header, writable so that it can be decrypted in place; it stays where it is while `memory`
+        // or a copy of it lives. False ends the connection.
         virtual bool on_frame(MutableBytes frame, const ChunkRef& memory) = 0;
         // Every frame that had arrived has been given to on_frame: the time to flush what became ready.
         virtual void on_drained() = 0;

@@ -34,8 +34,9 @@ Result<void> check_level(tdb::Database& database) {
     }
     if (auto decoded = decode(record->value(), version); !decoded.ok()) return decoded;
     if (version.format_level <= newest_level) return {};
-    return fail(Code::unsupported, database.name(), "its records are written at format level " + std::to_string(version.format_level) +
-                                                        "; this program reads up to " + std::to_string(newest_level));
+    return fail(Code::unsupported, database.name(),
+                "its records are written at format level " + std::to_string(version.format_level) + "; this program reads up to " +
+                    std::to_string(newest_level));
 }
 
 }  // namespace
@@ -49,9 +50,12 @@ Result<Databases> open_databases(const std::string& directory) {
         bool is_volatile;
     };
     const Wanted all[] = {
-        {out.version, "smbXsrv_version_global.tdb", tdb::Rank::version, false}, {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client, true},
-        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session, true},  {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, true},
-        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open, true},           {out.locking, "locking.tdb", tdb::Rank::locking, true},
+        {out.version, "smbXsrv_version_global.tdb", tdb::Rank::version, false},
+        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client, true},
+        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session, true},
+        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, true},
+        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open, true},
+        {out.locking, "locking.tdb", tdb::Rank::locking, true},
     };
     for (const Wanted& wanted : all) {
         auto opened = open_one(directory, wanted.name, wanted.rank, wanted.is_volatile);

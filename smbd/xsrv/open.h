@@ -20,10 +20,10 @@ class Open final : public Counted {
  public:
     uint64_t persistent_id = 0;
     uint64_t volatile_id = 0;
-    fsa::Open* file = nullptr;       // null once closed; a pending request may still refer to this object
+    fsa::Open* file = nullptr;  // null once closed; a pending request may still refer to this object
     Ref<Session> session;
     Ref<Tcon> tcon;
-    uint32_t current_ea_index = 1;   // MS-SMB2 3.3.1.10, Open.CurrentEaIndex
+    uint32_t current_ea_index = 1;  // MS-SMB2 3.3.1.10, Open.CurrentEaIndex
     // MS-SMB2 3.3.5.2.10
     uint16_t channel_sequence = 0;
     uint32_t outstanding_requests = 0;

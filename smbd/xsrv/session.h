@@ -27,15 +27,15 @@ class Session final : public Counted {
     const uint64_t id;
     SessionState state = SessionState::in_progress;
     security::Token token;
-    loop::Identity identity;         // the token's, as the kernel knows it
+    loop::Identity identity;  // the token's, as the kernel knows it
     std::string account_name;
     std::string domain_name;
     bool is_guest = false;
     bool is_anonymous = false;
     bool signing_required = false;
-    bool encrypt_data = false;       // every message of the session must be sealed
-    std::optional<smb::Signer> signer;   // empty for guests and anonymous: nothing of them is signed
-    std::optional<smb::Sealer> sealer;   // SMB 3.x with a cipher
+    bool encrypt_data = false;          // every message of the session must be sealed
+    std::optional<smb::Signer> signer;  // empty for guests and anonymous: nothing of them is signed
+    std::optional<smb::Sealer> sealer;  // SMB 3.x with a cipher
     std::optional<smb::Opener> opener;
     smb::Key application_key;
     NtTime created = NtTime::now();

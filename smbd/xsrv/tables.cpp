@@ -178,7 +178,8 @@ void FileTables::end_holder(const messaging::ServerId& holder) {
 }
 
 Result<void> FileTables::wipe_volatile() {
-    for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get()}) {
+    for (tdb::Database* database :
+         {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get()}) {
         if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
     }
     return {};

@@ -18,12 +18,13 @@ namespace Atoll::xsrv {
 
 class Tables {
  public:
-    // Opens the databases in `directory`, creating those that are not there. `self` stands in every record that is written. An Error names the
-    // database that cannot be opened.
+    // Opens the databases in `directory`, creating those that are not there. `self` stands in every record that is written. An Error names
+    // the database that cannot be opened.
     static Result<std::unique_ptr<Tables>> open(const std::string& directory, const messaging::ServerId& self);
     virtual ~Tables() = default;
 
-    virtual Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) = 0;
+    virtual Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect,
+                                     const std::string& peer_address) = 0;
     virtual void remove_session(uint64_t session_id) = 0;
     virtual Result<void> put_tcon(const Tcon& tcon) = 0;
     virtual void remove_tcon(uint64_t session_id, uint32_t tree_id) = 0;

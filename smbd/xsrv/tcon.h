@@ -21,12 +21,12 @@ class Tcon final : public Counted {
     std::shared_ptr<const conf::ShareConf> conf;  // null for IPC$
     std::shared_ptr<fsa::Share> share;            // null for IPC$
     std::string share_name;
-    std::string share_path;          // root in the local file system; empty for IPC$
+    std::string share_path;  // root in the local file system; empty for IPC$
     bool is_ipc = false;
-    bool is_home = false;            // made from [homes]: not found by its own name
-    bool encrypt_data = false;       // requests on it must be sealed
-    uint32_t maximal_access = 0;     // ACCESS_MASK: no open gets more
-    security::Token token;           // the session's, or that of `force user`
+    bool is_home = false;         // made from [homes]: not found by its own name
+    bool encrypt_data = false;    // requests on it must be sealed
+    uint32_t maximal_access = 0;  // ACCESS_MASK: no open gets more
+    security::Token token;        // the session's, or that of `force user`
     loop::Identity identity;
     uint32_t open_count = 0;
     NtTime created = NtTime::now();

@@ -27,10 +27,10 @@ bool is_locked_by_other(int fd, uint64_t start);
 // The mutex area of a file, after its copy of the FileHeader. The layout is that of glibc's pthread_mutex_t on this architecture.
 struct MutexArea {
     FileHeader header;
-    pthread_mutex_t all_mutex;   // held by who locks all chains, for as long
-    int16_t all_state;           // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody
+    pthread_mutex_t all_mutex;  // held by who locks all chains, for as long
+    int16_t all_state;          // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody
     int16_t unused[3];
-    pthread_mutex_t locks[1];    // the free list, then the chains
+    pthread_mutex_t locks[1];  // the free list, then the chains
 };
 constexpr uint64_t mutex_area_size(uint32_t hash_size) {
     const uint64_t used = offsetof(MutexArea, locks) + sizeof(pthread_mutex_t) * (uint64_t{hash_size} + 1);

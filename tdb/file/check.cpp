@@ -92,7 +92,8 @@ Result<void> FileDatabase::take_census(Census& census) {
 Result<void> FileDatabase::check_free_list(Census& census) {
     for (Offset offset = mapping_.load(free_list_head); offset != 0; offset = mapping_.record(offset).next) {
         if (!census.link(offset)) return failed(Code::corrupt, fmt::format("the free list links offset {} wrongly or twice", offset));
-        if (mapping_.record(offset).magic != record_free) return failed(Code::corrupt, fmt::format("the record at offset {} in the free list is not free", offset));
+        if (mapping_.record(offset).magic != record_free)
+            return failed(Code::corrupt, fmt::format("the record at offset {} in the free list is not free", offset));
     }
     return {};
 }
@@ -106,17 +107,20 @@ Result<uint64_t> FileDatabase::check_chain(uint32_t chain, Census& census) {
         if (*offset == 0) break;
         if (!census.link(*offset)) return failed(Code::corrupt, fmt::format("chain {} links offset {} wrongly or twice", chain, *offset));
         const RecordHeader& record = mapping_.record(*offset);
-        if (record.full_hash % hash_size_ != chain) return failed(Code::corrupt, fmt::format("the record at offset {} is in the wrong chain", *offset));
+        if (record.full_hash % hash_size_ != chain)
+            return failed(Code::corrupt, fmt::format("the record at offset {} is in the wrong chain", *offset));
         if (record.magic == record_live) {
             live++;
             keys.push_back(key_of(*offset));
-            if (hash_(keys.back()) != record.full_hash) return failed(Code::corrupt, fmt::format("the hash of the record at offset {} is wrong", *offset));
+            if (hash_(keys.back()) != record.full_hash)
+                return failed(Code::corrupt, fmt::format("the hash of the record at offset {} is wrong", *offset));
         }
         link = *offset + static_cast<Offset>(offsetof(RecordHeader, next));
     }
     std::sort(keys.begin(), keys.end(), [](Bytes a, Bytes b) { return as_text(a) < as_text(b); });
     for (size_t i = 1; i < keys.size(); i++) {
-        if (as_text(keys[i - 1]) == as_text(keys[i])) return failed(Code::corrupt, fmt::format("chain {} has two records of one key", chain));
+        if (as_text(keys[i - 1]) == as_text(keys[i]))
+            return failed(Code::corrupt, fmt::format("chain {} has two records of one key", chain));
     }
     return live;
 }

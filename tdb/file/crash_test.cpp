@@ -29,7 +29,8 @@ const std::string small(20, 'n'), middle(700, 'n'), large(1500, 'n'), after(1900
 
 // Some records, and dead and free ones among them.
 void fill(FileDatabase& database) {
-    for (int i = 0; i < 12; i++) ASSERT_TRUE(database.store(as_bytes("key" + std::to_string(i)), as_bytes(std::string(static_cast<size_t>(60 + i * 30), 'o'))).ok());
+    for (int i = 0; i < 12; i++)
+        ASSERT_TRUE(database.store(as_bytes("key" + std::to_string(i)), as_bytes(std::string(static_cast<size_t>(60 + i * 30), 'o'))).ok());
     for (int i = 0; i < 12; i += 2) ASSERT_TRUE(database.remove(as_bytes("key" + std::to_string(i))).ok());
 }
 
@@ -61,7 +62,9 @@ void on_trap(int) {
     if (copies->instructions++ % stride != 0) return;
     const off_t size = ::lseek(copied_fd, 0, SEEK_END);
     uint8_t* at = copies->bytes + copies->used;
-    if (copies->used + static_cast<uint64_t>(size) + 4096 > Copies::room || ::pread(copied_fd, at + 8, static_cast<size_t>(size), 0) != size) ::_exit(1);
+    if (copies->used + static_cast<uint64_t>(size) + 4096 > Copies::room ||
+        ::pread(copied_fd, at + 8, static_cast<size_t>(size), 0) != size)
+        ::_exit(1);
     store_le<uint64_t>(at, static_cast<uint64_t>(size));
     copies->used += 8 + (static_cast<uint64_t>(size) + 7) / 8 * 8;
 }
@@ -76,7 +79,8 @@ void step_through(FileDatabase& database) {
 // Writes a copy as a file, with every held mutex as the kernel leaves it when its holder is gone.
 void write_as_left_by_the_dead(MutableBytes bytes, int to) {
     for (size_t i = 0; i <= chains + 1; i++) {
-        uint8_t* word = bytes.data() + (i == 0 ? offsetof(MutexArea, all_mutex) : offsetof(MutexArea, locks) + (i - 1) * sizeof(pthread_mutex_t));
+        uint8_t* word =
+            bytes.data() + (i == 0 ? offsetof(MutexArea, all_mutex) : offsetof(MutexArea, locks) + (i - 1) * sizeof(pthread_mutex_t));
         if (load_le<uint32_t>(word) != 0) store_le<uint32_t>(word, futex_owner_died);
     }
     ASSERT_EQ(::pwrite(to, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
@@ -153,7 +157,8 @@ TEST_P(Crash, AnyInstructionMayBeTheLast) {
         examine(copy, instruction);
         at += 8 + (size + 7) / 8 * 8;
     }
-    std::printf("died at %lu of %lu instructions\n", static_cast<unsigned long>(instruction / stride), static_cast<unsigned long>(copies->instructions));
+    std::printf("died at %lu of %lu instructions\n", static_cast<unsigned long>(instruction / stride),
+                static_cast<unsigned long>(copies->instructions));
     if (keeper > 0) {
         ::kill(keeper, SIGKILL);
         ::waitpid(keeper, nullptr, 0);
@@ -165,7 +170,8 @@ TEST_P(Crash, AnyInstructionMayBeTheLast) {
     ::rmdir(directory.c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(File, Crash, testing::Bool(), [](const auto& keeper) { return std::string(keeper.param ? "others_live_on" : "all_are_dead"); });
+INSTANTIATE_TEST_SUITE_P(File, Crash, testing::Bool(),
+                         [](const auto& keeper) { return std::string(keeper.param ? "others_live_on" : "all_are_dead"); });
 
 }  // namespace
 }  // namespace Atoll::tdb

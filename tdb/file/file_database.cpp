@@ -18,9 +18,7 @@ enum Cookie : size_t { cookie_hash, cookie_record };
 
 }  // namespace
 
-Failure<Error> FileDatabase::bad_chain(uint32_t chain) const {
-    return failed(Code::corrupt, fmt::format("chain {} is damaged", chain));
-}
+Failure<Error> FileDatabase::bad_chain(uint32_t chain) const { return failed(Code::corrupt, fmt::format("chain {} is damaged", chain)); }
 
 Result<void> FileDatabase::writable() {
     if (read_only_) return failed(Code::denied, "the database is open for reading only");
@@ -78,9 +76,7 @@ Result<FileDatabase::ChainGuard> FileDatabase::guard_chain(uint32_t chain, Inten
 
 // Walking chains
 
-Bytes FileDatabase::key_of(Offset record) const {
-    return {mapping_.at(record + sizeof(RecordHeader)), mapping_.record(record).key_len};
-}
+Bytes FileDatabase::key_of(Offset record) const { return {mapping_.at(record + sizeof(RecordHeader)), mapping_.record(record).key_len}; }
 
 Bytes FileDatabase::value_of(Offset record) const {
     const RecordHeader& header = mapping_.record(record);

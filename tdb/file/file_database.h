@@ -25,14 +25,14 @@ enum class HashKind : uint8_t { standard /* as old files have it */, jenkins };
 struct FileOptions {
     std::string path = {};
     Rank rank = Rank::none;
-    bool create = true;            // make the file if there is none; otherwise Code::not_found
-    bool clear_if_first = false;   // empty it when nobody has it open: for volatile databases
-    bool read_only = false;        // stores are Code::denied
-    bool count_changes = false;    // keep the sequence number
+    bool create = true;           // make the file if there is none; otherwise Code::not_found
+    bool clear_if_first = false;  // empty it when nobody has it open: for volatile databases
+    bool read_only = false;       // stores are Code::denied
+    bool count_changes = false;   // keep the sequence number
     // For a new file; an existing one says itself what it is.
     LockMode locks = LockMode::fcntl;  // mutex only together with clear_if_first
     HashKind hash = HashKind::jenkins;
-    uint32_t hash_size = 10007;    // chains; at most max_hash_size
+    uint32_t hash_size = 10007;  // chains; at most max_hash_size
     unsigned mode = 0600;
 };
 
@@ -89,9 +89,9 @@ class FileDatabase final : public Database {
     };
     // What a walk along a key's chain found.
     struct Found {
-        Offset record = 0;     // the live record of the key, 0: none
-        Offset reusable = 0;   // the smallest dead record with room for the wanted payload, 0: none
-        uint32_t dead = 0;     // dead records seen
+        Offset record = 0;    // the live record of the key, 0: none
+        Offset reusable = 0;  // the smallest dead record with room for the wanted payload, 0: none
+        uint32_t dead = 0;    // dead records seen
     };
 
     FileDatabase(std::string path, Rank rank) : Database(std::move(path), rank), space_(mapping_, locks_) {}

@@ -129,7 +129,8 @@ TEST(FileDatabase, FreedSpaceIsUsedAgain) {
     const std::string value(1000, 'v');
     uintmax_t size = 0;
     for (int round = 0; round < 20; round++) {
-        for (int i = 0; i < 200; i++) ASSERT_TRUE(database->store(as_bytes("key" + std::to_string(i * 7 + round * 10000)), as_bytes(value)).ok());
+        for (int i = 0; i < 200; i++)
+            ASSERT_TRUE(database->store(as_bytes("key" + std::to_string(i * 7 + round * 10000)), as_bytes(value)).ok());
         for (int i = 0; i < 200; i++) ASSERT_TRUE(*database->remove(as_bytes("key" + std::to_string(i * 7 + round * 10000))));
         if (round == 1) size = std::filesystem::file_size(database->name());
     }
@@ -143,7 +144,7 @@ TEST(FileDatabase, AFullDiskIsAnErrorAndNothingIsLost) {
     struct rlimit old {};
     ::getrlimit(RLIMIT_FSIZE, &old);
     ::signal(SIGXFSZ, SIG_IGN);
-    const struct rlimit small {64 * 1024, old.rlim_max};
+    const struct rlimit small { 64 * 1024, old.rlim_max };
     ::setrlimit(RLIMIT_FSIZE, &small);
     const std::string big(100000, 'b');
     EXPECT_FALSE(database->store(as_bytes("a"), as_bytes(big)).ok());

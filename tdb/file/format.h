@@ -21,10 +21,10 @@ struct FileHeader {
     uint32_t rwlocks;         // 0, hash_in_header or features_in_header
     uint32_t recovery_start;  // Offset of the recovery area of transactions, 0: none
     uint32_t sequence_number;
-    uint32_t magic1_hash;     // of the string "TDB file\n" with its NUL
-    uint32_t magic2_hash;     // of the four bytes of record_live
+    uint32_t magic1_hash;  // of the string "TDB file\n" with its NUL
+    uint32_t magic2_hash;  // of the four bytes of record_live
     uint32_t feature_flags;
-    uint32_t mutex_size;      // bytes of the mutex area before the data part
+    uint32_t mutex_size;  // bytes of the mutex area before the data part
     uint32_t reserved[25];
 };
 static_assert(sizeof(FileHeader) == 168);
@@ -32,15 +32,15 @@ static_assert(sizeof(FileHeader) == 168);
 constexpr uint32_t record_live = 0x26011999;
 constexpr uint32_t record_dead = 0xFEE1DEAD;
 constexpr uint32_t record_free = 0xD9FEE666;
-constexpr uint32_t record_recovery = 0xF53BC0E7;       // a transaction was being committed
-constexpr uint32_t record_recovery_idle = 0;           // the recovery area when no transaction is being committed
+constexpr uint32_t record_recovery = 0xF53BC0E7;  // a transaction was being committed
+constexpr uint32_t record_recovery_idle = 0;      // the recovery area when no transaction is being committed
 
 struct RecordHeader {
-    Offset next;          // in its chain or in the free list, 0: the last
-    uint32_t rec_len;     // bytes after this header, the tailer among them
+    Offset next;       // in its chain or in the free list, 0: the last
+    uint32_t rec_len;  // bytes after this header, the tailer among them
     uint32_t key_len;
     uint32_t data_len;
-    uint32_t full_hash;   // of the key
+    uint32_t full_hash;  // of the key
     uint32_t magic;
 };
 static_assert(sizeof(RecordHeader) == 24);

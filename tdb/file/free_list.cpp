@@ -79,7 +79,8 @@ Result<FreeList::Candidate> FreeList::find(uint32_t rec_len, bool& merged) {
         }
         const uint32_t length = mapping_.record(offset).rec_len;
         if (length >= rec_len && (best.offset == 0 || length < mapping_.record(best.offset).rec_len)) best = {link, offset};
-        if (best.offset != 0 && (seen >= limits::max_free_list_search || mapping_.record(best.offset).rec_len < rec_len + min_record)) return best;
+        if (best.offset != 0 && (seen >= limits::max_free_list_search || mapping_.record(best.offset).rec_len < rec_len + min_record))
+            return best;
         link = next_word(offset);
     }
 }

@@ -16,21 +16,40 @@ struct State {
         c += load_le<uint32_t>(p + 8);
     }
     void mix() {
-        a -= c; a ^= std::rotl(c, 4);  c += b;
-        b -= a; b ^= std::rotl(a, 6);  a += c;
-        c -= b; c ^= std::rotl(b, 8);  b += a;
-        a -= c; a ^= std::rotl(c, 16); c += b;
-        b -= a; b ^= std::rotl(a, 19); a += c;
-        c -= b; c ^= std::rotl(b, 4);  b += a;
+        a -= c;
+        a ^= std::rotl(c, 4);
+        c += b;
+        b -= a;
+        b ^= std::rotl(a, 6);
+        a += c;
+        c -= b;
+        c ^= std::rotl(b, 8);
+        b += a;
+        a -= c;
+        a ^= std::rotl(c, 16);
+        c += b;
+        b -= a;
+        b ^= std::rotl(a, 19);
+        a += c;
+        c -= b;
+        c ^= std::rotl(b, 4);
+        b += a;
     }
     void finish() {
-        c ^= b; c -= std::rotl(b, 14);
-        a ^= c; a -= std::rotl(c, 11);
-        b ^= a; b -= std::rotl(a, 25);
-        c ^= b; c -= std::rotl(b, 16);
-        a ^= c; a -= std::rotl(c, 4);
-        b ^= a; b -= std::rotl(a, 14);
-        c ^= b; c -= std::rotl(b, 24);
+        c ^= b;
+        c -= std::rotl(b, 14);
+        a ^= c;
+        a -= std::rotl(c, 11);
+        b ^= a;
+        b -= std::rotl(a, 25);
+        c ^= b;
+        c -= std::rotl(b, 16);
+        a ^= c;
+        a -= std::rotl(c, 4);
+        b ^= a;
+        b -= std::rotl(a, 14);
+        c ^= b;
+        c -= std::rotl(b, 24);
     }
 };
 

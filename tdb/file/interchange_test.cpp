@@ -80,7 +80,8 @@ class Interchange : public testing::Test {
 TEST_F(Interchange, DebianReadsWhatWeWrite) {
     for (const HashKind hash : {HashKind::standard, HashKind::jenkins}) {
         const size_t left = scatter(*open({.hash = hash, .hash_size = 37}), 3);
-        EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(left) + " records"), std::string::npos) << tdbtool("check");
+        EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(left) + " records"), std::string::npos)
+            << tdbtool("check");
         EXPECT_EQ(dumped(), left);
         EXPECT_NE(tdbtool("show key1").find("data"), std::string::npos);
         ::unlink(path.c_str());
@@ -88,7 +89,11 @@ TEST_F(Interchange, DebianReadsWhatWeWrite) {
 }
 
 TEST_F(Interchange, WeReadAndChangeWhatDebianWrites) {
-    EXPECT_EQ(::system(("printf 'create " + path + "\\ninsert alpha one\\ninsert beta two\\ninsert gamma three\\ndelete beta\\nstore gamma a-much-longer-value-than-it-was\\n' | tdbtool >/dev/null").c_str()), 0);
+    EXPECT_EQ(::system(("printf 'create " + path +
+                        "\\ninsert alpha one\\ninsert beta two\\ninsert gamma three\\ndelete beta\\nstore gamma "
+                        "a-much-longer-value-than-it-was\\n' | tdbtool >/dev/null")
+                           .c_str()),
+              0);
     auto database = open({.create = false});
     ASSERT_NE(database, nullptr);
     EXPECT_EQ(*database->check(), 2u);
@@ -111,7 +116,10 @@ TEST_F(Interchange, FcntlLocksHoldBothWaysLive) {
     // Debian's tdbtool works on the file all the while, with as many changes of its own.
     const pid_t child = ::fork();
     if (child == 0) {
-        std::string script = "(for i in $(seq " + std::to_string(changes) + "); do echo store theirs$((i % 20)) value$i-$(printf '%0*d' $((i % 90 + 1)) 0); echo delete theirs$(((i + 7) % 20)); done) | tdbtool " + path + " >/dev/null 2>&1";
+        std::string script = "(for i in $(seq " + std::to_string(changes) +
+                             "); do echo store theirs$((i % 20)) value$i-$(printf '%0*d' $((i % 90 + 1)) 0); echo delete theirs$(((i + 7) "
+                             "% 20)); done) | tdbtool " +
+                             path + " >/dev/null 2>&1";
         ::execl("/bin/sh", "sh", "-c", script.c_str(), static_cast<char*>(nullptr));
         ::_exit(127);
     }
@@ -131,7 +139,8 @@ TEST_F(Interchange, FcntlLocksHoldBothWaysLive) {
     EXPECT_GT(work, 0u);
     auto records = database->check();
     ASSERT_TRUE(records.ok()) << records.error().message();
-    EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(*records) + " records"), std::string::npos) << tdbtool("check");
+    EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(*records) + " records"), std::string::npos)
+        << tdbtool("check");
     EXPECT_EQ(dumped(), *records);
 }
 
@@ -163,7 +172,8 @@ TEST_F(Interchange, SambasAccountsAreReadAndChanged) {
     FILE* file = std::fopen(conf.c_str(), "w");
     ASSERT_NE(file, nullptr);
     for (const char* name : {"private dir", "lock directory", "state directory", "cache directory", "pid directory", "ncalrpc dir"}) {
-        std::fprintf(file, "%s%s = %s/var\n", name[1] == 'r' && name[0] == 'p' ? "[global]\nlog file = /dev/null\n" : "", name, directory.c_str());
+        std::fprintf(file, "%s%s = %s/var\n", name[1] == 'r' && name[0] == 'p' ? "[global]\nlog file = /dev/null\n" : "", name,
+                     directory.c_str());
     }
     std::fclose(file);
     ::mkdir((directory + "/var").c_str(), 0700);

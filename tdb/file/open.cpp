@@ -44,7 +44,8 @@ Bytes magic2_bytes(uint8_t (&storage)[4]) {
 
 bool has_hash(const FileHeader& header, HashFunction hash) {
     uint8_t storage[4];
-    return header.magic1_hash == hash({reinterpret_cast<const uint8_t*>(file_magic), 10}) && header.magic2_hash == hash(magic2_bytes(storage));
+    return header.magic1_hash == hash({reinterpret_cast<const uint8_t*>(file_magic), 10}) &&
+           header.magic2_hash == hash(magic2_bytes(storage));
 }
 
 FileHeader make_header(const FileOptions& options) {
@@ -79,7 +80,8 @@ bool write_all(int fd, Bytes bytes, uint64_t offset) {
 }  // namespace
 
 Result<std::unique_ptr<FileDatabase>> FileDatabase::open(const FileOptions& options) {
-    const bool bad_mode = (options.locks == LockMode::mutex && options.create && !options.clear_if_first) || (options.read_only && options.clear_if_first);
+    const bool bad_mode =
+        (options.locks == LockMode::mutex && options.create && !options.clear_if_first) || (options.read_only && options.clear_if_first);
     if (bad_mode || options.hash_size == 0 || options.hash_size > max_hash_size) {
         return fail(Code::invalid, options.path, "mutexes need clear_if_first, which needs writing; the hash size must be 1 to 16777216");
     }
@@ -151,14 +153,17 @@ Result<FileHeader> FileDatabase::read_header(int fd) {
     if (header.version == __builtin_bswap32(file_version)) return failed(Code::unsupported, "a TDB file of the other byte order");
     if (header.version != file_version) return failed(Code::unsupported, fmt::format("TDB version {:#x} is not known", header.version));
     const bool features = header.rwlocks == features_in_header;
-    if (header.rwlocks != 0 && header.rwlocks != hash_in_header && !features) return failed(Code::unsupported, "an old kind of TDB file, with spin locks");
-    if (features && (header.feature_flags & ~feature_mutex) != 0) return failed(Code::unsupported, "the TDB file has features that are not known");
+    if (header.rwlocks != 0 && header.rwlocks != hash_in_header && !features)
+        return failed(Code::unsupported, "an old kind of TDB file, with spin locks");
+    if (features && (header.feature_flags & ~feature_mutex) != 0)
+        return failed(Code::unsupported, "the TDB file has features that are not known");
     if (header.hash_size == 0 || header.hash_size > max_hash_size) return failed(Code::corrupt, "the header's hash size is out of range");
     if (!features || (header.feature_flags & feature_mutex) == 0) header.mutex_size = 0;
     if (header.mutex_size != 0 && (header.mutex_size % 4096 != 0 || header.mutex_size < mutex_area_size(header.hash_size))) {
         return failed(Code::corrupt, "the header's mutex size is out of range");
     }
-    if (features && header.feature_flags != 0 && header.mutex_size == 0) return failed(Code::corrupt, "a TDB file with mutexes but no room for them");
+    if (features && header.feature_flags != 0 && header.mutex_size == 0)
+        return failed(Code::corrupt, "a TDB file with mutexes but no room for them");
     return header;
 }
 
@@ -185,10 +190,12 @@ Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fre
     const bool mutexes = header.mutex_size != 0;
     struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
-    if (static_cast<uint64_t>(st.st_size) < uint64_t{header.mutex_size} + data_start(header.hash_size)) return failed(Code::corrupt, "the TDB file is cut short");
+    if (static_cast<uint64_t>(st.st_size) < uint64_t{header.mutex_size} + data_start(header.hash_size))
+        return failed(Code::corrupt, "the TDB file is cut short");
     if (auto mapped = mapping_.map(std::move(fd), name(), header.mutex_size, mutexes || !read_only_); !mapped) return mapped;
     const FileHeader& inner = mapping_.header();
-    if (std::memcmp(inner.magic, file_magic, sizeof file_magic) != 0 || inner.hash_size != header.hash_size) return failed(Code::corrupt, "the two headers of the TDB file differ");
+    if (std::memcmp(inner.magic, file_magic, sizeof file_magic) != 0 || inner.hash_size != header.hash_size)
+        return failed(Code::corrupt, "the two headers of the TDB file differ");
     if (has_hash(header, &jenkins_hash)) {
         hash_ = &jenkins_hash;
     } else if (has_hash(header, &default_hash) || (header.magic1_hash == 0 && header.magic2_hash == 0)) {
@@ -235,7 +242,8 @@ Result<void> FileDatabase::open_file(const FileOptions& options) {
         first = *claimed;
     }
     if (first && !empty) {
-        if (auto known = read_header(descriptor); !known && known.error().code == Code::corrupt) return known.failure();  // somebody's other file
+        if (auto known = read_header(descriptor); !known && known.error().code == Code::corrupt)
+            return known.failure();  // somebody's other file
     }
     if (first || (empty && options.create && !read_only_)) {
         if (auto made = write_new(descriptor, options); !made) return made;
@@ -257,7 +265,8 @@ Result<void> FileDatabase::open_file(const FileOptions& options) {
 Result<void> FileDatabase::reopen_after_fork() {
     ATOLL_ASSERT(!any_held());
     // The map, the descriptor and the mutexes serve the child as they are; fcntl locks are not inherited.
-    if (clear_if_first_ && !lock_bytes(mapping_.fd(), F_RDLCK, lock_active, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
+    if (clear_if_first_ && !lock_bytes(mapping_.fd(), F_RDLCK, lock_active, 1, true))
+        return fail_errno(errno, name(), "cannot lock the file");
     return {};
 }
 

@@ -77,7 +77,10 @@ class Member {
         const std::string key = "key" + std::to_string(random_() % keys);
         switch (random_() % 8) {
             case 0:
-            case 1: make_value(value_, random_()); expect(database_.store(as_bytes(key), value_)); break;
+            case 1:
+                make_value(value_, random_());
+                expect(database_.store(as_bytes(key), value_));
+                break;
             case 2: expect(database_.remove(as_bytes(key))); break;
             case 3:
             case 4: {
@@ -88,7 +91,9 @@ class Member {
             }
             case 5: count(); break;
             case 6: replace_pair(); break;
-            default: if (random_() % 50 == 0) visit_all(); break;
+            default:
+                if (random_() % 50 == 0) visit_all();
+                break;
         }
     }
     void count() {
@@ -149,7 +154,8 @@ TEST_P(Stress, NothingIsTornLostOrStuck) {
     const Setting& setting = GetParam();
     std::string directory = testing::TempDir() + "atoll_stress.XXXXXX";
     ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-    auto opened = FileDatabase::open({.path = directory + "/stress.tdb", .clear_if_first = true, .locks = setting.locks, .hash_size = setting.hash_size});
+    auto opened = FileDatabase::open(
+        {.path = directory + "/stress.tdb", .clear_if_first = true, .locks = setting.locks, .hash_size = setting.hash_size});
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     database = std::move(*opened);
     board = static_cast<Board*>(::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -190,15 +196,16 @@ TEST_P(Stress, NothingIsTornLostOrStuck) {
     EXPECT_LE(unacknowledged, killed);
     RecordProperty("operations", static_cast<int>(board->operations));
     RecordProperty("killed", static_cast<int>(killed));
-    std::printf("%s: %lu operations, %u members killed, %lu records left\n", setting.name, static_cast<unsigned long>(board->operations), killed,
-                static_cast<unsigned long>(records.ok() ? *records : 0));
+    std::printf("%s: %lu operations, %u members killed, %lu records left\n", setting.name, static_cast<unsigned long>(board->operations),
+                killed, static_cast<unsigned long>(records.ok() ? *records : 0));
     ::munmap(board, sizeof(Board));
     ::unlink((directory + "/stress.tdb").c_str());
     ::rmdir(directory.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(File, Stress,
-                         testing::Values(Setting{"mutex_killed", LockMode::mutex, 13, true}, Setting{"mutex_killed_one_chain", LockMode::mutex, 1, true},
+                         testing::Values(Setting{"mutex_killed", LockMode::mutex, 13, true},
+                                         Setting{"mutex_killed_one_chain", LockMode::mutex, 1, true},
                                          Setting{"fcntl", LockMode::fcntl, 13, false}),
                          [](const auto& setting) { return setting.param.name; });
 

@@ -118,7 +118,8 @@ Result<void> LmdbDatabase::reopen_after_fork() {
 Result<uint32_t> LmdbDatabase::sequence_number() {
     assert_own();
     MDB_envinfo info{};
-    if (const int outcome = ::mdb_env_info(environment_, &info); outcome != 0) return lmdb_failed(outcome, "cannot examine the environment");
+    if (const int outcome = ::mdb_env_info(environment_, &info); outcome != 0)
+        return lmdb_failed(outcome, "cannot examine the environment");
     return static_cast<uint32_t>(info.me_last_txnid);
 }
 
@@ -130,7 +131,8 @@ Result<void> LmdbDatabase::grow() {
     ::mdb_env_info(environment_, &info);
     const uint64_t size = std::min<uint64_t>(info.me_mapsize * 2, limits::max_lmdb_map);
     if (size <= info.me_mapsize) return failed(Code::no_space, "the database has reached its limit of size");
-    if (const int outcome = ::mdb_env_set_mapsize(environment_, size); outcome != 0) return lmdb_failed(outcome, "cannot make the map larger");
+    if (const int outcome = ::mdb_env_set_mapsize(environment_, size); outcome != 0)
+        return lmdb_failed(outcome, "cannot make the map larger");
     return {};
 }
 
@@ -201,7 +203,8 @@ Result<MDB_txn*> LmdbDatabase::view() {
         const int outcome = reader_ ? ::mdb_txn_renew(reader_) : ::mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &reader_);
         if (outcome == 0) return reader_;
         if (outcome != MDB_MAP_RESIZED || tries > 0) return lmdb_failed(outcome, "cannot begin to read");
-        if (const int resized = ::mdb_env_set_mapsize(environment_, 0); resized != 0) return lmdb_failed(resized, "cannot make the map larger");
+        if (const int resized = ::mdb_env_set_mapsize(environment_, 0); resized != 0)
+            return lmdb_failed(resized, "cannot make the map larger");
     }
 }
 

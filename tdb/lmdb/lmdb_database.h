@@ -80,7 +80,7 @@ class LmdbDatabase final : public Database {
     bool explicit_ = false;      // writer_ was begun by begin()
     bool was_full_ = false;      // a transaction from begin() found the map full
     bool read_only_ = false;
-    int owner_ = 0;              // pid
+    int owner_ = 0;  // pid
     uint64_t device_ = 0;
     uint64_t inode_ = 0;
 };

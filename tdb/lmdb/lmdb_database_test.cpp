@@ -38,7 +38,8 @@ class Cleaner : public testing::Environment {
 
 INSTANTIATE_TEST_SUITE_P(Lmdb, Conformance,
                          testing::Values(Store{"lmdb", [] { return must_open({.path = fresh_path()}); }, 400},
-                                         Store{"lmdb_that_grows", [] { return must_open({.path = fresh_path(), .map_size = 64 * 1024}); }, 400}),
+                                         Store{"lmdb_that_grows", [] { return must_open({.path = fresh_path(), .map_size = 64 * 1024}); },
+                                               400}),
                          [](const auto& store) { return store.param.name; });
 
 TEST(LmdbDatabase, KeepsItsRecords) {

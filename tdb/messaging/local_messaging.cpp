@@ -75,7 +75,8 @@ class LocalMessaging final : public Messaging {
     }
 
     Result<void> enqueue(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors) {
-        if (waiting_count_ >= limits::max_queued_messages) return fail(Code::busy, to_string(to), "too many messages wait for slow receivers");
+        if (waiting_count_ >= limits::max_queued_messages)
+            return fail(Code::busy, to_string(to), "too many messages wait for slow receivers");
         if (payload.size() > limits::max_message || descriptors.size() > limits::max_message_descriptors) {
             return fail(Code::invalid, to_string(to), "the message is too large");
         }

@@ -7,7 +7,7 @@ namespace Atoll::messaging {
 
 enum MessageType : uint32_t {
     // From administrators' tools to any process
-    message_ping = 1,           // payload: any; answered by message_pong with the same payload
+    message_ping = 1,  // payload: any; answered by message_pong with the same payload
     message_pong = 2,
     message_shutdown = 3,       // end in good order
     message_reload_config = 4,  // read smb.conf again

@@ -64,7 +64,8 @@ TEST(ServerId, TextForm) {
     const ServerId there{3, 77, 5};
     EXPECT_EQ(parse_server_id(to_string(there)), there);
     EXPECT_EQ(here.process_class(), ProcessClass::client);
-    for (const char* bad : {"", ".", "77", "77.12", "x.0123456789abcd04", "77.0123456789abcdxy", "1:2:77.0123456789abcd04", "77.0123456789abcd04 "}) {
+    for (const char* bad :
+         {"", ".", "77", "77.12", "x.0123456789abcd04", "77.0123456789abcdxy", "1:2:77.0123456789abcd04", "77.0123456789abcd04 "}) {
         EXPECT_EQ(parse_server_id(bad), std::nullopt) << bad;
     }
 }

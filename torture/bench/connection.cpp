@@ -30,7 +30,8 @@ Result<void> Connection::connect_socket() {
     address.sin_family = AF_INET;
     address.sin_port = htons(target_.port);
     if (inet_pton(AF_INET, target_.host.c_str(), &address.sin_addr) != 1) return broken("not an IPv4 address: " + target_.host);
-    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return fail_errno(errno, "smbbench", "connect");
+    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return fail_errno(errno, "smbbench", "connect");
     const int on = 1;
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return {};
@@ -205,8 +206,10 @@ Result<void> Connection::check(Bytes frame, bool large) {
 
 void Connection::account(const smb::Header& header) {
     credits_ += header.credits;
-    if (header.status == NtStatus::PENDING && header.is_async()) counters_.interim++;
-    else counters_.responses++;
+    if (header.status == NtStatus::PENDING && header.is_async())
+        counters_.interim++;
+    else
+        counters_.responses++;
 }
 
 Result<Bytes> Connection::call(smb::Header& header) {

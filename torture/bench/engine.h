@@ -10,9 +10,9 @@ namespace Atoll::bench {
 
 // One operation in flight. A workload keeps its state between an operation's frames here.
 struct Slot {
-    size_t index = 0;      // which of the operations
-    unsigned step = 0;     // for the workload; 0 when an operation begins
-    smb::FileId file_id;   // for the workload
+    size_t index = 0;     // which of the operations
+    unsigned step = 0;    // for the workload; 0 when an operation begins
+    smb::FileId file_id;  // for the workload
 };
 
 class Workload {

@@ -49,8 +49,8 @@ Result<std::pair<UniqueFd, UniqueFd>> loopback_pair() {
     socklen_t size = sizeof address;
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::bind(listener.get(), generic, size) != 0 || ::listen(listener.get(), 1) != 0 || ::getsockname(listener.get(), generic, &size) != 0 ||
-        ::connect(client.get(), generic, size) != 0) {
+    if (::bind(listener.get(), generic, size) != 0 || ::listen(listener.get(), 1) != 0 ||
+        ::getsockname(listener.get(), generic, &size) != 0 || ::connect(client.get(), generic, size) != 0) {
         return fail_errno(errno, "smbbench", "loopback");
     }
     UniqueFd server(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -80,12 +80,14 @@ Result<double> round_trips() {
     if (!pair) return pair.failure();
     std::thread echo([fd = pair->first.get()] {
         char data[100];
-        while (::recv(fd, data, sizeof data, MSG_WAITALL) == static_cast<ssize_t>(sizeof data) && ::send(fd, data, sizeof data, MSG_NOSIGNAL) > 0) {
+        while (::recv(fd, data, sizeof data, MSG_WAITALL) == static_cast<ssize_t>(sizeof data) &&
+               ::send(fd, data, sizeof data, MSG_NOSIGNAL) > 0) {
         }
     });
     char data[100] = {};
     const int fd = pair->second.get();
-    const double trips = rate([&](size_t) { return ::send(fd, data, sizeof data, MSG_NOSIGNAL) > 0 && ::recv(fd, data, sizeof data, MSG_WAITALL) > 0; });
+    const double trips =
+        rate([&](size_t) { return ::send(fd, data, sizeof data, MSG_NOSIGNAL) > 0 && ::recv(fd, data, sizeof data, MSG_WAITALL) > 0; });
     ::shutdown(fd, SHUT_RDWR);
     echo.join();
     return trips;
@@ -98,21 +100,22 @@ void measure_crypto(Limits& limits) {
     Buffer message(smb::header_size);
     ByteWriter writer(message);
     header.encode(writer);
-    for (const auto& [algorithm, out] : {std::pair{smb::SigningAlgorithm::aes_gmac, &limits.gmac_bytes}, std::pair{smb::SigningAlgorithm::aes_cmac, &limits.cmac_bytes}}) {
+    for (const auto& [algorithm, out] :
+         {std::pair{smb::SigningAlgorithm::aes_gmac, &limits.gmac_bytes}, std::pair{smb::SigningAlgorithm::aes_cmac, &limits.cmac_bytes}}) {
         const smb::Signer signer(algorithm, key);
         const Bytes rest[] = {data};
         *out = static_cast<double>(megabyte) * rate([&](size_t) {
-            signer.sign(message.mutable_bytes(), rest);
-            return true;
-        });
+                   signer.sign(message.mutable_bytes(), rest);
+                   return true;
+               });
     }
     const smb::Sealer sealer(smb::Cipher::aes128_gcm, key, 1);
     std::array<uint8_t, smb::TransformHeader::size> transform{};
     const MutableBytes parts[] = {data};
     limits.gcm_bytes = static_cast<double>(megabyte) * rate([&](size_t) {
-        sealer.seal(transform, parts);
-        return true;
-    });
+                           sealer.seal(transform, parts);
+                           return true;
+                       });
 }
 
 void measure_names(Limits& limits, const std::string& directory, size_t files) {
@@ -120,21 +123,22 @@ void measure_names(Limits& limits, const std::string& directory, size_t files) {
     char value[256];
     limits.opens = rate([&](size_t i) {
         const UniqueFd fd(::open(path("f", i % files).c_str(), O_RDONLY | O_CLOEXEC));
-        struct stat st{};
+        struct stat st {};
         if (!fd || ::fstat(fd.get(), &st) != 0) return false;
         (void)::fgetxattr(fd.get(), "user.DOSATTRIB", value, sizeof value);
         (void)::fgetxattr(fd.get(), "security.NTACL", value, sizeof value);
         return true;
     });
     limits.stats = rate([&](size_t i) {
-        struct stat st{};
+        struct stat st {};
         return ::stat(path("f", i % files).c_str(), &st) == 0;
     });
     size_t made = 0;
     limits.creates = rate([&](size_t i) {
         const UniqueFd fd(::open(path("limit", i).c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644));
         made = i + 1;
-        return fd.valid() && ::fsetxattr(fd.get(), "user.DOSATTRIB", value, 64, 0) == 0 && ::fsetxattr(fd.get(), "user.NTACL", value, 200, 0) == 0;
+        return fd.valid() && ::fsetxattr(fd.get(), "user.DOSATTRIB", value, 64, 0) == 0 &&
+               ::fsetxattr(fd.get(), "user.NTACL", value, 200, 0) == 0;
     });
     const auto begin = Clock::now();
     for (size_t i = 0; i < made; i++) ::unlink(path("limit", i).c_str());
@@ -147,7 +151,7 @@ double list_once(const std::string& directory) {
     const auto begin = Clock::now();
     size_t entries = 0;
     while (const dirent* entry = ::readdir(handle)) {
-        struct stat st{};
+        struct stat st {};
         if (::fstatat(::dirfd(handle), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) entries++;
     }
     ::closedir(handle);
@@ -186,8 +190,8 @@ std::string to_json(const Limits& limits) {
     return fmt::format(
         R"({{"loopback_bytes":{:.0f},"loopback_round_trips":{:.0f},"gcm_bytes":{:.0f},"gmac_bytes":{:.0f},"cmac_bytes":{:.0f},"reads":{:.0f},"writes":{:.0f},)"
         R"("opens":{:.0f},"stats":{:.0f},"creates":{:.0f},"deletes":{:.0f},"entries":{:.0f}}})",
-        limits.loopback_bytes, limits.loopback_round_trips, limits.gcm_bytes, limits.gmac_bytes, limits.cmac_bytes, limits.reads, limits.writes, limits.opens, limits.stats,
-        limits.creates, limits.deletes, limits.entries);
+        limits.loopback_bytes, limits.loopback_round_trips, limits.gcm_bytes, limits.gmac_bytes, limits.cmac_bytes, limits.reads,
+        limits.writes, limits.opens, limits.stats, limits.creates, limits.deletes, limits.entries);
 }
 
 }  // namespace Atoll::bench

@@ -15,7 +15,9 @@ namespace Atoll::bench {
 
 namespace {
 
-Failure<Error> refused(const char* what, NtStatus status) { return fail(Code::denied, "smbbench", fmt::format("{}: {}", what, to_string(status))); }
+Failure<Error> refused(const char* what, NtStatus status) {
+    return fail(Code::denied, "smbbench", fmt::format("{}: {}", what, to_string(status)));
+}
 
 }  // namespace
 
@@ -54,9 +56,12 @@ Result<void> Connection::negotiate() {
     if (header.status != NtStatus::SUCCESS) return refused("NEGOTIATE", header.status);
     smb::extend_preauth_hash(preauth_, *message);
     const auto response = smb::NegotiateResponse::decode(*message);
-    if (!response || response->dialect != smb::Dialect::smb3_11) return fail(Code::unsupported, "smbbench", "the server does not speak 3.1.1");
-    if (response->contexts.ciphers && !response->contexts.ciphers->empty()) cipher_ = static_cast<smb::Cipher>((*response->contexts.ciphers)[0]);
-    if (response->contexts.signing && !response->contexts.signing->empty()) signing_ = static_cast<smb::SigningAlgorithm>((*response->contexts.signing)[0]);
+    if (!response || response->dialect != smb::Dialect::smb3_11)
+        return fail(Code::unsupported, "smbbench", "the server does not speak 3.1.1");
+    if (response->contexts.ciphers && !response->contexts.ciphers->empty())
+        cipher_ = static_cast<smb::Cipher>((*response->contexts.ciphers)[0]);
+    if (response->contexts.signing && !response->contexts.signing->empty())
+        signing_ = static_cast<smb::SigningAlgorithm>((*response->contexts.signing)[0]);
     max_read_ = response->max_read_size;
     max_write_ = response->max_write_size;
     return {};
@@ -95,14 +100,16 @@ Result<void> Connection::log_on() {
     if (auto r = session_setup(*answer, header, message); !r) return r;
     if (header.status != NtStatus::SUCCESS) return refused("SESSION_SETUP", header.status);
     const auto last = smb::SessionSetupResponse::decode(message);
-    if (!last || (last->session_flags & (smb::session_flags::is_guest | smb::session_flags::is_null)) != 0) return refused("SESSION_SETUP made a guest", header.status);
+    if (!last || (last->session_flags & (smb::session_flags::is_guest | smb::session_flags::is_null)) != 0)
+        return refused("SESSION_SETUP made a guest", header.status);
     return finish_log_on(initiator.session_key(), message);
 }
 
 Result<void> Connection::finish_log_on(Bytes session_key, Bytes final_message) {
     const smb::SessionKeys keys = smb::derive_session_keys(smb::Dialect::smb3_11, cipher_, session_key, preauth_);
     signer_.emplace(smb::signing_algorithm(smb::Dialect::smb3_11, signing_), keys.signing);
-    if (!signer_->verify(final_message)) return fail(Code::denied, "smbbench", "the last SESSION_SETUP response is not signed with the session's key");
+    if (!signer_->verify(final_message))
+        return fail(Code::denied, "smbbench", "the last SESSION_SETUP response is not signed with the session's key");
     sign_all_ = target_.mode == Mode::signed_;
     if (target_.mode == Mode::sealed) {
         if (cipher_ == smb::Cipher::none) return fail(Code::unsupported, "smbbench", "the server agreed on no cipher");
@@ -153,7 +160,8 @@ Result<void> Connection::gather_credits(size_t wanted) {
     for (int attempts = 0; credits_ < wanted && attempts < 100; attempts++) {
         if (auto r = empty_call(smb::Command::echo); !r) return r;
     }
-    if (credits_ < wanted) return fail(Code::no_space, "smbbench", fmt::format("the server grants {} credits, the work needs {}", credits_, wanted));
+    if (credits_ < wanted)
+        return fail(Code::no_space, "smbbench", fmt::format("the server grants {} credits, the work needs {}", credits_, wanted));
     counters_.requests[static_cast<size_t>(smb::Command::echo)] = 0;  // how many it took is not part of the work
     return {};
 }

@@ -17,14 +17,16 @@ using namespace Atoll::bench;
 using Options = std::map<std::string, std::string>;
 
 constexpr const char* usage =
-    "usage: smbbench run    --port N --share S --user U --password P --workload W --directory D --operations N [--host A] [--mode plain|signed|sealed]\n"
+    "usage: smbbench run    --port N --share S --user U --password P --workload W --directory D --operations N [--host A] [--mode "
+    "plain|signed|sealed]\n"
     "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N]\n"
     "       smbbench hold   --port N --share S --user U --password P --count N      (until standard input ends)\n"
     "       smbbench limits --directory LOCAL-PATH --files N --file-size N\n"
     "workloads: read-sequential write-sequential read-random write-random open-close stat create delete list connect\n";
 
 bool parse(int argc, char** argv, Options& options) {
-    static const char* known[] = {"host", "port", "share", "user", "password", "workload", "directory", "operations", "mode", "depth", "files", "block", "file-size", "seed", "count"};
+    static const char* known[] = {"host", "port",  "share", "user",  "password",  "workload", "directory", "operations",
+                                  "mode", "depth", "files", "block", "file-size", "seed",     "count"};
     for (int i = 2; i < argc; i += 2) {
         const std::string name = argv[i];
         bool found = false;
@@ -66,11 +68,14 @@ void print_outcome(const std::string& workload, const std::string& security, con
     std::string requests;
     for (size_t i = 0; i < counters.requests.size(); i++) {
         if (counters.requests[i] == 0) continue;
-        requests += fmt::format("{}\"{}\":{}", requests.empty() ? "" : ",", smb::to_string(static_cast<smb::Command>(i)), counters.requests[i]);
+        requests +=
+            fmt::format("{}\"{}\":{}", requests.empty() ? "" : ",", smb::to_string(static_cast<smb::Command>(i)), counters.requests[i]);
     }
-    fmt::print(R"({{"workload":"{}","security":"{}","seconds":{:.6f},"operations":{},"bytes":{},"entries":{},"interim":{},"requests":{{{}}}}})"
-               "\n",
-               workload, security, outcome.measurement.seconds, outcome.measurement.operations, outcome.bytes, outcome.entries, counters.interim, requests);
+    fmt::print(
+        R"({{"workload":"{}","security":"{}","seconds":{:.6f},"operations":{},"bytes":{},"entries":{},"interim":{},"requests":{{{}}}}})"
+        "\n",
+        workload, security, outcome.measurement.seconds, outcome.measurement.operations, outcome.bytes, outcome.entries, counters.interim,
+        requests);
 }
 
 int run(const Options& options) {

@@ -141,10 +141,14 @@ Result<void> close_file(Connection& connection, const smb::FileId& file) {
     return {};
 }
 
-std::unique_ptr<Workload> make_open_close(const WorkloadParams& params) { return std::make_unique<CreateClose>(params, "f", params.files, Opening{}); }
+std::unique_ptr<Workload> make_open_close(const WorkloadParams& params) {
+    return std::make_unique<CreateClose>(params, "f", params.files, Opening{});
+}
 
 std::unique_ptr<Workload> make_create(const WorkloadParams& params) {
-    return std::make_unique<CreateClose>(params, "n", params.operations, Opening{read_write_access, smb::create_options::non_directory_file, smb::CreateDisposition::create});
+    return std::make_unique<CreateClose>(
+        params, "n", params.operations,
+        Opening{read_write_access, smb::create_options::non_directory_file, smb::CreateDisposition::create});
 }
 
 std::unique_ptr<Workload> make_delete(const WorkloadParams& params) {

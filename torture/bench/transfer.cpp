@@ -13,12 +13,20 @@ constexpr uint16_t charge_of(size_t bytes) { return static_cast<uint16_t>((bytes
 class Transfer : public Workload {
  public:
     Transfer(const WorkloadParams& params, bool write, bool random, smb::FileId file)
-        : write_(write), random_(random), file_(file), block_(params.block), blocks_(params.file_size / params.block), state_(params.seed), data_(params.block, 0x5A) {}
+        : write_(write),
+          random_(random),
+          file_(file),
+          block_(params.block),
+          blocks_(params.file_size / params.block),
+          state_(params.seed),
+          data_(params.block, 0x5A) {}
 
     void start(Connection& connection, Slot& slot) override {
         connection.begin_frame();
-        if (write_) start_write(connection, offset(slot));
-        else start_read(connection, offset(slot));
+        if (write_)
+            start_write(connection, offset(slot));
+        else
+            start_read(connection, offset(slot));
         connection.end_frame();
     }
 
@@ -51,7 +59,8 @@ class Transfer : public Workload {
         smb::WriteRequest request;
         request.offset = at;
         request.file_id = file_;
-        smb::WriteRequest::encode_fixed(connection.begin_message(smb::Command::write, charge_of(block_)), request, static_cast<uint32_t>(block_));
+        smb::WriteRequest::encode_fixed(connection.begin_message(smb::Command::write, charge_of(block_)), request,
+                                        static_cast<uint32_t>(block_));
         connection.end_message(data_);
     }
     static size_t read(Bytes message) {

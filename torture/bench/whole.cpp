@@ -83,7 +83,8 @@ Result<Outcome> run_connect(const Target& target, size_t operations, Counters& c
         const auto connection = Connection::open(target);
         if (!connection) return connection.failure();
         if (auto r = (*connection)->leave(); !r) return r.failure();
-        for (size_t command = 0; command < counters.requests.size(); command++) counters.requests[command] += (*connection)->counters().requests[command];
+        for (size_t command = 0; command < counters.requests.size(); command++)
+            counters.requests[command] += (*connection)->counters().requests[command];
         counters.responses += (*connection)->counters().responses;
     }
     outcome.measurement = {since(begin), operations};

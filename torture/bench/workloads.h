@@ -10,12 +10,12 @@
 namespace Atoll::bench {
 
 struct WorkloadParams {
-    std::string directory;    // below the share, no slash at either end
+    std::string directory;  // below the share, no slash at either end
     size_t operations = 0;
     size_t depth = 1;
-    size_t files = 1;         // how many prepared files there are (f0, f1, ...)
-    size_t block = 4096;      // bytes of one read or write
-    uint64_t file_size = 0;   // of the file `data`
+    size_t files = 1;        // how many prepared files there are (f0, f1, ...)
+    size_t block = 4096;     // bytes of one read or write
+    uint64_t file_size = 0;  // of the file `data`
     uint64_t seed = 1;
 };
 
