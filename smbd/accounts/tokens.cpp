@@ -131,6 +131,13 @@ std::optional<uint32_t> find_unix_group(std::string_view name) {
     return gid;
 }
 
+std::optional<std::string> find_unix_group_name(uint32_t gid) {
+    std::optional<std::string> name;
+    look_up<group>([&](group* entry, char* buffer, size_t size, group** found) { return ::getgrgid_r(gid, entry, buffer, size, found); },
+                   [&](const group& entry) { name = entry.gr_name; });
+    return name;
+}
+
 bool unix_user_in_group(std::string_view user, std::string_view group_name) {
     const auto gid = find_unix_group(group_name);
     if (!gid) return false;

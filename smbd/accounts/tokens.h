@@ -27,6 +27,7 @@ struct UnixUser {
 std::optional<UnixUser> find_unix_user(std::string_view name);
 std::optional<UnixUser> find_unix_user(uint32_t uid);
 std::optional<uint32_t> find_unix_group(std::string_view name);
+std::optional<std::string> find_unix_group_name(uint32_t gid);
 bool unix_user_in_group(std::string_view user, std::string_view group);
 
 // An unprivileged server serves only users who are the one that runs it. True for a privileged one.

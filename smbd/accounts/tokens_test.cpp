@@ -65,6 +65,8 @@ TEST(Tokens, AdministratorActsAsRoot) {
 
 TEST(Tokens, ForcedGroup) {
     const auto root = find_unix_group("root");
+    EXPECT_EQ(find_unix_group_name(0), "root");
+    EXPECT_FALSE(find_unix_group_name(0xFFFFFFF0));
     ASSERT_TRUE(root.has_value());
     auto token = builder.unix_user(alice);
     EXPECT_FALSE(TokenBuilder::force_group(token, "no-such-group-here"));

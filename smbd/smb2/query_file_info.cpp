@@ -1,9 +1,9 @@
 // QUERY_INFO of a file (MS-SMB2 3.3.5.20.1, MS-FSCC 2.4, MS-FSA 2.1.5.12).
-#include "base/utf.h"
 #include "libcli/smb/fscc_directory.h"
 #include "libcli/smb/fscc_file.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/info_output.h"
 #include "smbd/smb2/wire.h"
 
 namespace Atoll::smb2 {
@@ -18,29 +18,6 @@ constexpr size_t least_stream = 32;
 
 bool needs_read_attributes(Class c) {
     return c == Class::basic || c == Class::all || c == Class::network_open || c == Class::attribute_tag;
-}
-
-template <class T>
-NtStatus fixed(Request& request, size_t limit, const T& info) {
-    if (limit < T::size) return NtStatus::INFO_LENGTH_MISMATCH;
-    info.encode(request.out());
-    return NtStatus::SUCCESS;
-}
-
-// A name as UTF-16LE in the connection's scratch memory.
-Bytes wire_name(Request& request, std::string_view name) {
-    Buffer& scratch = request.connection().scratch();
-    scratch.clear();
-    append_utf16le(scratch, name);
-    return scratch;
-}
-
-// Cuts what stands behind `start` to `limit` bytes.
-NtStatus cut(Request& request, size_t start, size_t limit) {
-    if (request.out().position() - start <= limit) return NtStatus::SUCCESS;
-    Buffer& out = request.out().buffer();
-    out.resize(out.size() - (request.out().position() - start - limit));
-    return NtStatus::BUFFER_OVERFLOW;
 }
 
 smb::FileBasicInformation basic(const fsa::FileInfo& info) {
@@ -58,7 +35,6 @@ uint32_t ea_size(fsa::Open& file) {
 }
 
 NtStatus all(Request& request, size_t limit, const fsa::FileInfo& info) {
-    if (limit < least_all) return NtStatus::INFO_LENGTH_MISMATCH;
     smb::FileAllInformation out;
     out.basic = basic(info);
     out.standard = standard(info);
@@ -69,28 +45,21 @@ NtStatus all(Request& request, size_t limit, const fsa::FileInfo& info) {
     out.mode.value = info.mode;
     out.alignment.value = info.alignment;
     out.name.name = wire_name(request, info.name);
-    const size_t start = request.out().position();
-    out.encode(request.out());
-    return cut(request, start, limit);
+    return append_named(request, limit, least_all, out);
 }
 
 NtStatus normalized_name(Request& request, size_t limit, const fsa::FileInfo& info) {
     if (request.connection().channel().dialect < 0x0311) return NtStatus::NOT_SUPPORTED;
-    if (limit < least_name) return NtStatus::INFO_LENGTH_MISMATCH;
     std::string_view name = info.name;
     if (name.starts_with('\\')) name.remove_prefix(1);
-    const size_t start = request.out().position();
-    smb::FileNameInformation{wire_name(request, name)}.encode(request.out());
-    return cut(request, start, limit);
+    return append_named(request, limit, least_name, smb::FileNameInformation{wire_name(request, name)});
 }
 
 // MS-FSA 2.1.5.12.4
 NtStatus alternate_name(Request& request, size_t limit, std::string_view name) {
     if (limit < least_name) return NtStatus::INFO_LENGTH_MISMATCH;
     if (name.empty()) return NtStatus::OBJECT_NAME_NOT_FOUND;
-    const size_t start = request.out().position();
-    smb::FileNameInformation{wire_name(request, name)}.encode(request.out());
-    return cut(request, start, limit);
+    return append_named(request, limit, least_name, smb::FileNameInformation{wire_name(request, name)});
 }
 
 // The one stream that every file has (MS-FSCC 2.4.49); directories have none.
@@ -114,7 +83,7 @@ NtStatus file_id(Request& request, size_t limit, const fsa::FileInfo& info) {
 NtStatus compression(Request& request, size_t limit, const fsa::FileInfo& info) {
     smb::FileCompressionInformation out;
     out.compressed_file_size = info.allocation_size;
-    return fixed(request, limit, out);
+    return append_fixed(request, limit, out);
 }
 
 }  // namespace
@@ -125,21 +94,21 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
     const auto info = file.info();
     if (!info.ok()) return info.error();
     switch (info_class) {
-        case Class::basic: return fixed(request, limit, basic(*info));
-        case Class::standard: return fixed(request, limit, standard(*info));
-        case Class::internal: return fixed(request, limit, smb::FileInternalInformation{info->id.index_number});
-        case Class::ea: return fixed(request, limit, smb::FileEaInformation{ea_size(file)});
-        case Class::access: return fixed(request, limit, smb::FileAccessInformation{info->granted_access});
-        case Class::position: return fixed(request, limit, smb::FilePositionInformation{info->position});
-        case Class::mode: return fixed(request, limit, smb::FileModeInformation{info->mode});
-        case Class::alignment: return fixed(request, limit, smb::FileAlignmentInformation{info->alignment});
+        case Class::basic: return append_fixed(request, limit, basic(*info));
+        case Class::standard: return append_fixed(request, limit, standard(*info));
+        case Class::internal: return append_fixed(request, limit, smb::FileInternalInformation{info->id.index_number});
+        case Class::ea: return append_fixed(request, limit, smb::FileEaInformation{ea_size(file)});
+        case Class::access: return append_fixed(request, limit, smb::FileAccessInformation{info->granted_access});
+        case Class::position: return append_fixed(request, limit, smb::FilePositionInformation{info->position});
+        case Class::mode: return append_fixed(request, limit, smb::FileModeInformation{info->mode});
+        case Class::alignment: return append_fixed(request, limit, smb::FileAlignmentInformation{info->alignment});
         case Class::all: return all(request, limit, *info);
         case Class::normalized_name: return normalized_name(request, limit, *info);
         case Class::stream: return streams(request, limit, *info);
         case Class::compression: return compression(request, limit, *info);
-        case Class::network_open: return fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
+        case Class::network_open: return append_fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
         case Class::attribute_tag:
-            return fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
+            return append_fixed(request, limit, smb::FileAttributeTagInformation{info->basic.attributes, info->reparse_tag});
         case Class::id: return file_id(request, limit, *info);
         case Class::alternate_name: return alternate_name(request, limit, file.short_name());
         case Class::pipe:

@@ -1,8 +1,8 @@
 // QUERY_INFO of a file system (MS-SMB2 3.3.5.20.2, MS-FSCC 2.5, MS-FSA 2.1.5.13).
-#include "base/utf.h"
 #include "libcli/smb/fscc_fs.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/info_output.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -14,39 +14,12 @@ constexpr uint32_t local_only_attributes = smb::fs_attribute::supports_usn_journ
                                            smb::fs_attribute::supports_transactions | smb::fs_attribute::returns_cleanup_result_info |
                                            smb::fs_attribute::supports_posix_unlink_rename;
 
-// Encodes a structure with a name behind its fixed part; a name that does not fit is cut.
-template <class T>
-NtStatus named(Request& request, size_t limit, const T& info) {
-    if (limit < T::fixed_size) return NtStatus::INFO_LENGTH_MISMATCH;
-    const size_t start = request.out().position();
-    info.encode(request.out());
-    const size_t size = request.out().position() - start;
-    if (size <= limit) return NtStatus::SUCCESS;
-    Buffer& out = request.out().buffer();
-    out.resize(out.size() - (size - limit));
-    return NtStatus::BUFFER_OVERFLOW;
-}
-
-template <class T>
-NtStatus fixed(Request& request, size_t limit, const T& info) {
-    if (limit < T::size) return NtStatus::INFO_LENGTH_MISMATCH;
-    info.encode(request.out());
-    return NtStatus::SUCCESS;
-}
-
-Bytes wire_name(Request& request, std::string_view name) {
-    Buffer& scratch = request.connection().scratch();
-    scratch.clear();
-    append_utf16le(scratch, name);
-    return scratch;
-}
-
 NtStatus volume(Request& request, size_t limit, const fsa::VolumeInfo& info) {
     smb::FsVolumeInformation out;
     out.creation_time = info.creation_time;
     out.serial_number = info.serial_number;
     out.label = wire_name(request, info.label);
-    return named(request, limit, out);
+    return append_named(request, limit, smb::FsVolumeInformation::fixed_size, out);
 }
 
 NtStatus attribute(Request& request, size_t limit, const fsa::VolumeInfo& info) {
@@ -54,7 +27,7 @@ NtStatus attribute(Request& request, size_t limit, const fsa::VolumeInfo& info) 
     out.attributes = info.attributes & ~local_only_attributes;
     out.maximum_component_name_length = info.max_component_length;
     out.file_system_name = wire_name(request, info.file_system_name);
-    return named(request, limit, out);
+    return append_named(request, limit, smb::FsAttributeInformation::fixed_size, out);
 }
 
 NtStatus sector_size(Request& request, size_t limit, const fsa::VolumeSize& size) {
@@ -64,7 +37,7 @@ NtStatus sector_size(Request& request, size_t limit, const fsa::VolumeSize& size
     out.physical_bytes_for_performance = size.physical_bytes_per_sector;
     out.effective_physical_bytes_for_atomicity = size.physical_bytes_per_sector;
     out.flags = smb::sector_size_flags::aligned_device | smb::sector_size_flags::partition_aligned_on_device;
-    return fixed(request, limit, out);
+    return append_fixed(request, limit, out);
 }
 
 // No quota is kept or enforced here, which is what zero flags and no limit say (MS-FSCC 2.5.2).
@@ -72,7 +45,7 @@ NtStatus control(Request& request, size_t limit) {
     smb::FsControlInformation out;
     out.default_quota_threshold = UINT64_MAX;
     out.default_quota_limit = UINT64_MAX;
-    return fixed(request, limit, out);
+    return append_fixed(request, limit, out);
 }
 
 NtStatus query_size(Request& request, Class info_class, size_t limit) {
@@ -80,12 +53,12 @@ NtStatus query_size(Request& request, Class info_class, size_t limit) {
     if (!size.ok()) return size.error();
     if (info_class == Class::sector_size) return sector_size(request, limit, *size);
     if (info_class == Class::size) {
-        return fixed(request, limit,
-                     smb::FsSizeInformation{size->total_units, size->caller_units, size->sectors_per_unit, size->bytes_per_sector});
+        return append_fixed(request, limit,
+                            smb::FsSizeInformation{size->total_units, size->caller_units, size->sectors_per_unit, size->bytes_per_sector});
     }
-    return fixed(request, limit,
-                 smb::FsFullSizeInformation{size->total_units, size->caller_units, size->actual_units, size->sectors_per_unit,
-                                            size->bytes_per_sector});
+    return append_fixed(request, limit,
+                        smb::FsFullSizeInformation{size->total_units, size->caller_units, size->actual_units, size->sectors_per_unit,
+                                                   size->bytes_per_sector});
 }
 
 NtStatus query_volume(Request& request, Class info_class, size_t limit) {
@@ -94,8 +67,8 @@ NtStatus query_volume(Request& request, Class info_class, size_t limit) {
     if (info_class == Class::volume) return volume(request, limit, *info);
     if (info_class == Class::attribute) return attribute(request, limit, *info);
     if (info_class == Class::device)
-        return fixed(request, limit, smb::FsDeviceInformation{info->device_type, info->device_characteristics});
-    return fixed(request, limit, smb::FsObjectIdInformation{info->object_id, {}});
+        return append_fixed(request, limit, smb::FsDeviceInformation{info->device_type, info->device_characteristics});
+    return append_fixed(request, limit, smb::FsObjectIdInformation{info->object_id, {}});
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "smbd/smb2/share_access.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "base/utf.h"
@@ -16,8 +20,46 @@ constexpr uint32_t pipe_access = 0x001F00A9;  // ACCESS_MASK of IPC$'s MaximalAc
 using conf::Names;
 using conf::ShareConf;
 
+// As %R has it (smb.conf(5)).
+const char* protocol_name(uint16_t dialect) {
+    switch (dialect) {
+        case 0x0202: return "SMB2_02";
+        case 0x0210: return "SMB2_10";
+        case 0x0300: return "SMB3_00";
+        case 0x0302: return "SMB3_02";
+        default: return "SMB3_11";
+    }
+}
+
+// Whether anything that is expanded for a tree connect of this share has a macro in it.
+bool uses_macros(const ShareConf& share) {
+    for (const std::string* text : {&share.path, &share.veto_files, &share.hide_files, &share.force_user, &share.force_group}) {
+        if (conf::has_macros(*text)) return true;
+    }
+    for (const Names* list : {&share.valid_users, &share.invalid_users, &share.read_list, &share.write_list, &share.admin_users}) {
+        if (std::any_of(list->begin(), list->end(), [](const std::string& name) { return conf::has_macros(name); })) return true;
+    }
+    return false;
+}
+
+// The names that the user database is asked for, which is slow: only for shares that use macros.
+void add_looked_up(const xsrv::Session& session, conf::MacroValues& values) {
+    if (const auto user = accounts::find_unix_user(session.account_name)) {
+        values.home_directory = user->home;
+        values.previous_directory = user->home;
+    }
+    values.session_group = values.service_group = accounts::find_unix_group_name(session.token.gid);
+}
+
 conf::MacroValues macro_values(const Connection& connection, const xsrv::Session& session, std::string_view service) {
+    const ChannelState& channel = connection.channel();
     conf::MacroValues values;
+    // A client on port 445 has no NetBIOS name: it is known by its address. Its DNS name is not looked up (`hostname lookups = no`).
+    values.client_name = channel.peer_address;
+    values.client_host_name = channel.peer_address;
+    values.server_name = connection.client().configuration().global().netbios_name;
+    values.protocol = protocol_name(channel.dialect);
+    values.client_architecture = "UNKNOWN";
     values.client_address = connection.channel().peer_address;
     values.local_address = connection.channel().local_address;
     values.session_user = session.account_name;
@@ -25,7 +67,6 @@ conf::MacroValues macro_values(const Connection& connection, const xsrv::Session
     values.domain = session.domain_name;
     values.service = std::string(service);
     values.process_id = static_cast<uint32_t>(::getpid());
-    if (const auto user = accounts::find_unix_user(session.account_name)) values.home_directory = user->home;
     return values;
 }
 
@@ -150,7 +191,8 @@ NtStatus connect_share(Connection& connection, const xsrv::Session& session, std
     tcon.share_name = share.name;
     if (!host_may_connect(connection, share)) return NtStatus::ACCESS_DENIED;
 
-    const conf::MacroValues macros = macro_values(connection, session, share.name);
+    conf::MacroValues macros = macro_values(connection, session, share.name);
+    if (uses_macros(share)) add_looked_up(session, macros);
     const UserLists lists(session, macros);
     if (const NtStatus status = check_user(session, share, lists); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = check_sealing(connection, share, tcon, session); status != NtStatus::SUCCESS) return status;

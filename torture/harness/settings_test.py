@@ -45,6 +45,7 @@ SHARES = {
     "hostslocal": {"hosts allow": "192.0.2.7"},
     "guests": {"guest ok": "yes"},
 }
+MACROS = "%U-%G-%S-%R-%I"
 # unix extensions would turn wide links off.
 OPTIONS = {"unix extensions": "no", "map to guest": "bad user", "guest account": "nobody"}
 
@@ -137,6 +138,16 @@ def hidden(client, path):
     require("b.txt" in listing and "a.tmp" not in listing and "secret" not in listing, f"what is vetoed is listed: {listing}")
     client.refused(NO_FILE, "veto", "get a.tmp got")
     require("NT_STATUS_" in client("veto", "put source c.tmp", ok=False), "a vetoed name could be made")
+
+
+def macros(client, path):
+    """The path of the share has %-macros: a tree connect finds the directory that they name for this client."""
+    group = grp.getgrgid(pwd.getpwnam(USER1.name).pw_gid).gr_name
+    directory = path("macros").parent / f"{USER1.name}-{group}-macros-SMB3_11-127.0.0.1"
+    directory.mkdir()
+    directory.chmod(0o777)
+    client("macros", "put source file")
+    require((directory / "file").exists(), f"nothing was written to {directory}")
 
 
 def symlinks(client, path):
@@ -245,7 +256,7 @@ def same_account_file(tally, preset):
 
 
 CASES = {"who may use a share": who_may_use_a_share, "read only and write list": read_only, "create mask and its family": masks,
-         "force user, force group": forced, "UNIX rights": unix_rights, "hidden and vetoed files": hidden, "symlinks": symlinks, "guests": guests,
+         "force user, force group": forced, "UNIX rights": unix_rights, "hidden and vetoed files": hidden, "macros": macros, "symlinks": symlinks, "guests": guests,
          "reload on SIGHUP": reload, "smbpasswd and pdbedit": account_tools}
 
 
@@ -257,8 +268,9 @@ def main():
     tally = report.Tally("settings")
     local = pathlib.Path(tempfile.mkdtemp(prefix="atoll-settings-", dir=os.environ.get("ATOLL_TEST_DIR")))
     try:
+        local.chmod(0o755)
         (local / "source").write_text("a small file\n")
-        with tally.guard("the server"), Server(arguments.server, shares=SHARES, options=OPTIONS, users=[USER1, USER2], preset=arguments.preset) as server:
+        with tally.guard("the server"), Server(arguments.server, shares={**SHARES, "macros": {"path": str(local / MACROS)}}, options=OPTIONS, users=[USER1, USER2], preset=arguments.preset) as server:
             client = Client(server, local)
             for what, case in CASES.items():
                 with tally.case(what):
