@@ -215,6 +215,7 @@ TEST_F(ExtendedAttributesTest, EaSupportNo) {
     EXPECT_EQ(status(p), NtStatus::EAS_NOT_SUPPORTED);
     EXPECT_FALSE(exists("new"));
     EXPECT_EQ(share_->volume()->attributes & 0x800000, 0u);
+    close(file);
     connect();
     EXPECT_EQ(share_->volume()->attributes & 0x800000, 0x800000u);
 }
