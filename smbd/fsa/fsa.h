@@ -70,7 +70,8 @@ class Open {
     [[nodiscard]] virtual const std::string& path() const = 0;  // stored names, '/' between components; "" the root
 
     // --- Information. Which access a class needs is the caller's to check (granted_access); these do not.
-    virtual Result<FileInfo, NtStatus> info() = 0;                            // fresh
+    virtual Result<FileInfo, NtStatus> info() = 0;  // fresh
+    virtual FileInfo known_info() = 0;              // as of the last look at the file: for a query that comes together with the create
     virtual Result<void, NtStatus> set_basic(const SetBasic& value) = 0;      // MS-FSA 2.1.5.15.2
     virtual Result<void, NtStatus> set_end_of_file(uint64_t size) = 0;        // 2.1.5.15.5
     virtual Result<void, NtStatus> set_allocation_size(uint64_t size) = 0;    // 2.1.5.15.1

@@ -69,9 +69,11 @@ Result<void, NtStatus> OpenFile::refresh() {
     return {};
 }
 
+FileInfo OpenFile::known_info() { return info_from(stat, attributes, core_.modes.is_delete_pending(id)); }
+
 Result<FileInfo, NtStatus> OpenFile::info() {
     if (auto r = refresh(); !r) return r.failure();
-    return info_from(stat, attributes, core_.modes.is_delete_pending(id));
+    return known_info();
 }
 
 Result<void, NtStatus> OpenFile::store_attributes(const vfs::DosAttributes& value) {

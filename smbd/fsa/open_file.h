@@ -40,6 +40,7 @@ class OpenFile final : public Open {
     std::string_view short_name() override;
 
     Result<FileInfo, NtStatus> info() override;
+    FileInfo known_info() override;
     Result<void, NtStatus> set_basic(const SetBasic& value) override;
     Result<void, NtStatus> set_end_of_file(uint64_t size) override;
     Result<void, NtStatus> set_allocation_size(uint64_t size) override;

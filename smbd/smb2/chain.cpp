@@ -159,6 +159,7 @@ void Chain::leave_to_related(NtStatus status) {
     related.has_session = request_.session || request_.header.command == smb::Command::session_setup;
     related.has_tcon = request_.tcon || request_.header.command == smb::Command::tree_connect;
     const bool creates = request_.header.command == smb::Command::create;
+    related.created = creates && request_.open;
     if (!creates && !request_.names_file) return;
     related.has_file = true;
     related.open = request_.open;

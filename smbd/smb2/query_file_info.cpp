@@ -91,7 +91,8 @@ NtStatus compression(Request& request, size_t limit, const fsa::FileInfo& info) 
 NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
     fsa::Open& file = *request.open->file;
     if (needs_read_attributes(info_class) && (file.granted_access() & fsa::access::read_attributes) == 0) return NtStatus::ACCESS_DENIED;
-    const auto info = file.info();
+    // Right behind its CREATE in one compound, a query needs no second look at the file.
+    const auto info = request.chain->follows_create(*request.open) ? Result<fsa::FileInfo, NtStatus>(file.known_info()) : file.info();
     if (!info.ok()) return info.error();
     switch (info_class) {
         case Class::basic: return append_fixed(request, limit, basic(*info));

@@ -93,6 +93,9 @@ class Chain {
     [[nodiscard]] bool sealed() const { return sealed_; }
     [[nodiscard]] uint64_t sealing_session() const { return sealing_session_; }
     [[nodiscard]] bool is_related() const { return parts_[index_].related; }
+    [[nodiscard]] bool follows_create(const xsrv::Open& open) const {
+        return is_related() && related.created && related.open.get() == &open;
+    }
     // A request that says it is related can only be so to one before it.
     [[nodiscard]] bool related_possible() const { return index_ > 0; }
     [[nodiscard]] bool is_last() const { return index_ + 1 == parts_.size(); }
@@ -113,6 +116,7 @@ class Chain {
         uint32_t tree_id = 0;
         bool has_session = false;
         bool has_tcon = false;
+        bool created = false;                        // the request before was a CREATE, and gave the file
         bool has_file = false;                       // the request before named a file or was to create one
         xsrv::Ref<xsrv::Open> open;                  // that file
         NtStatus create_status = NtStatus::SUCCESS;  // why a CREATE gave none

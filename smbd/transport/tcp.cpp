@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,6 +16,7 @@ namespace {
 constexpr uint8_t session_message = 0x00;  // RFC 1002 4.3.1; also the zero byte of the direct TCP header
 constexpr uint8_t session_keep_alive = 0x85;
 constexpr size_t netbios_max_length = 0x1FFFF;
+constexpr size_t large_front = 116;  // bytes: a transport header and a WRITE up to its payload (MS-SMB2 2.2.21)
 
 }  // namespace
 
@@ -49,7 +51,9 @@ void TcpTransport::on_readable() {
     for (int round = 0; round < max_rounds && !paused_; round++) {
         if (chunk_ && begin_ == end_ && !chunk_->shared()) begin_ = end_ = 0;
         if (!room_for(header_size)) return end_later("out of receive memory");
-        const size_t room = chunk_->capacity() - end_;
+        // Behind a large frame comes another one, as a rule: only its front is read here, and the rest straight to where it stays.
+        const size_t space = chunk_->capacity() - end_;
+        const size_t room = last_was_large_ && begin_ == end_ ? std::min(space, large_front) : space;
         const ssize_t n = ::recv(socket_.get(), chunk_->data() + end_, room, 0);
         if (n == 0) return end_later("closed by the client");
         if (n < 0 && errno == EINTR) continue;
@@ -93,6 +97,7 @@ TcpTransport::Step TcpTransport::take_one_frame() {
         return Step::more;
     }
     begin_ += header_size + length;
+    last_was_large_ = length > ChunkPool::standard_capacity;
     const ChunkRef memory(chunk_);
     const auto alive = alive_;
     const bool go_on = handler_->on_frame({at + header_size, length}, memory);

@@ -59,6 +59,7 @@ class TcpTransport final : public Transport {
     Chunk* chunk_ = nullptr;
     size_t begin_ = 0;  // of the bytes in chunk_ that no frame has taken
     size_t end_ = 0;
+    bool last_was_large_ = false;
 
     OutgoingFrame* first_ = nullptr;
     OutgoingFrame* last_ = nullptr;
