@@ -22,6 +22,10 @@ int main(int argc, char** argv) {
     int replayed = 0;
     for (int i = 1; i < argc; i++) {
         const std::filesystem::path path = argv[i];
+        if (!std::filesystem::exists(path)) {
+            std::fprintf(stderr, "%s: there is nothing to replay\n", argv[i]);
+            return 1;
+        }
         if (!std::filesystem::is_directory(path)) {
             replay(path);
             replayed++;
