@@ -5,7 +5,14 @@
 // in the middle of whatever it did leaves each record as it was before or as it was to become; the next who comes repairs the rest.
 //
 // In either mode records that others lock in the same chain share that lock: fetch_locked of one key may wait for another's.
-// A process opens a file at most once (Code::busy otherwise): fcntl locks belong to the process and the file.
+//
+// Transactions: one process at a time has one. Until its commit it works in memory of its own, which its fetches, traverses and check see
+// and nobody else does; others go on reading, and wait to write. Commit waits for the readers, saves what it replaces in the file's
+// recovery area, and replaces it. A process that dies, or a machine that stops, in the middle of that leaves a file that the next one who
+// opens it or locks a record in it puts back as it was before the transaction (docs/formats/tdb.md, "Transactions"). In fcntl mode a commit
+// that has returned is on the disk (unless opened with sync = false); a file with mutexes is cleared by the next boot's first opener, so
+// that nothing waits for the disk. A commit that fails leaves the file as it was before begin() and ends the transaction. A process opens a
+// file at most once (Code::busy otherwise): fcntl locks belong to the process and the file.
 #pragma once
 
 #include <memory>
@@ -15,20 +22,26 @@
 #include "tdb/file/chain_locks.h"
 #include "tdb/file/free_list.h"
 #include "tdb/file/hash.h"
+#include "tdb/file/inspect.h"
 #include "tdb/file/mapping.h"
 
 namespace Atoll::tdb {
 
 enum class LockMode : uint8_t { fcntl, mutex };
+enum class Nesting : uint8_t { refused /* begin() inside a transaction is Code::invalid */, counted };
 enum class HashKind : uint8_t { standard /* as old files have it */, jenkins };
 
 struct FileOptions {
     std::string path = {};
     Rank rank = Rank::none;
     bool create = true;           // make the file if there is none; otherwise Code::not_found
+    bool truncate = false;        // empty it, whoever may have it open
     bool clear_if_first = false;  // empty it when nobody has it open: for volatile databases
     bool read_only = false;       // stores are Code::denied
     bool count_changes = false;   // keep the sequence number
+    bool no_locks = false;        // take none: nobody else may change the file meanwhile; in a file with mutexes needs read_only
+    bool sync = true;             // commits of transactions wait for the disk
+    Nesting nesting = Nesting::refused;
     // For a new file; an existing one says itself what it is.
     LockMode locks = LockMode::fcntl;  // mutex only together with clear_if_first
     HashKind hash = HashKind::jenkins;
@@ -46,6 +59,38 @@ class FileDatabase final : public Database {
     Result<void> wipe() override;
     Result<void> reopen_after_fork() override;
 
+    // Transactions: Database::begin, commit and cancel, and these. With Nesting::counted a begin inside a transaction counts, and only the
+    // outermost commit commits; a cancel inside makes the outermost commit fail (Code::invalid) and undo all of it.
+    // As begin(), but Code::busy where another process has a transaction or holds a record.
+    Result<void> try_begin();
+    // Everything of commit() that may fail for want of space; then commit() or cancel() must follow, and nothing may be changed between.
+    Result<void> prepare_commit();
+    [[nodiscard]] bool in_transaction() const;
+
+    // All records at once, for reading (others may read too) or writing. While held, operations of this process take no locks; an
+    // operation that writes under a lock for reading is a programming error. Not inside a transaction, and no record may be held.
+    class [[nodiscard]] WholeLock;
+    Result<WholeLock> lock_all(Intent intent, bool wait = true);
+
+    // Rewrites the file in one transaction (its own, or the one in progress): live records side by side, all free space in one piece.
+    // The file does not become smaller. A commit does the same by itself when the free list has become long (limits.h).
+    Result<void> repack();
+
+    // For tools. Each takes the locks that it needs; `visit` may use no Database.
+    // The records of one chain, dead ones too, in its order.
+    Result<void> visit_chain(uint32_t chain, FunctionRef<Visit(const RecordPlace&)> visit);
+    // The free list in its order, and where it starts.
+    Result<Offset> visit_free_list(FunctionRef<Visit(const RecordPlace&)> visit);
+    Result<Summary> summary();
+    // The key after `key` in the order of a traverse; the first with first_key. False: there is none. Code::not_found: `key` is gone.
+    Result<bool> first_key(Buffer& out);
+    Result<bool> next_key(Bytes key, Buffer& out);
+    // Visits what can be read of a damaged file: every live record that is whole, whether linked or not. Returns how many.
+    Result<uint64_t> rescue(Visitor visitor);
+
+    [[nodiscard]] uint32_t hash_of(Bytes key) const { return hash_(key); }
+    [[nodiscard]] bool read_only() const { return read_only_; }
+
     // Reads the whole file under a lock of all chains: every record is linked once, where its hash says, and nothing overlaps.
     // Code::corrupt with the first contradiction. Returns the number of records.
     Result<uint64_t> check();
@@ -53,6 +98,18 @@ class FileDatabase final : public Database {
     [[nodiscard]] bool uses_mutexes() const { return locks_.mutexes(); }
     [[nodiscard]] uint32_t hash_size() const { return hash_size_; }
     [[nodiscard]] HashKind hash_kind() const { return hash_ == &jenkins_hash ? HashKind::jenkins : HashKind::standard; }
+
+    class WholeLock {
+     public:
+        explicit WholeLock(FileDatabase& database) : database_(&database) {}
+        WholeLock(WholeLock&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+        WholeLock& operator=(WholeLock&&) = delete;
+        ~WholeLock() { release(); }
+        void release();
+
+     private:
+        FileDatabase* database_;
+    };
 
  protected:
     Result<bool> do_parse(Bytes key, Parser parser) override;
