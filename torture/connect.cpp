@@ -281,6 +281,55 @@ void bad_signature(Test& t) {
     CHECK(t, exchange->header().status == NtStatus::ACCESS_DENIED, "{}", to_string(exchange->header().status));
 }
 
+// A WRITE with its signature spoiled, and a related QUERY_INFO behind it, which is signed well: what the two are answered.
+std::array<NtStatus, 2> forged_write(Client& c, const smb::FileId& id, size_t size) {
+    const auto data = pattern_bytes(size, 2);
+    smb::WriteRequest write;
+    write.file_id = id;
+    write.data = data;
+    smb::QueryInfoRequest query;
+    query.info_class = static_cast<uint8_t>(smb::FileInformationClass::standard);
+    query.output_buffer_length = 1000;
+    query.file_id = smb::FileId::related();
+    RequestOptions large, related;
+    large.payload = static_cast<uint32_t>(size);
+    related.related = true;
+    client::Compound compound(*c.connection);
+    auto written = c.tree->add(compound, Command::write, write, large);
+    auto queried = c.tree->add(compound, Command::query_info, query, related);
+    c.connection->before_send = [](Buffer& frame) { frame[smb::signature_offset] ^= 1; };
+    compound.send();
+    c.connection->before_send = {};
+    (void)c.connection->wait(written);
+    (void)c.connection->wait(queried);
+    return {written->header().status, queried->header().status};
+}
+
+// MS-SMB2 3.3.5.2.4: whatever a forged request is and names, however large it is, this is its answer, and nothing of it is done.
+void forged_large_write(Test& t) {
+    if (t.target.max_dialect < smb::Dialect::smb2_10) return t.skip("needs multi-credit requests");
+    constexpr size_t large = 1 << 20;
+    client::LogOnOptions l;
+    l.sign = true;
+    REQUIRE(t, c, t.client(l));
+    const auto honest = pattern_bytes(large);
+    REQUIRE(t, f, t.file(*c, "f", honest));
+    for (int i = 0; i < 50 && c->connection->credits() < 2 * (large >> 16); ++i) (void)c->status_of(Command::echo, smb::EmptyMessage{});
+    smb::FileId closed = f->id();
+    closed.volatile_id ^= 1;
+    for (const smb::FileId& id : {f->id(), closed}) {
+        const auto small_answers = forged_write(*c, id, 100);
+        const auto large_answers = forged_write(*c, id, large);
+        CHECK(t, large_answers[0] == NtStatus::ACCESS_DENIED, "{}", to_string(large_answers[0]));
+        CHECK(t, large_answers == small_answers, "related: {}, behind a small one {}", to_string(large_answers[1]),
+              to_string(small_answers[1]));
+    }
+    Buffer back;
+    CHECK_STATUS(t, f->read(0, large, back), NtStatus::SUCCESS);
+    CHECK(t, std::ranges::equal(back.bytes(), honest), "a forged write was done");
+    CHECK_STATUS(t, c->connection->wait(f->start_write(0, honest)), NtStatus::SUCCESS);
+}
+
 // MS-SMB2 3.3.5.15.12
 void validate_negotiate_info(Test& t) {
     if (t.target.max_dialect < smb::Dialect::smb3_02) return t.skip("needs SMB 3.0.2");
@@ -358,6 +407,7 @@ constexpr TestCase tests[] = {
     {"signed_session", "MS-SMB2 3.1.4.1", signed_session},
     {"unsigned_on_signed_session", "MS-SMB2 3.3.5.2.4", unsigned_on_signed_session},
     {"bad_signature", "MS-SMB2 3.3.5.2.4", bad_signature},
+    {"forged_large_write", "MS-SMB2 3.3.5.2.4", forged_large_write},
     {"validate_negotiate_info", "MS-SMB2 3.3.5.15.12", validate_negotiate_info},
     {"echo", "MS-SMB2 3.3.5.17", echo},
     {"many_connections", "MS-SMB2 3.3.4.1.1", many_connections},

@@ -30,6 +30,12 @@ NtStatus take_over_related(Request& request) {
     return NtStatus::SUCCESS;
 }
 
+constexpr size_t pool_threshold = 128 * 1024;  // bytes of a WRITE's message from which on the pool verifies its signature
+
+bool may_owe_signature(const Request& request) {
+    return request.header.command == smb::Command::write && request.message.size() > pool_threshold;
+}
+
 // MS-SMB2 3.3.5.2.4
 NtStatus verify_signature(Request& request) {
     if (request.chain->sealed()) return NtStatus::SUCCESS;
@@ -39,6 +45,8 @@ NtStatus verify_signature(Request& request) {
     }
     if (!session) return NtStatus::USER_SESSION_DELETED;
     if (!session->signer) return session->state == xsrv::SessionState::in_progress ? NtStatus::NOT_SUPPORTED : NtStatus::SUCCESS;
+    request.owes_signature = may_owe_signature(request);
+    if (request.owes_signature) return NtStatus::SUCCESS;
     return session->signer->verify(request.message) ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
 }
 
@@ -85,6 +93,20 @@ NtStatus admit_request(Request& request) {
     return NtStatus::SUCCESS;
 }
 
+NtStatus settle_signature(Request& request) {
+    if (!std::exchange(request.owes_signature, false)) return NtStatus::SUCCESS;
+    if (request.session->signer->verify(request.message)) return NtStatus::SUCCESS;
+    forget_forged(request);
+    return NtStatus::ACCESS_DENIED;
+}
+
+void forget_forged(Request& request) {
+    request.session = nullptr;
+    request.tcon = nullptr;
+    request.open = nullptr;
+    request.names_file = false;
+}
+
 bool may_cancel(Request& request) {
     request.session = request.connection().find_session(request.header.session_id);
     const bool allowed = !request.header.is_signed() || verify_signature(request) == NtStatus::SUCCESS;
@@ -111,6 +133,7 @@ NtStatus check_channel_sequence(Request& request, bool modifies) {
     const auto ahead = static_cast<uint16_t>(request.header.channel_sequence() - open.channel_sequence);
     const bool stale = ahead > 0x7FFF;
     if (!stale && ahead != 0) {
+        if (const NtStatus status = settle_signature(request); status != NtStatus::SUCCESS) return status;
         open.outstanding_pre_requests += open.outstanding_requests;
         open.outstanding_requests = 0;
         open.channel_sequence = request.header.channel_sequence();

@@ -9,6 +9,13 @@ namespace Atoll::smb2 {
 // Finds request.session and request.tcon as the command needs them. A status other than SUCCESS is the answer.
 NtStatus admit_request(Request& request);
 
+// The signature of a large WRITE is not verified by admit_request() but by the pool thread that writes, where its bytes are then warm and
+// the main thread is not kept by them. Until then the request may look things up but change nothing. Whoever does not hand it to the pool
+// verifies here: ACCESS_DENIED, and the request is answered as if it had not been looked at. SUCCESS for a request that owes nothing.
+NtStatus settle_signature(Request& request);
+// The answer to a request whose signature is wrong is not given in the session's name, and the request leaves nothing to related ones.
+void forget_forged(Request& request);
+
 // Whether a CANCEL, which is never answered, may be acted on.
 bool may_cancel(Request& request);
 

@@ -92,6 +92,7 @@ void Chain::start_request() {
     request_.keep_body = false;
     request_.names_file = false;
     request_.end_session_after = false;
+    request_.owes_signature = false;
     request_.abandon = nullptr;
     request_.context = nullptr;
     if (request_.header.command == smb::Command::cancel) {
@@ -107,6 +108,8 @@ void Chain::start_request() {
     in_handler_ = true;
     NtStatus status = admit_request(request_);
     if (status == NtStatus::SUCCESS) status = dispatch(request_);
+    // Refused before its signature was verified: if that is wrong, it is this that is answered.
+    if (status != NtStatus::PENDING && settle_signature(request_) != NtStatus::SUCCESS) status = NtStatus::ACCESS_DENIED;
     in_handler_ = false;
     if (status == NtStatus::PENDING) {
         pending_ = true;
@@ -120,6 +123,7 @@ void Chain::start_request() {
 void Chain::completed(NtStatus status) {
     ATOLL_ASSERT(pending_ && !in_handler_);
     pending_ = false;
+    if (std::exchange(request_.work.forged, false)) forget_forged(request_);
     finish_request(status);
     run();
 }
@@ -278,6 +282,11 @@ void Chain::abandon() {
     if (pending_ && request_.abandon) request_.abandon(request_);
 }
 
+void PoolWork::run() {
+    forged = verifier && !verifier->verify(request->message);
+    if (!forged) work(*this);
+}
+
 void PoolWork::done() { finish(*request, *this); }
 
 Connection& Request::connection() const { return chain->connection(); }
@@ -290,6 +299,9 @@ NtStatus Request::run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, P
     work.work = run;
     work.finish = finish;
     work.identity = &tcon->identity;
+    work.verifier = std::exchange(owes_signature, false) ? &*session->signer : nullptr;
+    work.forged = false;
+    work.status = NtStatus::ACCESS_DENIED;
     work.file = open->file;
     work.file->begin_job();
     connection().client().pool().submit(work);

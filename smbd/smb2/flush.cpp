@@ -14,7 +14,6 @@ void run_flush(PoolWork& work) {
 
 void finish_flush(Request& request, PoolWork& work) {
     work.file->end_job();
-    if (work.refused) work.status = NtStatus::ACCESS_DENIED;
     if (work.status == NtStatus::SUCCESS) smb::EmptyMessage{}.encode(request.out());
     request.complete(work.status);
 }

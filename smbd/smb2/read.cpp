@@ -45,7 +45,6 @@ void finish_read(Request& request, PoolWork& work) {
         work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
     const auto read = file.finish_read(outcome, work.offset);
     file.end_job();
-    if (work.refused) return request.complete(NtStatus::ACCESS_DENIED);
     if (!read.ok()) return request.complete(read.error());
     request.complete(finish(request, work.buffer.size(), *read, work.minimum));
 }

@@ -41,7 +41,11 @@ struct PoolWork final : loop::Job {
     size_t bytes = 0;  // the outcome
     NtStatus status = NtStatus::SUCCESS;
 
-    void run() override { work(*this); }
+    // Not null: the request's signature is verified first, on the pool thread. A forged request's work is not done.
+    const smb::Signer* verifier = nullptr;
+    bool forged = false;
+
+    void run() override;
     void done() override;
 };
 
@@ -57,6 +61,7 @@ struct Request {
     bool keep_body = false;          // an error response whose body the handler wrote
     bool names_file = false;         // it holds a FileId
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
+    bool owes_signature = false;     // not verified yet: see settle_signature()
     void (*abandon)(Request&) = nullptr;
     void* context = nullptr;  // of whoever keeps a pending request
     PoolWork work;
@@ -68,7 +73,8 @@ struct Request {
     // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none,
     // or if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
     NtStatus look_up_open(smb::FileId id);
-    // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job).
+    // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job). The
+    // work's status is ACCESS_DENIED if `run` was not called: the pool may not act as the user, or the signature is wrong.
     NtStatus run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, PoolWork&));
     // A pending request is done.
     void complete(NtStatus with);

@@ -22,7 +22,6 @@ void finish_write(Request& request, PoolWork& work) {
         work.status == NtStatus::SUCCESS ? Result<size_t, NtStatus>(work.bytes) : Result<size_t, NtStatus>(work.status);
     const auto written = file.finish_write(outcome, work.offset);
     file.end_job();
-    if (work.refused) return request.complete(NtStatus::ACCESS_DENIED);
     if (!written.ok()) return request.complete(written.error());
     smb::WriteResponse{static_cast<uint32_t>(*written)}.encode(request.out());
     request.complete(NtStatus::SUCCESS);
@@ -50,6 +49,7 @@ NtStatus handle_write(Request& request) {
     fsa::Open& file = *request.open->file;
     const bool through = is_write_through(request, *write);
     if (!through && write->data.size() <= inline_bytes) {
+        if (const NtStatus status = settle_signature(request); status != NtStatus::SUCCESS) return status;
         const auto written = file.write_now(write->data, write->offset, false);
         if (!written.ok()) return written.error();
         smb::WriteResponse{static_cast<uint32_t>(*written)}.encode(request.out());
