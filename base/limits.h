@@ -87,6 +87,16 @@ constexpr size_t spare_descriptors = 256;          // that a process needs besid
 constexpr unsigned max_pool_threads = 16;          // of one client process
 constexpr unsigned restarts_in_a_row = 5;          // of a helper that ends at once; then it is restarted only once a second
 
+// RPC
+constexpr uint16_t rpc_max_fragment = 4280;     // bytes of one PDU, both ways: what servers on named pipes have always offered
+constexpr uint16_t rpc_min_fragment = 1432;     // C706 12.6.3.1, MustRecvFragSize: a client that says less is taken to mean it
+constexpr size_t rpc_max_request = 4u << 20;    // bytes of one request's stub; a fault, access_denied (MS-RPCE 3.3.3.5.4)
+constexpr size_t rpc_max_response = 16u << 20;  // bytes of one response's stub; a fault, no_memory; of a server: RPC_NT_PROTOCOL_ERROR
+constexpr size_t rpc_max_contexts = 1024;       // presentation contexts of one connection; bind_nak, local_limit_exceeded
+constexpr size_t rpc_max_associations = 4096;   // groups in one process; bind_nak, local_limit_exceeded
+constexpr size_t max_pipe_queue = 32u << 20;    // bytes that a pipe's client has not read yet; its WRITE gets PIPE_BUSY
+constexpr size_t max_pipe_readers = 64;         // reads that wait at one pipe; INSUFFICIENT_RESOURCES
+
 // IDL: what generated decoders accept where the .idl names no limit; beyond: Code::corrupt
 constexpr size_t idl_max_text = 1 << 17;         // bytes of one utf8 or path (32767 UTF-16 units are at most 98301 bytes of UTF-8)
 constexpr size_t idl_max_blob = 1 << 24;         // bytes of one blob
