@@ -168,6 +168,7 @@ class FileDatabase final : public Database {
     [[nodiscard]] uint32_t chain_of(uint32_t hash) const { return hash % hash_size_; }
     Result<void> take_chain(uint32_t chain, Intent intent, bool wait);
     void release_chain(uint32_t chain);
+    void announce(uint32_t chain) const;
     Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
     Result<void> repair_chain(uint32_t chain);
     Result<void> bury_copies_behind(Offset record, uint32_t chain);
@@ -181,7 +182,9 @@ class FileDatabase final : public Database {
     // Writes key and value into a fresh record and makes it the key's; `found` says what was there. Returns the new record.
     Result<Offset> put(Bytes key, uint32_t hash, Bytes value, const Found& found);
     void bury(Offset record);
-    Result<void> purge(uint32_t chain, uint64_t surplus);
+    Result<Offset> largest_dead(uint32_t chain);
+    Result<void> purge(uint32_t chain, uint64_t surplus, Offset kept);
+    Result<void> purge_surplus(uint32_t chain, uint64_t surplus);
     void changed();
     Result<void> writable();
     Result<void> copy_chain(uint32_t chain, Buffer& copies);

@@ -5,6 +5,8 @@
 // killed, a file that repair() makes whole: docs/formats/tdb.md, "When a process dies".
 #pragma once
 
+#include <bit>
+
 #include "base/result.h"
 #include "tdb/file/chain_locks.h"
 #include "tdb/file/mapping.h"
@@ -64,7 +66,12 @@ class FreeList {
     ChainLocks& locks_;
 };
 
-// What a payload needs: its bytes, a quarter more so that it may grow in place of being moved, the tailer, in steps of 16.
-constexpr uint64_t record_length(uint64_t payload) { return (payload + payload / 4 + sizeof(Tailer) + 15) / 16 * 16; }
+// What a payload and the tailer need, rounded up to one of two sizes between powers of two (32, 48, 64, 96, 128, 192, ...): a record whose
+// value changes its size a little keeps finding room in the dead records of its chain.
+constexpr uint64_t record_length(uint64_t payload) {
+    const uint64_t need = payload + sizeof(Tailer) < 32 ? 32 : payload + sizeof(Tailer);
+    const uint64_t step = std::bit_floor(need - 1) / 2;
+    return (need + step - 1) / step * step;
+}
 
 }  // namespace Atoll::tdb

@@ -22,8 +22,8 @@ struct Options {
     std::string directory = "/dev/shm";
     std::string disk = "/var/tmp";
     std::string library;  // measure only one: for profiles
-    unsigned rounds = 7;
-    double seconds = 0.3;
+    unsigned rounds = 15;
+    double seconds = 0.1;
     bool smoke = false;
 };
 
@@ -64,6 +64,9 @@ class Pair {
     std::array<std::unique_ptr<Store>, 2> stores_;
 };
 
+// The least disturbed round's.
+double least_of(const std::vector<double>& values) { return values.empty() ? 0 : *std::min_element(values.begin(), values.end()); }
+
 double median(std::vector<double> values) {
     if (values.empty()) return 0;
     std::sort(values.begin(), values.end());
@@ -98,7 +101,8 @@ Row measure_row(const Options& options, const Work& work, Pair& pair, unsigned p
 
 void print_row(const Work& work, std::string_view mode, unsigned processes, const Row& row, double least, Summary& summary) {
     const double ratio = median(row.ratios);
-    const double cpu_ratio = median(row.cpu[0]) > 0 ? median(row.cpu[1]) / median(row.cpu[0]) : 0;
+    const std::array cpu{least_of(row.cpu[0]), least_of(row.cpu[1])};
+    const double cpu_ratio = cpu[0] > 0 ? cpu[1] / cpu[0] : 0;
     const bool slower = !row.ratios.empty() && ratio < least;
     const auto [low, high] = std::minmax_element(row.ratios.begin(), row.ratios.end());
     const std::string spread = row.ratios.empty() ? "-" : fmt::format("{:.2f}-{:.2f}", *low, *high);
