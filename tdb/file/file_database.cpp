@@ -120,6 +120,7 @@ Result<Offset> FileDatabase::find(Bytes key, uint32_t hash) {
     return bad_chain(chain);
 }
 
+// Ends where it has both the key's record and room for the next; `dead` then counts those before.
 Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint64_t payload) {
     const uint32_t chain = chain_of(hash);
     Found found;
@@ -131,14 +132,12 @@ Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint6
         const RecordHeader& record = mapping_.record(*offset);
         if (record.magic == record_dead) {
             found.dead++;
-            if (record.rec_len >= payload + sizeof(Tailer) &&
-                (found.reusable == 0 || record.rec_len < mapping_.record(found.reusable).rec_len)) {
-                found.reusable = *offset;
-            }
+            if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = *offset;
         } else if (found.record == 0 && record.full_hash == hash && record.key_len == key.size() &&
                    std::memcmp(mapping_.at(*offset + sizeof(RecordHeader)), key.data(), key.size()) == 0) {
             found.record = *offset;
         }
+        if (found.record != 0 && found.reusable != 0) return found;
         link = next_word(*offset);
     }
     return bad_chain(chain);

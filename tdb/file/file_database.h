@@ -147,7 +147,7 @@ class FileDatabase final : public Database {
     // What a walk along a key's chain found.
     struct Found {
         Offset record = 0;    // the live record of the key, 0: none
-        Offset reusable = 0;  // the smallest dead record with room for the wanted payload, 0: none
+        Offset reusable = 0;  // a dead record with room for the wanted payload, 0: none
         uint32_t dead = 0;    // dead records seen
     };
 
