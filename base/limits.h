@@ -56,7 +56,18 @@ constexpr size_t max_free_list_search = 64;            // free records of a TDB 
 constexpr uint64_t max_tdb_growth = 16u << 20;         // bytes by which a TDB file grows beyond what is asked for
 constexpr uint64_t max_tdb_record = 256u << 20;        // bytes of key and value; Code::no_space
 constexpr uint64_t max_lmdb_map = uint64_t{64} << 30;  // bytes of an LMDB database; Code::no_space
+constexpr unsigned max_lmdb_databases = 32;            // in one file; Code::no_space
+constexpr unsigned max_lmdb_readers = 70000;           // processes that read one file; Code::busy
 constexpr size_t traverse_batch = 256 * 1024;          // bytes of records that a traverse of LMDB copies at once
+
+// Durable commits
+constexpr size_t max_batch = 128 * 1024;               // bytes of one batch of changes; Code::invalid
+constexpr size_t max_waiting_batches = 4096;           // in one process, for the committer; Code::busy
+constexpr size_t max_waiting_batch_bytes = 16u << 20;  // of all of them; Code::busy
+constexpr size_t max_batches_in_commit = 4096;         // that the committer makes one transaction of; more wait for the next
+constexpr size_t max_commit_bytes = 16u << 20;         // of all of them; as above
+constexpr unsigned committer_patience_seconds = 30;    // without a committer; then Code::dead
+constexpr unsigned clean_readers_seconds = 60;         // from one look for readers that died to the next
 
 // smb.conf
 constexpr size_t max_config_file = 4u << 20;       // bytes of one file; beyond: not loaded

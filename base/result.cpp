@@ -13,6 +13,7 @@ Code code_of(int error_number) {
         case EACCES:
         case EPERM: return Code::denied;
         case ENOSPC:
+        case EFBIG:
         case EDQUOT: return Code::no_space;
         case EAGAIN:
         case EBUSY: return Code::busy;

@@ -15,7 +15,7 @@
 #include "smbd/accounts/authority.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
-#include "smbd/server/socket_path.h"
+#include "base/loop/socket_path.h"
 #include "smbd/server/takers.h"
 #include "smbd/xsrv/databases.h"
 
@@ -48,7 +48,7 @@ class Authd {
  public:
     static Result<std::unique_ptr<Authd>> create(AuthdStart start) {
         const conf::GlobalConf& conf = start.configuration->global();
-        auto door = listen_on_path(authd_socket_path(conf));
+        auto door = loop::listen_on_path(authd_socket_path(conf));
         if (!door) return door.failure();
         auto mailbox = messaging::MessageSocket::open(conf.lock_directory, start.self);
         if (!mailbox) return mailbox.failure();

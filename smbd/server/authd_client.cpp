@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "smbd/server/handover.h"
-#include "smbd/server/socket_path.h"
+#include "base/loop/socket_path.h"
 
 namespace Atoll::server {
 
@@ -67,7 +67,7 @@ std::unique_ptr<smb2::LogonVerifier::Pending> AuthdClient::verify(const auth::Lo
 
 bool AuthdClient::connected() {
     if (socket_.valid()) return true;
-    auto socket = connect_to_path(path_);
+    auto socket = loop::connect_to_path(path_);
     if (!socket) return false;
     socket_ = PacketSocket(std::move(socket).value());
     watch_.emplace(loop_, socket_.fd(), [this] { spoke(); });

@@ -1,20 +1,20 @@
 // The LMDB store: durable records of which every commit is synced, for accounts, secrets, share ACLs and persistent handles.
 //
-// One writer at a time over all processes: fetch_locked and begin wait for it, and every record of the database shares that one lock.
+// One writer at a time over all processes: fetch_locked and begin wait for it, and every record of the environment shares that one lock.
 // Readers never wait. Without begin() each store or remove is a transaction with its own sync; a record held outside a transaction is the
-// only one of its database, and try_fetch_locked beside any other held record is Code::unsupported, for LMDB cannot try its lock.
+// only one of its environment, and try_fetch_locked beside any other held record is Code::unsupported, for LMDB cannot try its lock.
 // A transaction from begin() that fills the map fails with Code::no_space, and the next begin() makes the map larger.
 // An environment belongs to the process that opened it (asserted): not usable in a child of a fork.
 // Keys are 1 to 511 bytes (LMDB's limit): longer or empty ones are Code::invalid.
+//
+// Whoever writes often does not write here but through the committer (tdb/committer), which makes one commit of what many ask for.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "tdb/database.h"
-
-struct MDB_env;
-struct MDB_txn;
+#include "tdb/lmdb/environment.h"
 
 namespace Atoll::tdb {
 
@@ -29,16 +29,22 @@ struct LmdbOptions {
 
 class LmdbDatabase final : public Database {
  public:
-    // A process opens a file at most once (Code::busy otherwise; LMDB's own rule).
+    // The unnamed database of a file of its own. A process opens a file at most once (Code::busy otherwise; LMDB's own rule).
     static Result<std::unique_ptr<LmdbDatabase>> open(const LmdbOptions& options);
-    ~LmdbDatabase() override;
+    // A named one (not empty) beside others in an environment; made if it is not there and the environment can be written, else
+    // Code::not_found. At most limits::max_lmdb_databases.
+    static Result<std::unique_ptr<LmdbDatabase>> open(std::shared_ptr<LmdbEnvironment> environment, const std::string& name, Rank rank);
 
-    // The number of the last commit.
+    // As parse, but allowed whatever records are held: a reader waits for nobody, so it has no place in the order of locks.
+    Result<bool> read(Bytes key, Parser parser) { return do_parse(key, parser); }
+
+    // The number of the environment's last commit.
     Result<uint32_t> sequence_number() override;
     Result<void> wipe() override;
     // Asserts: the child opens its own.
     Result<void> reopen_after_fork() override;
     [[nodiscard]] bool has_transactions() const override { return true; }
+    // They are the environment's: one for all its databases.
     Result<void> begin() override;
     Result<void> commit() override;
     void cancel() override;
@@ -56,33 +62,12 @@ class LmdbDatabase final : public Database {
     Result<void> locked_remove(HeldRecord& held) override;
 
  private:
-    LmdbDatabase(std::string path, Rank rank) : Database(std::move(path), rank) {}
-    Result<void> open_environment(const LmdbOptions& options);
-    Failure<Error> lmdb_failed(int outcome, const char* what) const;
-    Result<void> refuse_second_open();
-    void assert_own() const;
-    Result<void> begin_write();
-    Result<void> commit_write();
-    void abort_write();
-    Result<void> grow();
-    Result<void> grow_if_near_full();
-    // Begins and ends a reader's view; inside a write transaction, that one is the view.
-    Result<MDB_txn*> view();
-    void end_view(MDB_txn* transaction);
-    // Does `change` in the open transaction, or in one of its own that is begun again in a larger map when the map is full.
-    Result<void> write(FunctionRef<int(MDB_txn*)> change, const char* what);
+    LmdbDatabase(std::shared_ptr<LmdbEnvironment> environment, unsigned dbi, std::string name, Rank rank)
+        : Database(std::move(name), rank), environment_(std::move(environment)), dbi_(dbi) {}
     Result<bool> copy_batch(Buffer& batch, Buffer& last_key);
 
-    MDB_env* environment_ = nullptr;
-    unsigned dbi_ = 0;
-    MDB_txn* writer_ = nullptr;  // the open write transaction, of begin() or of a held record
-    MDB_txn* reader_ = nullptr;  // kept between reads, reset
-    bool explicit_ = false;      // writer_ was begun by begin()
-    bool was_full_ = false;      // a transaction from begin() found the map full
-    bool read_only_ = false;
-    int owner_ = 0;  // pid
-    uint64_t device_ = 0;
-    uint64_t inode_ = 0;
+    std::shared_ptr<LmdbEnvironment> environment_;
+    unsigned dbi_;
 };
 
 }  // namespace Atoll::tdb

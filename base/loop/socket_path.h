@@ -6,11 +6,11 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
-namespace Atoll::server {
+namespace Atoll::loop {
 
 // A listening SOCK_SEQPACKET socket that only its owner can connect to; one that stood there is replaced.
 Result<UniqueFd> listen_on_path(const std::string& path);
 // Code::dead: nobody listens there.
 Result<UniqueFd> connect_to_path(const std::string& path);
 
-}  // namespace Atoll::server
+}  // namespace Atoll::loop

@@ -1,4 +1,4 @@
-#include "smbd/server/socket_path.h"
+#include "base/loop/socket_path.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -12,7 +12,7 @@
 
 #include "base/loop/identity.h"
 
-namespace Atoll::server {
+namespace Atoll::loop {
 
 namespace {
 
@@ -44,7 +44,7 @@ Result<Place> open_place(const std::string& path) {
 }  // namespace
 
 Result<UniqueFd> listen_on_path(const std::string& path) {
-    const loop::RootScope root;  // the directory is root's
+    const RootScope root;  // the directory is root's
     auto place = open_place(path);
     if (!place) return place.failure();
     (void)unlinkat(place->directory.get(), place->name.c_str(), 0);
@@ -58,7 +58,7 @@ Result<UniqueFd> listen_on_path(const std::string& path) {
 }
 
 Result<UniqueFd> connect_to_path(const std::string& path) {
-    const loop::RootScope root;  // the socket is root's alone
+    const RootScope root;  // the socket is root's alone
     auto place = open_place(path);
     if (!place) return place.failure();
     if (connect(place->socket.get(), reinterpret_cast<const sockaddr*>(&place->address), sizeof place->address) != 0) {
@@ -68,4 +68,4 @@ Result<UniqueFd> connect_to_path(const std::string& path) {
     return std::move(place->socket);
 }
 
-}  // namespace Atoll::server
+}  // namespace Atoll::loop

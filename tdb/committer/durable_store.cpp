@@ -1,0 +1,158 @@
+#include "tdb/committer/durable_store.h"
+
+#include <utility>
+
+#include "base/loop/identity.h"
+#include "tdb/lmdb/lmdb_database.h"
+
+namespace Atoll::committer {
+namespace {
+
+// What HeldRecord::cookie[0] says of a record that is held.
+enum There : uint64_t { absent, present };
+
+class CommittedDatabase final : public tdb::Database {
+ public:
+    CommittedDatabase(DurableStore& store, std::string name, tdb::Rank rank) : Database(std::move(name), rank), store_(store) {}
+
+    Result<uint32_t> sequence_number() override {
+        auto database = reader();
+        if (!database) return database.failure();
+        return (*database)->sequence_number();
+    }
+
+    Result<void> wipe() override {
+        ATOLL_ASSERT(!any_held());
+        Batch batch;
+        batch.wipe(name());
+        return store_.commits().commit(batch);
+    }
+
+    Result<void> reopen_after_fork() override {
+        ATOLL_ASSERT(false && "an LMDB environment is never used across fork");
+        return {};
+    }
+
+ protected:
+    Result<bool> do_parse(Bytes key, tdb::Parser parser) override {
+        auto database = reader();
+        if (!database) return database.failure();
+        return (*database)->read(key, parser);
+    }
+
+    Result<void> do_store(Bytes key, Bytes value, tdb::StoreMode mode) override {
+        Batch batch;
+        if (mode == tdb::StoreMode::insert) {
+            batch.insert(name(), key, value);
+        } else if (mode == tdb::StoreMode::modify) {
+            batch.modify(name(), key, value);
+        } else {
+            batch.store(name(), key, value);
+        }
+        return store_.commits().commit(batch);
+    }
+
+    Result<bool> do_remove(Bytes key) override {
+        Batch batch;
+        batch.expect_present(name(), key);
+        batch.remove(name(), key);
+        if (auto done = store_.commits().commit(batch); !done) {
+            if (done.error().code == Code::not_found) return false;
+            return done.failure();
+        }
+        return true;
+    }
+
+    Result<uint64_t> do_traverse(tdb::Visitor visitor) override {
+        auto database = reader();
+        if (!database) return database.failure();
+        return (*database)->traverse(visitor);
+    }
+
+    Result<void> do_lock(tdb::HeldRecord& held, bool /*wait*/) override {
+        held.value.clear();
+        auto found = do_parse(held.key, [&held](Bytes value) { held.value.assign(value); });
+        if (!found) return found.failure();
+        held.cookie[0] = *found ? present : absent;
+        return {};
+    }
+
+    void do_unlock(tdb::HeldRecord&) noexcept override {}
+    [[nodiscard]] bool locked_exists(const tdb::HeldRecord& held) const override { return held.cookie[0] == present; }
+    [[nodiscard]] Bytes locked_value(const tdb::HeldRecord& held) const override { return held.value; }
+
+    Result<void> locked_store(tdb::HeldRecord& held, Bytes value) override {
+        Buffer changed;
+        changed.assign(value);  // it may be the held one
+        Batch batch;
+        expect_unchanged(batch, held);
+        batch.store(name(), held.key, changed);
+        if (auto done = store_.commits().commit(batch); !done) return changed_meanwhile(done.error());
+        held.value = std::move(changed);
+        held.cookie[0] = present;
+        return {};
+    }
+
+    Result<void> locked_remove(tdb::HeldRecord& held) override {
+        if (held.cookie[0] == absent) return {};
+        Batch batch;
+        expect_unchanged(batch, held);
+        batch.remove(name(), held.key);
+        if (auto done = store_.commits().commit(batch); !done) return changed_meanwhile(done.error());
+        held.value.clear();
+        held.cookie[0] = absent;
+        return {};
+    }
+
+ private:
+    void expect_unchanged(Batch& batch, const tdb::HeldRecord& held) const {
+        if (held.cookie[0] == present) {
+            batch.expect(name(), held.key, held.value);
+        } else {
+            batch.expect_absent(name(), held.key);
+        }
+    }
+
+    Failure<Error> changed_meanwhile(const Error& error) const {
+        if (error.code != Code::exists && error.code != Code::not_found) return Failure<Error>(error);
+        return failed(Code::busy, "the record has been changed");
+    }
+
+    Result<tdb::LmdbDatabase*> reader() {
+        if (!reader_) {
+            auto environment = store_.environment();
+            if (!environment) return environment.failure();
+            auto opened = tdb::LmdbDatabase::open(std::move(*environment), name(), tdb::Rank::none);
+            if (!opened) return opened.failure();
+            reader_ = std::move(*opened);
+        }
+        return reader_.get();
+    }
+
+    DurableStore& store_;
+    std::unique_ptr<tdb::LmdbDatabase> reader_;
+};
+
+}  // namespace
+
+DurableStore::DurableStore(std::string database_path, std::string socket_path, loop::Loop* loop)
+    : path_(std::move(database_path)), client_(std::move(socket_path), loop) {}
+
+std::unique_ptr<tdb::Database> DurableStore::database(const std::string& name, tdb::Rank rank) {
+    return std::make_unique<CommittedDatabase>(*this, name, rank);
+}
+
+Result<std::shared_ptr<tdb::LmdbEnvironment>> DurableStore::environment() {
+    if (!environment_) {
+        const loop::RootScope root;  // the file is root's alone
+        tdb::LmdbEnvironmentOptions options;
+        options.path = path_;
+        options.read_only = true;
+        auto opened = tdb::LmdbEnvironment::open(options);
+        if (!opened) return opened.failure();
+        environment_ = std::move(*opened);
+    }
+    return environment_;
+}
+
+}  // namespace Atoll::committer
