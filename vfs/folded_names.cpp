@@ -1,5 +1,8 @@
 #include "vfs/folded_names.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/assert.h"
 #include "base/utf.h"
 #include "vfs/short_name.h"
@@ -27,28 +30,31 @@ uint32_t finish(uint64_t h) {
 
 void OffsetTable::clear() {
     slots_ = {};
-    live_ = used_ = 0;
+    used_ = 0;
 }
 
 void OffsetTable::put(uint32_t hash, uint32_t state) {
     size_t i = hash & (slots_.size() - 1);
-    while (slots_[i].state >= first) i = (i + 1) & (slots_.size() - 1);
-    if (slots_[i].state == empty) used_++;
+    while (slots_[i].state != empty) i = next(i);
     slots_[i] = {hash, state};
-    live_++;
+    used_++;
 }
 
 // At most three quarters of the slots are in use, so that every search meets an empty one.
 void OffsetTable::make_room() {
     if (!slots_.empty() && (used_ + 1) * 4 <= slots_.size() * 3) return;
-    size_t size = slots_.empty() ? smallest_table : slots_.size();
-    if ((live_ + 1) * 2 > size) size *= 2;  // else there are only erased ones to be swept
-    std::vector<Slot> former(size, Slot{0, empty});
+    std::vector<Slot> former(std::max(slots_.size() * 2, smallest_table), Slot{0, empty});
     former.swap(slots_);
-    live_ = used_ = 0;
+    used_ = 0;
     for (const Slot& slot : former) {
-        if (slot.state >= first) put(slot.hash, slot.state);
+        if (slot.state != empty) put(slot.hash, slot.state);
     }
+}
+
+size_t OffsetTable::find(uint32_t hash, uint32_t offset) const {
+    size_t i = hash & (slots_.size() - 1);
+    while (slots_[i].state != empty && (slots_[i].state != offset + first || slots_[i].hash != hash)) i = next(i);
+    return i;
 }
 
 void OffsetTable::insert(uint32_t hash, uint32_t offset) {
@@ -57,14 +63,25 @@ void OffsetTable::insert(uint32_t hash, uint32_t offset) {
     put(hash, offset + first);
 }
 
+// Leaves no mark: what stands behind the gap and would be searched across it moves into it. So names that come and go for ever need no
+// sweeping.
 void OffsetTable::erase(uint32_t hash, uint32_t offset) {
     if (slots_.empty()) return;
-    for (size_t i = hash & (slots_.size() - 1); slots_[i].state != empty; i = (i + 1) & (slots_.size() - 1)) {
-        if (slots_[i].state != offset + first || slots_[i].hash != hash) continue;
-        slots_[i].state = erased;
-        live_--;
-        return;
+    size_t gap = find(hash, offset);
+    if (slots_[gap].state == empty) return;
+    for (size_t i = next(gap); slots_[i].state != empty; i = next(i)) {
+        if (distance(slots_[i].hash, i) < distance(gap, i)) continue;  // its search begins behind the gap
+        slots_[gap] = slots_[i];
+        gap = i;
     }
+    slots_[gap] = {0, empty};
+    used_--;
+}
+
+void OffsetTable::replace(uint32_t hash, uint32_t offset, uint32_t with) {
+    Slot& slot = slots_[find(hash, offset)];
+    ATOLL_ASSERT(slot.state != empty);
+    slot.state = with + first;
 }
 
 std::string_view FoldedNames::at(uint32_t offset) const { return {names_.data() + offset + 1, static_cast<unsigned char>(names_[offset])}; }
@@ -118,11 +135,24 @@ void FoldedNames::erase(std::string_view name) {
     if (wasted_ > worth_compacting && wasted_ > names_.size() / 2) compact();
 }
 
+// In place. The table of short names is made again when it is asked for.
 void FoldedNames::compact() {
-    FoldedNames rest(seed_);
-    rest.names_.reserve(names_.size() - wasted_);
-    by_name_.each([&](uint32_t offset) { rest.insert(at(offset)); });
-    *this = std::move(rest);
+    by_short_name_.clear();
+    has_short_names_ = false;
+    size_t kept = 0;
+    for (size_t from = 0; from < names_.size();) {
+        const auto offset = static_cast<uint32_t>(from);
+        const size_t length = 1 + at(offset).size();
+        const uint32_t hash = hash_of(at(offset));
+        if (by_name_.any(hash, [&](uint32_t o) { return o == offset; })) {
+            by_name_.replace(hash, offset, static_cast<uint32_t>(kept));
+            std::memmove(names_.data() + kept, names_.data() + from, length);
+            kept += length;
+        }
+        from += length;
+    }
+    names_.resize(kept);
+    wasted_ = 0;
 }
 
 bool FoldedNames::find(std::string_view name, std::string& stored) {

@@ -14,6 +14,7 @@ class OffsetTable {
  public:
     void insert(uint32_t hash, uint32_t offset);
     void erase(uint32_t hash, uint32_t offset);
+    void replace(uint32_t hash, uint32_t offset, uint32_t with);
     void clear();
     [[nodiscard]] size_t memory() const { return slots_.capacity() * sizeof(Slot); }
 
@@ -24,7 +25,7 @@ class OffsetTable {
         for (size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
             const Slot& slot = slots_[i];
             if (slot.state == empty) return false;
-            if (slot.state != erased && slot.hash == hash && matches(slot.state - first)) return true;
+            if (slot.hash == hash && matches(slot.state - first)) return true;
         }
     }
     template <class F>
@@ -35,16 +36,19 @@ class OffsetTable {
     }
 
  private:
-    static constexpr uint32_t empty = 0, erased = 1, first = 2;
+    static constexpr uint32_t empty = 0, first = 1;
     struct Slot {
         uint32_t hash;
-        uint32_t state;  // empty, erased, or the offset + first
+        uint32_t state;  // empty, or the offset + first
     };
+    [[nodiscard]] size_t next(size_t i) const { return (i + 1) & (slots_.size() - 1); }
+    [[nodiscard]] size_t distance(size_t from, size_t to) const { return (to - from) & (slots_.size() - 1); }
+    [[nodiscard]] size_t find(uint32_t hash, uint32_t offset) const;  // of the empty slot behind it, if it is not there
     void put(uint32_t hash, uint32_t state);
     void make_room();
 
     std::vector<Slot> slots_;  // a power of two of them
-    size_t live_ = 0, used_ = 0;
+    size_t used_ = 0;
 };
 
 // Names are 1 to 255 bytes.

@@ -43,28 +43,38 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
         info->name = {};
     }
     if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty()) find_name(open);  // the link that is deleted
-    ShareModes::Deletion deletion;
-    auto removed = modes.remove(open.id, open.open_id, open.full_name(), deletion);
-    if (deletion.now) delete_file(open.root(), open.id, open.file, open.name, deletion);
+    auto removed = leave(open, ShareModes::Removal::of_close);
     open.root().open_count--;
     open.closed = true;
     if (open.jobs == 0) give_back(open);
     return removed;
 }
 
+Result<void, NtStatus> Core::leave(OpenFile& open, ShareModes::Removal removal) {
+    auto removed = modes.remove(open.id, open.open_id, open.full_name(), deletion_, removal);
+    if (deletion_.now) delete_file(open);
+    return removed;
+}
+
+Result<void, NtStatus> Core::delete_orphan(OpenFile& open) {
+    auto taken = modes.take_orphan(open.id, open.open_id, deletion_);
+    if (deletion_.now) delete_file(open);
+    return taken;
+}
+
 // Removes `name` if it still is the name of `file`.
 bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view name) {
     if (name.empty()) return false;
     auto& vfs = share.vfs();
-    const std::string parent_path(vfs::parent_of(name)), leaf(vfs::leaf_of(name));
-    auto parent = vfs.open(parent_path.c_str(), {});
+    split(name);
+    auto parent = vfs.open(parent_path_.c_str(), {});
     auto wanted = vfs.stat(file);
     if (!parent || !wanted) return false;
-    auto there = vfs.stat_at(*parent, leaf.c_str());
+    auto there = vfs.stat_at(*parent, leaf_.c_str());
     if (!there) return false;
     if (there->type() != vfs::FileType::symlink && (there->inode != wanted->inode || there->device != wanted->device)) return false;
     const bool directory = there->is_directory();
-    auto removed = directory ? vfs.rmdir(*parent, leaf.c_str()) : vfs.unlink(*parent, leaf.c_str());
+    auto removed = directory ? vfs.rmdir(*parent, leaf_.c_str()) : vfs.unlink(*parent, leaf_.c_str());
     if (!removed && directory && removed.error() == ENOTEMPTY && share.conf().delete_veto_files) {
         // smb.conf(5), "delete veto files": what the client cannot see does not keep its directory.
         if (auto readable = vfs.reopen(file, vfs::Access::read)) {
@@ -73,7 +83,7 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
                 const std::string vetoed((*entry)->name);
                 if (share.is_vetoed(vetoed)) (void)vfs.unlink(file, vetoed.c_str()).ok();
             }
-            removed = vfs.rmdir(*parent, leaf.c_str());
+            removed = vfs.rmdir(*parent, leaf_.c_str());
         }
     }
     if (!removed) log_info("fsa: cannot delete {} of share {}: errno {}", name, share.name(), removed.error());
@@ -82,30 +92,38 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
 
 void Core::find_name(OpenFile& open) {
     auto& vfs = open.vfs();
-    const std::string parent_path(vfs::parent_of(open.name)), leaf(vfs::leaf_of(open.name));
-    if (auto parent = vfs.open(parent_path.c_str(), {})) {
-        auto there = vfs.stat_at(*parent, leaf.c_str());
+    split(open.name);
+    if (auto parent = vfs.open(parent_path_.c_str(), {})) {
+        auto there = vfs.stat_at(*parent, leaf_.c_str());
         if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device)))
             return;
     }
     modes.current_name(open.id, open.root().path(), open.name);
 }
 
-void Core::delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name,
-                       const ShareModes::Deletion& deletion) {
-    const loop::Identity former = loop::current_identity();
-    if (deletion.token) {
-        const auto& token = *deletion.token;
-        if (!loop::take_identity({token.uid, token.gid, {token.gids.begin(), token.gids.end()}}))
-            log_warning("fsa: cannot delete as uid {}", token.uid);
+// Removes the name of a file that nobody has open any more, under the rights of whoever asked for it, and its record.
+void Core::delete_file(OpenFile& open) {
+    ShareRoot& share = open.root();
+    if (deletion_.token) {
+        const auto& token = *deletion_.token;
+        former_ = loop::current_identity();
+        deleter_.uid = token.uid;
+        deleter_.gid = token.gid;
+        deleter_.groups.assign(token.gids.begin(), token.gids.end());
+        if (!loop::take_identity(deleter_)) log_warning("fsa: cannot delete as uid {}", token.uid);
     }
     // The record has the name as the last rename left it, if that was made by way of the same share.
-    const bool same_share = deletion.share_path == share.path();
-    if (!same_share || !remove_name(share, file, deletion.name)) {
-        if (!same_share || deletion.name != known_name) remove_name(share, file, known_name);
+    const bool same_share = deletion_.share_path == share.path();
+    if (!same_share || !remove_name(share, open.file, deletion_.name)) {
+        if (!same_share || deletion_.name != open.name) remove_name(share, open.file, open.name);
     }
-    if (deletion.token) ATOLL_ASSERT(loop::take_identity(former));
-    modes.finish_deletion(id);
+    if (deletion_.token) ATOLL_ASSERT(loop::take_identity(former_));
+    modes.finish_deletion(open.id);
+}
+
+void Core::split(std::string_view path) {
+    parent_path_.assign(vfs::parent_of(path));
+    leaf_.assign(vfs::leaf_of(path));
 }
 
 void Core::renamed(OpenFile& open, const std::string& new_name) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <vector>
 
+#include "base/loop/identity.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/open_file.h"
 
@@ -23,9 +24,10 @@ class Core final : public FileSystem {
     OpenFile* take();
     // The Open must not be used any more.
     void give_back(OpenFile& open);
-    // Removes the name of a file that nobody has open any more, under the rights of whoever asked for it, and its record.
-    void delete_file(ShareRoot& share, const FileId& id, const vfs::File& file, std::string_view known_name,
-                     const ShareModes::Deletion& deletion);
+    // Takes the Open's entry out of the file's record, and deletes the file if that is to be then.
+    Result<void, NtStatus> leave(OpenFile& open, ShareModes::Removal removal);
+    // Deletes the Open's file if it is to be deleted and those who had it open have died. The Open is not entered.
+    Result<void, NtStatus> delete_orphan(OpenFile& open);
     // Looks whether the Open's name still is the file's, and takes the record's if another process has renamed it.
     void find_name(OpenFile& open);
     // Tells every Open of the file in this process, and the record, where the file is now.
@@ -33,12 +35,18 @@ class Core final : public FileSystem {
     [[nodiscard]] const Holder& self() const { return params_.self; }
 
  private:
+    void delete_file(OpenFile& open);
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name);
+    void split(std::string_view path);  // into parent_path_ and leaf_
 
     FileSystemParams params_;
     std::deque<OpenFile> all_;
     std::vector<OpenFile*> free_;
     size_t in_use_ = 0;
+    // Scratch of deletions, kept for capacity.
+    ShareModes::Deletion deletion_;
+    loop::Identity deleter_, former_;
+    std::string parent_path_, leaf_;
 
  public:
     ShareModes modes;

@@ -300,9 +300,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     auto added = core_.modes.add(open_->id, entry, open_->full_name(), open_->token);
     if (!added) return added.failure();
     if (*added == ShareModes::Added::orphaned) {
-        ShareModes::Deletion deletion;
-        if (auto r = core_.modes.take_orphan(open_->id, open_->open_id, deletion); !r) return r.failure();
-        if (deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
+        if (auto r = core_.delete_orphan(*open_); !r) return r.failure();
         return Step::again;
     }
     return Step::done;
@@ -322,9 +320,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {
 }
 
 void CreateOperation::leave(ShareModes::Removal removal) {
-    ShareModes::Deletion deletion;
-    auto r = core_.modes.remove(open_->id, open_->open_id, open_->full_name(), deletion, removal);
-    if (r && deletion.now) core_.delete_file(share_, open_->id, open_->file, open_->name, deletion);
+    (void)core_.leave(*open_, removal).ok();  // the failure to report is the create's
 }
 
 Result<void, NtStatus> CreateOperation::overwrite() {

@@ -29,20 +29,6 @@ NtStatus failed(const Error& error) {
     return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
-// Who deletes when somebody else closes last: the user of the session, or, where nobody said who that is, the identity that acts now.
-void set_deleter(std::optional<security::Token>& out, const security::Token* token) {
-    if (token != nullptr) {
-        out = *token;
-        return;
-    }
-    const loop::Identity& identity = loop::current_identity();
-    out.emplace();
-    out->user_sid = well_known::unix_users.with_rid(identity.uid);
-    out->uid = identity.uid;
-    out->gid = identity.gid;
-    out->gids.assign(identity.groups.begin(), identity.groups.end());
-}
-
 // True if `sharing` forbids `access`.
 bool forbids(uint32_t share, uint32_t granted) {
     if ((share & sharing::read) == 0 && (granted & (access::read_data | access::execute)) != 0) return true;
@@ -55,6 +41,31 @@ bool forbids(uint32_t share, uint32_t granted) {
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b) {
     if ((access_a & access::shared) == 0 || (access_b & access::shared) == 0) return false;
     return forbids(share_a, access_b) || forbids(share_b, access_a);
+}
+
+// Who deletes when somebody else closes last: the user of the session, or, where nobody said who that is, the identity that acts now.
+void ShareModes::set_deleter(const security::Token* token) {
+    if (!record_.delete_token) record_.delete_token.emplace(std::move(spare_token_));
+    security::Token& out = *record_.delete_token;
+    if (token != nullptr) {
+        out = *token;
+        return;
+    }
+    const loop::Identity& identity = loop::current_identity();
+    out.user_sid = well_known::unix_users.with_rid(identity.uid);
+    out.group_sids.clear();
+    out.privileges = 0;
+    out.uid = identity.uid;
+    out.gid = identity.gid;
+    out.gids.assign(identity.groups.begin(), identity.groups.end());
+    out.user_name.clear();
+    out.domain_name.clear();
+    out.is_guest = out.is_anonymous = false;
+}
+
+void ShareModes::clear_deleter() {
+    if (record_.delete_token) spare_token_ = std::move(*record_.delete_token);
+    record_.delete_token.reset();
 }
 
 // An empty record_ if there is none, or one that does not decode: a damaged record must not make a file unusable for good.
@@ -73,7 +84,7 @@ Result<tdb::LockedRecord, NtStatus> ShareModes::lock(const FileId& id) {
         record_.name.clear();
         record_.stream.clear();
         record_.delete_pending = false;
-        record_.delete_token.reset();
+        clear_deleter();
         record_.share_modes.clear();
     }
     return std::move(*locked);
@@ -128,7 +139,7 @@ Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const shar
     }
     if (record_.share_modes.empty()) set_name(name);
     record_.share_modes.push_back(entry);
-    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) set_deleter(record_.delete_token, token);
+    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) set_deleter(token);
     if (auto r = write(*locked); !r) return r.failure();
     return Added::yes;
 }
@@ -201,9 +212,9 @@ Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pen
     auto locked = lock(id);
     if (!locked) return locked.failure();
     record_.delete_pending = pending;
-    record_.delete_token.reset();
+    clear_deleter();
     if (pending) {
-        set_deleter(record_.delete_token, token);
+        set_deleter(token);
         set_name(name);
     }
     return write(*locked);

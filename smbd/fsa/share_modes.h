@@ -70,9 +70,12 @@ class ShareModes {
     NtStatus conflict_with(const share_mode& entry) const;
     void describe(Deletion& deletion) const;
     void set_name(const Name& name);
+    void set_deleter(const security::Token* token);
+    void clear_deleter();
 
     const FileSystemParams& params_;
-    locking_record record_;  // scratch, kept for its capacity
+    locking_record record_;        // scratch, kept for its capacity
+    security::Token spare_token_;  // the capacity of one that record_ does not have now
     Buffer encoded_;
 };
 

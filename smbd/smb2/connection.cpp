@@ -22,28 +22,39 @@ size_t max_frame(const ChannelState& channel) {
 }  // namespace
 
 // A large sealed frame is opened on the pool; requests have no order among frames (MS-SMB2 3.2.4.1.7), so others may overtake it.
-struct Connection::OpenJob final : loop::Job {
-    OpenJob(Connection& owner, MutableBytes bytes, const transport::ChunkRef& chunk, xsrv::Ref<xsrv::Session> of)
-        : connection(owner), frame(bytes), memory(chunk), session(std::move(of)) {}
+class Connection::OpenJob final : public loop::Job {
+ public:
+    explicit OpenJob(Connection& connection) : connection_(connection) {}
 
+    void submit(MutableBytes frame, const transport::ChunkRef& memory, xsrv::Ref<xsrv::Session> session) {
+        frame_ = frame;
+        memory_ = memory;
+        session_ = std::move(session);
+        plain_ = {};
+        connection_.jobs_++;
+        connection_.client_.pool().submit(*this);
+    }
     void run() override {
-        auto opened = session->opener->open(frame);
-        if (opened.ok()) plain = *opened;
+        const auto opened = session_->opener->open(frame_);
+        if (opened.ok()) plain_ = *opened;
     }
     void done() override {
-        const std::unique_ptr<OpenJob> self(this);
-        Connection& owner = connection;
-        owner.jobs_--;
-        if (!owner.ended_ && (plain.empty() || !owner.on_plain_frame(plain, memory, true, session->id)))
-            owner.close("a sealed frame that is not authentic");
-        if (owner.ended_) owner.client_.reap_later();
+        const transport::ChunkRef memory = std::move(memory_);
+        const xsrv::Ref<xsrv::Session> session = std::move(session_);
+        Connection& connection = connection_;
+        connection.jobs_--;
+        connection.free_open_jobs_.push_back(this);
+        if (!connection.ended_ && (plain_.empty() || !connection.on_plain_frame(plain_, memory, true, session->id)))
+            connection.close("a sealed frame that is not authentic");
+        if (connection.ended_) connection.client_.reap_later();
     }
 
-    Connection& connection;
-    MutableBytes frame;
-    transport::ChunkRef memory;
-    xsrv::Ref<xsrv::Session> session;
-    MutableBytes plain;
+ private:
+    Connection& connection_;
+    MutableBytes frame_;
+    transport::ChunkRef memory_;
+    xsrv::Ref<xsrv::Session> session_;
+    MutableBytes plain_;
 };
 
 Connection::Connection(Client& client, ChannelState channel, UniqueFd socket)
@@ -78,12 +89,21 @@ bool Connection::on_sealed_frame(MutableBytes frame, const transport::ChunkRef& 
     const auto session = find_session(header->session_id);
     if (!session || !session->opener) return false;
     if (frame.size() >= pool_threshold) {
-        jobs_++;
-        client_.pool().submit(*new OpenJob(*this, frame, memory, session));
+        open_on_pool(frame, memory, session);
         return true;
     }
     const auto plain = session->opener->open(frame);
     return plain.ok() && on_plain_frame(*plain, memory, true, session->id);
+}
+
+void Connection::open_on_pool(MutableBytes frame, const transport::ChunkRef& memory, xsrv::Ref<xsrv::Session> session) {
+    if (free_open_jobs_.empty()) {
+        open_job_store_.push_back(std::make_unique<OpenJob>(*this));
+        free_open_jobs_.push_back(open_job_store_.back().get());
+    }
+    OpenJob* job = free_open_jobs_.back();
+    free_open_jobs_.pop_back();
+    job->submit(frame, memory, std::move(session));
 }
 
 bool Connection::on_plain_frame(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t session_id) {

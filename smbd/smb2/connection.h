@@ -68,10 +68,11 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     void on_end(const char* reason) override;
 
  private:
-    struct OpenJob;  // decrypts a large frame on the pool
+    class OpenJob;  // decrypts a large frame on the pool
 
     static constexpr std::chrono::milliseconds pending_interval{500};
 
+    void open_on_pool(MutableBytes frame, const transport::ChunkRef& memory, xsrv::Ref<xsrv::Session> session);
     void tick_pending();
     void run_deferred() override { transport_.flush(); }
     bool on_sealed_frame(MutableBytes frame, const transport::ChunkRef& memory);
@@ -87,6 +88,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     std::vector<Chain*> free_chains_;
     std::vector<std::unique_ptr<Reply>> reply_store_;
     std::vector<Reply*> free_replies_;
+    std::vector<std::unique_ptr<OpenJob>> open_job_store_;
+    std::vector<OpenJob*> free_open_jobs_;
     std::optional<HandedOverLogon> handed_over_;
     loop::Timer pending_timer_;
     Buffer scratch_;
