@@ -83,7 +83,9 @@ constexpr size_t max_name_patterns = 1024;         // of one veto or hide list; 
 constexpr size_t max_message = 16u << 20;         // bytes of one message; not sent
 constexpr size_t max_message_inline = 32 * 1024;  // bytes in a datagram; larger ones go in a memfd
 constexpr size_t max_message_descriptors = 8;     // with one message; not sent
-constexpr size_t max_queued_messages = 1024;      // waiting in the sender for receivers that are behind; busy
+constexpr size_t max_queued_messages = 1024;      // waiting in the sender for one receiver that is behind; busy
+constexpr size_t max_queued_bytes = 64u << 20;    // of messages waiting in the sender for all receivers that are behind; busy
+constexpr size_t max_message_peers = 16;          // mailboxes that a process keeps connected; others are looked up each time
 
 // Processes
 constexpr size_t max_preauth_connections = 1024;  // half-open connections of one preauth process; the oldest is dropped

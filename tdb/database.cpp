@@ -50,6 +50,11 @@ LockedRecord& LockedRecord::operator=(LockedRecord&& other) noexcept {
     return *this;
 }
 
+Database& LockedRecord::database() const {
+    ATOLL_ASSERT(held_);
+    return *held_->database;
+}
+
 Bytes LockedRecord::key() const {
     ATOLL_ASSERT(held_);
     return held_->key;
@@ -67,18 +72,19 @@ Bytes LockedRecord::value() const {
 
 Result<void> LockedRecord::store(Bytes value) {
     ATOLL_ASSERT(held_);
-    return held_->database->locked_store(*held_, value);
+    return held_->database->change_held(*held_, value);
 }
 
 Result<void> LockedRecord::remove() {
     ATOLL_ASSERT(held_);
-    return held_->database->locked_remove(*held_);
+    return held_->database->remove_held(*held_);
 }
 
 void LockedRecord::release() {
     if (!held_) return;
     Database* database = held_->database;
     database->do_unlock(*held_);
+    if (held_->announced) database->observer_->released(*database, held_->key);
     held_->database = nullptr;
     held_ = nullptr;
     database->held_count_--;
@@ -118,6 +124,7 @@ Result<LockedRecord> Database::lock(Bytes key, bool wait) {
     HeldRecord& entry = take_entry();
     entry.key.assign(key);
     entry.cookie = {};
+    entry.announced = false;
     if (auto locked = do_lock(entry, wait); !locked) return locked.failure();
     entry.database = this;
     held_count_++;
@@ -129,25 +136,61 @@ Result<LockedRecord> Database::fetch_locked(Bytes key) { return lock(key, true);
 
 Result<LockedRecord> Database::try_fetch_locked(Bytes key) { return lock(key, false); }
 
+// Before the first change under each lock.
+Result<void> Database::announce(HeldRecord& held) {
+    if (observer_ == nullptr || held.announced) return {};
+    auto wanted = observer_->about_to_change(*this, held.key);
+    if (!wanted) return wanted.failure();
+    held.announced = *wanted;
+    return {};
+}
+
+Result<void> Database::change_held(HeldRecord& held, Bytes value) {
+    if (auto announced = announce(held); !announced) return announced;
+    return locked_store(held, value);
+}
+
+Result<void> Database::remove_held(HeldRecord& held) {
+    if (!locked_exists(held)) return {};
+    if (auto announced = announce(held); !announced) return announced;
+    return locked_remove(held);
+}
+
 Result<void> Database::store(Bytes key, Bytes value, StoreMode mode) {
-    if (HeldRecord* entry = find_held(key)) {
-        const bool there = locked_exists(*entry);
-        if (there && mode == StoreMode::insert) return failed(Code::exists, "the record is there already");
-        if (!there && mode == StoreMode::modify) return failed(Code::not_found, "no such record");
-        return locked_store(*entry, value);
+    HeldRecord* entry = find_held(key);
+    if (entry == nullptr && observer_ == nullptr) {
+        assert_order(*this, key, true);
+        return do_store(key, value, mode);
     }
-    assert_order(*this, key, true);
-    return do_store(key, value, mode);
+    LockedRecord own;
+    if (entry == nullptr) {
+        auto locked = lock(key, true);
+        if (!locked) return locked.failure();
+        own = std::move(*locked);
+        entry = own.held_;
+    }
+    const bool there = locked_exists(*entry);
+    if (there && mode == StoreMode::insert) return failed(Code::exists, "the record is there already");
+    if (!there && mode == StoreMode::modify) return failed(Code::not_found, "no such record");
+    return change_held(*entry, value);
 }
 
 Result<bool> Database::remove(Bytes key) {
-    if (HeldRecord* entry = find_held(key)) {
-        const bool there = locked_exists(*entry);
-        if (auto removed = locked_remove(*entry); !removed) return removed.failure();
-        return there;
+    HeldRecord* entry = find_held(key);
+    if (entry == nullptr && observer_ == nullptr) {
+        assert_order(*this, key, true);
+        return do_remove(key);
     }
-    assert_order(*this, key, true);
-    return do_remove(key);
+    LockedRecord own;
+    if (entry == nullptr) {
+        auto locked = lock(key, true);
+        if (!locked) return locked.failure();
+        own = std::move(*locked);
+        entry = own.held_;
+    }
+    const bool there = locked_exists(*entry);
+    if (auto removed = remove_held(*entry); !removed) return removed.failure();
+    return there;
 }
 
 Result<uint64_t> Database::traverse(Visitor visitor) {

@@ -31,7 +31,7 @@
 namespace Atoll::tdb {
 
 // Ascending: the order in which records of different databases are locked.
-enum class Rank : uint8_t { none, version, client, session, tcon, open, index, locking, brlock, leases };
+enum class Rank : uint8_t { none, version, client, session, tcon, open, index, locking, brlock, leases, watches };
 
 enum class Visit : bool { go_on, stop };
 enum class StoreMode : uint8_t { replace, insert /* Code::exists if it is there */, modify /* Code::not_found if it is not */ };
@@ -49,6 +49,19 @@ struct HeldRecord {
     Buffer key;
     Buffer value;                      // for stores that cannot show the value in place
     std::array<uint64_t, 4> cookie{};  // the store's own
+    bool announced = false;            // the observer knows that it changes
+};
+
+// Told of the changes that this process makes to a database, record by record: for watches (tdb/watch).
+class ChangeObserver {
+ public:
+    virtual ~ChangeObserver() = default;
+
+    // The caller holds the record and is about to change it, for the first time since it locked it. True: released() is wanted. On an
+    // error the record is not changed. May use databases of higher rank.
+    virtual Result<bool> about_to_change(Database& database, Bytes key) = 0;
+    // The record's lock has been released, other records may be held. May use databases of higher rank.
+    virtual void released(Database& database, Bytes key) = 0;
 };
 
 // A record whose lock this process holds, until it is released or destroyed. Movable; must not outlive its Database.
@@ -63,6 +76,7 @@ class [[nodiscard]] LockedRecord {
     ~LockedRecord() { release(); }
 
     [[nodiscard]] bool held() const { return held_ != nullptr; }
+    [[nodiscard]] Database& database() const;
     [[nodiscard]] Bytes key() const;
     // False: there is no such record (value() is then empty); store() makes it.
     [[nodiscard]] bool exists() const;
@@ -76,6 +90,7 @@ class [[nodiscard]] LockedRecord {
     void release();
 
  private:
+    friend class Database;
     HeldRecord* held_ = nullptr;
 };
 
@@ -114,7 +129,7 @@ class Database {
 
     // Changes with every change of the database, if it was opened so that it counts; wraps. For "did anything change" only.
     virtual Result<uint32_t> sequence_number() = 0;
-    // Removes every record.
+    // Removes every record. No observer is told.
     virtual Result<void> wipe() = 0;
     // In the child of a fork, before its first use there. Cheap.
     virtual Result<void> reopen_after_fork() { return {}; }
@@ -125,6 +140,9 @@ class Database {
     virtual Result<void> begin();
     virtual Result<void> commit();
     virtual void cancel();
+
+    // nullptr: none. The observer is told of each change of a record; a database that has one is not changed in transactions.
+    void set_observer(ChangeObserver* observer) { observer_ = observer; }
 
  protected:
     friend class LockedRecord;
@@ -150,9 +168,13 @@ class Database {
     // The held entry of this key of this database, if there is one.
     HeldRecord* find_held(Bytes key);
     Result<LockedRecord> lock(Bytes key, bool wait);
+    Result<void> announce(HeldRecord& held);
+    Result<void> change_held(HeldRecord& held, Bytes value);
+    Result<void> remove_held(HeldRecord& held);
 
     std::string name_;
     Rank rank_;
+    ChangeObserver* observer_ = nullptr;
     unsigned held_count_ = 0;
 };
 

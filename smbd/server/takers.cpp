@@ -13,16 +13,6 @@ namespace {
 
 constexpr uint16_t first_multichannel_dialect = 0x0300;
 
-messaging::ServerId to_server_id(const tdb::server_id& id) { return {id.vnn, id.pid, id.unique_id}; }
-
-tdb::server_id from_server_id(const messaging::ServerId& id) {
-    tdb::server_id record;
-    record.vnn = id.node;
-    record.pid = id.pid;
-    record.unique_id = id.unique_id;
-    return record;
-}
-
 }  // namespace
 
 Takers::Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients)
@@ -50,7 +40,7 @@ bool Takers::give_to_existing(const Guid& client_guid, int taker) {
     Buffer value;
     const auto found = clients_.fetch(client_guid.bytes, value);
     if (!found || !*found || !decode(value, record)) return false;
-    return messaging_.send(to_server_id(record.owner), messaging::message_take_channel, {}, {&taker, 1}).ok();
+    return messaging_.send(messaging::ServerId(record.owner), messaging::message_take_channel, {}, {&taker, 1}).ok();
 }
 
 void Takers::fork(const Guid& client_guid, int taker) {
@@ -83,10 +73,10 @@ void Takers::enter(const messaging::ServerId& process, const Guid& client_guid, 
     auto locked = clients_.fetch_locked(client_guid.bytes);
     if (!locked) return log_error("{}", locked.error().message());
     xsrv::client_global record;
-    if (locked->exists() && decode(locked->value(), record) && messaging_.exists(to_server_id(record.owner))) return;
+    if (locked->exists() && decode(locked->value(), record) && messaging_.exists(messaging::ServerId(record.owner))) return;
     record = {};
     record.client_guid = client_guid;
-    record.owner = from_server_id(process);
+    record.owner = process.to_record();
     record.dialect = forking.dialect;
     record.connected = NtTime::now();
     record.remote_address = forking.peer_address;

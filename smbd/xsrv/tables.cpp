@@ -14,14 +14,6 @@ namespace {
 
 constexpr idl::Level format_level = idl::first_level;  // what smbXsrv_version_global says; one level exists
 
-tdb::server_id record_id(const messaging::ServerId& id) {
-    tdb::server_id out;
-    out.vnn = id.node;
-    out.pid = id.pid;
-    out.unique_id = id.unique_id;
-    return out;
-}
-
 // Keys are big-endian, so that records sort and print as the identifiers do.
 class IdKey {
  public:
@@ -51,7 +43,7 @@ fsa::file_id record_file_id(const fsa::FileId& id) {
 
 class FileTables final : public Tables {
  public:
-    FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(record_id(self)) {}
+    FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
 
     Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) override;
     void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
@@ -170,7 +162,7 @@ void FileTables::remove_records_of(tdb::Database& database, const tdb::server_id
 }
 
 void FileTables::end_holder(const messaging::ServerId& holder) {
-    const tdb::server_id id = record_id(holder);
+    const tdb::server_id id = holder.to_record();
     remove_records_of<client_global>(*databases_.client, id);
     remove_records_of<session_global>(*databases_.session, id);
     remove_records_of<tcon_global>(*databases_.tcon, id);

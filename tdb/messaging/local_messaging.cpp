@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <deque>
@@ -16,10 +18,18 @@ namespace {
 constexpr auto retry_interval = std::chrono::milliseconds(2);
 constexpr int messages_per_turn = 64;  // then the loop looks at its other descriptors
 
+// A message for a receiver that is behind.
 struct Waiting {
     uint32_t type;
+    bool is_broadcast;
     Buffer payload;
     std::vector<UniqueFd> descriptors;
+};
+
+struct Failed {
+    ServerId to;
+    uint32_t type;
+    Code why;
 };
 
 class LocalMessaging final : public Messaging {
@@ -34,19 +44,20 @@ class LocalMessaging final : public Messaging {
     void forget(const ServerId& id) override { socket_.forget(id); }
 
     Result<void> send(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors) override {
-        // Behind what waits already, so that the order holds.
-        if (!waiting_.contains(to)) {
-            auto sent = socket_.send(to, type, payload, descriptors);
-            if (sent || sent.error().code != Code::busy) return sent;
-        }
-        return enqueue(to, type, payload, descriptors);
+        return send_or_keep(to, type, payload, descriptors, false);
+    }
+
+    Result<void> send_at_once(const ServerId& to, uint32_t type, Bytes payload) override {
+        // Not past what waits already: the order holds.
+        if (waiting_.contains(to)) return fail(Code::busy, to_string(to), "messages wait for it");
+        return socket_.send(to, type, payload);
     }
 
     size_t broadcast(ProcessClass to, uint32_t type, Bytes payload) override {
         size_t taken = 0;
         for (const ServerId& id : socket_.processes()) {
             if (id.process_class() != to || id == self()) continue;
-            if (send(id, type, payload, {})) ++taken;
+            if (send_or_keep(id, type, payload, {}, true)) ++taken;
         }
         return taken;
     }
@@ -56,6 +67,13 @@ class LocalMessaging final : public Messaging {
             receivers_[type] = std::make_shared<Receiver>(std::move(receiver));
         } else {
             receivers_.erase(type);
+        }
+    }
+    void failed(uint32_t type, FailureReceiver receiver) override {
+        if (receiver) {
+            failure_receivers_[type] = std::make_shared<FailureReceiver>(std::move(receiver));
+        } else {
+            failure_receivers_.erase(type);
         }
     }
 
@@ -74,13 +92,23 @@ class LocalMessaging final : public Messaging {
         }
     }
 
-    Result<void> enqueue(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors) {
-        if (waiting_count_ >= limits::max_queued_messages)
-            return fail(Code::busy, to_string(to), "too many messages wait for slow receivers");
+    Result<void> send_or_keep(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors, bool is_broadcast) {
+        if (!waiting_.contains(to)) {
+            auto sent = socket_.send(to, type, payload, descriptors);
+            if (sent || sent.error().code != Code::busy) return sent;
+        }
+        return keep(to, type, payload, descriptors, is_broadcast);
+    }
+
+    Result<void> keep(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors, bool is_broadcast) {
         if (payload.size() > limits::max_message || descriptors.size() > limits::max_message_descriptors) {
             return fail(Code::invalid, to_string(to), "the message is too large");
         }
-        Waiting message{type, {}, {}};
+        const auto queue = waiting_.find(to);
+        if ((queue != waiting_.end() && queue->second.size() >= limits::max_queued_messages) ||
+            waiting_bytes_ + payload.size() > limits::max_queued_bytes)
+            return fail(Code::busy, to_string(to), "too many messages wait for it");
+        Waiting message{type, is_broadcast, {}, {}};
         message.payload.assign(payload);
         for (const int fd : descriptors) {
             UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -88,39 +116,51 @@ class LocalMessaging final : public Messaging {
             message.descriptors.push_back(std::move(copy));
         }
         waiting_[to].push_back(std::move(message));
-        ++waiting_count_;
+        waiting_bytes_ += payload.size();
         if (!retry_.is_set()) retry_.set_in(retry_interval);
         return {};
     }
 
-    // Gives each receiver what it takes; what is for the dead is dropped.
+    // Gives each receiver what it takes.
     void send_waiting() {
+        std::vector<Failed> failures;
         for (auto it = waiting_.begin(); it != waiting_.end();) {
             auto& [to, queue] = *it;
             while (!queue.empty()) {
-                auto sent = send_one(to, queue.front());
+                const Waiting& message = queue.front();
+                const auto sent = send_one(to, message);
                 if (!sent && sent.error().code == Code::busy) break;
-                if (!sent) log_debug("messages: {}", sent.error().message());
+                if (!sent && !message.is_broadcast) failures.push_back({to, message.type, sent.error().code});
+                waiting_bytes_ -= message.payload.size();
                 queue.pop_front();
-                --waiting_count_;
             }
             it = queue.empty() ? waiting_.erase(it) : std::next(it);
         }
         if (!waiting_.empty()) retry_.set_in(retry_interval);
+        for (const Failed& one : failures) tell(one);
+    }
+
+    void tell(const Failed& one) {
+        log_debug("messages: one of type {} did not reach {}", one.type, to_string(one.to));
+        const auto found = failure_receivers_.find(one.type);
+        if (found == failure_receivers_.end()) return;
+        const std::shared_ptr<FailureReceiver> receiver = found->second;  // lives though it may end itself
+        (*receiver)(one.to, one.type, one.why);
     }
 
     Result<void> send_one(const ServerId& to, const Waiting& message) {
-        std::vector<int> fds;
-        for (const UniqueFd& fd : message.descriptors) fds.push_back(fd.get());
-        return socket_.send(to, message.type, message.payload, fds);
+        std::array<int, limits::max_message_descriptors> fds;
+        std::transform(message.descriptors.begin(), message.descriptors.end(), fds.begin(), [](const UniqueFd& fd) { return fd.get(); });
+        return socket_.send(to, message.type, message.payload, {fds.data(), message.descriptors.size()});
     }
 
     MessageSocket socket_;
     loop::FdWatch watch_;
     loop::Timer retry_;
     std::map<uint32_t, std::shared_ptr<Receiver>> receivers_;
+    std::map<uint32_t, std::shared_ptr<FailureReceiver>> failure_receivers_;
     std::map<ServerId, std::deque<Waiting>> waiting_;
-    size_t waiting_count_ = 0;
+    size_t waiting_bytes_ = 0;
 };
 
 }  // namespace

@@ -12,57 +12,40 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/bytes.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "tdb/messaging/message_format.h"
 
 namespace Atoll::messaging {
 
 namespace {
 
-// What stands before the payload of each datagram. Sender and receiver are always of one build on one node, but a server that is being
-// upgraded may meet a process of its former version: the magic number changes with the format.
-struct Header {
-    static constexpr uint32_t magic_number = 0x314D5441;  // "ATM1"
-    static constexpr size_t size = 40;
-    static constexpr uint32_t flag_large = 1;  // the payload is in a memfd, the last descriptor
+constexpr int send_buffer = 2 * (1 << 20);  // bytes: several datagrams of max_message_inline in each receiver's queue
+constexpr int large_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
-    uint32_t type = 0;
-    uint32_t flags = 0;
-    uint64_t length = 0;  // of the payload
-    ServerId from;
+// A server id's text form, without allocating.
+class Name {
+ public:
+    explicit Name(const ServerId& id) { text_[write_text(id, text_)] = 0; }
+    [[nodiscard]] const char* text() const { return text_; }
+
+ private:
+    char text_[ServerId::max_text + 1];
 };
 
-void encode(const Header& header, uint8_t* out) {
-    store_le(out, Header::magic_number);
-    store_le(out + 4, header.type);
-    store_le(out + 8, header.flags);
-    store_le(out + 12, header.from.node);
-    store_le(out + 16, header.from.pid);
-    store_le(out + 24, header.from.unique_id);
-    store_le(out + 32, header.length);
-}
-
-std::optional<Header> decode(Bytes datagram) {
-    if (datagram.size() < Header::size || load_le<uint32_t>(datagram.data()) != Header::magic_number) return std::nullopt;
-    Header header;
-    header.type = load_le<uint32_t>(datagram.data() + 4);
-    header.flags = load_le<uint32_t>(datagram.data() + 8);
-    header.from.node = load_le<uint32_t>(datagram.data() + 12);
-    header.from.pid = load_le<uint64_t>(datagram.data() + 16);
-    header.from.unique_id = load_le<uint64_t>(datagram.data() + 24);
-    header.length = load_le<uint64_t>(datagram.data() + 32);
-    return header;
+UniqueFd make_socket() {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket) (void)setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+    return socket;
 }
 
 // The address of a mailbox. The way over /proc keeps it short however long the lock directory's path is.
 sockaddr_un address_of(int directory, const ServerId& id) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const std::string path = fmt::format("/proc/self/fd/{}/{}", directory, to_string(id));
-    ATOLL_ASSERT(path.size() < sizeof address.sun_path);
-    std::memcpy(address.sun_path, path.data(), path.size());
+    const Name name(id);
+    const auto end = fmt::format_to_n(address.sun_path, sizeof address.sun_path, "/proc/self/fd/{}/{}", directory, name.text());
+    ATOLL_ASSERT(end.size < sizeof address.sun_path);
     return address;
 }
 
@@ -74,15 +57,16 @@ Result<UniqueFd> make_large(Bytes payload) {
         if (n <= 0) return fail_errno(errno, "memfd", "cannot write a large message");
         done += static_cast<size_t>(n);
     }
-    if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
+    if (fcntl(fd.get(), F_ADD_SEALS, large_seals) != 0) {
         return fail_errno(errno, "memfd", "cannot seal a large message");
     }
     return fd;
 }
 
+// Only from a memfd that nobody can change any more: reading anything else might block, or end in the middle.
 bool read_large(int fd, size_t length, Buffer& out) {
     struct stat st;
-    if (length > limits::max_message || fstat(fd, &st) != 0 || st.st_size != static_cast<off_t>(length)) return false;
+    if (fcntl(fd, F_GET_SEALS) != large_seals || fstat(fd, &st) != 0 || st.st_size != static_cast<off_t>(length)) return false;
     out.resize(length);
     for (size_t done = 0; done < length;) {
         const ssize_t n = pread(fd, out.data() + done, length - done, static_cast<off_t>(done));
@@ -144,10 +128,8 @@ Result<MessageSocket> MessageSocket::open(const std::string& lock_directory, con
     const loop::RootScope root;  // the directory is root's alone
     auto directory = open_directory(lock_directory);
     if (!directory) return directory.failure();
-    UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    UniqueFd socket = make_socket();
     if (!socket) return fail_errno(errno, lock_directory + "/msg.sock", "cannot make a socket");
-    const int send_buffer = 2 * (1 << 20);  // several datagrams of max_message_inline in each receiver's queue
-    (void)setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     const sockaddr_un address = address_of(directory->get(), self);
     if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return fail_errno(errno, lock_directory + "/msg.sock", "cannot bind a socket");
@@ -156,8 +138,11 @@ Result<MessageSocket> MessageSocket::open(const std::string& lock_directory, con
 }
 
 MessageSocket::MessageSocket(UniqueFd directory, UniqueFd socket, ServerId self)
-    : directory_(std::move(directory)), socket_(std::move(socket)), self_(self), received_(Header::size + limits::max_message_inline) {
-    received_.resize(Header::size + limits::max_message_inline);
+    : directory_(std::move(directory)),
+      socket_(std::move(socket)),
+      self_(self),
+      received_(MessageHeader::size + limits::max_message_inline) {
+    received_.resize(MessageHeader::size + limits::max_message_inline);
 }
 
 MessageSocket::MessageSocket(MessageSocket&&) noexcept = default;
@@ -168,14 +153,51 @@ MessageSocket::~MessageSocket() {
 
 void MessageSocket::forget(const ServerId& id) const {
     const loop::RootScope root;  // the directory is root's alone
-    (void)unlinkat(directory_.get(), to_string(id).c_str(), 0);
+    (void)unlinkat(directory_.get(), Name(id).text(), 0);
+}
+
+// The entry of a process; a new one takes the place of that which was used longest ago.
+MessageSocket::Peer& MessageSocket::find_peer(const ServerId& id) {
+    Peer* oldest = peers_.data();
+    for (Peer& peer : peers_) {
+        if (peer.used != 0 && peer.id == id) {
+            peer.used = ++uses_;
+            return peer;
+        }
+        if (peer.used < oldest->used) oldest = &peer;
+    }
+    oldest->id = id;
+    oldest->socket.reset();
+    oldest->used = 0;
+    return *oldest;
+}
+
+bool MessageSocket::connect(Peer& peer) const {
+    UniqueFd socket = make_socket();
+    if (!socket) return false;
+    const sockaddr_un address = address_of(directory_.get(), peer.id);
+    const loop::RootScope root;  // the directory is root's alone
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return false;
+    peer.socket = std::move(socket);
+    return true;
+}
+
+// False with errno set. The first message to a process goes to its address: a broadcast connects nothing.
+bool MessageSocket::transmit(Peer& peer, msghdr& message) const {
+    const bool first = peer.used == 0;
+    if (peer.socket || (!first && connect(peer))) return sendmsg(peer.socket.get(), &message, MSG_NOSIGNAL) >= 0;
+    sockaddr_un address = address_of(directory_.get(), peer.id);
+    message.msg_name = &address;
+    message.msg_namelen = sizeof address;
+    const loop::RootScope root;  // the directory is root's alone
+    return sendmsg(socket_.get(), &message, MSG_NOSIGNAL) >= 0;
 }
 
 Result<void> MessageSocket::send(const ServerId& to, uint32_t type, Bytes payload, std::span<const int> descriptors) {
     if (payload.size() > limits::max_message || descriptors.size() > limits::max_message_descriptors) {
         return fail(Code::invalid, to_string(to), "the message is too large");
     }
-    Header header{type, 0, payload.size(), self_};
+    MessageHeader header{type, 0, payload.size(), self_};
     int fds[Control::most];
     std::copy(descriptors.begin(), descriptors.end(), fds);
     size_t fd_count = descriptors.size();
@@ -184,28 +206,32 @@ Result<void> MessageSocket::send(const ServerId& to, uint32_t type, Bytes payloa
         auto made = make_large(payload);
         if (!made) return made.failure();
         large = std::move(made).value();
-        header.flags |= Header::flag_large;
+        header.flags |= MessageHeader::flag_large;
         fds[fd_count++] = large.get();
         payload = {};
     }
-    uint8_t head[Header::size];
-    encode(header, head);
-    sockaddr_un address = address_of(directory_.get(), to);
+    uint8_t head[MessageHeader::size];
+    header.encode(head);
     iovec parts[2] = {{head, sizeof head}, {const_cast<uint8_t*>(payload.data()), payload.size()}};
     msghdr message{};
-    message.msg_name = &address;
-    message.msg_namelen = sizeof address;
     message.msg_iov = parts;
     message.msg_iovlen = 2;
     Control control;
     attach(message, control, {fds, fd_count});
-    const loop::RootScope root;  // the directory is root's alone
-    if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) >= 0) return {};
-    switch (errno) {
-        case EAGAIN: return fail(Code::busy, to_string(to), "its message queue is full");
-        case ECONNREFUSED: forget(to); [[fallthrough]];
+    Peer& peer = find_peer(to);
+    if (transmit(peer, message)) {
+        peer.used = ++uses_;
+        return {};
+    }
+    if (errno == EAGAIN) return fail(Code::busy, to_string(to), "its message queue is full");
+    const int error = errno;
+    peer = Peer{};
+    switch (error) {
+        case ECONNREFUSED:
+        case ENOTCONN:
+        case EPIPE: forget(to); [[fallthrough]];
         case ENOENT: return fail(Code::dead, to_string(to), "no such process");
-        default: return fail_errno(errno, to_string(to), "cannot send a message");
+        default: return fail_errno(error, to_string(to), "cannot send a message");
     }
 }
 
@@ -224,16 +250,16 @@ std::optional<Message> MessageSocket::receive() {
         Message message;
         message.descriptors = detach(raw);
         const Bytes datagram = received_.bytes().first(static_cast<size_t>(n));
-        const auto header = decode(datagram);
+        const auto header = parse_datagram(datagram, message.descriptors.size());
         if (!header || (raw.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
             log_warning("messages: dropped {} bytes that are no message", n);
             continue;
         }
         message.from = header->from;
         message.type = header->type;
-        message.payload = datagram.subspan(Header::size);
-        if ((header->flags & Header::flag_large) != 0) {
-            if (message.descriptors.empty() || !read_large(message.descriptors.back().get(), header->length, large_)) {
+        message.payload = datagram.subspan(MessageHeader::size);
+        if (header->is_large()) {
+            if (!read_large(message.descriptors.back().get(), header->length, large_)) {
                 log_warning("messages: dropped a large message of {}: cannot read it", to_string(message.from));
                 continue;
             }
@@ -261,7 +287,7 @@ bool MessageSocket::exists(const ServerId& id) const {
     if (!probe) return true;
     const sockaddr_un address = address_of(directory_.get(), id);
     const loop::RootScope root;  // the directory is root's alone
-    if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
     return errno != ENOENT && errno != ECONNREFUSED;
 }
 

@@ -17,6 +17,9 @@ enum MessageType : uint32_t {
     message_take_channel = 16,  // authd to a client process: a channel is coming on the socket that comes with it
     message_client_ready = 17,  // a client process to authd: payload: client_ready of smbd/server/server.idl
 
+    // Of tdb/watch
+    message_record_changed = 32,  // payload: numbers (u64) of watches whose record has changed
+
     // From here on each room that needs some takes a block of 256 and lists them in its own header.
     message_block_xsrv = 256,
     message_block_fsa = 512,

@@ -16,9 +16,24 @@ ServerId ServerId::make(ProcessClass process_class) {
     return id;
 }
 
+tdb::server_id ServerId::to_record() const {
+    tdb::server_id record;
+    record.vnn = node;
+    record.pid = pid;
+    record.unique_id = unique_id;
+    return record;
+}
+
+size_t write_text(const ServerId& id, char* out) {
+    char* end = out;
+    if (id.node != ServerId::this_node) end = fmt::format_to(end, "{}:", id.node);
+    end = fmt::format_to(end, "{}.{:016x}", id.pid, id.unique_id);
+    return static_cast<size_t>(end - out);
+}
+
 std::string to_string(const ServerId& id) {
-    if (id.node == ServerId::this_node) return fmt::format("{}.{:016x}", id.pid, id.unique_id);
-    return fmt::format("{}:{}.{:016x}", id.node, id.pid, id.unique_id);
+    char text[ServerId::max_text];
+    return {text, write_text(id, text)};
 }
 
 namespace {

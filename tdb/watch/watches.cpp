@@ -1,0 +1,263 @@
+#include "tdb/watch/watches.h"
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+namespace Atoll::watch {
+namespace {
+
+constexpr idl::Level format_level = idl::first_level;
+constexpr auto retry_interval = std::chrono::milliseconds(5);
+
+bool same(const waiter& a, const waiter& b) { return a.watch == b.watch && a.who == b.who; }
+
+bool before(const waiter& a, const waiter& b) {
+    return std::tie(a.who.vnn, a.who.pid, a.who.unique_id, a.watch) < std::tie(b.who.vnn, b.who.pid, b.who.unique_id, b.watch);
+}
+
+}  // namespace
+
+Watches::Watches(loop::Loop& loop, messaging::Messaging& messaging, tdb::Database& companion)
+    : messaging_(messaging), companion_(companion), self_(messaging.self().to_record()), retry_(loop, [this] { retry(); }) {
+    ATOLL_ASSERT(companion_.rank() == tdb::Rank::watches);
+    messaging_.receive(messaging::message_record_changed, [this](messaging::Message& message) { woken(message.payload); });
+}
+
+Watches::~Watches() {
+    for (const Watch* watch : places_) ATOLL_ASSERT(watch == nullptr);
+    for (const Observed& observed : observed_) observed.database->set_observer(nullptr);
+    messaging_.receive(messaging::message_record_changed, {});
+}
+
+void Watches::observe(tdb::Database& database, std::string_view name) {
+    observed_.push_back({&database, std::string(name)});
+    database.set_observer(this);
+}
+
+void Watches::append_key(const tdb::Database& database, Bytes key, Buffer& companion) const {
+    const auto observed = std::find_if(observed_.begin(), observed_.end(), [&](const Observed& one) { return one.database == &database; });
+    ATOLL_ASSERT(observed != observed_.end() && "only records of an observed database are watched");
+    companion.assign(as_bytes(observed->name));
+    companion.append_zeros(1);
+    companion.append(key);
+}
+
+void Watches::make_key(const tdb::LockedRecord& record, Buffer& companion) const { append_key(record.database(), record.key(), companion); }
+
+// One that does not decode counts as empty: it must not make a record unusable for good.
+void Watches::load(const tdb::LockedRecord& companion) {
+    if (companion.exists()) {
+        const auto decoded = decode(companion.value(), record_);
+        if (decoded) return;
+        log_error("{}: {}", companion_.name(), decoded.error().message());
+    }
+    record_.waiters.clear();
+}
+
+Result<void> Watches::store(tdb::LockedRecord& companion) {
+    if (record_.waiters.empty()) return companion.remove();
+    encoded_.clear();
+    encode(record_, encoded_, format_level);
+    return companion.store(encoded_);
+}
+
+// --- Who changes a record
+
+Result<bool> Watches::about_to_change(tdb::Database& database, Bytes key) {
+    append_key(database, key, key_);
+    const auto watched = companion_.exists(key_);
+    if (!watched || !*watched) return watched;
+    auto companion = companion_.fetch_locked(key_);
+    if (!companion) return companion.failure();
+    load(*companion);
+    if (record_.waiters.empty()) return false;  // a watch may be cancelled without its record's lock
+    // Those that another process has yet to wake too: should it be dead, nobody else would.
+    for (waiter& waiting : record_.waiters) waiting.waker = self_;
+    if (auto stored = store(*companion); !stored) return stored.failure();
+    return true;
+}
+
+void Watches::released(tdb::Database& database, Bytes key) {
+    append_key(database, key, key_);
+    wake(key_);
+}
+
+// Sends what this process is to send for one record; then strikes out who has been woken, and who has ended. Nothing is held meanwhile:
+// whoever arms a watch of the record now has seen the change.
+void Watches::wake(Bytes companion) {
+    {
+        auto locked = companion_.fetch_locked(companion);
+        if (!locked) return retry_later(companion);
+        load(*locked);
+    }
+    waking_.clear();
+    for (const waiter& waiting : record_.waiters) {
+        if (waiting.waker == self_) waking_.push_back(waiting);
+    }
+    if (waking_.empty()) return;
+    std::sort(waking_.begin(), waking_.end(), before);
+    bool all = true;
+    auto kept = waking_.begin();  // those woken are moved to the front
+    for (auto first = waking_.begin(); first != waking_.end();) {
+        const auto last = std::find_if(first, waking_.end(), [&](const waiter& other) { return other.who != first->who; });
+        if (wake_process(&*first, &*first + (last - first))) {
+            kept = std::move(first, last, kept);
+        } else {
+            all = false;
+        }
+        first = last;
+    }
+    waking_.erase(kept, waking_.end());
+    strike_out_woken(companion);
+    if (!all) retry_later(companion);
+}
+
+// One message for all watches that one process has of the record. False: it has to be tried again.
+bool Watches::wake_process(const waiter* first, const waiter* last) {
+    payload_.clear();
+    for (const waiter* waiting = first; waiting != last; waiting++) store_le<uint64_t>(payload_.extend(8).data(), waiting->watch);
+    const auto sent = messaging_.send_at_once(messaging::ServerId(first->who), messaging::message_record_changed, payload_);
+    if (sent) {
+        counters_.messages++;
+        return true;
+    }
+    if (sent.error().code == Code::dead) {
+        counters_.gone += static_cast<uint64_t>(last - first);
+        return true;
+    }
+    if (sent.error().code != Code::busy) log_warning("a wake-up: {}", sent.error().message());
+    counters_.deferred++;
+    return false;
+}
+
+void Watches::strike_out_woken(Bytes companion) {
+    auto locked = companion_.fetch_locked(companion);
+    Result<void> outcome;
+    if (locked) {
+        load(*locked);
+        std::erase_if(record_.waiters, [&](const waiter& one) {
+            return std::any_of(waking_.begin(), waking_.end(), [&](const waiter& done) { return same(one, done); });
+        });
+        outcome = store(*locked);
+    } else {
+        outcome = locked.failure();
+    }
+    // They stay, and are sent a wake-up more that finds nobody.
+    if (!outcome) log_error("{}", outcome.error().message());
+}
+
+void Watches::retry_later(Bytes companion) {
+    const bool known =
+        std::any_of(unfinished_.begin(), unfinished_.end(), [&](const Buffer& one) { return as_text(one.bytes()) == as_text(companion); });
+    if (!known) unfinished_.emplace_back().assign(companion);
+    if (!retry_.is_set()) retry_.set_in(retry_interval);
+}
+
+void Watches::retry() {
+    std::vector<Buffer> again;
+    again.swap(unfinished_);
+    for (const Buffer& companion : again) wake(companion);
+}
+
+// --- Who waits
+
+size_t Watches::take_place(Watch& watch) {
+    const auto free = std::find(places_.begin(), places_.end(), nullptr);
+    const auto place = static_cast<size_t>(free - places_.begin());
+    if (free == places_.end()) {
+        places_.push_back(&watch);
+    } else {
+        *free = &watch;
+    }
+    return place;
+}
+
+// The record is held.
+Result<void> Watches::enter(Bytes companion, uint64_t watch) {
+    bool orphans = false;
+    {
+        auto locked = companion_.fetch_locked(companion);
+        if (!locked) return locked.failure();
+        load(*locked);
+        orphans = take_over_from_dead(nullptr);
+        if (record_.waiters.size() >= MAX_WAITERS) return fail(Code::no_space, companion_.name(), "too many wait for one record");
+        waiter& added = record_.waiters.emplace_back();
+        added.who = self_;
+        added.watch = watch;
+        if (auto stored = store(*locked); !stored) return stored;
+    }
+    counters_.armed++;
+    if (orphans) wake(companion);
+    return {};
+}
+
+void Watches::strike_out(Bytes companion, uint64_t watch) {
+    auto locked = companion_.fetch_locked(companion);
+    if (!locked) return log_error("{}", locked.error().message());
+    load(*locked);
+    if (std::erase_if(record_.waiters, [&](const waiter& one) { return one.watch == watch && one.who == self_; }) == 0) return;
+    if (auto stored = store(*locked); !stored) log_error("{}", stored.error().message());
+}
+
+void Watches::woken(Bytes watches) {
+    for (ByteReader reader(watches); reader.remaining() >= 8;) {
+        const uint64_t number = reader.u64();
+        const auto place = static_cast<uint32_t>(number);
+        Watch* watch = place < places_.size() ? places_[place] : nullptr;
+        if (watch == nullptr || !watch->armed_ || watch->number() != number) {
+            counters_.stale++;
+            continue;
+        }
+        counters_.woken++;
+        watch->wake(Woken::changed);
+    }
+}
+
+// --- Who finds that another has died
+
+// Makes this process the waker of those in record_ whose waker is dead: `known_dead`, or whoever turns out to be. True if there are any.
+bool Watches::take_over_from_dead(const messaging::ServerId* known_dead) {
+    bool any = false;
+    for (waiter& waiting : record_.waiters) {
+        if (!waiting.waker || *waiting.waker == self_) continue;
+        const messaging::ServerId waker(*waiting.waker);
+        if (known_dead != nullptr ? waker != *known_dead : messaging_.exists(waker)) continue;
+        waiting.waker = self_;
+        counters_.finished++;
+        any = true;
+    }
+    return any;
+}
+
+void Watches::end_process(const messaging::ServerId& ended) {
+    std::vector<Buffer> concerned;
+    const auto visited = companion_.traverse([&](Bytes key, Bytes value) {
+        const auto decoded = decode(value, record_);
+        const bool concerns = decoded && std::any_of(record_.waiters.begin(), record_.waiters.end(), [&](const waiter& one) {
+                                  return messaging::ServerId(one.who) == ended || (one.waker && messaging::ServerId(*one.waker) == ended);
+                              });
+        if (concerns) concerned.emplace_back().assign(key);
+        return tdb::Visit::go_on;
+    });
+    if (!visited) log_error("{}", visited.error().message());
+    for (const Buffer& companion : concerned) end_process_in(companion, ended);
+}
+
+void Watches::end_process_in(Bytes companion, const messaging::ServerId& ended) {
+    bool orphans = false;
+    {
+        auto locked = companion_.fetch_locked(companion);
+        if (!locked) return log_error("{}", locked.error().message());
+        load(*locked);
+        orphans = take_over_from_dead(&ended);
+        counters_.gone += std::erase_if(record_.waiters, [&](const waiter& one) { return messaging::ServerId(one.who) == ended; });
+        if (auto stored = store(*locked); !stored) return log_error("{}", stored.error().message());
+    }
+    if (orphans) wake(companion);
+}
+
+}  // namespace Atoll::watch
