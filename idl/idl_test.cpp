@@ -38,14 +38,14 @@ TEST(Ndr, PointersByHand) {
     Buffer out;
     encode(info, out);
     EXPECT_EQ(hex(out),
+              "00000200"
               "04000200"
-              "08000200"
               "44332211"
               "00000000"
-              "0c000200"  // name, comment, type, where (null), origin
+              "08000200"  // name, comment, type, where (null), origin
               "01000000"
-              "10000200"
-              "14000200"  // count, channels, bytes
+              "0c000200"
+              "10000200"  // count, channels, bytes
               "0500"
               "0500"  // tag, and the union's copy of it
               "03000000"
@@ -206,9 +206,9 @@ TEST(Strict, EveryRule) {
     EXPECT_EQ(reason({1, 0, 0, 0, 0xFF}, [&](auto& r) { r.path(text, 9); }), "");
     EXPECT_EQ(reason({0xFF, 0xFF, 0xFF, 0xFF}, [&](auto& r) { r.blob(blob, SIZE_MAX); }),
               "a count is beyond what the input holds (near byte 4 of 4)");
-    EXPECT_EQ(reason({1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0}, [&](auto& r) { r.wide_string(text, 9); }),
+    EXPECT_EQ(reason({1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0}, [&](auto& r) { r.wide_string(text, true, 9); }),
               "a string's counts contradict each other (near byte 12 of 14)");
-    EXPECT_EQ(reason({1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'a', 0}, [&](auto& r) { r.wide_string(text, 9); }),
+    EXPECT_EQ(reason({1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'a', 0}, [&](auto& r) { r.wide_string(text, true, 9); }),
               "a string has no terminator (near byte 14 of 14)");
     EXPECT_EQ(reason({0, 0, 0, 0}, [&](auto& r) { r.u64(); }), "the input ends too early, or a SID is malformed (near byte 0 of 4)");
     EXPECT_FALSE(is_known(static_cast<tiny>(8)));

@@ -97,6 +97,8 @@ void Printer::name(std::string_view v) {
     out_ += v;
 }
 
+void Printer::context_handle(uint32_t attributes, const Guid& uuid) { name(fmt::format("{} {}", attributes, to_string(uuid))); }
+
 void Printer::time(NtTime v) {
     if (v.ticks == 0) return name("never");
     const timespec t = v.to_timespec();

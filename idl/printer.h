@@ -33,6 +33,7 @@ class Printer {
     void bytes(Bytes v);            // hexadecimal digits
     void name(std::string_view v);  // an enumerator
     void guid(const Guid& v) { name(to_string(v)); }
+    void context_handle(uint32_t attributes, const Guid& uuid);  // "attributes uuid"
     void sid(const Sid& v) { name(to_string(v)); }
     void time(NtTime v);  // UTC, ISO 8601 with 7 decimals; "never" for 0
 

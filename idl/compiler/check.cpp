@@ -34,50 +34,47 @@ const Type* leaf_of(const Type& type) {
     return leaf;
 }
 
-Result<void> check_type(const Member& member) {
-    const Type& type = member.type;
-    if (type.element && type.kind != Kind::pointer && minimum_size(*type.element) == 0)
-        return bad(fmt::format("'{}': elements may be empty, so that nothing bounds their count", member.name));
-    if ((type.kind == Kind::sequence || type.kind == Kind::sized_pointer || type.kind == Kind::conformant) &&
-        type.element->kind == Kind::boolean) {
-        return bad(fmt::format("'{}': use bytes, not booleans", member.name));
-    }
-    for (const Type* inner = type.element.get(); inner != nullptr; inner = inner->element.get()) {
-        if (inner->kind == Kind::union_type)
-            return bad(fmt::format("'{}': a union stands in a structure beside its discriminant", member.name));
-        if (is_conformant(*inner) && type.kind != Kind::pointer)
-            return bad(fmt::format("'{}': a conformant structure cannot be an element", member.name));
-    }
-    if (type.kind == Kind::array && type.limit == 0) return bad(fmt::format("'{}': an array of nothing", member.name));
+// What may be an element of an array, behind a pointer, ...
+Result<void> check_inner(const Member& member, const Type& outer, const Type& inner) {
+    if (inner.kind == Kind::nothing) return bad(fmt::format("'{}': void* is for [context_handle] alone", member.name));
+    if (inner.kind == Kind::binding) return bad(fmt::format("'{}': handle_t is for parameters alone", member.name));
+    const bool pointer = outer.kind == Kind::pointer;
+    if (inner.kind == Kind::union_type && !pointer && inner.union_type->encapsulated.empty() && !inner.switch_is)
+        return bad(fmt::format("'{}': a union stands in a structure beside its discriminant", member.name));
+    if (inner.kind == Kind::union_type && pointer && inner.union_type->encapsulated.empty() && !inner.switch_is)
+        return bad(fmt::format("'{}': switch_is is missing: it names the union's discriminant", member.name));
+    if (is_conformant(inner) && !pointer && outer.kind != Kind::subcontext)
+        return bad(fmt::format("'{}': a conformant structure cannot be an element", member.name));
+    if (inner.kind == Kind::string && inner.conformant && !pointer)
+        return bad(fmt::format("'{}': a string of any length stands behind a pointer", member.name));
     return {};
 }
 
-Result<void> check_member(const Structure& structure, size_t index) {
-    const Member& member = structure.members[index];
-    const auto earlier = [&](const std::string& name) -> const Member* {
-        for (size_t i = 0; i < index; i++) {
-            if (structure.members[i].name == name) return &structure.members[i];
+Result<void> check_array(const Member& member, const Type& type) {
+    const bool ours = type.kind == Kind::sequence;
+    if (type.kind != Kind::array && !ours) return {};
+    if (minimum_size(*type.element) == 0)
+        return bad(fmt::format("'{}': elements may be empty, so that nothing bounds their count", member.name));
+    if ((ours || type.conformant || type.varying) && type.element->kind == Kind::boolean)
+        return bad(fmt::format("'{}': use bytes, not booleans", member.name));
+    if (type.conformant && !type.size && type.counter.empty())
+        return bad(fmt::format("'{}': size_is is missing: it says how many [] holds", member.name));
+    return {};
+}
+
+Result<void> check_type(const Member& member) {
+    const Type& type = member.type;
+    if (type.kind == Kind::nothing || type.kind == Kind::binding) return check_inner(member, type, type);
+    for (const Type* one = &type; one != nullptr; one = one->element.get()) {
+        if (auto r = check_array(member, *one); !r) return r;
+        if (one->element) {
+            if (auto r = check_inner(member, *one, *one->element); !r) return r;
         }
-        return nullptr;
-    };
-    if (is_keyword(member.name)) return bad(fmt::format("'{}' is a word of C++", member.name));
-    if (auto r = check_type(member); !r) return r;
-    const bool sized = member.type.kind == Kind::sized_pointer || member.type.kind == Kind::conformant;
-    if (sized == member.size_is.empty()) return bad(fmt::format("'{}': size_is belongs to a pointer or to []", member.name));
-    if (sized && (earlier(member.size_is) == nullptr || earlier(member.size_is)->type.kind != Kind::integer)) {
-        return bad(fmt::format("'{}': size_is names no integer before it", member.name));
     }
-    const bool selects = member.type.kind == Kind::union_type;
-    if (selects == member.switch_is.empty()) return bad(fmt::format("'{}': switch_is belongs to a union", member.name));
-    if (selects) {
-        const Member* tag = earlier(member.switch_is);
-        const Kind kind = tag == nullptr ? Kind::blob : tag->type.kind;
-        if ((kind != Kind::integer && kind != Kind::enumeration) || !tag->counts.empty())
-            return bad(fmt::format("'{}': switch_is names no integer or enum before it", member.name));
-    }
-    const bool last = index + 1 == structure.members.size();
-    if ((member.type.kind == Kind::conformant || is_conformant(member.type)) && !last)
-        return bad(fmt::format("'{}': a conformant array comes last", member.name));
+    return {};
+}
+
+Result<void> check_levels(const Member& member) {
     if (member.since < always || member.since >= member.until)
         return bad(fmt::format("'{}': since and until contradict each other", member.name));
     if (member.default_value && member.type.kind != Kind::integer && member.type.kind != Kind::boolean)
@@ -85,6 +82,25 @@ Result<void> check_member(const Structure& structure, size_t index) {
     if (!member.counts.empty() && (member.since != always || member.until != never))
         return bad(fmt::format("'{}' counts others and cannot come or go by itself", member.name));
     return {};
+}
+
+Result<void> check_member(const Structure& structure, size_t index) {
+    const Member& member = structure.members[index];
+    if (is_keyword(member.name)) return bad(fmt::format("'{}' is a word of C++", member.name));
+    if (auto r = check_type(member); !r) return r;
+    if (member.type.kind == Kind::union_type && member.type.union_type->encapsulated.empty() && !member.type.switch_is)
+        return bad(fmt::format("'{}': switch_is is missing: it names the union's discriminant", member.name));
+    if (member.type.kind == Kind::context_handle) return bad(fmt::format("'{}': a context handle is a parameter", member.name));
+    const bool last = index + 1 == structure.members.size();
+    const bool conformant = (member.type.kind == Kind::array || member.type.kind == Kind::string) && member.type.conformant;
+    if ((conformant || is_conformant(member.type)) && !last) return bad(fmt::format("'{}': a conformant array comes last", member.name));
+    if (member.type.kind == Kind::string && member.type.conformant)
+        return bad(fmt::format("'{}': a string of any length stands behind a pointer", member.name));
+    return check_levels(member);
+}
+
+bool has_expressions(const Type& type) {
+    return type.size || type.length || type.first || (type.element && has_expressions(*type.element));
 }
 
 void collect_levels(const Type& type, std::set<uint32_t>& out) {
@@ -98,6 +114,22 @@ void collect_levels(const Type& type, std::set<uint32_t>& out) {
 
 }  // namespace
 
+Result<void> check(const Function& made) {
+    if (is_keyword(made.name)) return bad(fmt::format("'{}' is a word of C++", made.name));
+    if (has_duplicates(made.parameters, [](const Member& m) { return m.name; }))
+        return bad(fmt::format("function '{}' names one parameter twice", made.name));
+    if (made.result.kind == Kind::pointer || made.result.kind == Kind::structure || made.result.kind == Kind::union_type)
+        return bad(fmt::format("function '{}' returns no plain value: make it an [out] parameter", made.name));
+    for (const Member& parameter : made.parameters) {
+        if (is_keyword(parameter.name)) return bad(fmt::format("'{}' is a word of C++", parameter.name));
+        if (parameter.name == "result") return bad("'result' is the name of what a function returns: name the parameter otherwise");
+        if (auto r = check_type(parameter); !r) return r;
+        if (parameter.type.kind == Kind::union_type && parameter.type.union_type->encapsulated.empty() && !parameter.type.switch_is)
+            return bad(fmt::format("'{}': switch_is is missing: it names the union's discriminant", parameter.name));
+    }
+    return {};
+}
+
 Result<void> check(const Enumeration& enumeration) {
     const auto& enumerators = enumeration.enumerators;
     if (enumerators.empty()) return bad(fmt::format("enum '{}' has no enumerators", enumeration.name));
@@ -105,8 +137,6 @@ Result<void> check(const Enumeration& enumeration) {
         return bad("an enum is 8, 16, 32 or 64 bits wide");
     if (has_duplicates(enumerators, [](const Enumerator& e) { return e.name; }))
         return bad(fmt::format("enum '{}' names one enumerator twice", enumeration.name));
-    if (has_duplicates(enumerators, [](const Enumerator& e) { return e.value; }))
-        return bad(fmt::format("enum '{}' has one value twice", enumeration.name));
     for (const Enumerator& e : enumerators) {
         if (is_keyword(e.name)) return bad(fmt::format("'{}' is a word of C++", e.name));
         if (enumeration.width < 8 && (e.value < 0 || e.value >> (enumeration.width * 8) != 0))
@@ -140,10 +170,11 @@ Result<void> check(const Union& made) {
         if (!arm.member) continue;
         names.push_back(arm.member->name);
         if (is_keyword(arm.member->name)) return bad(fmt::format("'{}' is a word of C++", arm.member->name));
-        if (!arm.member->size_is.empty() || !arm.member->switch_is.empty() || arm.member->type.kind == Kind::conformant ||
-            arm.member->type.kind == Kind::union_type) {
-            return bad(fmt::format("'{}': an arm is a plain type or a struct", arm.member->name));
-        }
+        const Type& type = arm.member->type;
+        const bool refers = leaf_of(type)->switch_is != nullptr || has_expressions(type);
+        if (refers || is_conformant(type) || (type.kind == Kind::array && type.conformant))
+            return bad(fmt::format("'{}': an arm is a plain type, a pointer or a struct: put what has size_is or switch_is into a struct",
+                                   arm.member->name));
         if (auto r = check_type(*arm.member); !r) return r;
     }
     if (cases.empty()) return bad(fmt::format("union '{}' has no case", made.name));
@@ -154,46 +185,55 @@ Result<void> check(const Union& made) {
     return {};
 }
 
-size_t alignment(const Type& type) {
+size_t arms_alignment(const Union& made, bool ndr64) {
+    size_t most = 1;
+    for (const Arm& arm : made.arms) {
+        if (arm.member) most = std::max(most, alignment(arm.member->type, ndr64));
+    }
+    return most;
+}
+
+size_t alignment(const Type& type, bool ndr64) {
+    const size_t word = ndr64 ? 8 : 4;
     switch (type.kind) {
-        case Kind::integer: return type.width;
-        case Kind::boolean: return 1;
-        case Kind::enumeration: return type.enumeration->width;
-        case Kind::nttime: return 8;
+        case Kind::integer: return type.native ? word : type.width;
+        case Kind::boolean:
         case Kind::optional: return 1;
-        case Kind::array:
-        case Kind::conformant: return alignment(*type.element);
+        case Kind::enumeration: return ndr64 && type.enumeration->wide_in_64 ? 4 : type.enumeration->width;
+        case Kind::nttime: return 8;
+        case Kind::array: return std::max(alignment(*type.element, ndr64), type.varying ? word : 1);
+        case Kind::subcontext: return type.width;
+        case Kind::string: return word;
+        case Kind::pointer: return type.pointer == Pointer::relative ? 4 : word;
         case Kind::structure: {
             // Only members of the first level: one that came later must not move what an older program wrote.
             size_t most = 1;
             for (const Member& member : type.structure->members) {
-                if (member.since == always) most = std::max(most, alignment(member.type));
+                if (member.since == always) most = std::max(most, alignment(member.type, ndr64));
             }
             return most;
         }
-        case Kind::union_type: {
-            size_t most = alignment(type.union_type->tag);
-            for (const Arm& arm : type.union_type->arms) {
-                if (arm.member) most = std::max(most, alignment(arm.member->type));
-            }
-            return most;
-        }
+        case Kind::union_type: return std::max(alignment(type.union_type->tag, ndr64), arms_alignment(*type.union_type, ndr64));
         default: return 4;
     }
 }
 
 size_t minimum_size(const Type& type) {
     switch (type.kind) {
-        case Kind::integer: return type.width;
+        case Kind::nothing:
+        case Kind::binding: return 0;
+        case Kind::integer: return type.native ? 4 : type.width;
         case Kind::boolean:
         case Kind::optional: return 1;
         case Kind::enumeration: return type.enumeration->width;
         case Kind::guid: return 16;
+        case Kind::context_handle: return 20;
         case Kind::sid:
         case Kind::nttime:
-        case Kind::filetime: return 8;
-        case Kind::array: return type.limit * minimum_size(*type.element);
-        case Kind::conformant: return 0;
+        case Kind::filetime:
+        case Kind::string: return 8;
+        case Kind::array: return type.varying ? 8 : type.conformant ? 0 : type.limit * minimum_size(*type.element);
+        case Kind::subcontext: return type.width;
         case Kind::union_type: return minimum_size(type.union_type->tag);
         case Kind::structure: {
             size_t sum = 0;
@@ -208,13 +248,10 @@ size_t minimum_size(const Type& type) {
 
 bool has_pointers(const Type& type) {
     switch (type.kind) {
-        case Kind::pointer:
-        case Kind::sized_pointer:
-        case Kind::string_pointer: return true;
+        case Kind::pointer: return true;
         case Kind::sequence:
         case Kind::optional:
-        case Kind::array:
-        case Kind::conformant: return has_pointers(*type.element);
+        case Kind::array: return has_pointers(*type.element);
         case Kind::structure:
             return std::any_of(type.structure->members.begin(), type.structure->members.end(),
                                [](const Member& m) { return has_pointers(m.type); });
@@ -228,7 +265,7 @@ bool has_pointers(const Type& type) {
 bool is_conformant(const Type& type) {
     if (type.kind != Kind::structure || type.structure->members.empty()) return false;
     const Type& last = type.structure->members.back().type;
-    return last.kind == Kind::conformant || is_conformant(last);
+    return (last.kind == Kind::array && last.conformant) || is_conformant(last);
 }
 
 std::set<uint32_t> levels(const Structure& structure) {

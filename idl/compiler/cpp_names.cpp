@@ -12,12 +12,12 @@ std::string unsigned_type(unsigned width) { return fmt::format("uint{}_t", width
 
 std::string accessor(unsigned width) { return fmt::format("u{}", width * 8); }
 
-static std::string nullable(const Type& pointer, const std::string& pointee) {
-    return pointer.unique ? "std::optional<" + pointee + ">" : pointee;
-}
+std::string enum_accessor(const Enumeration& made) { return made.wide_in_64 ? "enum16" : accessor(made.width); }
 
 std::string cpp_type(const Type& type, const std::string& space) {
     switch (type.kind) {
+        case Kind::nothing:
+        case Kind::binding: return "void";
         case Kind::integer: return fmt::format("{}int{}_t", type.is_signed ? "" : "u", type.width * 8);
         case Kind::boolean: return "bool";
         case Kind::enumeration: return cpp_name(type.enumeration->name, type.enumeration->space, space);
@@ -27,16 +27,19 @@ std::string cpp_type(const Type& type, const std::string& space) {
         case Kind::sid: return "Sid";
         case Kind::nttime:
         case Kind::filetime: return "NtTime";
+        case Kind::context_handle: return "idl::ContextHandle";
         case Kind::utf8:
-        case Kind::path: return "std::string";
+        case Kind::path:
+        case Kind::string: return "std::string";
         case Kind::blob: return "std::vector<uint8_t>";
-        case Kind::sequence:
-        case Kind::conformant: return fmt::format("std::vector<{}>", cpp_type(*type.element, space));
+        case Kind::sequence: return fmt::format("std::vector<{}>", cpp_type(*type.element, space));
         case Kind::optional: return fmt::format("std::optional<{}>", cpp_type(*type.element, space));
-        case Kind::array: return fmt::format("std::array<{}, {}>", cpp_type(*type.element, space), type.limit);
-        case Kind::pointer: return nullable(type, cpp_type(*type.element, space));
-        case Kind::sized_pointer: return nullable(type, fmt::format("std::vector<{}>", cpp_type(*type.element, space)));
-        case Kind::string_pointer: return nullable(type, "std::string");
+        case Kind::array:
+            if (type.conformant || type.varying) return fmt::format("std::vector<{}>", cpp_type(*type.element, space));
+            return fmt::format("std::array<{}, {}>", cpp_type(*type.element, space), type.limit);
+        case Kind::pointer:
+            return fmt::format(fmt::runtime(type.may_be_null() ? "std::optional<{}>" : "{}"), cpp_type(*type.element, space));
+        case Kind::subcontext: return cpp_type(*type.element, space);
     }
     return "";
 }
@@ -48,12 +51,13 @@ std::string literal(int64_t value, unsigned width, bool is_signed) {
 }
 
 std::string limit_of(const Type& type) {
-    if (type.limit != 0 && type.kind != Kind::array) return fmt::format("{}", type.limit);
+    if (type.limit != 0) return fmt::format("{}", type.limit);
     switch (type.kind) {
         case Kind::utf8:
         case Kind::path: return "limits::idl_max_text";
         case Kind::blob: return "limits::idl_max_blob";
-        case Kind::string_pointer: return "limits::idl_max_wide_string";
+        case Kind::string: return "limits::idl_max_wide_string";
+        case Kind::array: return is_bytes(*type.element) ? "limits::idl_max_blob" : "limits::idl_max_elements";
         default: return "limits::idl_max_elements";
     }
 }

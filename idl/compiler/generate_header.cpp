@@ -8,13 +8,15 @@ namespace Atoll::idlc {
 
 namespace {
 
-std::string initializer(const Member& member, const std::string& space) {
-    const Type& type = member.type;
+std::string initial_value(const Member& member, const std::string& space) {
+    const Type* of = &member.type;
+    while (of->kind == Kind::subcontext || (of->kind == Kind::pointer && !of->may_be_null())) of = of->element.get();
+    const Type& type = *of;
     if (member.default_value && type.kind == Kind::boolean) return *member.default_value != 0 ? " = true" : " = false";
     if (member.default_value) return " = " + literal(*member.default_value, type.width, type.is_signed);
     if (type.kind == Kind::integer) return " = 0";
     if (type.kind == Kind::boolean) return " = false";
-    if (type.kind == Kind::array) return "{}";
+    if (type.kind == Kind::array && !type.conformant && !type.varying) return "{}";
     if (type.kind == Kind::enumeration) {
         return type.enumeration->flags ? "{}" : fmt::format(" = {}::{}", cpp_type(type, space), type.enumeration->enumerators.front().name);
     }
@@ -57,15 +59,15 @@ void declare(Text& out, const Structure& made) {
     Type type;
     type.kind = Kind::structure;
     type.structure = std::shared_ptr<const Structure>(&made, [](const Structure*) {});
-    out.line("void ndr_put(idl::NdrWriter& out, const {}& value);", made.name);
-    out.line("void ndr_get(idl::NdrReader& in, {}& value);", made.name);
+    out.line("void ndr_put(idl::NdrWriter& ndr, const {}& value);", made.name);
+    out.line("void ndr_get(idl::NdrReader& ndr, {}& value);", made.name);
     if (is_conformant(type)) {
-        out.line("void ndr_put_conformance(idl::NdrWriter& out, const {}& value);", made.name);
-        out.line("void ndr_get_conformance(idl::NdrReader& in, {}& value);", made.name);
+        out.line("void ndr_put_conformance(idl::NdrWriter& ndr, const {}& value);", made.name);
+        out.line("void ndr_get_conformance(idl::NdrReader& ndr, {}& value);", made.name);
     }
     if (has_pointers(type)) {
-        out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value);", made.name);
-        out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value);", made.name);
+        out.line("void ndr_put_deferred(idl::NdrWriter& ndr, const {}& value);", made.name);
+        out.line("void ndr_get_deferred(idl::NdrReader& ndr, {}& value);", made.name);
     }
     out.line("void describe(idl::Printer& printer, const {}& value);", made.name);
     out.line("void arbitrary(idl::Arbitrary& random, {}& value);", made.name);
@@ -75,6 +77,8 @@ void declare(Text& out, const Structure& made) {
     out.line("std::string print_json(const {}& value);", made.name);
     out.raw("");
 }
+
+void declare(Text&, const Function&) {}  // generate_functions.cpp
 
 void declare_arm(Text& out, const Member& member, const std::string& space, size_t index) {
     const std::string type = cpp_type(member.type, space);
@@ -98,6 +102,11 @@ void declare(Text& out, const Union& made) {
         if (arm.member) types += ", " + cpp_type(arm.member->type, made.space);
     }
     out.line("struct {} {{", made.name);
+    if (!made.encapsulated.empty()) {
+        Member tag;
+        tag.type = made.tag;
+        out.line("{} {}{};", cpp_type(made.tag, made.space), made.encapsulated, initial_value(tag, made.space));
+    }
     out.line("std::variant<{}> value;  // monostate: no arm, or an empty one", types);
     out.line("bool operator==(const {}&) const = default;", made.name);
     out.line("void clear() {{ value.emplace<0>(); }}");
@@ -109,18 +118,21 @@ void declare(Text& out, const Union& made) {
     Type type;
     type.kind = Kind::union_type;
     type.union_type = std::shared_ptr<const Union>(&made, [](const Union*) {});
-    out.line("void ndr_put(idl::NdrWriter& out, const {}& value, int64_t tag);", made.name);
-    out.line("void ndr_get(idl::NdrReader& in, {}& value, int64_t tag);", made.name);
+    const char* tag = made.encapsulated.empty() ? ", int64_t tag" : "";
+    out.line("void ndr_put(idl::NdrWriter& ndr, const {}& value{});", made.name, tag);
+    out.line("void ndr_get(idl::NdrReader& ndr, {}& value{});", made.name, tag);
     if (has_pointers(type)) {
-        out.line("void ndr_put_deferred(idl::NdrWriter& out, const {}& value);", made.name);
-        out.line("void ndr_get_deferred(idl::NdrReader& in, {}& value);", made.name);
+        out.line("void ndr_put_deferred(idl::NdrWriter& ndr, const {}& value);", made.name);
+        out.line("void ndr_get_deferred(idl::NdrReader& ndr, {}& value);", made.name);
     }
     out.line("void describe(idl::Printer& printer, const {}& value);", made.name);
-    out.line("int64_t arbitrary(idl::Arbitrary& random, {}& value);  // returns the discriminant", made.name);
+    out.line("void arbitrary(idl::Arbitrary& random, {}& value{});", made.name, tag);
     out.raw("");
 }
 
 }  // namespace
+
+std::string initializer(const Member& member, const std::string& space) { return initial_value(member, space); }
 
 std::string generate_header(const File& file) {
     Text out;
@@ -129,13 +141,17 @@ std::string generate_header(const File& file) {
     for (const char* header : {"<array>", "<cstdint>", "<optional>", "<span>", "<string>", "<variant>", "<vector>"})
         out.flat(std::string("#include ") + header);
     out.flat("");
-    for (const char* header : {"idl/arbitrary.h", "idl/ndr.h", "idl/printer.h", "idl/record_type.h"})
+    for (const char* header : {"idl/arbitrary.h", "idl/interface_type.h", "idl/ndr.h", "idl/printer.h", "idl/record_type.h"})
         out.flat(fmt::format("#include \"{}\"", header));
     for (const std::string& import : file.imports) out.flat(fmt::format("#include \"{}.h\"", import));
     out.flat(fmt::format("\nnamespace Atoll::{} {{\n", file.space));
     for (const Declaration& declaration : file.declarations) {
-        std::visit([&](const auto& made) { declare(out, *made); }, declaration);
+        if (const auto* function = std::get_if<std::shared_ptr<Function>>(&declaration))
+            declare_function(out, **function, file);
+        else
+            std::visit([&](const auto& made) { declare(out, *made); }, declaration);
     }
+    declare_interface(out, file);
     out.flat(fmt::format("// All records of {}.", file.path));
     out.flat(fmt::format("std::span<const idl::RecordType> {}_records();", file.interface_name));
     out.flat(fmt::format("\n}}  // namespace Atoll::{}", file.space));

@@ -63,12 +63,13 @@ class Lexer {
                 number(std::move(text));
             return {};
         }
-        if ((c == '<' || c == '>') && peek(1) == c && c == '<') {
-            push(Token::Kind::symbol, "<<");
+        for (const char* two : {"<<", "<=", ">=", "==", "!=", "&&", "||"}) {
+            if (source_.substr(at_, 2) != two) continue;
+            push(Token::Kind::symbol, two);
             at_ += 2;
             return {};
         }
-        if (std::string_view("[](){}<>,;:=*-+|.").find(c) == std::string_view::npos)
+        if (std::string_view("[](){}<>,;:=*-+|./%?!~&^#").find(c) == std::string_view::npos)
             return bad(std::string("unexpected character '") + c + "'");
         push(Token::Kind::symbol, std::string(1, c));
         at_++;

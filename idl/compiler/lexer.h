@@ -17,7 +17,7 @@ struct Token {
         number,  // value holds it
         word,    // starts with a digit but is no number: part of a UUID
         text,    // "quoted"
-        symbol,  // one character, or << >>
+        symbol,  // one character, or two of C's operators; but > > are two, for sequence<sequence<T>>
     };
     Kind kind = Kind::end;
     std::string text;
