@@ -54,10 +54,15 @@ Result<void> init_mutex_area(MutexArea& area, uint32_t hash_size, const std::str
     return {};
 }
 
-void ChainLocks::use(const Mapping& mapping, uint32_t hash_size, bool mutexes) {
+void ChainLocks::use(const Mapping& mapping, uint32_t hash_size, Kind kind) {
     mapping_ = &mapping;
     hash_size_ = hash_size;
-    area_ = mutexes ? reinterpret_cast<MutexArea*>(mapping.mutex_area()) : nullptr;
+    kind_ = kind;
+    area_ = kind == Kind::mutex ? reinterpret_cast<MutexArea*>(mapping.mutex_area()) : nullptr;
+}
+
+bool ChainLocks::lock_byte(short type, uint64_t byte, bool wait) const {
+    return kind_ == Kind::none || lock_bytes(mapping_->fd(), type, byte, 1, wait);
 }
 
 Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) {
@@ -79,8 +84,13 @@ Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) {
 Taken ChainLocks::wait_for_all(bool wait) {
     const Taken taken = lock_mutex(area_->all_mutex, wait);
     if (taken == Taken::busy || taken == Taken::failed) return taken;
-    // Who locks all chains only reads (check), here and in other programs: its death leaves nothing to repair but the state.
-    if (taken == Taken::from_dead) std::atomic_ref(area_->all_state).store(F_UNLCK);
+    // Its owner resets the state before it unlocks: one that is still there says that the owner died. A writer may have died anywhere.
+    if (all_state() == F_WRLCK) {
+        if (wait) return Taken::all_from_dead;
+        ::pthread_mutex_unlock(&area_->all_mutex);
+        return Taken::busy;
+    }
+    set_all_state(F_UNLCK);
     ::pthread_mutex_unlock(&area_->all_mutex);
     return Taken::yes;
 }
@@ -91,7 +101,7 @@ Taken ChainLocks::lock_chain_mutex(uint32_t chain, Intent intent, bool wait) {
         const Taken taken = lock_mutex(mutex, wait);
         // Who takes over from a dead owner goes in even past a reader of all chains, to repair: the damage must not be handed on.
         if (taken != Taken::yes) return taken;
-        const int16_t all = std::atomic_ref(area_->all_state).load(std::memory_order_acquire);
+        const int16_t all = all_state();
         if (__builtin_expect(all == F_UNLCK, 1) || (all == F_RDLCK && intent == Intent::read)) return Taken::yes;
         ::pthread_mutex_unlock(&mutex);
         const Taken waited = wait_for_all(wait);
@@ -101,6 +111,7 @@ Taken ChainLocks::lock_chain_mutex(uint32_t chain, Intent intent, bool wait) {
 
 Taken ChainLocks::lock_chain(uint32_t chain, Intent intent, bool wait) {
     if (area_) return lock_chain_mutex(chain, intent, wait);
+    if (kind_ == Kind::none) return Taken::yes;
     const short type = intent == Intent::read ? F_RDLCK : F_WRLCK;
     if (lock_bytes(mapping_->fd(), type, lock_chain_byte(chain), 1, wait)) return Taken::yes;
     return errno == EAGAIN || errno == EACCES ? Taken::busy : Taken::failed;
@@ -109,52 +120,77 @@ Taken ChainLocks::lock_chain(uint32_t chain, Intent intent, bool wait) {
 void ChainLocks::unlock_chain(uint32_t chain) {
     if (area_) {
         ::pthread_mutex_unlock(&area_->locks[chain + 1]);
-    } else {
+    } else if (kind_ == Kind::fcntl) {
         lock_bytes(mapping_->fd(), F_UNLCK, lock_chain_byte(chain), 1, true);
     }
 }
 
 Taken ChainLocks::lock_free_list() {
+    if (suspended_) return Taken::yes;
     if (area_) return lock_mutex(area_->locks[0], true);
-    return lock_bytes(mapping_->fd(), F_WRLCK, lock_free_list_byte, 1, true) ? Taken::yes : Taken::failed;
+    return lock_byte(F_WRLCK, lock_free_list_byte, true) ? Taken::yes : Taken::failed;
 }
 
 void ChainLocks::unlock_free_list() {
+    if (suspended_) return;
     if (area_) {
         ::pthread_mutex_unlock(&area_->locks[0]);
     } else {
-        lock_bytes(mapping_->fd(), F_UNLCK, lock_free_list_byte, 1, true);
+        lock_byte(F_UNLCK, lock_free_list_byte, true);
     }
 }
 
-Taken ChainLocks::lock_all_for_reading(FunctionRef<void(uint32_t chain)> repair) {
-    if (!area_) {
-        if (lock_bytes(mapping_->fd(), F_RDLCK, lock_chain_byte(0), 0, true)) return Taken::yes;
-        return Taken::failed;
-    }
-    const Taken taken = lock_mutex(area_->all_mutex, true);
-    if (taken == Taken::failed) return taken;
-    std::atomic_ref(area_->all_state).store(F_RDLCK);
+// All chains, and behind them the first bytes of records, on which traverses of other programs stand.
+Taken ChainLocks::lock_range(short type, bool wait) {
+    if (kind_ == Kind::none || lock_bytes(mapping_->fd(), type, lock_chain_byte(0), 0, wait)) return Taken::yes;
+    return errno == EAGAIN || errno == EACCES ? Taken::busy : Taken::failed;
+}
+
+// Locks and unlocks each chain, so that those who were in have left. Who comes after sees all_state. A mutex that nobody has, nor has died
+// with, need not be locked for that: its first word is 0, and whoever changes that looks at all_state afterwards.
+Taken ChainLocks::pass_chains(bool wait, FunctionRef<void(uint32_t chain)> repair) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     for (uint32_t chain = 0; chain < hash_size_; chain++) {
         pthread_mutex_t& mutex = area_->locks[chain + 1];
-        const Taken held = lock_mutex(mutex, true);
-        if (held == Taken::failed) {
-            unlock_all();
-            return held;
-        }
+        if (std::atomic_ref(mutex.__data.__lock).load(std::memory_order_acquire) == 0) continue;
+        const Taken held = lock_mutex(mutex, wait);
+        if (held == Taken::failed || held == Taken::busy) return held;
         if (held == Taken::from_dead) repair(chain);
         ::pthread_mutex_unlock(&mutex);
     }
     return Taken::yes;
 }
 
+Taken ChainLocks::lock_all(Intent intent, bool wait, FunctionRef<void(uint32_t chain)> repair) {
+    if (!area_) return lock_range(intent == Intent::read ? F_RDLCK : F_WRLCK, wait);
+    const Taken taken = lock_mutex(area_->all_mutex, wait);
+    if (taken == Taken::failed || taken == Taken::busy) return taken;
+    if (all_state() == F_WRLCK) return Taken::all_from_dead;
+    set_all_state(intent == Intent::read ? F_RDLCK : F_WRLCK);
+    const Taken passed = pass_chains(wait, repair);
+    if (passed != Taken::yes) unlock_all();
+    return passed;
+}
+
+Taken ChainLocks::upgrade_all(FunctionRef<void(uint32_t chain)> repair) {
+    if (!area_) return lock_range(F_WRLCK, true);
+    set_all_state(F_WRLCK);
+    const Taken passed = pass_chains(true, repair);
+    if (passed != Taken::yes) set_all_state(F_RDLCK);
+    return passed;
+}
+
+void ChainLocks::wait_for_holders() {
+    (void)pass_chains(true, [](uint32_t) {});
+}
+
 void ChainLocks::unlock_all() {
-    if (!area_) {
+    if (area_) {
+        set_all_state(F_UNLCK);
+        ::pthread_mutex_unlock(&area_->all_mutex);
+    } else if (kind_ == Kind::fcntl) {
         lock_bytes(mapping_->fd(), F_UNLCK, lock_chain_byte(0), 0, true);
-        return;
     }
-    std::atomic_ref(area_->all_state).store(F_UNLCK);
-    ::pthread_mutex_unlock(&area_->all_mutex);
 }
 
 }  // namespace Atoll::tdb

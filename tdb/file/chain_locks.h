@@ -1,11 +1,13 @@
 // The locks inside a TDB file: one for each chain, one for the free list; by fcntl or by robust mutexes in the file.
 //
-// Order: chains by the rules of tdb/database.h, then the free list, for which nobody waits while holding only it.
+// Order: chains by the rules of tdb/database.h, then the free list, for which nobody waits while holding only it. All chains are locked
+// while no chain is held; then neither chains nor the free list are locked any more (suspend()).
 // In mutex mode an uncontended lock is no system call. A lock whose owner died while holding it is reported as taken_from_dead: the
 // caller repairs what the lock guards before it goes on (docs/formats/tdb.md, "When a process dies").
 // fcntl locks of one process do not exclude each other and do not nest: the owner counts its own.
 #pragma once
 
+#include <fcntl.h>
 #include <pthread.h>
 
 #include <cstdint>
@@ -17,7 +19,13 @@
 namespace Atoll::tdb {
 
 enum class Intent : uint8_t { read, write };
-enum class Taken : uint8_t { yes, from_dead, busy, failed /* errno tells */ };
+enum class Taken : uint8_t {
+    yes,
+    from_dead,      // repair what the lock guards
+    all_from_dead,  // the lock of all chains, for writing, is held instead: its owner died; repair the file and unlock_all()
+    busy,
+    failed  // errno tells
+};
 
 // fcntl on one byte or, with length 0, from there to the end. False with errno set.
 bool lock_bytes(int fd, short type, uint64_t start, uint64_t length, bool wait);
@@ -28,7 +36,7 @@ bool is_locked_by_other(int fd, uint64_t start);
 struct MutexArea {
     FileHeader header;
     pthread_mutex_t all_mutex;  // held by who locks all chains, for as long
-    int16_t all_state;          // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody
+    int16_t all_state;          // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody. F_WRLCK without an owner: the owner died
     int16_t unused[3];
     pthread_mutex_t locks[1];  // the free list, then the chains
 };
@@ -41,7 +49,9 @@ Result<void> init_mutex_area(MutexArea& area, uint32_t hash_size, const std::str
 
 class ChainLocks {
  public:
-    void use(const Mapping& mapping, uint32_t hash_size, bool mutexes);
+    enum class Kind : uint8_t { none, fcntl, mutex };
+
+    void use(const Mapping& mapping, uint32_t hash_size, Kind kind);
     [[nodiscard]] bool mutexes() const { return area_ != nullptr; }
 
     Taken lock_chain(uint32_t chain, Intent intent, bool wait);
@@ -51,20 +61,36 @@ class ChainLocks {
         if (area_) __builtin_prefetch(area_->locks + chain + 1, 1);
     }
     Taken lock_free_list();
+    bool lock_free_list_for_reading() { return suspended_ || lock_byte(F_RDLCK, lock_free_list_byte, true); }
     void unlock_free_list();
-    // All chains for reading, once their present holders are done. For check(). `repair` is called for a chain whose owner died, with the
-    // chain locked.
-    Taken lock_all_for_reading(FunctionRef<void(uint32_t chain)> repair);
+
+    // All chains, once their present holders are done. `repair` is called for a chain whose owner died, with the chain locked.
+    Taken lock_all(Intent intent, bool wait, FunctionRef<void(uint32_t chain)> repair);
+    // From reading to writing: waits for those who read.
+    Taken upgrade_all(FunctionRef<void(uint32_t chain)> repair);
+    // With all_from_dead: waits for those who had a chain when its owner died.
+    void wait_for_holders();
     void unlock_all();
+    // While true the free list is taken as locked: the caller holds all chains.
+    void suspend(bool suspended) { suspended_ = suspended; }
+
+    // Bytes lock_open, lock_active and lock_transaction.
+    bool lock_byte(short type, uint64_t byte, bool wait) const;
 
  private:
     Taken lock_mutex(pthread_mutex_t& mutex, bool wait);
     Taken lock_chain_mutex(uint32_t chain, Intent intent, bool wait);
     Taken wait_for_all(bool wait);
+    Taken pass_chains(bool wait, FunctionRef<void(uint32_t chain)> repair);
+    Taken lock_range(short type, bool wait);
+    void set_all_state(int16_t state) { std::atomic_ref(area_->all_state).store(state, std::memory_order_seq_cst); }
+    [[nodiscard]] int16_t all_state() const { return std::atomic_ref(area_->all_state).load(std::memory_order_acquire); }
 
     const Mapping* mapping_ = nullptr;
     MutexArea* area_ = nullptr;
     uint32_t hash_size_ = 0;
+    Kind kind_ = Kind::none;
+    bool suspended_ = false;
 };
 
 }  // namespace Atoll::tdb

@@ -26,16 +26,18 @@ Result<void> FileDatabase::writable() {
 }
 
 void FileDatabase::changed() {
-    if (count_changes_) std::atomic_ref(mapping_.header().sequence_number).fetch_add(1, std::memory_order_acq_rel);
+    if (count_changes_) std::atomic_ref(mapping_.edit_header().sequence_number).fetch_add(1, std::memory_order_acq_rel);
 }
 
-Result<uint32_t> FileDatabase::sequence_number() {
-    return std::atomic_ref(mapping_.header().sequence_number).load(std::memory_order_acquire);
-}
+Result<uint32_t> FileDatabase::sequence_number() { return mapping_.load(offsetof(FileHeader, sequence_number)); }
 
 // Chains that this process holds
 
 Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) {
+    if (whole_ != Whole::none) {
+        ATOLL_ASSERT(whole_ == Whole::write || intent == Intent::read);
+        return {};
+    }
     Hold* entry = nullptr;
     for (Hold& hold : holds_) {
         if (hold.count > 0 && hold.chain == chain) {
@@ -48,19 +50,36 @@ Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) 
     ATOLL_ASSERT(entry && "too many chains of one database are held");
     for (;;) {
         const Taken taken = locks_.lock_chain(chain, intent, wait);
-        if (taken == Taken::yes) break;
-        if (taken == Taken::busy) return fail(Code::busy, {}, "locked");
-        if (taken == Taken::failed) return fail_errno(errno, name(), "cannot lock a chain");
-        log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
-        auto repaired = repair_chain(chain);
-        locks_.unlock_chain(chain);
-        if (!repaired) return repaired;
+        if (__builtin_expect(taken == Taken::yes && !commit_.recovery_pending(), 1)) break;
+        if (auto handled = on_no_chain(taken, chain); !handled) return handled;
     }
     *entry = {chain, 1, intent};
     return {};
 }
 
+// After trying to lock a chain: an error, or what was left by the dead has been repaired and it may be tried again.
+Result<void> FileDatabase::on_no_chain(Taken taken, uint32_t chain) {
+    Result<void> repaired;
+    switch (taken) {
+        case Taken::busy: return fail(Code::busy, {}, "locked");
+        case Taken::failed: return fail_errno(errno, name(), "cannot lock a chain");
+        case Taken::all_from_dead:
+            repaired = repair_after_death();
+            locks_.unlock_all();
+            return repaired;
+        case Taken::from_dead:
+            log_notice("{}: a process died with chain {} locked; checking the chain", name(), chain);
+            repaired = repair_chain(chain);
+            locks_.unlock_chain(chain);
+            return repaired;
+        case Taken::yes: break;  // but a commit is to be undone
+    }
+    locks_.unlock_chain(chain);
+    return undo_dead_commit();
+}
+
 void FileDatabase::release_chain(uint32_t chain) {
+    if (whole_ != Whole::none) return;
     for (Hold& hold : holds_) {
         if (hold.count == 0 || hold.chain != chain) continue;
         if (--hold.count == 0) locks_.unlock_chain(chain);
@@ -184,7 +203,7 @@ Result<void> FileDatabase::purge(uint32_t chain, uint64_t surplus, Offset kept) 
         if (*offset == 0) return {};
         const bool dead = mapping_.record(*offset).magic == record_dead && *offset != kept;
         // In fcntl mode a traverse of another program may stand on it, with nothing but a lock of its first byte, and will go on from it.
-        if (!dead || (!locks_.mutexes() && is_locked_by_other(mapping_.fd(), *offset))) {
+        if (!dead || (whole_ == Whole::none && !locks_.mutexes() && is_locked_by_other(mapping_.fd(), *offset))) {
             link = next_word(*offset);
             continue;
         }
@@ -210,9 +229,9 @@ Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Fo
         if (!fresh) return fresh;
         target = *fresh;
     }
-    RecordHeader& record = mapping_.record(target);
+    RecordHeader& record = mapping_.edit_record(target);
     record.key_len = record.data_len = 0;
-    uint8_t* bytes = mapping_.at(target + sizeof(RecordHeader));
+    uint8_t* bytes = mapping_.edit(target + sizeof(RecordHeader), payload);
     if (!key.empty()) std::memcpy(bytes, key.data(), key.size());
     if (!value.empty()) std::memcpy(bytes + key.size(), value.data(), value.size());
     record.key_len = static_cast<uint32_t>(key.size());
@@ -239,7 +258,7 @@ Result<void> FileDatabase::repair_chain(uint32_t chain) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return {};
-        RecordHeader& record = mapping_.record(*offset);
+        RecordHeader& record = mapping_.edit_record(*offset);
         if (record.magic == record_live) {
             if (auto buried = bury_copies_behind(*offset, chain); !buried) return buried;
         } else {

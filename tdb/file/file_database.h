@@ -20,6 +20,7 @@
 
 #include "tdb/database.h"
 #include "tdb/file/chain_locks.h"
+#include "tdb/file/commit.h"
 #include "tdb/file/free_list.h"
 #include "tdb/file/hash.h"
 #include "tdb/file/inspect.h"
@@ -47,6 +48,7 @@ struct FileOptions {
     HashKind hash = HashKind::jenkins;
     uint32_t hash_size = 10007;  // chains; at most max_hash_size
     unsigned mode = 0600;
+    Disk* disk = nullptr;  // for commits and growth; nullptr: the real one. Outlives the database
 };
 
 class FileDatabase final : public Database {
@@ -57,7 +59,12 @@ class FileDatabase final : public Database {
 
     Result<uint32_t> sequence_number() override;
     Result<void> wipe() override;
+    // Also ends a transaction that the parent has in progress: in the child it never was. The parent's goes on.
     Result<void> reopen_after_fork() override;
+    [[nodiscard]] bool has_transactions() const override { return true; }
+    Result<void> begin() override;
+    Result<void> commit() override;
+    void cancel() override;
 
     // Transactions: Database::begin, commit and cancel, and these. With Nesting::counted a begin inside a transaction counts, and only the
     // outermost commit commits; a cancel inside makes the outermost commit fail (Code::invalid) and undo all of it.
@@ -65,7 +72,7 @@ class FileDatabase final : public Database {
     Result<void> try_begin();
     // Everything of commit() that may fail for want of space; then commit() or cancel() must follow, and nothing may be changed between.
     Result<void> prepare_commit();
-    [[nodiscard]] bool in_transaction() const;
+    [[nodiscard]] bool in_transaction() const { return depth_ > 0; }
 
     // All records at once, for reading (others may read too) or writing. While held, operations of this process take no locks; an
     // operation that writes under a lock for reading is a programming error. Not inside a transaction, and no record may be held.
@@ -101,7 +108,7 @@ class FileDatabase final : public Database {
 
     class WholeLock {
      public:
-        explicit WholeLock(FileDatabase& database) : database_(&database) {}
+        explicit WholeLock(FileDatabase& database, bool owned = true) : database_(owned ? &database : nullptr) {}
         WholeLock(WholeLock&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
         WholeLock& operator=(WholeLock&&) = delete;
         ~WholeLock() { release(); }
@@ -151,22 +158,42 @@ class FileDatabase final : public Database {
         uint32_t dead = 0;    // dead records seen
     };
 
-    FileDatabase(std::string path, Rank rank) : Database(std::move(path), rank), space_(mapping_, locks_) {}
+    FileDatabase(std::string path, Rank rank) : Database(std::move(path), rank), space_(mapping_, locks_), commit_(mapping_, space_) {}
 
     // open.cpp
     Result<void> open_file(const FileOptions& options);
+    Result<void> settle_kind(UniqueFd fd, const FileOptions& options);
+    Result<bool> make_if_new(int fd, const FileOptions& options);
     Result<UniqueFd> open_descriptor(const FileOptions& options);
     Result<void> refuse_second_open();
     Result<void> register_file(int fd);
     Result<bool> claim_first(int fd);
+    [[nodiscard]] bool set_hash(const FileHeader& header);
     Result<void> write_new(int fd, const FileOptions& options);
     Result<FileHeader> read_header(int fd);
     Result<void> adopt(UniqueFd fd, const FileHeader& header, bool fresh);
-    Result<void> check_recovery();
     Result<void> repair_all();
+
+    // transaction.cpp
+    enum class Whole : uint8_t { none, read, write };
+    // All chains by one lock; what a dead process left has been repaired.
+    Result<void> take_all(Intent intent, bool wait);
+    void release_all();
+    Result<void> undo_dead_commit();
+    Result<void> repair_after_death();
+    Result<void> make_writable();
+    Result<void> start(bool wait);
+    Result<void> upgrade();
+    Result<void> prepare();
+    void finish();
+    [[nodiscard]] bool is_fragmented();
+
+    // repack.cpp
+    Result<void> rewrite();
 
     [[nodiscard]] uint32_t chain_of(uint32_t hash) const { return hash % hash_size_; }
     Result<void> take_chain(uint32_t chain, Intent intent, bool wait);
+    Result<void> on_no_chain(Taken taken, uint32_t chain);
     void release_chain(uint32_t chain);
     void announce(uint32_t chain) const;
     Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
@@ -194,19 +221,38 @@ class FileDatabase final : public Database {
     // check.cpp
     struct Census;
     Result<uint64_t> check_locked();
-    Result<void> take_census(Census& census);
+    Result<void> repair_free_list();
+    Result<void> check_header(Census& census);
+    Result<void> count_in(Offset offset, Census& census);
     Result<uint64_t> check_chain(uint32_t chain, Census& census);
     Result<void> check_free_list(Census& census);
+    Result<void> check_places(Census& census);
+    Result<void> check_gap(uint64_t at, uint64_t end);
+
+    // inspect.cpp
+    static void add_record(Summary& summary, const RecordHeader& record);
+    void add_free_runs(Summary& summary);
+    Result<bool> key_from(uint32_t chain, const Bytes* past, Buffer& out);
 
     Mapping mapping_;
     ChainLocks locks_;
     FreeList space_;
+    Commit commit_;
     HashFunction hash_ = &jenkins_hash;
     uint32_t hash_size_ = 0;
+    Disk* disk_ = &Disk::system();
+    bool sync_ = true;
     bool read_only_ = false;
     bool count_changes_ = false;
     bool clear_if_first_ = false;
     bool registered_ = false;
+    Nesting nesting_ = Nesting::refused;
+    Whole whole_ = Whole::none;  // all chains are held, or nobody's lock is wanted
+    unsigned depth_ = 0;         // of transactions
+    bool poisoned_ = false;      // a transaction inside was cancelled
+    bool prepared_ = false;
+    bool unlocked_ = false;  // FileOptions::no_locks
+    bool can_undo_ = false;  // the descriptor of a reader was exchanged for one that writes
     uint64_t device_ = 0;
     uint64_t inode_ = 0;
     std::array<Hold, 8> holds_{};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@ uint32_t total(const RecordHeader& record) { return record.rec_len + static_cast
 Offset next_word(Offset record) { return record + static_cast<Offset>(offsetof(RecordHeader, next)); }
 Offset length_word(Offset record) { return record + static_cast<Offset>(offsetof(RecordHeader, rec_len)); }
 Offset magic_word(Offset record) { return record + static_cast<Offset>(offsetof(RecordHeader, magic)); }
+bool is_used(uint32_t magic) { return magic == record_live || magic == record_dead || magic == record_free; }
 
 }  // namespace
 
@@ -27,6 +29,11 @@ Result<FreeList::Guard> FreeList::lock() {
         if (auto repaired = repair(); !repaired) return repaired.failure();
     }
     return guard;
+}
+
+Result<FreeList::Guard> FreeList::lock_for_reading() {
+    if (!locks_.lock_free_list_for_reading()) return fail_errno(errno, mapping_.name(), "cannot lock the free list");
+    return Guard(locks_);
 }
 
 bool FreeList::is_record(Offset offset) {
@@ -48,6 +55,9 @@ Offset FreeList::free_left_of(Offset offset) {
     if (size < header_size + sizeof(Tailer) || size > offset - start) return 0;
     const Offset left = offset - size;
     if (!is_record(left)) return 0;
+    // What a recovery area holds are copies of records.
+    const Offset area = mapping_.header().recovery_start;
+    if (area != 0 && left >= area && is_record(area) && left < area + total(mapping_.record(area))) return 0;
     const RecordHeader& record = mapping_.record(left);
     return record.magic == record_free && total(record) == size ? left : 0;
 }
@@ -65,6 +75,7 @@ Result<FreeList::Candidate> FreeList::find(uint32_t rec_len, bool& merged) {
     Offset link = free_list_head;
     Steps steps;
     for (size_t seen = 0;; seen++) {
+        if (seen > limits::max_free_list_search) searched_long_ = true;
         const Offset offset = mapping_.load(link);
         if (offset == 0) return best;
         if (!steps.next(mapping_)) return fail(Code::corrupt, mapping_.name(), "the free list has a loop");
@@ -98,7 +109,7 @@ Result<void> FreeList::grow(uint32_t rec_len) {
 }
 
 void FreeList::make_free(Offset offset, uint32_t size) {
-    RecordHeader& record = mapping_.record(offset);
+    RecordHeader& record = mapping_.edit_record(offset);
     record.next = 0;
     record.key_len = record.data_len = 0;
     mapping_.publish(length_word(offset), size - static_cast<uint32_t>(header_size));
@@ -120,10 +131,9 @@ Result<void> FreeList::give(Offset offset) {
 
 // Splits a dead record of rec_len off the end of a free one, which stays in the list. The store of its length makes it so.
 Offset FreeList::carve(Offset offset, uint32_t rec_len, uint32_t hash) {
-    RecordHeader& front = mapping_.record(offset);
-    const uint32_t front_size = total(front) - rec_len - static_cast<uint32_t>(header_size);
+    const uint32_t front_size = total(mapping_.record(offset)) - rec_len - static_cast<uint32_t>(header_size);
     const Offset back = offset + front_size;
-    mapping_.record(back) = {0, rec_len, 0, 0, hash, record_dead};
+    mapping_.edit_record(back) = {0, rec_len, 0, 0, hash, record_dead};
     write_tailer(back);
     mapping_.publish(back - 4, front_size);
     mapping_.publish(length_word(offset), front_size - static_cast<uint32_t>(header_size));
@@ -143,7 +153,7 @@ Result<Offset> FreeList::take(uint64_t payload, uint32_t hash) {
     }
     if (!found) return found.failure();
     if (found->offset == 0) return fail(Code::corrupt, mapping_.name(), "the free list lost the space that was added");
-    RecordHeader& record = mapping_.record(found->offset);
+    RecordHeader& record = mapping_.edit_record(found->offset);
     if (record.rec_len >= rec_len + min_record) return carve(found->offset, rec_len, hash);
     mapping_.publish(found->link, record.next);
     record.key_len = record.data_len = 0;
@@ -167,7 +177,7 @@ Result<bool> FreeList::is_in_chain(Offset offset) {
 
 // One step of repair(): `left_free` is the free record that ends at `offset`, or 0.
 Result<void> FreeList::repair_record(Offset offset, Offset& left_free) {
-    RecordHeader& record = mapping_.record(offset);
+    RecordHeader& record = mapping_.edit_record(offset);
     write_tailer(offset);
     bool is_free = record.magic == record_free;
     if (record.magic == record_dead) {
@@ -192,22 +202,90 @@ Result<void> FreeList::repair_record(Offset offset, Offset& left_free) {
 Result<void> FreeList::repair() {
     if (auto sized = mapping_.refresh_size(); !sized) return sized;
     const uint64_t end = mapping_.size() & ~uint64_t{3};
+    const Offset recovery = mapping_.header().recovery_start;
     mapping_.publish(free_list_head, 0);
     Offset left_free = 0;
     for (uint64_t at = data_start(mapping_.header().hash_size); at + header_size + sizeof(Tailer) <= end;) {
         const auto offset = static_cast<Offset>(at);
-        RecordHeader& record = mapping_.record(offset);
-        if (record.magic == 0) {
-            // The owner died between adding space and making it a record: it is the end of the file, which nothing else fills.
-            record.rec_len = static_cast<uint32_t>(end - at - header_size);
+        RecordHeader& record = mapping_.edit_record(offset);
+        const bool area = record.magic == record_recovery_idle && record.data_len != 0 && is_record(offset);
+        if (offset != recovery && area) {
+            record.magic = record_free;  // of a transaction that was undone
+        } else if (offset != recovery && record.magic == record_recovery_idle) {
+            // The owner died between adding space and making it a record: nothing else is behind it but a recovery area.
+            const uint64_t space_end = recovery > at ? recovery : end;
+            if (space_end - at < header_size + sizeof(Tailer))
+                return fail(Code::corrupt, mapping_.name(), fmt::format("no record at offset {}", at));
+            record.rec_len = static_cast<uint32_t>(space_end - at - header_size);
             record.magic = record_free;
         }
         if (!is_record(offset)) return fail(Code::corrupt, mapping_.name(), fmt::format("no record at offset {}", at));
         const uint32_t size = total(record);
-        if (auto repaired = repair_record(offset, left_free); !repaired) return repaired;
+        if (offset == recovery) {
+            left_free = 0;
+        } else if (auto repaired = repair_record(offset, left_free); !repaired) {
+            return repaired;
+        }
         at += size;
     }
     return {};
+}
+
+bool FreeList::ends_with_record(uint64_t end) {
+    const Offset start = data_start(mapping_.header().hash_size);
+    if (end == start) return true;
+    const Offset area = mapping_.header().recovery_start;
+    if (area != 0 && is_record(area) && area + uint64_t{total(mapping_.record(area))} == end) return true;
+    const Tailer size = mapping_.load(static_cast<Offset>(end - sizeof(Tailer)));
+    if (size < header_size + sizeof(Tailer) || size > end - start) return false;
+    const auto last = static_cast<Offset>(end - size);
+    return is_record(last) && total(mapping_.record(last)) == size && is_used(mapping_.record(last).magic);
+}
+
+// A chain or the free list links something at `offset` or behind it.
+Result<bool> FreeList::is_linked_behind(Offset offset) {
+    const uint32_t hash_size = mapping_.header().hash_size;
+    for (uint32_t list = 0; list <= hash_size; list++) {
+        Offset link = free_list_head + 4 * list;  // the chains' heads follow the free list's
+        for (Steps steps; (link = mapping_.load(link)) != 0;) {
+            if (link >= offset) return true;
+            if (!steps.next(mapping_) || !is_record(link))
+                return fail(Code::corrupt, mapping_.name(), "a chain or the free list has a loop or leaves the file");
+            link = next_word(link);
+        }
+    }
+    return false;
+}
+
+Result<void> FreeList::adopt_end() {
+    const uint64_t end = mapping_.size() & ~uint64_t{3};
+    if (ends_with_record(end)) return {};
+    std::vector<Offset> areas;
+    uint64_t at = data_start(mapping_.header().hash_size);
+    while (at + header_size <= end && is_record(static_cast<Offset>(at))) {
+        const auto offset = static_cast<Offset>(at);
+        const RecordHeader& record = mapping_.record(offset);
+        const bool idle = record.magic == record_recovery_idle && record.data_len != 0;
+        if (!idle && !is_used(record.magic) && offset != mapping_.header().recovery_start) break;
+        if (idle && offset != mapping_.header().recovery_start) areas.push_back(offset);
+        at += total(record);
+    }
+    for (const Offset area : areas) make_free(area, total(mapping_.record(area)));
+    if (end - at < min_record) return {};
+    // With space of this kind in the middle of the file too, what is behind it cannot be told from it.
+    auto used = is_linked_behind(static_cast<Offset>(at));
+    if (!used) return used.failure();
+    if (!*used) make_free(static_cast<Offset>(at), static_cast<uint32_t>(end - at));
+    return {};
+}
+
+bool FreeList::is_longer_than(uint64_t limit) {
+    uint64_t seen = 0;
+    for (Offset offset = mapping_.load(free_list_head); offset != 0; offset = mapping_.load(next_word(offset))) {
+        if (++seen > limit) return true;
+        if (!is_record(offset)) return false;
+    }
+    return false;
 }
 
 }  // namespace Atoll::tdb

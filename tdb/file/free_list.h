@@ -31,6 +31,8 @@ class FreeList {
         ChainLocks* locks_;
     };
     Result<Guard> lock();
+    // fcntl mode: for those who may not write.
+    Result<Guard> lock_for_reading();
 
     // The rest is called with the lock held.
 
@@ -43,6 +45,14 @@ class FreeList {
     // After the death of a process that held the lock: free records that nothing links are found by walking the file, and the list is
     // made anew.
     Result<void> repair();
+
+    // Makes a free record of what lies behind the last record: of space that a process which died, or was undone, had added. Frees recovery
+    // areas that nobody knows, if it finds any. Cheap where there is no such space.
+    Result<void> adopt_end();
+    // More records than `limit` are free. Walks that far.
+    [[nodiscard]] bool is_longer_than(uint64_t limit);
+    // True once after a search for space that met many free records which were too small.
+    [[nodiscard]] bool searched_long() { return std::exchange(searched_long_, false); }
 
     // The record at `offset` lies inside the file and its length does not leave it.
     [[nodiscard]] bool is_record(Offset offset);
@@ -58,12 +68,15 @@ class FreeList {
     void absorb(Offset left, Offset right);
     Offset carve(Offset offset, uint32_t rec_len, uint32_t hash);
     Result<void> grow(uint32_t rec_len);
+    [[nodiscard]] bool ends_with_record(uint64_t end);
+    Result<bool> is_linked_behind(Offset offset);
     Result<bool> is_in_chain(Offset offset);
     Result<void> repair_record(Offset offset, Offset& left_free);
     void write_tailer(Offset offset);
 
     Mapping& mapping_;
     ChainLocks& locks_;
+    bool searched_long_ = false;
 };
 
 // What a payload and the tailer need, rounded up to one of two sizes between powers of two (32, 48, 64, 96, 128, 192, ...): a record whose

@@ -28,10 +28,14 @@ std::vector<FileId>& open_files() {
 // Holds byte lock_open while the file's kind is decided.
 class OpenLock {
  public:
+    // -1: none is taken.
     explicit OpenLock(int fd) : fd_(fd) {}
     OpenLock(const OpenLock&) = delete;
     OpenLock& operator=(const OpenLock&) = delete;
-    ~OpenLock() { lock_bytes(fd_, F_UNLCK, lock_open, 1, true); }
+    ~OpenLock() { release(); }
+    void release() {
+        if (fd_ >= 0) lock_bytes(std::exchange(fd_, -1), F_UNLCK, lock_open, 1, true);
+    }
 
  private:
     int fd_;
@@ -66,22 +70,12 @@ FileHeader make_header(const FileOptions& options) {
     return header;
 }
 
-bool write_all(int fd, Bytes bytes, uint64_t offset) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        bytes = bytes.subspan(static_cast<size_t>(written));
-        offset += static_cast<uint64_t>(written);
-    }
-    return true;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<FileDatabase>> FileDatabase::open(const FileOptions& options) {
-    const bool bad_mode =
-        (options.locks == LockMode::mutex && options.create && !options.clear_if_first) || (options.read_only && options.clear_if_first);
+    const bool mutex = options.locks == LockMode::mutex;
+    const bool bad_mode = (mutex && ((options.create && !options.clear_if_first) || options.truncate || options.no_locks)) ||
+                          (options.read_only && (options.clear_if_first || options.truncate));
     if (bad_mode || options.hash_size == 0 || options.hash_size > max_hash_size) {
         return fail(Code::invalid, options.path, "mutexes need clear_if_first, which needs writing; the hash size must be 1 to 16777216");
     }
@@ -91,6 +85,10 @@ Result<std::unique_ptr<FileDatabase>> FileDatabase::open(const FileOptions& opti
 }
 
 FileDatabase::~FileDatabase() {
+    if (depth_ > 0) {
+        depth_ = 1;
+        cancel();
+    }
     if (registered_) std::erase(open_files(), FileId{device_, inode_});
 }
 
@@ -131,13 +129,14 @@ Result<bool> FileDatabase::claim_first(int fd) {
 Result<void> FileDatabase::write_new(int fd, const FileOptions& options) {
     const FileHeader header = make_header(options);
     const uint64_t size = uint64_t{header.mutex_size} + data_start(header.hash_size);
-    if (::ftruncate(fd, 0) != 0) return fail_errno(errno, name(), "cannot empty the file");
-    const int outcome = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
-    if (outcome != 0) return fail_errno(outcome, name(), "cannot make the file");
     const Bytes bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
-    if (!write_all(fd, bytes, header.mutex_size)) return fail_errno(errno, name(), "cannot write the header");
-    if (header.mutex_size != 0 && !write_all(fd, bytes, 0)) return fail_errno(errno, name(), "cannot write the header");
-    return {};
+    if (const int outcome = disk_->truncate(fd, 0); outcome != 0) return fail_errno(outcome, name(), "cannot empty the file");
+    int outcome = disk_->allocate(fd, 0, size);
+    if (outcome == 0) outcome = disk_->write(fd, header.mutex_size, bytes);
+    if (outcome == 0 && header.mutex_size != 0) outcome = disk_->write(fd, 0, bytes);
+    if (outcome == 0) return {};
+    (void)disk_->truncate(fd, 0);  // half a header would be taken for somebody's other file
+    return fail_errno(outcome, name(), "cannot make the file");
 }
 
 Result<FileHeader> FileDatabase::read_header(int fd) {
@@ -167,14 +166,6 @@ Result<FileHeader> FileDatabase::read_header(int fd) {
     return header;
 }
 
-Result<void> FileDatabase::check_recovery() {
-    const Offset start = mapping_.header().recovery_start;
-    if (start == 0) return {};
-    if (!space_.is_record(start)) return failed(Code::corrupt, "the recovery area lies outside the file");
-    if (mapping_.record(start).magic != record_recovery) return {};
-    return failed(Code::unsupported, "a program died while committing a transaction; opening the file with tdbtool completes or undoes it");
-}
-
 // A file with mutexes that nobody uses: whoever used it last may have died in the middle of anything.
 Result<void> FileDatabase::repair_all() {
     if (auto repaired = space_.repair(); !repaired) return repaired;
@@ -192,79 +183,111 @@ Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fre
     if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
     if (static_cast<uint64_t>(st.st_size) < uint64_t{header.mutex_size} + data_start(header.hash_size))
         return failed(Code::corrupt, "the TDB file is cut short");
-    if (auto mapped = mapping_.map(std::move(fd), name(), header.mutex_size, mutexes || !read_only_); !mapped) return mapped;
+    if (auto mapped = mapping_.map(std::move(fd), name(), header.mutex_size, !read_only_ || (mutexes && !unlocked_), *disk_); !mapped)
+        return mapped;
     const FileHeader& inner = mapping_.header();
     if (std::memcmp(inner.magic, file_magic, sizeof file_magic) != 0 || inner.hash_size != header.hash_size)
         return failed(Code::corrupt, "the two headers of the TDB file differ");
-    if (has_hash(header, &jenkins_hash)) {
-        hash_ = &jenkins_hash;
-    } else if (has_hash(header, &default_hash) || (header.magic1_hash == 0 && header.magic2_hash == 0)) {
-        hash_ = &default_hash;
-    } else {
-        return failed(Code::unsupported, "the TDB file uses a hash function that is not known");
-    }
+    if (!set_hash(header)) return failed(Code::unsupported, "the TDB file uses a hash function that is not known");
     hash_size_ = header.hash_size;
     if (mutexes && fresh) {
         auto made = init_mutex_area(*reinterpret_cast<MutexArea*>(mapping_.mutex_area()), hash_size_, name());
         if (!made) return made;
     }
-    locks_.use(mapping_, hash_size_, mutexes);
-    if (mutexes && fresh) {
-        if (auto repaired = repair_all(); !repaired) return repaired;
+    commit_.use(*disk_, sync_ && !mutexes);
+    locks_.use(mapping_, hash_size_, unlocked_ ? ChainLocks::Kind::none : mutexes ? ChainLocks::Kind::mutex : ChainLocks::Kind::fcntl);
+    if (unlocked_) {
+        locks_.suspend(true);
+        whole_ = read_only_ ? Whole::read : Whole::write;
+        return read_only_ ? Result<void>{} : commit_.recover();
     }
-    return check_recovery();
+    if (!mutexes || !fresh) return {};
+    if (auto undone = commit_.recover(); !undone) return undone;
+    return repair_all();
+}
+
+bool FileDatabase::set_hash(const FileHeader& header) {
+    if (has_hash(header, &jenkins_hash)) {
+        hash_ = &jenkins_hash;
+        return true;
+    }
+    hash_ = &default_hash;
+    return has_hash(header, &default_hash) || (header.magic1_hash == 0 && header.magic2_hash == 0);
 }
 
 Result<void> FileDatabase::open_file(const FileOptions& options) {
     read_only_ = options.read_only;
     count_changes_ = options.count_changes;
+    nesting_ = options.nesting;
+    sync_ = options.sync;
+    unlocked_ = options.no_locks;
+    if (options.disk) disk_ = options.disk;
     if (auto only = refuse_second_open(); !only) return only;
     auto fd = open_descriptor(options);
     if (!fd) return fd.failure();
     if (auto own = register_file(fd->get()); !own) return own;
+    if (auto settled = settle_kind(std::move(*fd), options); !settled) return settled;
+    // What a process left that died while committing; the others are waited for.
+    if (!unlocked_ && !locks_.mutexes() && commit_.recovery_pending()) return undo_dead_commit();
+    return {};
+}
+
+// Finds out what the file is, or makes it, and maps it, with the lock that lets one opener at a time do so.
+Result<void> FileDatabase::settle_kind(UniqueFd fd, const FileOptions& options) {
     if (read_only_) {
-        auto header = read_header(fd->get());
+        auto header = read_header(fd.get());
         if (!header) return header.failure();
-        if (header->mutex_size == 0) return adopt(std::move(*fd), *header, false);
-        fd->reset(::open(name().c_str(), O_RDWR | O_CLOEXEC));  // a reader of a file with mutexes locks them
-        if (!*fd) return fail_errno(errno, name(), "cannot open the database for locking");
+        if (header->mutex_size == 0 || unlocked_) return adopt(std::move(fd), *header, false);
+        fd.reset(::open(name().c_str(), O_RDWR | O_CLOEXEC));  // a reader of a file with mutexes locks them
+        if (!fd) return fail_errno(errno, name(), "cannot open the database for locking");
     }
-    const int descriptor = fd->get();
-    if (!lock_bytes(descriptor, F_WRLCK, lock_open, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
-    OpenLock open_lock(descriptor);
-    struct stat st {};
-    if (::fstat(descriptor, &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
-    const bool empty = st.st_size == 0;
-    bool first = false;
-    if (options.clear_if_first) {
-        auto claimed = claim_first(descriptor);
-        if (!claimed) return claimed.failure();
-        first = *claimed;
-    }
-    if (first && !empty) {
-        if (auto known = read_header(descriptor); !known && known.error().code == Code::corrupt)
-            return known.failure();  // somebody's other file
-    }
-    if (first || (empty && options.create && !read_only_)) {
-        if (auto made = write_new(descriptor, options); !made) return made;
-    }
+    const int descriptor = fd.get();
+    if (!unlocked_ && !lock_bytes(descriptor, F_WRLCK, lock_open, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
+    OpenLock open_lock(unlocked_ ? -1 : descriptor);
+    auto first = make_if_new(descriptor, options);
+    if (!first) return first.failure();
     auto header = read_header(descriptor);
     if (!header) return header.failure();
-    if (header->mutex_size != 0 && !first) {
+    if (header->mutex_size != 0 && unlocked_) return failed(Code::invalid, "a file with mutexes is changed only with its locks");
+    if (header->mutex_size != 0 && !*first) {
         // A file with mutexes that nobody uses may have been left by another boot: its mutexes are made anew.
-        auto claimed = claim_first(descriptor);
-        if (!claimed) return claimed.failure();
-        first = *claimed;
+        first = claim_first(descriptor);
+        if (!first) return first.failure();
     }
-    clear_if_first_ = options.clear_if_first || header->mutex_size != 0;
-    if (auto adopted = adopt(std::move(*fd), *header, first); !adopted) return adopted;
+    clear_if_first_ = !unlocked_ && (options.clear_if_first || header->mutex_size != 0);
+    if (auto adopted = adopt(std::move(fd), *header, *first); !adopted) return adopted;
     if (clear_if_first_ && !lock_bytes(descriptor, F_RDLCK, lock_active, 1, true)) return fail_errno(errno, name(), "cannot lock the file");
     return {};
+}
+
+// True: this process is the first user of a file that the first one clears. The file is one then.
+Result<bool> FileDatabase::make_if_new(int fd, const FileOptions& options) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) return fail_errno(errno, name(), "cannot examine the file");
+    const bool empty = st.st_size == 0;
+    bool first = false;
+    if (options.clear_if_first && !unlocked_) {
+        auto claimed = claim_first(fd);
+        if (!claimed) return claimed;
+        first = *claimed;
+    }
+    const bool clear = first || options.truncate;
+    if (clear && !empty) {
+        if (auto known = read_header(fd); !known && known.error().code == Code::corrupt) return known.failure();  // somebody's other file
+    }
+    if (clear || (empty && options.create && !read_only_)) {
+        if (auto made = write_new(fd, options); !made) return made.failure();
+    }
+    return first;
 }
 
 Result<void> FileDatabase::reopen_after_fork() {
     ATOLL_ASSERT(!any_held());
     // The map, the descriptor and the mutexes serve the child as they are; fcntl locks are not inherited.
+    if (mapping_.is_private()) mapping_.end_private();
+    depth_ = 0;
+    whole_ = !unlocked_ ? Whole::none : read_only_ ? Whole::read : Whole::write;
+    locks_.suspend(unlocked_);
     if (clear_if_first_ && !lock_bytes(mapping_.fd(), F_RDLCK, lock_active, 1, true))
         return fail_errno(errno, name(), "cannot lock the file");
     return {};
