@@ -48,7 +48,7 @@ Code code_of(int outcome) {
 // LMDB syncs the file but not the directory in which it has just been made.
 Result<void> sync_directory_of(const std::string& path) {
     std::string directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) directory = ".";
+    if (directory.empty()) directory.push_back('.');
     const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, directory, "cannot sync the directory");
     return {};
