@@ -118,6 +118,7 @@ extern const Suite create_suite;
 extern const Suite info_suite;
 extern const Suite ea_suite;
 extern const Suite hostile_suite;
+extern const Suite async_suite;  // not by torture_test.py: it needs commands
 
 std::vector<uint8_t> pattern_bytes(size_t size, uint32_t seed = 1);
 

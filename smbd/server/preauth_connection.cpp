@@ -73,10 +73,17 @@ void PreauthConnection::take_frames() {
 bool PreauthConnection::take(const FramePeek& found) {
     switch (found.kind) {
         case FramePeek::Kind::keep_alive: return true;
-        case FramePeek::Kind::session_request: return send(session_response(), false);
+        case FramePeek::Kind::session_request: return take_session_request(found.frame);
         case FramePeek::Kind::message: frame_size_ = found.size; return take_message(found.frame);
         default: end("not a frame"); return false;
     }
+}
+
+bool PreauthConnection::take_session_request(Bytes names) {
+    const SessionAnswer answer = answer_to(names);
+    if (!send(answer.response, false)) return false;
+    if (!answer.positive) end("a session request without two names");
+    return answer.positive;
 }
 
 bool PreauthConnection::take_message(Bytes frame) {

@@ -48,6 +48,7 @@ class PreauthConnection {
     void readable();
     void take_frames();
     bool take(const FramePeek& found);
+    bool take_session_request(Bytes names);
     bool take_message(Bytes frame);
     bool send(Bytes message, bool with_header);
     void ask();

@@ -19,6 +19,22 @@ FramePeek::Kind kind_of(uint8_t type, bool netbios) {
     return FramePeek::Kind::bad;
 }
 
+// RFC 1002 4.1: a label of 32 letters from A to P, then those of its scope, and the empty one. False: it is none.
+bool skip_name(ByteReader& in) {
+    constexpr uint8_t encoded_size = 32;
+    constexpr uint8_t longest_label = 63;
+    if (in.u8() != encoded_size) return false;
+    for (const uint8_t letter : in.bytes(encoded_size)) {
+        if (letter < 'A' || letter > 'P') return false;
+    }
+    for (;;) {
+        const uint8_t length = in.u8();
+        if (length > longest_label) return false;
+        if (length == 0) return in.ok();
+        in.skip(length);
+    }
+}
+
 }  // namespace
 
 FramePeek peek_frame(Bytes received, bool netbios) {
@@ -35,13 +51,16 @@ FramePeek peek_frame(Bytes received, bool netbios) {
     if (length > limits::max_preauth_frame) return {FramePeek::Kind::bad, {}, 0};
     if (received.size() - header_size < length) return {};
     found.size = header_size + length;
-    if (found.kind == FramePeek::Kind::message) found.frame = received.subspan(header_size, length);
+    if (found.kind != FramePeek::Kind::keep_alive) found.frame = received.subspan(header_size, length);
     return found;
 }
 
-Bytes session_response() {
+SessionAnswer answer_to(Bytes session_request) {
     static constexpr uint8_t positive[header_size] = {0x82, 0, 0, 0};
-    return positive;
+    static constexpr uint8_t negative[header_size + 1] = {0x83, 0, 0, 1, 0x8F};  // unspecified error
+    ByteReader names(session_request);
+    const bool good = skip_name(names) && skip_name(names) && names.remaining() == 0;
+    return good ? SessionAnswer{positive, true} : SessionAnswer{negative, false};
 }
 
 }  // namespace Atoll::server

@@ -44,6 +44,24 @@ TEST(SessionService, OtherTypesOnlyOnANetbiosPort) {
     EXPECT_EQ(peek_frame(packet(0x82, 0, 0), true).kind, Kind::bad);
 }
 
+TEST(SessionService, ASessionRequestHoldsTwoNames) {
+    const std::string name = " " + std::string(32, 'C') + std::string(1, '\0');
+    const std::string scoped = " " + std::string(32, 'C') + "\x05scope" + std::string(1, '\0');
+    for (const std::string& good : {name + name, scoped + name, name + scoped}) {
+        const SessionAnswer answer = answer_to(as_bytes(good));
+        EXPECT_TRUE(answer.positive);
+        EXPECT_EQ(answer.response[0], 0x82);
+    }
+    const std::string no_letters = " " + std::string(32, 'c') + std::string(1, '\0');
+    for (const std::string& bad : {std::string(), name, name + name.substr(0, 33), name + name + "x", no_letters + name,
+                                   std::string(68, '\xFF'), " " + std::string(32, 'C') + "\x40" + std::string(70, 'x')}) {
+        const SessionAnswer answer = answer_to(as_bytes(bad));
+        EXPECT_FALSE(answer.positive);
+        ASSERT_EQ(answer.response.size(), 5u);
+        EXPECT_EQ(answer.response[0], 0x83);
+    }
+}
+
 TEST(SessionService, NetbiosLengthsHaveSeventeenBits) {
     EXPECT_EQ(peek_frame(packet(0, 0x20000, 0), true).kind, Kind::bad);
     EXPECT_EQ(peek_frame(packet(0, 0x10000, 0), true).kind, Kind::incomplete);
