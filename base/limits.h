@@ -51,6 +51,7 @@ constexpr size_t max_connections_per_client = 32;  // channels of one client GUI
 // Databases
 constexpr size_t max_held_records = 32;                // record locks that one process holds at once; asserted
 constexpr unsigned max_lock_deadlock_retries = 10000;  // of an fcntl lock, 1 ms apart; then Code::io
+constexpr long mutex_wait_milliseconds = 100;          // that a process waits for a wake-up before it looks at the mutex again
 constexpr size_t max_dead_records = 2;                 // of one chain of a TDB file, kept for its next store; more go to the free list
 constexpr size_t max_free_list_search = 64;            // free records of a TDB file looked at for the best fit once one fits
 constexpr uint64_t max_tdb_growth = 16u << 20;         // bytes by which a TDB file grows beyond what is asked for

@@ -65,11 +65,28 @@ bool ChainLocks::lock_byte(short type, uint64_t byte, bool wait) const {
     return kind_ == Kind::none || lock_bytes(mapping_->fd(), type, byte, 1, wait);
 }
 
+namespace {
+
+// A wake-up is lost when the waiter that gets it is killed before it takes the mutex and a third process takes it meanwhile: nobody then
+// remembers that more are waiting. So nobody waits for a wake-up alone.
+int wait_for_mutex(pthread_mutex_t& mutex) {
+    for (;;) {
+        timespec until{};
+        ::clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += limits::mutex_wait_milliseconds * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        const int outcome = ::pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &until);
+        if (outcome != ETIMEDOUT && outcome != EINTR) return outcome;
+    }
+}
+
+}  // namespace
+
 Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) {
-    int outcome;
-    do {
-        outcome = wait ? ::pthread_mutex_lock(&mutex) : ::pthread_mutex_trylock(&mutex);
-    } while (outcome == EINTR);
+    int outcome = ::pthread_mutex_trylock(&mutex);
+    if (outcome == 0) return Taken::yes;
+    if (outcome == EBUSY && wait) outcome = wait_for_mutex(mutex);
     if (outcome == 0) return Taken::yes;
     if (outcome == EOWNERDEAD) {
         ::pthread_mutex_consistent(&mutex);

@@ -150,7 +150,10 @@ Result<void> FileDatabase::check_gap(uint64_t at, uint64_t end) {
         const auto offset = static_cast<Offset>(at);
         const RecordHeader& record = mapping_.record(offset);
         const bool area = record.magic == record_recovery || (record.magic == record_recovery_idle && record.data_len != 0);
-        if (!area || !space_.is_record(offset)) break;
+        if (!area) break;
+        // One that begins where the file ended then, and was not made whole.
+        if (record.key_len == offset && end == mapping_.size() && offset + sizeof(RecordHeader) + record.rec_len > end) return {};
+        if (!space_.is_record(offset)) break;
         at += sizeof(RecordHeader) + record.rec_len;
     }
     if (at > end) return failed(Code::corrupt, fmt::format("an old recovery area ends at offset {}, inside a record", at));

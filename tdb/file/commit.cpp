@@ -171,17 +171,16 @@ Result<void> Commit::prepare() {
     return outcome;
 }
 
-// Nothing that was there has been changed; what was added goes. What fails here leaves no more than a recovery that restores what is there.
+// Nothing that was there has been changed; what was added goes. These words are written by the map, which cannot fail: they count for all
+// processes at once, and on a disk that does not take them recovery would restore what is there.
 void Commit::abandon() {
-    Result<void> undone;
-    if (area_ < mapping_.shared_size()) undone = put_word(magic_word(area_), record_recovery_idle);
-    if (undone && mapping_.shared_word(recovery_start_word) != old_area_) undone = put_word(recovery_start_word, old_area_);
-    if (undone) undone = sync();
-    if (undone) {
-        (void)disk_->truncate(mapping_.fd(), mapping_.mutex_size() + mapping_.shared_size());
-    } else {
-        log_warning("{}: a transaction that was given up is still to be undone: {}", mapping_.name(), undone.error().text);
+    if (area_ < mapping_.shared_size()) mapping_.publish_shared(magic_word(area_), record_recovery_idle);
+    mapping_.publish_shared(recovery_start_word, old_area_);
+    if (auto undone = sync(); !undone) {
+        log_warning("{}", undone.error().message());
+        return;
     }
+    (void)disk_->truncate(mapping_.fd(), mapping_.mutex_size() + mapping_.shared_size());
 }
 
 Result<void> Commit::write() {
@@ -193,12 +192,11 @@ Result<void> Commit::write() {
     if (outcome) outcome = put_word(magic_word(area_), record_recovery_idle);
     if (outcome) outcome = sync();
     if (outcome) return outcome;
-    // The end of a commit may have been written without being safe: it is taken back.
+    // The end of a commit may have been written without being safe: it is taken back, by the map as in abandon().
     const uint64_t old_size = mapping_.shared_size();
+    mapping_.publish_shared(magic_word(area_), record_recovery);
     mapping_.end_private();
-    auto undone = put_word(magic_word(area_), record_recovery);
-    if (undone) undone = recover();
-    if (undone) {
+    if (auto undone = recover(); undone) {
         (void)disk_->truncate(mapping_.fd(), mapping_.mutex_size() + old_size);
     } else {
         log_warning("{}: a transaction that failed is still to be undone: {}", mapping_.name(), undone.error().text);
@@ -249,6 +247,17 @@ Result<void> Commit::restore(Bytes saved, Offset area) {
     return {};
 }
 
+// What was added since the file had `old_size` bytes neither starts nor ends as a record does.
+Result<void> Commit::clear_ends(uint64_t old_size, Offset area) {
+    const uint64_t end = mapping_.size() & ~uint64_t{3};
+    if (old_size + sizeof(RecordHeader) > end) return {};
+    if (area >= old_size + sizeof(RecordHeader) || area < old_size) {
+        if (auto done = put(old_size, {zeros, sizeof(RecordHeader)}); !done) return done;
+    }
+    if (area + sizeof(RecordHeader) + mapping_.record(area).rec_len == end) return {};
+    return put_word(static_cast<Offset>(end - sizeof(Tailer)), 0);
+}
+
 Result<void> Commit::recover() {
     ATOLL_ASSERT(!mapping_.is_private());
     if (auto sized = mapping_.refresh_size(); !sized) return sized;
@@ -264,8 +273,7 @@ Result<void> Commit::recover() {
     if (auto checked = check_saved(saved, area); !checked) return checked;
     const uint64_t old_size = header.key_len;
     auto outcome = restore(saved, area);
-    if (outcome && old_size + sizeof(RecordHeader) <= mapping_.size() && (area >= old_size + sizeof(RecordHeader) || area < old_size))
-        outcome = put(old_size, {zeros, sizeof(RecordHeader)});
+    if (outcome) outcome = clear_ends(old_size, area);
     if (outcome) outcome = sync();
     if (outcome) outcome = put_word(magic_word(area), record_recovery_idle);
     if (outcome && area >= old_size) outcome = put_word(recovery_start_word, 0);

@@ -57,6 +57,7 @@ class Commit {
 
     Result<void> check_saved(Bytes saved, Offset area);
     Result<void> restore(Bytes saved, Offset area);
+    Result<void> clear_ends(uint64_t old_size, Offset area);
     Result<void> put_around(uint64_t offset, Bytes bytes, uint64_t hole, uint64_t hole_end);
 
     Mapping& mapping_;

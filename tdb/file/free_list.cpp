@@ -231,11 +231,12 @@ Result<void> FreeList::repair() {
     return {};
 }
 
+// A record ends at `end`, or at the recovery area that does.
 bool FreeList::ends_with_record(uint64_t end) {
     const Offset start = data_start(mapping_.header().hash_size);
-    if (end == start) return true;
     const Offset area = mapping_.header().recovery_start;
-    if (area != 0 && is_record(area) && area + uint64_t{total(mapping_.record(area))} == end) return true;
+    if (area >= start && is_record(area) && area + uint64_t{total(mapping_.record(area))} == end) end = area;
+    if (end == start) return true;
     const Tailer size = mapping_.load(static_cast<Offset>(end - sizeof(Tailer)));
     if (size < header_size + sizeof(Tailer) || size > end - start) return false;
     const auto last = static_cast<Offset>(end - size);
@@ -271,11 +272,16 @@ Result<void> FreeList::adopt_end() {
         at += total(record);
     }
     for (const Offset area : areas) make_free(area, total(mapping_.record(area)));
-    if (end - at < min_record) return {};
     // With space of this kind in the middle of the file too, what is behind it cannot be told from it.
     auto used = is_linked_behind(static_cast<Offset>(at));
     if (!used) return used.failure();
-    if (!*used) make_free(static_cast<Offset>(at), static_cast<uint32_t>(end - at));
+    if (*used) return {};
+    const Offset area = mapping_.header().recovery_start;
+    if (area > at && is_record(area)) {
+        if (area - at >= min_record) make_free(static_cast<Offset>(at), static_cast<uint32_t>(area - at));
+        at = area + total(mapping_.record(area));
+    }
+    if (end - at >= min_record) make_free(static_cast<Offset>(at), static_cast<uint32_t>(end - at));
     return {};
 }
 

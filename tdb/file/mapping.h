@@ -74,6 +74,7 @@ class Mapping {
     // The file's own bytes and size while the private view is shown.
     [[nodiscard]] const uint8_t* shared_at(uint64_t offset) const { return shared_ + offset; }
     [[nodiscard]] uint32_t shared_word(Offset offset) const { return word(shared_, offset).load(std::memory_order_acquire); }
+    void publish_shared(Offset offset, uint32_t value) const { word(shared_, offset).store(value, std::memory_order_release); }
     [[nodiscard]] uint64_t shared_size() const { return shared_size_; }
     // Numbers of the pages of the data part that were changed, in ascending order.
     [[nodiscard]] const std::vector<uint32_t>& changed_pages();
