@@ -168,19 +168,22 @@ void generate_printing(Text& out, const Structure& made) {
 
 void generate_printing(Text& out, const Union& made) {
     out.line("void describe(idl::Printer& printer, const {}& value) {{", made.name);
+    out.line("printer.begin_struct(\"{}\");", made.name);
+    if (!made.encapsulated.empty()) {
+        out.line("printer.field(\"{}\");", made.encapsulated);
+        print_value(out, made.tag, "value." + made.encapsulated, false);
+    }
     for (const Arm& arm : made.arms) {
         if (!arm.member) continue;
         out.line("if (value.is_{}()) {{", arm.member->name);
-        out.line("printer.begin_struct(\"{}\");", made.name);
         out.line("printer.field(\"{}\");", arm.member->name);
         if (arm.member->secret)
             out.line("printer.name(\"(secret)\");");
         else
             print_value(out, arm.member->type, fmt::format("value.{}()", arm.member->name), arm.member->hex);
-        out.line("return printer.end_struct();");
         out.line("}}");
     }
-    out.line("printer.null();");
+    out.line("printer.end_struct();");
     out.line("}}\n");
 }
 
