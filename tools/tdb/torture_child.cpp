@@ -186,6 +186,8 @@ Result<void> torture(tdb::FileDatabase& database, const TortureOptions& options,
 }
 
 Result<uint64_t> verify_torture(tdb::FileDatabase& database, const TortureOptions& options, TortureBoard& board) {
+    auto lock = database.lock_all(tdb::Intent::read);  // programs of others may be at work on the file
+    if (!lock) return lock.failure();
     auto records = database.check();
     if (!records) return records;
     for (unsigned number = 0; number < options.processes; number++) {

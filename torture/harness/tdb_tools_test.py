@@ -14,7 +14,6 @@
 import argparse
 import contextlib
 import json
-import multiprocessing
 import os
 import pathlib
 import random
@@ -31,6 +30,7 @@ from report import require
 from server import TOP, Server
 
 DEBIAN = pathlib.Path("/usr/bin")
+WORKER = pathlib.Path(__file__).with_name("libtdb_worker.py")
 TIMEOUT = 120
 
 # Commands whose output does not tell where in the file a record stands.
@@ -217,81 +217,31 @@ def same_backups(ours, debian, top):
 
 # 2. Both libraries at once
 
-def digest(key, payload):
-    value = 2166136261
-    for byte in key + payload:
-        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
-    return value.to_bytes(4, "little")
-
-
-def debians_part(path, number, stop, outcome):
-    """A process with Debian's libtdb on the file of tdbtorture, with values of its form (tools/tdb/torture_child.cpp)."""
-    import tdb
-    rng = random.Random(number)
-    database = tdb.open(str(path), 0, tdb.DEFAULT, os.O_RDWR)
-    done, counter = 0, 0
-    try:
-        while not stop.is_set():
-            key = b"shared %d" % rng.randrange(150)
-            dice = rng.random()
-            if dice < 0.4:
-                value = database.get(key)
-                require(value is None or value[:4] == digest(key, value[4:]), f"{key} is torn: {value}")
-            elif dice < 0.75:
-                payload = rng.randbytes(rng.randrange(500))
-                database.store(key, digest(key, payload) + payload)
-            elif dice < 0.9:
-                with contextlib.suppress(RuntimeError):  # it was not there
-                    database.delete(key)
-            elif dice < 0.995:
-                counter += 1
-                database.transaction_start()
-                for record in range(3):
-                    own, payload = b"debian %d %d" % (number, record), counter.to_bytes(8, "little")
-                    database.store(own, digest(own, payload) + payload)
-                database.transaction_commit()
-            else:
-                for found in database:
-                    value = database.get(found)
-                    require(value is None or value[:4] == digest(found, value[4:]), f"{found} is torn")
-            done += 1
-        for record in range(3):
-            value = database.get(b"debian %d %d" % (number, record))
-            require((counter == 0 and value is None) or int.from_bytes(value[4:], "little") == counter, f"a transaction of libtdb is lost: {value}")
-        outcome.put((done, None))
-    except BaseException as problem:  # the parent reports it
-        outcome.put((done, repr(problem)))
-
-
 def both_at_once(ours, debian, top, loops, kill):
     path = top / f"both-{kill}.tdb"
     arguments = ["-n", "2", "-l", str(loops), "-H", "7", "-s", "5", "-f", str(path)] + (["-k"] if kill else [])
-    torture = subprocess.Popen([str(ours.directory / "tdbtorture"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    stop, outcome = multiprocessing.Event(), multiprocessing.Queue()
+    torturer = subprocess.Popen([str(ours.directory / "tdbtorture"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     workers = []
     try:
         while not path.exists() or path.stat().st_size < 200:
-            require(torture.poll() is None, "tdbtorture has ended")
+            require(torturer.poll() is None, "tdbtorture has ended")
             time.sleep(0.01)
-        workers = [multiprocessing.Process(target=debians_part, args=(path, number, stop, outcome)) for number in range(2)]
-        for worker in workers:
-            worker.start()
-        out = torture.communicate(timeout=600)[0]
-        stop.set()
-        results = [outcome.get(timeout=60) for _ in workers]
+        for number in range(2):
+            workers.append(subprocess.Popen([str(DEBIAN / "python3"), str(WORKER), str(path), str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        out = torturer.communicate(timeout=600)[0].decode()
+        results = [worker.communicate(timeout=60) for worker in workers]
     finally:
-        torture.kill()
-        for worker in workers:
-            worker.join(10)
-            worker.kill()
-    require(torture.returncode == 0, f"tdbtorture: {out.decode()}")
-    for done, problem in results:
-        require(problem is None, f"libtdb: {problem}")
-        require(done > 50, f"libtdb did only {done} operations")
+        for process in (torturer, *workers):
+            process.kill()
+            process.wait()
+    require(torturer.returncode == 0, f"tdbtorture: {out}")
+    for worker, (printed, complaint) in zip(workers, results):
+        require(worker.returncode == 0, f"libtdb: {complaint.decode()}")
+        require(int(printed) > 50, f"libtdb did only {int(printed)} operations")
     for tools in (ours, debian):
         sound(tools, path)
     same("tdbdump", ours("tdbdump", path), debian("tdbdump", path))
-    print(f"# {out.decode().splitlines()[-1]}; libtdb: {sum(done for done, _ in results)} operations", flush=True)
+    print(f"# {out.splitlines()[-1]}; libtdb: {sum(int(printed) for printed, _ in results)} operations", flush=True)
 
 
 # 3. Torture
@@ -311,17 +261,16 @@ def torture(ours, debian, top, arguments):
 def busy_client(server):
     """smbclient with a connection and a file open for as long."""
     (server.path("share") / "file").write_text("x" * 100)
-    client = subprocess.Popen(["smbclient", "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, "-s", "/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+    client = subprocess.Popen(["smbclient", "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, "-s", "/dev/null", "-c", "open file; !echo ready; !cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        client.stdin.write(b"ls\nopen file\n!echo ready\n")
-        client.stdin.flush()
         while b"ready" not in (line := client.stdout.readline()):
             require(line, "smbclient has ended")
         yield
     finally:
-        client.kill()
-        client.wait()
+        client.stdin.close()  # ends cat
+        client.wait(timeout=TIMEOUT)
+        client.stdout.close()
 
 
 def databases_of(server):
