@@ -258,15 +258,22 @@ Result<void> FileDatabase::repair_chain(uint32_t chain) {
         auto offset = follow(link, chain);
         if (!offset) return offset.failure();
         if (*offset == 0) return {};
-        RecordHeader& record = mapping_.edit_record(*offset);
-        if (record.magic == record_live) {
+        if (mapping_.record(*offset).magic == record_live) {
             if (auto buried = bury_copies_behind(*offset, chain); !buried) return buried;
-        } else {
-            record.key_len = record.data_len = 0;  // it may have been half filled
+        } else if (is_half_filled(*offset)) {
+            mapping_.publish(link, mapping_.load(next_word(*offset)));
+            if (auto given = space_.give(*offset); !given) return given;
+            continue;
         }
         link = next_word(*offset);
     }
     return bad_chain(chain);
+}
+
+// A dead record says what it was, and libtdb's check wants its key to have its hash; one that a process died in does not.
+bool FileDatabase::is_half_filled(Offset record) const {
+    const RecordHeader& header = mapping_.record(record);
+    return uint64_t{header.key_len} + header.data_len + sizeof(Tailer) > header.rec_len || hash_(key_of(record)) != header.full_hash;
 }
 
 // Behind the live record of a key no other of it may stand: as readers take the first, it is the one that stays.

@@ -198,6 +198,7 @@ class FileDatabase final : public Database {
     void announce(uint32_t chain) const;
     Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
     Result<void> repair_chain(uint32_t chain);
+    [[nodiscard]] bool is_half_filled(Offset record) const;
     Result<void> bury_copies_behind(Offset record, uint32_t chain);
 
     Failure<Error> bad_chain(uint32_t chain) const;

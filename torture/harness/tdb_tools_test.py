@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -93,13 +94,11 @@ erase
 keys
 dump
 first
-free
-list
 check
 ! true
 """ % ("g" * 61)
 ONE_SHOT = [["keys"], ["show", "b"], ["show", "nothing"], ["show"], ["dump"], ["hexkeys"], ["info"], ["check"], ["list"], ["free"], ["first"], ["next"], ["delete", "nothing"],
-            ["insert", "b", "again"], ["nonsense"], ["store", "e"], ["quit"]]
+            ["insert", "b", "again"], ["foo"], ["store", "e"], ["quit"]]
 
 
 class Tools:
@@ -260,17 +259,26 @@ def torture(ours, debian, top, arguments):
 @contextlib.contextmanager
 def busy_client(server):
     """smbclient with a connection and a file open for as long."""
-    (server.path("share") / "file").write_text("x" * 100)
-    client = subprocess.Popen(["smbclient", "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, "-s", "/dev/null", "-c", "open file; !echo ready; !cat"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    file = server.path("share") / "file"
+    file.write_text("x" * 100)
+    file.chmod(0o666)
+    output, terminal = os.openpty()  # so that smbclient does not keep its answers to itself
+    client = subprocess.Popen(["smbclient", "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, "-s", "/dev/null"], stdin=subprocess.PIPE, stdout=terminal,
+                              stderr=terminal, start_new_session=True)
+    os.close(terminal)
     try:
-        while b"ready" not in (line := client.stdout.readline()):
-            require(line, "smbclient has ended")
+        client.stdin.write(b"open file\n")
+        client.stdin.flush()
+        seen = b""
+        while b"fnum" not in seen:
+            ready = select.select([output], [], [], TIMEOUT)[0]
+            require(ready and (part := os.read(output, 4096)), f"smbclient does not open the file: {seen!r}")
+            seen += part
         yield
     finally:
-        client.stdin.close()  # ends cat
+        client.kill()
         client.wait(timeout=TIMEOUT)
-        client.stdout.close()
+        os.close(output)
 
 
 def databases_of(server):
@@ -375,7 +383,7 @@ def main():
             same_backups(ours, debian, top)
         for kill in (False, True):
             with tally.case(f"both libraries on one file{', ours killed at it' if kill else ''}"):
-                both_at_once(ours, debian, top, 100000 if arguments.full else 4000, kill)
+                both_at_once(ours, debian, top, (400000 if arguments.full else 4000) * (1 if kill else 10), kill)
         for options in (["-m"], ["-m", "-k"], ["-t"], ["-k"], ["-m", "-k", "-t"]):
             with tally.case(f"tdbtorture {' '.join(options)}"):
                 torture(ours, debian, top, ["-n", "8", "-l", str(loops), "-H", "131", "-s", "1", *options])
