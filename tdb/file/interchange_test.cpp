@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.h"
+#include "tdb/file/faulty_disk.h"
 #include "tdb/file/file_database.h"
 
 namespace Atoll::tdb {
@@ -51,6 +53,9 @@ class Interchange : public testing::Test {
         return database.ok() ? std::move(*database) : nullptr;
     }
     std::string tdbtool(const std::string& words) { return output_of("tdbtool " + path + " " + words); }
+    void commands(const std::string& lines) {
+        output_of("printf '" + (lines.starts_with("create") ? "" : "open " + path + "\\n") + lines + "' | tdbtool");
+    }
     size_t dumped() {
         const std::string dump = output_of("tdbdump " + path);
         size_t records = 0;
@@ -163,6 +168,129 @@ TEST_F(Interchange, DebianReadsMutexFilesLive) {
     EXPECT_NE(tdbtool("check").find("integrity is OK and has " + std::to_string(left) + " records"), std::string::npos) << tdbtool("check");
     EXPECT_EQ(dumped(), left);
     EXPECT_NE(tdbtool("info").find("Robust mutexes locking: yes"), std::string::npos) << tdbtool("info");
+}
+
+// Transactions of both, one after the other on one file, with its one recovery area.
+TEST_F(Interchange, TransactionsFollowEachOther) {
+    ASSERT_NE(open({.hash = HashKind::standard, .hash_size = 11}), nullptr);
+    size_t expected = 0;
+    for (int round = 0; round < 6; round++) {
+        {
+            auto database = open({});
+            ASSERT_TRUE(database->begin().ok());
+            for (int i = 0; i < 12; i++)
+                ASSERT_TRUE(database
+                                ->store(as_bytes(fmt::format("ours{}-{}", round, i)),
+                                        as_bytes(std::string(static_cast<size_t>(i * 90 * round), 'o')))
+                                .ok());
+            if (round > 0) {
+                ASSERT_TRUE(*database->remove(as_bytes(fmt::format("theirs{}", round - 1))));
+                expected--;
+            }
+            ASSERT_TRUE(database->commit().ok());
+            expected += 12;
+        }
+        EXPECT_NE(tdbtool("check").find(fmt::format("integrity is OK and has {} records", expected)), std::string::npos)
+            << tdbtool("check");
+        commands(fmt::format("transaction_start\\nstore theirs{} {}\\nstore ours{}-3 changed\\ntransaction_commit\\n", round,
+                             std::string(static_cast<size_t>(200 * round + 5), 't'), round));
+        expected++;
+        auto database = open({});
+        auto checked = database->check();
+        ASSERT_TRUE(checked.ok()) << checked.error().message();
+        EXPECT_EQ(*checked, expected);
+        Buffer value;
+        ASSERT_TRUE(*database->fetch(as_bytes(fmt::format("ours{}-3", round)), value));
+        EXPECT_TRUE(as_text(value).starts_with("changed"));
+        if (round == 3) {
+            ASSERT_TRUE(database->repack().ok());
+        }
+    }
+    EXPECT_EQ(tdbtool("repack"), "");
+    EXPECT_EQ(*open({})->check(), expected);
+}
+
+// tdbtool undoes what a killed committer of ours left, at whatever step of its commit it died.
+TEST_F(Interchange, DebianUndoesWhatOurDeadCommitterLeft) {
+    for (const bool earlier : {false, true}) {
+        for (const bool grow : {false, true}) {
+            bool committed = false;
+            for (unsigned step = 1; !committed; step++) {
+                ASSERT_LT(step, 100u);
+                ::unlink(path.c_str());
+                {
+                    auto database = open({.hash = HashKind::standard, .hash_size = 11});
+                    for (int i = 0; i < 20; i++)
+                        ASSERT_TRUE(database->store(as_bytes(fmt::format("key{}", i)), as_bytes(std::string(100, 'o'))).ok());
+                    if (earlier) {
+                        ASSERT_TRUE(database->begin().ok());
+                        ASSERT_TRUE(database->store(as_bytes("key0"), as_bytes("by a transaction")).ok());
+                        ASSERT_TRUE(database->commit().ok());
+                    }
+                }
+                const pid_t pid = ::fork();
+                if (pid == 0) {
+                    FaultyDisk disk;
+                    auto database = FileDatabase::open({.path = path, .disk = &disk});
+                    if (!database || !(*database)->begin()) ::_exit(2);
+                    for (int i = 0; i < 20; i += 2) (void)(*database)->remove(as_bytes(fmt::format("key{}", i))).ok();
+                    (void)(*database)->store(as_bytes("new"), as_bytes(std::string(grow ? 20000 : 50, 'n'))).ok();
+                    disk.die_at(step);
+                    ::_exit((*database)->commit().ok() ? 0 : 3);
+                }
+                int status = 0;
+                ::waitpid(pid, &status, 0);
+                committed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+                EXPECT_TRUE(committed || WIFSIGNALED(status));
+                const std::string said = tdbtool("check");
+                const bool before = said.find("integrity is OK and has 20 records") != std::string::npos;
+                const bool after = said.find("integrity is OK and has 11 records") != std::string::npos;
+                EXPECT_TRUE(after || (before && !committed)) << said << " earlier " << earlier << " grow " << grow << " step " << step;
+                EXPECT_EQ(dumped(), after ? 11u : 20u);
+                auto ours = open({});
+                EXPECT_TRUE(ours->check().ok());
+            }
+        }
+    }
+}
+
+// The other way round: tdbtool dies at one of its system calls.
+TEST_F(Interchange, WeUndoWhatDebiansDeadCommitterLeft) {
+    if (!have("strace")) GTEST_SKIP() << "strace is not installed";
+    unsigned deaths = 0, undone = 0;
+    for (const bool grow : {false, true}) {
+        std::string script = "open " + path + "\\ntransaction_start\\ndelete key1\\nstore key2 changed\\n";
+        for (int i = 0; i < 12; i++) script += fmt::format("store new{} {}\\n", i, std::string(grow ? 900 : 20, 'n'));
+        script += "transaction_commit\\n";
+        for (const char* call : {"fdatasync", "msync", "fallocate", "utimensat", "fcntl"}) {
+            bool died = true;
+            for (int when = 1; died; when++) {
+                const std::string where = fmt::format("{} {} {}", grow ? "grows" : "stays", call, when);
+                ASSERT_LT(when, 60);
+                ::unlink(path.c_str());
+                commands("create " + path + "\\ninsert key1 one\\ninsert key2 two\\ninsert key3 three\\n");
+                const std::string said = output_of(
+                    fmt::format("printf '{}' | strace -qq -o /dev/null -e trace={} -e inject={}:signal=KILL:when={} tdbtool; echo exit $?",
+                                script, call, call, when));
+                died = said.find("exit 137") != std::string::npos;
+                ASSERT_TRUE(died || said.find("exit 0") != std::string::npos) << said;
+                auto database = open({.create = false});
+                ASSERT_NE(database, nullptr) << where;
+                auto checked = database->check();
+                ASSERT_TRUE(checked.ok()) << where << ": " << checked.error().message();
+                Buffer value;
+                ASSERT_TRUE(*database->fetch(as_bytes("key2"), value)) << where;
+                const bool changed = as_text(value).starts_with("changed");
+                EXPECT_TRUE(changed || died) << where;
+                EXPECT_EQ(*checked, changed ? 14u : 3u) << where;
+                EXPECT_NE(*database->exists(as_bytes("key1")), changed) << where;
+                deaths += died;
+                undone += died && !changed;
+            }
+        }
+    }
+    EXPECT_GT(deaths, 20u);
+    EXPECT_GT(undone, 10u);
 }
 
 // Samba's account file, as Debian's own pdbedit makes it, is read, changed and still Samba's.
