@@ -277,5 +277,199 @@ TEST(Generated, ConstantsAndDefaults) {
     static_assert(session::newest_version == 3);
 }
 
+// MS-RPCE 2.2.4.5, 2.2.5.2 and 2.2.5.3.4: the arm of an ms_union, enums and native integers, and the trailing gap.
+TEST(Ndr64, WhatDiffersFromNdr) {
+    wide value;
+    value.kind = 2;
+    value.value.make_small_one() = 0x55;
+    value.native = -2;
+    value.shade = color::BLUE;
+    value.last = 0x77;
+    Buffer ndr, ndr64;
+    idl::NdrWriter narrow(ndr, idl::Syntax::ndr), writer(ndr64, idl::Syntax::ndr64);
+    ndr_put(narrow, value);
+    ndr_put(writer, value);
+    EXPECT_EQ(hex(ndr),
+              "02020000000000005500"
+              "0000"
+              "feffffff"
+              "0600"
+              "77");
+    EXPECT_EQ(hex(ndr64),
+              "0200000000000000"  // the union is aligned as its largest arm
+              "0200000000000000"
+              "5500000000000000"
+              "feffffffffffffff"
+              "06000000"
+              "77"
+              "000000");
+    wide again;
+    idl::NdrReader reader(ndr64, {idl::Syntax::ndr64, false});
+    ndr_get(reader, again);
+    ASSERT_TRUE(reader.finish("wide").ok());
+    EXPECT_EQ(again, value);
+}
+
+// C706 14.3.3.4: maximum count, offset, actual count.
+TEST(Ndr, ConformantVaryingArrays) {
+    counted_string value;
+    value.length = 4;
+    value.maximum = 6;
+    value.buffer = {{'h', 'i'}};
+    Buffer out;
+    encode(value, out);
+    EXPECT_EQ(hex(out),
+              "04000600"
+              "00000200"
+              "03000000"
+              "00000000"
+              "02000000"
+              "68006900");
+    counted_string again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, value);
+    out[16] = 3;  // three units, where length says two
+    EXPECT_FALSE(decode(out, again).ok());
+
+    const trailing tail = {1, 5, {7}};
+    out.clear();
+    encode(tail, out);
+    EXPECT_EQ(hex(out),
+              "05000000"
+              "01000500"
+              "00000000"
+              "01000000"
+              "0700");
+    trailing tail_again;
+    ASSERT_TRUE(decode(out, tail_again).ok());
+    EXPECT_EQ(tail_again, tail);
+}
+
+TEST(Ndr, VaryingArraysAndStrings) {
+    varying value;
+    value.start = 2;
+    value.used = 3;
+    value.window = {1, 2, 3};
+    value.label = "ab";
+    Buffer out;
+    encode(value, out);
+    EXPECT_EQ(hex(out),
+              "0200000003000000"
+              "0200000003000000"
+              "010002000300"
+              "0000"
+              "0000000003000000"
+              "610062000000");
+    varying again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, value);
+    out[0] = 1;  // first_is
+    EXPECT_NE(decode(out, again).error().text.find("first_is"), std::string::npos);
+    out[0] = 9;  // range(0, 8)
+    EXPECT_NE(decode(out, again).error().text.find("range"), std::string::npos);
+}
+
+odd odd_sample() {
+    odd value;
+    value.near_one = point{1, 2};
+    value.inside.comment = "c";
+    value.inside.tag = color::GREEN;
+    value.text = "t";
+    value.number = 3;
+    value.full = 4;
+    value.other = 5;
+    return value;
+}
+
+TEST(Ndr, RelativePointersAndSubcontexts) {
+    const odd value = odd_sample();
+    Buffer out;
+    encode(value, out);
+    const uint32_t near_at = load_le<uint32_t>(out.data());
+    const uint32_t inside_size = load_le<uint32_t>(out.data() + 4);
+    ASSERT_LE(near_at + 16, out.size());
+    EXPECT_EQ(near_at % 8, 0u);
+    EXPECT_EQ(load_le<uint16_t>(out.data() + near_at), 1u);
+    Buffer inside;
+    encode(value.inside, inside);
+    EXPECT_EQ(hex(out.bytes().subspan(8, inside_size)), hex(inside));  // an encoding of its own
+    odd again;
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, value);
+    for (size_t n = 0; n < out.size(); n++) ASSERT_FALSE(decode(out.bytes().first(n), again).ok()) << n;
+    store_le<uint32_t>(out.data(), 0xFFFFFFF0);
+    EXPECT_FALSE(decode(out, again).ok());
+}
+
+TEST(Ndr, FullPointersMayNotAlias) {
+    odd value = odd_sample();
+    value.near_one.reset();
+    value.text.reset();
+    Buffer out;
+    encode(value, out);
+    // The two referents stand before the two longs that end the encoding.
+    uint8_t* first = out.data() + out.size() - 16;
+    ASSERT_NE(load_le<uint32_t>(first), load_le<uint32_t>(first + 4));
+    store_le<uint32_t>(first + 4, load_le<uint32_t>(first));
+    odd again;
+    EXPECT_NE(decode(out, again).error().text.find("full pointer"), std::string::npos);
+}
+
+TEST(Functions, OpnumsAndTable) {
+    EXPECT_EQ(Open::opnum, 0);
+    EXPECT_EQ(Read::opnum, 2);
+    EXPECT_EQ(Close::opnum, 5);
+    EXPECT_EQ(example_interface().functions.size(), 5u);
+    EXPECT_EQ(example_interface().find(1), nullptr);
+    EXPECT_EQ(example_interface().find(4)->name, "Exchange");
+}
+
+TEST(Functions, ArbitraryCallsRoundTrip) {
+    for (const idl::FunctionType& function : example_interface().functions) {
+        for (uint64_t seed = 0; seed < 400; seed++) {
+            const auto syntax = seed % 2 == 0 ? idl::Syntax::ndr : idl::Syntax::ndr64;
+            idl::Arbitrary random(seed);
+            Buffer request, response, again;
+            function.make(random, syntax, request, response);
+            const auto r = function.again_request(request, {syntax, false}, syntax, again);
+            ASSERT_TRUE(r.ok()) << function.name << " " << seed << ": " << r.error().message();
+            ASSERT_EQ(hex(again), hex(request)) << function.name << " " << seed;
+            again.clear();
+            const auto a = function.again_response(request, response, {syntax, false}, syntax, again);
+            ASSERT_TRUE(a.ok()) << function.name << " " << seed << ": " << a.error().message();
+            ASSERT_EQ(hex(again), hex(response)) << function.name << " " << seed;
+        }
+    }
+}
+
+// [out, size_is(size), length_is(*got)]: the response is read with the request in hand.
+TEST(Functions, ResponseReadWithItsRequest) {
+    Read::In in;
+    in.size = 8;
+    Read::Out out, again;
+    out.data = {1, 2, 3};
+    out.got = 3;
+    Buffer stub;
+    encode(out, in, stub);
+    EXPECT_EQ(hex(stub),
+              "08000000000000000300000001020300"
+              "03000000"
+              "00000000");
+    ASSERT_TRUE(decode(stub, again, in).ok());
+    EXPECT_EQ(again, out);
+    EXPECT_EQ(print(again), "Read response {\n  data: \"010203\"\n  got: 3\n  result: 0\n}");
+}
+
+// A record of ours is strict, the same bytes in a stub are not.
+TEST(Functions, StubsAreReadAsTheyCome) {
+    const std::vector<uint8_t> in = {9, 1, 2, 3, 4, 0, 0, 0};
+    idl::NdrReader strict(in), lenient(in, idl::StubFormat{});
+    EXPECT_EQ(strict.boolean(), true);
+    EXPECT_FALSE(strict.ok());
+    EXPECT_EQ(lenient.boolean(), true);
+    EXPECT_EQ(lenient.u32(), 4u);
+    EXPECT_TRUE(lenient.finish("t").ok());
+}
+
 }  // namespace
 }  // namespace Atoll::idl_example

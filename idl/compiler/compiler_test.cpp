@@ -80,5 +80,66 @@ TEST(Parser, PointerTypedefsAndNestedDeclarations) {
     EXPECT_EQ(file->types.at("S").structure->members[0].counts, std::vector<std::string>{"Buffer"});
 }
 
+TEST(Parser, ErrorsOfTheDialect) {
+    EXPECT_EQ(error_of("typedef struct { [size_is(x +)] long* p; long x; } s;"),
+              "t.idl:2: expected a number, a constant or a name before ''");
+    EXPECT_EQ(error_of("typedef struct { [size_is(x / y)] long* p; long x; long y; } s;"), "t.idl:2: a divisor is a constant other than 0");
+    EXPECT_EQ(error_of("typedef struct { [length_is(x)] long* p; long x; } s;").substr(0, 23), "t.idl:2: 'p': size_is a");
+    EXPECT_EQ(error_of("typedef struct { long x[]; } s;"), "t.idl:2: 'x': size_is is missing: it says how many [] holds");
+    EXPECT_EQ(error_of("typedef struct { void* x; } s;"), "t.idl:2: 'x': void* is for [context_handle] alone");
+    EXPECT_EQ(error_of("typedef union { [case(1)] long a; } u; typedef struct { u x; } s;"),
+              "t.idl:2: 'x': switch_is is missing: it names the union's discriminant");
+    EXPECT_EQ(error_of("typedef struct { long x[N]; } s;"),
+              "t.idl:2: 'N' is not a constant: declare it with const, enum or #define before");
+    EXPECT_EQ(error_of("#include \"x.h\""),
+              "t.idl:2: of the preprocessor only '#define NAME value' and '#pragma pack' are supported: .idl files are not preprocessed");
+    EXPECT_EQ(error_of("#pragma pack(4)\ntypedef struct { hyper x; } s;\n#pragma pack()"),
+              "t.idl:3: struct 's' has members that #pragma pack would move: use members of that alignment");
+    EXPECT_EQ(error_of("typedef struct { long x[2][]; } s;"), "t.idl:2: only the first dimension of an array may be []");
+    EXPECT_EQ(error_of("typedef struct { [unique] long x; } s;"), "t.idl:2: 'x': [unique] belongs to a pointer");
+}
+
+TEST(Parser, ErrorsOfFunctions) {
+    EXPECT_EQ(error_of("long f(long x);"), "t.idl:2: parameter 'x' is neither [in] nor [out]: say which");
+    EXPECT_EQ(error_of("long f([out] long x);"), "t.idl:2: parameter 'x' is [out]: that wants a pointer or an array");
+    EXPECT_EQ(error_of("long f([out, unique] long* x);"),
+              "t.idl:2: parameter 'x' is [out] alone: its own pointer is a reference and cannot be null");
+    EXPECT_EQ(error_of("long f([in] long result);"),
+              "t.idl:2: 'result' is the name of what a function returns: name the parameter otherwise");
+    EXPECT_EQ(error_of("long f([in, size_is(n)] long* x);"), "t.idl:2: f: 'x': 'n' is neither a constant nor an integer beside it");
+    EXPECT_EQ(error_of("long f([in, bogus] long x);"),
+              "t.idl:2: attribute 'bogus' is not supported on a parameter: docs/idl.md lists those that are");
+}
+
+TEST(Parser, OpnumsCountFunctionsThatAreNotOnTheWire) {
+    const auto file =
+        parse_source(".", "t.idl",
+                     "[uuid(4b324fc8-1670-01d3-1278-5a47bf6ee188), version(3.1), endpoint(\"ncacn_np:[\\pipe\\t]\")] interface t {"
+                     " void Opnum0NotUsedOnWire(void); long f([in] handle_t h, [in] long x); void Opnum2NotUsedOnWire(); long g(); }");
+    ASSERT_TRUE(file.ok()) << file.error().message();
+    ASSERT_EQ(file->declarations.size(), 2u);
+    const auto& f = *std::get<std::shared_ptr<Function>>(file->declarations[0]);
+    EXPECT_EQ(f.opnum, 1);
+    EXPECT_EQ(f.parameters.size(), 1u);  // handle_t is not on the wire
+    EXPECT_EQ(std::get<std::shared_ptr<Function>>(file->declarations[1])->opnum, 3);
+    EXPECT_EQ(file->version_major, 3);
+    EXPECT_EQ(file->version_minor, 1);
+    EXPECT_EQ(file->endpoints.size(), 1u);
+}
+
+TEST(Expressions, AsInC) {
+    const auto value = [](const std::string& text) {
+        const auto file = parse_source(".", "t.idl", "interface t { const hyper C = " + text + "; }");
+        return file ? file->constants.at("C") : -12345;
+    };
+    EXPECT_EQ(value("1 + 2 * 3 - 4 / 2"), 5);
+    EXPECT_EQ(value("(1 << 4 | 1) & 0xFF ^ 2"), 0x13);
+    EXPECT_EQ(value("1 ? 2 : 3"), 2);
+    EXPECT_EQ(value("3 >= 3 && 2 != 2 || !0"), 1);
+    EXPECT_EQ(value("256 >> 4"), 16);
+    EXPECT_EQ(value("~0 + sizeof(unsigned long)"), 3);
+    EXPECT_EQ(value("-7 + TRUE"), -6);
+}
+
 }  // namespace
 }  // namespace Atoll::idlc

@@ -197,6 +197,9 @@ Type Parser::structure(const Attributes& attributes, const std::string& name) {
     Type type;
     type.kind = Kind::structure;
     type.structure = made;
+    // What a compiler packs in memory NDR aligns all the same, so that the two would differ.
+    if (pack_ != 0 && alignment(type) > pack_ && !in_.failed())
+        in_.fail_at(made->line, "struct '" + name + "' has members that #pragma pack would move: use members of that alignment");
     file_.declarations.emplace_back(std::move(made));
     return type;
 }

@@ -111,7 +111,7 @@ void Parser::interface_attributes(const Attributes& attributes) {
 void Parser::declaration() {
     if (in_.is("const")) return constant();
     if (in_.is("typedef")) return type_definition();
-    if (in_.is("#")) return define();
+    if (in_.is("#")) return directive();
     if (in_.is("cpp_quote")) return cpp_quote();
     if (in_.is("struct") || in_.is("enum") || in_.is("union")) {
         (void)base_type({}, "");
@@ -129,21 +129,31 @@ void Parser::cpp_quote() {
     in_.accept(";");
 }
 
-// #define NAME expression, to the end of the line.
-void Parser::define() {
+// #define NAME expression, #pragma pack(n): each to the end of its line.
+void Parser::directive() {
     const int line = in_.line();
     in_.expect("#");
-    if (!in_.accept("define"))
-        return in_.fail_at(line, "of the preprocessor only '#define NAME value' is supported: .idl files are not preprocessed");
-    const std::string name = in_.name("the constant's name");
+    const bool is_define = in_.accept("define");
+    if (!is_define && !(in_.accept("pragma") && in_.accept("pack")))
+        return in_.fail_at(
+            line, "of the preprocessor only '#define NAME value' and '#pragma pack' are supported: .idl files are not preprocessed");
+    const std::string name = is_define ? in_.name("the constant's name") : "#pragma pack";
     std::vector<Token> tokens;
     while (!in_.at_end() && in_.line() == line) tokens.push_back(in_.next());
+    if (!is_define && tokens.size() == 2) {  // pack()
+        pack_ = 0;
+        return;
+    }
     if (tokens.empty()) return in_.fail_at(line, "#define " + name + " wants a value");
     Cursor cursor = cursor_over(tokens);
     const Expression e = parse_expression(cursor, names());
     if (!cursor.failed() && !cursor.at_end()) cursor.fail("the value of a #define is one expression on its line");
     if (cursor.failed()) return in_.adopt(cursor.error());
     const int64_t value = constant_of(e, line);
+    if (!is_define) {
+        pack_ = static_cast<size_t>(value);
+        return;
+    }
     const char* type = value > INT32_MAX || value < INT32_MIN ? "hyper" : value < 0 ? "long" : "DWORD";
     add_constant(name, builtin_types().at(type), value);
 }

@@ -27,7 +27,7 @@ class Parser {
     void interface_attributes(const Attributes& attributes);
     void declaration();
     void cpp_quote();
-    void define();
+    void directive();
     void constant();
     void add_constant(const std::string& name, const Type& type, int64_t value);
     void function(const Attributes& attributes);
@@ -79,6 +79,7 @@ class Parser {
     File file_;
     Pointer pointer_default_ = Pointer::unique;
     bool ms_union_ = false;
+    size_t pack_ = 0;  // #pragma pack: 0 is none
 };
 
 }  // namespace Atoll::idlc
