@@ -136,8 +136,25 @@ void cancelled_log_on(Test& t) {
     t.server_alive();
 }
 
+// Holds a file that is to be deleted on close, and one that is not, until the server's process of this connection ends: torture:hold is its
+// end.
+void ended_by_the_server(Test& t) {
+    if (needs_commands(t)) return;
+    REQUIRE(t, c, t.client());
+    client::OpenOptions doomed;
+    doomed.access = smb::access_mask::file_generic_read | 0x00010000;  // DELETE
+    doomed.disposition = smb::CreateDisposition::create;
+    doomed.options = 0x00001000;  // FILE_DELETE_ON_CLOSE
+    REQUIRE(t, f, client::File::open(*c->tree, t.path(*c, "doomed"), doomed));
+    REQUIRE(t, g, t.file(*c, "kept", pattern_bytes(10)));
+    const Hold hold(t.target);
+    CHECK(t, hold.held(), "torture:hold failed");
+    CHECK(t, c->connection->wait_until([&] { return !c->connection->alive(); }, patience), "the connection goes on");
+}
+
 constexpr TestCase tests[] = {
     {"held_write", "MS-SMB2 3.3.4.2", held_write},
+    {"ended_by_the_server", "MS-SMB2 3.3.7.1", ended_by_the_server},
     {"cancelled_log_on", "MS-SMB2 3.3.5.16", cancelled_log_on},
 };
 

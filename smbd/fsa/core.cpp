@@ -57,7 +57,7 @@ Result<void, NtStatus> Core::leave(OpenFile& open, ShareModes::Removal removal) 
 }
 
 Result<void, NtStatus> Core::delete_orphan(OpenFile& open) {
-    auto taken = modes.take_orphan(open.id, open.open_id, deletion_);
+    auto taken = modes.drop_ended(open.id, open.open_id, deletion_);
     if (deletion_.now) delete_file(open);
     return taken;
 }
@@ -101,24 +101,51 @@ void Core::find_name(OpenFile& open) {
     modes.current_name(open.id, open.root().path(), open.name);
 }
 
-// Removes the name of a file that nobody has open any more, under the rights of whoever asked for it, and its record.
+// Calls `remove` under the rights of whoever asked for the deletion.
+template <class F>
+void Core::as_deleter(F remove) {
+    if (!deletion_.token) return remove();
+    const auto& token = *deletion_.token;
+    former_ = loop::current_identity();
+    deleter_.uid = token.uid;
+    deleter_.gid = token.gid;
+    deleter_.groups.assign(token.gids.begin(), token.gids.end());
+    if (!loop::take_identity(deleter_)) log_warning("fsa: cannot delete as uid {}", token.uid);
+    remove();
+    ATOLL_ASSERT(loop::take_identity(former_));
+}
+
+// Removes the name of a file that nobody has open any more, and its record.
 void Core::delete_file(OpenFile& open) {
     ShareRoot& share = open.root();
-    if (deletion_.token) {
-        const auto& token = *deletion_.token;
-        former_ = loop::current_identity();
-        deleter_.uid = token.uid;
-        deleter_.gid = token.gid;
-        deleter_.groups.assign(token.gids.begin(), token.gids.end());
-        if (!loop::take_identity(deleter_)) log_warning("fsa: cannot delete as uid {}", token.uid);
-    }
-    // The record has the name as the last rename left it, if that was made by way of the same share.
-    const bool same_share = deletion_.share_path == share.path();
-    if (!same_share || !remove_name(share, open.file, deletion_.name)) {
+    as_deleter([&] {
+        // The record has the name as the last rename left it, if that was made by way of the same share.
+        const bool same_share = deletion_.share_path == share.path();
+        if (same_share && remove_name(share, open.file, deletion_.name)) return;
         if (!same_share || deletion_.name != open.name) remove_name(share, open.file, open.name);
-    }
-    if (deletion_.token) ATOLL_ASSERT(loop::take_identity(former_));
+    });
     modes.finish_deletion(open.id);
+}
+
+// The same where nobody has the file open: what has that name must be that file.
+void Core::delete_unopened(ShareRoot& share, const FileId& id) {
+    as_deleter([&] {
+        auto& vfs = share.vfs();
+        auto file = vfs.open(deletion_.name.c_str(), {});
+        auto stat = file ? vfs.stat(*file) : Result<vfs::Stat, int>(file.error());
+        if (!stat) return;
+        const vfs::FileId there = vfs.file_id(*file, *stat);
+        if (FileId{there.volume, there.inode, there.generation} == id) remove_name(share, *file, deletion_.name);
+    });
+}
+
+void Core::end_holder(const Holder& holder, const ShareAt& share_at) {
+    constexpr uint64_t no_open = 0;
+    for (const FileId& id : modes.held_by(holder)) {
+        if (!modes.drop_ended(id, no_open, deletion_) || !deletion_.now) continue;
+        if (Share* share = share_at(deletion_.share_path)) delete_unopened(static_cast<ShareRoot&>(*share), id);
+        modes.finish_deletion(id);
+    }
 }
 
 void Core::split(std::string_view path) {

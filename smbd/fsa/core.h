@@ -19,6 +19,7 @@ class Core final : public FileSystem {
     Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) override;
     Result<void, NtStatus> close(Open& open, FileInfo* info) override;
     [[nodiscard]] size_t opens() const override { return in_use_; }
+    void end_holder(const Holder& holder, const ShareAt& share_at) override;
 
     // nullptr at limits::max_opens.
     OpenFile* take();
@@ -35,7 +36,10 @@ class Core final : public FileSystem {
     [[nodiscard]] const Holder& self() const { return params_.self; }
 
  private:
+    template <class F>
+    void as_deleter(F remove);
     void delete_file(OpenFile& open);
+    void delete_unopened(ShareRoot& share, const FileId& id);
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name);
     void split(std::string_view path);  // into parent_path_ and leaf_
 

@@ -136,6 +136,13 @@ class FileSystem {
     // (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB) as of just before the close; its name is not set.
     virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;
     [[nodiscard]] virtual size_t opens() const = 0;
+
+    // Gives the share whose root is at `path`; null: there is none any more.
+    using ShareAt = std::function<Share*(const std::string& path)>;
+    // Takes the entries of a process that has ended (params.holder_exists says so) out of locking.tdb, and deletes what it was the last to
+    // keep from being deleted, under the stored token. Idempotent; others who meet these entries meanwhile may do it too. Reads all of
+    // locking.tdb. Where there is no share to delete in, only the entries go.
+    virtual void end_holder(const Holder& holder, const ShareAt& share_at) = 0;
 };
 
 }  // namespace Atoll::fsa

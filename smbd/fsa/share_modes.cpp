@@ -24,6 +24,8 @@ Key key_of(const FileId& id) {
     return key;
 }
 
+FileId id_of(Bytes key) { return {load_le<uint64_t>(key.data()), load_le<uint64_t>(key.data() + 8), load_le<uint64_t>(key.data() + 16)}; }
+
 NtStatus failed(const Error& error) {
     log_error("locking: {}", error.message());
     return NtStatus::INSUFFICIENT_RESOURCES;
@@ -189,18 +191,29 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, co
     return write(*locked);
 }
 
-// The caller becomes the only entry of a file that is to be deleted and that no living process has open.
-Result<void, NtStatus> ShareModes::take_orphan(const FileId& id, uint64_t open_id, Deletion& deletion) {
+Result<void, NtStatus> ShareModes::drop_ended(const FileId& id, uint64_t open_id, Deletion& deletion) {
     deletion.now = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
     drop_dead();
-    if (!record_.delete_pending || !record_.share_modes.empty()) return {};
+    if (!record_.delete_pending || !record_.share_modes.empty()) return write(*locked);
     describe(deletion);
     share_mode& entry = record_.share_modes.emplace_back();
     entry.holder = server_id_of(params_.self);
     entry.open_id = open_id;
     return write(*locked);
+}
+
+std::vector<FileId> ShareModes::held_by(const Holder& holder) {
+    std::vector<FileId> found;
+    auto visited = params_.locking.traverse([&](Bytes key, Bytes value) {
+        const auto is_its = [&](const share_mode& entry) { return holder_of(entry.holder) == holder; };
+        if (key.size() == Key().size() && decode(value, record_) && std::ranges::any_of(record_.share_modes, is_its))
+            found.push_back(id_of(key));
+        return tdb::Visit::go_on;
+    });
+    if (!visited) log_error("locking: {}", visited.error().message());
+    return found;
 }
 
 void ShareModes::finish_deletion(const FileId& id) {

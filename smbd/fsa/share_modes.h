@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "smbd/fsa/fsa.h"
 #include "smbd/fsa/locking.idl.h"
@@ -27,7 +28,7 @@ class ShareModes {
     };
     enum class Added {
         yes,
-        orphaned,  // nobody who still lives has it open, but it is to be deleted: take_orphan, delete it and try again
+        orphaned,  // nobody who still lives has it open, but it is to be deleted: drop_ended, delete it and try again
     };
     // Enters an open. SHARING_VIOLATION, DELETE_PENDING; INSUFFICIENT_RESOURCES if the database fails.
     Result<Added, NtStatus> add(const FileId& id, const share_mode& entry, const Name& name, const security::Token* token);
@@ -46,7 +47,10 @@ class ShareModes {
     // `name` is that of the open: the link that its FILE_DELETE_ON_CLOSE deletes.
     Result<void, NtStatus> remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion,
                                   Removal removal = Removal::of_close);
-    Result<void, NtStatus> take_orphan(const FileId& id, uint64_t open_id, Deletion& deletion);
+    // The entries of holders that have ended go. If nobody is left and the file is to be deleted, the caller becomes the only entry.
+    Result<void, NtStatus> drop_ended(const FileId& id, uint64_t open_id, Deletion& deletion);
+    // Files that the holder has entries of. Looks at every record.
+    std::vector<FileId> held_by(const Holder& holder);
     void finish_deletion(const FileId& id);
 
     // `name`: the link that is to be deleted.

@@ -110,6 +110,58 @@ TEST_F(SharingTest, DeleteOnCloseOfTheDeadIsCarriedOut) {
     EXPECT_TRUE(other->close(*held->open));
 }
 
+TEST_F(SharingTest, TheEndOfAHolderTakesItsEntriesAndDeletesWhatItWasToDelete) {
+    for (const char* name : {"doomed", "kept", "beside", "renamed"}) write(name);
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    std::vector<fsa::Open*> held;
+    const auto hold = [&](std::string_view name, uint32_t options) {
+        auto r = other->create(*other_share, params(name, access::read_data | access::delete_, D::open, options));
+        ASSERT_TRUE(r) << name;
+        held.push_back(r->open);
+    };
+    hold("doomed", option::delete_on_close);
+    hold("kept", 0);
+    hold("beside", option::delete_on_close);
+    hold("renamed", option::delete_on_close);
+    Open& beside = open(params("beside"));
+    // Made by others than us: the name is another file's by now.
+    std::filesystem::rename(at("renamed"), at("elsewhere"));
+    write("renamed", "another");
+
+    const auto share_at = [&](const std::string& path) -> Share* { return path == root_ ? share_.get() : nullptr; };
+    files_->end_holder({0, 2, 0}, share_at);  // it lives
+    EXPECT_TRUE(exists("doomed"));
+    dead_.insert(2);
+    files_->end_holder({0, 3, 0}, share_at);  // another one
+    EXPECT_TRUE(exists("doomed"));
+    files_->end_holder({0, 2, 0}, share_at);
+    EXPECT_FALSE(exists("doomed"));
+    EXPECT_TRUE(exists("kept"));
+    EXPECT_TRUE(exists("beside"));
+    EXPECT_TRUE(exists("elsewhere"));
+    EXPECT_EQ(read("renamed"), "another");
+    EXPECT_EQ(locking_->size(), 1u);
+    EXPECT_TRUE(beside.info()->delete_pending);
+    close(beside);
+    EXPECT_FALSE(exists("beside"));
+    EXPECT_EQ(locking_->size(), 0u);
+    files_->end_holder({0, 2, 0}, share_at);
+    for (fsa::Open* o : held) EXPECT_TRUE(other->close(*o));
+}
+
+TEST_F(SharingTest, TheEndOfAHolderInAShareThatIsGone) {
+    auto other = make_process(2);
+    auto other_share = make_share(*other);
+    auto held = other->create(*other_share, params("a", access::delete_, D::open, option::delete_on_close));
+    ASSERT_TRUE(held);
+    dead_.insert(2);
+    files_->end_holder({0, 2, 0}, [](const std::string&) { return nullptr; });
+    EXPECT_TRUE(exists("a"));
+    EXPECT_EQ(locking_->size(), 0u);
+    EXPECT_TRUE(other->close(*held->open));
+}
+
 TEST_F(SharingTest, DeleteOnCloseByOption) {  // 2.1.5.5, phase 1
     Open& doomed = open(params("a", access::delete_, D::open, option::delete_on_close));
     Open& beside = open(params("a"));  // not pending before it is closed

@@ -19,7 +19,7 @@ import time
 import report
 from accounts import USER1, USER2
 from report import require
-from server import Server
+from server import TOP, Server
 
 CLIENTS = 50
 HELPERS = ("preauth", "authd", "committer", "housekeeper")
@@ -163,6 +163,37 @@ def unprivileged(server, pid):
         require(probe.returncode != 0, f"preauth's user can read {database}")
 
 
+def ended_client(server):
+    """A client's process that is killed has its files closed at once: what it was to delete goes although nobody asks for it any more."""
+    program = TOP / "build" / "release" / "bin" / "smbtorture"
+    require(program.exists(), f"{program} is not there: build preset release first")
+    with tempfile.TemporaryDirectory(prefix="atoll-processes-") as work:
+        ready, go = pathlib.Path(work, "ready"), pathlib.Path(work, "go")
+        before = set(server.processes())
+        hold = f"touch {ready}; for i in $(seq 300); do test -e {go} && exit 0; sleep 0.1; done; exit 1"
+        client = subprocess.Popen([str(program), "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:hold={hold}",
+                                   "--option=torture:release=true", "atoll.async.ended_by_the_server"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            await_that(ready.exists, "the client does not open its files", lambda: client.poll() is not None)
+            doomed = next(server.path("share").rglob("doomed"))
+            for pid in set(server.processes()) - before:
+                os.kill(pid, signal.SIGKILL)
+            await_that(lambda: not doomed.exists(), "the file is not deleted")
+            require((doomed.parent / "kept").exists(), "another file is deleted")
+        finally:
+            go.touch()
+            output, _ = client.communicate(timeout=PATIENCE)
+        require(client.returncode == 0, f"the client: {output}")
+
+
+def await_that(condition, complaint, hopeless=lambda: False):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        require(time.monotonic() < deadline and not hopeless(), complaint)
+        time.sleep(0.05)
+
+
 def kills(tally, server, workers):
     found = helpers(server)
     for name in REQUIRED:
@@ -195,6 +226,8 @@ def main():
                 batch(workers)
             if arguments.server == "atoll":
                 kills(tally, server, workers)
+                with tally.case("killing a client's process deletes what it had open with delete-on-close"):
+                    ended_client(server)
     finally:
         for worker in workers:
             worker.end()
