@@ -110,56 +110,56 @@ Bytes FileDatabase::value_of(Offset record) const {
     return {mapping_.at(record + sizeof(RecordHeader) + header.key_len), header.data_len};
 }
 
-Result<Offset> FileDatabase::follow(Offset link, uint32_t chain) {
+// The record at a link of a chain, 0 at its end, `damaged` if there is none.
+Offset FileDatabase::walk(Offset link) {
     const Offset offset = mapping_.load(link);
-    if (offset == 0) return offset;
-    if (__builtin_expect(!space_.is_record(offset), 0)) return bad_chain(chain);
+    if (offset == 0) return 0;
+    if (__builtin_expect(!space_.is_record(offset), 0)) return damaged;
     const RecordHeader& record = mapping_.record(offset);
-    if (__builtin_expect(record.magic != record_live, 0)) {
-        if (record.magic != record_dead) return bad_chain(chain);
-    } else if (__builtin_expect(uint64_t{record.key_len} + record.data_len + sizeof(Tailer) > record.rec_len, 0)) {
-        return bad_chain(chain);
-    }
+    if (__builtin_expect(record.magic != record_live, 0)) return record.magic == record_dead ? offset : damaged;
+    return uint64_t{record.key_len} + record.data_len + sizeof(Tailer) <= record.rec_len ? offset : damaged;
+}
+
+Result<Offset> FileDatabase::follow(Offset link, uint32_t chain) {
+    const Offset offset = walk(link);
+    if (__builtin_expect(offset == damaged, 0)) return bad_chain(chain);
     return offset;
 }
 
+bool FileDatabase::has_key(Offset offset, Bytes key, uint32_t hash) const {
+    const RecordHeader& record = mapping_.record(offset);
+    return record.full_hash == hash && record.magic == record_live && record.key_len == key.size() &&
+           std::memcmp(mapping_.at(offset + sizeof(RecordHeader)), key.data(), key.size()) == 0;
+}
+
 Result<Offset> FileDatabase::find(Bytes key, uint32_t hash) {
-    const uint32_t chain = chain_of(hash);
-    Offset link = chain_head(chain);
+    Offset offset = chain_head(chain_of(hash));
     for (Steps steps; steps.next(mapping_);) {
-        auto offset = follow(link, chain);
-        if (!offset || *offset == 0) return offset;
-        const RecordHeader& record = mapping_.record(*offset);
-        if (record.full_hash == hash && record.magic == record_live && record.key_len == key.size() &&
-            std::memcmp(mapping_.at(*offset + sizeof(RecordHeader)), key.data(), key.size()) == 0) {
-            return offset;
-        }
-        link = next_word(*offset);
+        offset = walk(offset);  // a record's first word is its link
+        if (offset == damaged) break;
+        if (offset == 0 || has_key(offset, key, hash)) return offset;
     }
-    return bad_chain(chain);
+    return bad_chain(chain_of(hash));
 }
 
 // Ends where it has both the key's record and room for the next; `dead` then counts those before.
 Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint64_t payload) {
-    const uint32_t chain = chain_of(hash);
     Found found;
-    Offset link = chain_head(chain);
+    Offset offset = chain_head(chain_of(hash));
     for (Steps steps; steps.next(mapping_);) {
-        auto offset = follow(link, chain);
-        if (!offset) return offset.failure();
-        if (*offset == 0) return found;
-        const RecordHeader& record = mapping_.record(*offset);
+        offset = walk(offset);
+        if (offset == damaged) break;
+        if (offset == 0) return found;
+        const RecordHeader& record = mapping_.record(offset);
         if (record.magic == record_dead) {
             found.dead++;
-            if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = *offset;
-        } else if (found.record == 0 && record.full_hash == hash && record.key_len == key.size() &&
-                   std::memcmp(mapping_.at(*offset + sizeof(RecordHeader)), key.data(), key.size()) == 0) {
-            found.record = *offset;
+            if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;
+        } else if (found.record == 0 && has_key(offset, key, hash)) {
+            found.record = offset;
         }
         if (found.record != 0 && found.reusable != 0) return found;
-        link = next_word(*offset);
     }
-    return bad_chain(chain);
+    return bad_chain(chain_of(hash));
 }
 
 // Changing chains. A record becomes live, and dead, by one store of its magic: a value is never seen half written.

@@ -201,6 +201,9 @@ class FileDatabase final : public Database {
     [[nodiscard]] bool is_half_filled(Offset record) const;
     Result<void> bury_copies_behind(Offset record, uint32_t chain);
 
+    static constexpr Offset damaged = 1;
+    Offset walk(Offset link);
+    [[nodiscard]] bool has_key(Offset offset, Bytes key, uint32_t hash) const;
     Failure<Error> bad_chain(uint32_t chain) const;
     // The record at a link of a chain, checked to be one. 0: the chain ends.
     Result<Offset> follow(Offset link, uint32_t chain);

@@ -36,13 +36,6 @@ Result<FreeList::Guard> FreeList::lock_for_reading() {
     return Guard(locks_);
 }
 
-bool FreeList::is_record(Offset offset) {
-    if (offset % 4 != 0 || offset < data_start(mapping_.header().hash_size)) return false;
-    if (!mapping_.contains(offset, header_size)) return false;
-    const uint32_t rec_len = mapping_.record(offset).rec_len;
-    return rec_len >= sizeof(Tailer) && rec_len % 4 == 0 && mapping_.contains(offset + header_size, rec_len);
-}
-
 void FreeList::write_tailer(Offset offset) {
     const uint32_t size = total(mapping_.record(offset));
     mapping_.publish(offset + size - 4, size);

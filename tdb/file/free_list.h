@@ -55,7 +55,12 @@ class FreeList {
     [[nodiscard]] bool searched_long() { return std::exchange(searched_long_, false); }
 
     // The record at `offset` lies inside the file and its length does not leave it.
-    [[nodiscard]] bool is_record(Offset offset);
+    [[nodiscard]] bool is_record(Offset offset) {
+        if (offset % 4 != 0 || offset < data_start(mapping_.header().hash_size)) return false;
+        if (!mapping_.contains(offset, sizeof(RecordHeader))) return false;
+        const uint32_t rec_len = mapping_.record(offset).rec_len;
+        return rec_len >= sizeof(Tailer) && rec_len % 4 == 0 && mapping_.contains(offset + uint64_t{sizeof(RecordHeader)}, rec_len);
+    }
 
  private:
     struct Candidate {

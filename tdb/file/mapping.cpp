@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <iterator>
+
+#include "base/limits.h"
 
 namespace Atoll::tdb {
 namespace {
@@ -79,23 +83,46 @@ Result<void> Mapping::begin_private() {
         changed_bits_.assign(max_data_size / page_size / 64, 0);
     }
     shared_size_ = size_;
+    refresh_copies();
     data_ = private_;
     private_active_ = true;
     return {};
 }
 
+// What others have changed since.
+void Mapping::refresh_copies() {
+    for (const uint32_t page : copies_) {
+        const uint64_t at = page * page_size;
+        if (at + page_size <= size_ && std::memcmp(private_ + at, shared_ + at, page_size) != 0)
+            std::memcpy(private_ + at, shared_ + at, page_size);
+    }
+}
+
+// What is read there next comes from the file again.
+void Mapping::drop_copies(const std::vector<uint32_t>& pages, uint64_t end) {
+    for (size_t i = 0; i < pages.size();) {
+        size_t next = i + 1;
+        while (next < pages.size() && pages[next] - pages[next - 1] <= limits::max_page_gap) next++;
+        const uint64_t from = pages[i] * page_size, to = std::min(end, (uint64_t{pages[next - 1]} + 1) * page_size);
+        if (from < to) ATOLL_ASSERT(::madvise(private_ + from, to - from, MADV_DONTNEED) == 0);
+        i = next;
+    }
+}
+
+// The copies of a few pages are kept: making one anew costs more than comparing it.
 void Mapping::end_private() {
     ATOLL_ASSERT(private_active_);
     const std::vector<uint32_t>& pages = changed_pages();
     const uint64_t memory_from = page_ceil(shared_size_), memory_to = page_ceil(size_);
-    for (size_t i = 0; i < pages.size();) {
-        size_t end = i + 1;
-        while (end < pages.size() && pages[end] == pages[end - 1] + 1) end++;
-        const uint64_t from = pages[i] * page_size, to = std::min(memory_from, (uint64_t{pages[end - 1]} + 1) * page_size);
-        // The copies go; what is read here next comes from the file again.
-        if (from < to) ATOLL_ASSERT(::madvise(private_ + from, to - from, MADV_DONTNEED) == 0);
-        i = end;
+    const auto whole_pages = static_cast<uint32_t>(shared_size_ / page_size);
+    all_copies_.clear();
+    std::set_union(copies_.begin(), copies_.end(), pages.begin(), pages.end(), std::back_inserter(all_copies_));
+    const bool keep = all_copies_.size() <= limits::max_kept_pages && (all_copies_.empty() || all_copies_.back() < whole_pages);
+    if (!keep) {
+        drop_copies(all_copies_, memory_from);
+        all_copies_.clear();
     }
+    copies_.swap(all_copies_);
     for (const uint32_t page : pages) changed_bits_[page / 64] = 0;
     changed_.clear();
     if (memory_to > memory_from) {

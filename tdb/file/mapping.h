@@ -88,6 +88,8 @@ class Mapping {
     }
     void note_change(uint64_t offset, uint64_t length);
     Result<void> grow_private(uint64_t size);
+    void refresh_copies();
+    void drop_copies(const std::vector<uint32_t>& pages, uint64_t end);
 
     UniqueFd fd_;
     std::string name_;
@@ -104,6 +106,8 @@ class Mapping {
     bool private_active_ = false;
     std::vector<uint64_t> changed_bits_;  // one for each page
     std::vector<uint32_t> changed_;
+    std::vector<uint32_t> copies_;  // pages of which the private map has kept a copy since the last transaction; in ascending order
+    std::vector<uint32_t> all_copies_;
 };
 
 // Bounds a walk along links: records do not overlap, so one that has met more of them than the file can hold goes in a circle.
