@@ -55,10 +55,10 @@ FramePeek peek_frame(Bytes received, bool netbios) {
     return found;
 }
 
-SessionAnswer answer_to(Bytes session_request) {
+SessionAnswer answer_to(Bytes request) {
     static constexpr uint8_t positive[header_size] = {0x82, 0, 0, 0};
     static constexpr uint8_t negative[header_size + 1] = {0x83, 0, 0, 1, 0x8F};  // unspecified error
-    ByteReader names(session_request);
+    ByteReader names(request);
     const bool good = skip_name(names) && skip_name(names) && names.remaining() == 0;
     return good ? SessionAnswer{positive, true} : SessionAnswer{negative, false};
 }

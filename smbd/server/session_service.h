@@ -28,6 +28,6 @@ struct SessionAnswer {
     Bytes response;
     bool positive = false;  // otherwise the connection ends
 };
-SessionAnswer answer_to(Bytes session_request);
+SessionAnswer answer_to(Bytes request);
 
 }  // namespace Atoll::server
