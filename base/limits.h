@@ -73,6 +73,7 @@ constexpr size_t max_batches_in_commit = 4096;         // that the committer mak
 constexpr size_t max_commit_bytes = 16u << 20;         // of all of them; as above
 constexpr unsigned committer_patience_seconds = 30;    // without a committer; then Code::dead
 constexpr unsigned clean_readers_seconds = 60;         // from one look for readers that died to the next
+constexpr unsigned logon_note_seconds = 60;            // from one note of an account's log-on to the next
 
 // smb.conf
 constexpr size_t max_config_file = 4u << 20;       // bytes of one file; beyond: not loaded

@@ -1,6 +1,7 @@
 // pdbedit: lists and changes the account database. Output and messages are those of Debian's program, which scripts read.
 #include <getopt.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -10,6 +11,7 @@
 
 #include "base/log.h"
 #include "conf/configuration.h"
+#include "smbd/accounts/activity.h"
 #include "smbd/accounts/passdb.h"
 #include "smbd/accounts/tokens.h"
 #include "tools/account_listing.h"
@@ -191,15 +193,26 @@ class Session {
     }
 
  private:
-    void print(const Account& account, bool among_many) const {
+    void print(const Account& account, bool among_many) {
         std::string text;
         if (options_.has('v') || !(options_.has('L') || options_.has('w'))) {
             if (among_many) text = "---------------\n";
-            text += tools::verbose_block(account, global_, domain_sid_, options_.has('w'));
+            text += tools::verbose_block(with_last_logon(account), global_, domain_sid_, options_.has('w'));
         } else {
             text = options_.has('w') ? tools::smbpasswd_line(account) : tools::brief_line(account);
         }
         std::fputs(text.c_str(), stdout);
+    }
+
+    // The server notes log-ons in its own durable state.
+    Account with_last_logon(Account account) {
+        const auto activity = accounts::activity_of(durable_, domain_sid_.with_rid(account.rid));
+        if (!activity) {
+            log_warning("{}", activity.error().message());
+        } else if (*activity) {
+            account.logon_time = std::max(account.logon_time, static_cast<uint32_t>((*activity)->last_logon.to_timespec().tv_sec));
+        }
+        return account;
     }
 
     std::optional<Account> find(const std::string& user) {
@@ -300,6 +313,7 @@ class Session {
 
     const Options& options_;
     const conf::GlobalConf& global_;
+    committer::DurableStore durable_{global_.state_directory, global_.lock_directory};
     std::unique_ptr<accounts::Passdb> passdb_;
     Sid domain_sid_;
 };

@@ -17,7 +17,7 @@ namespace {
 struct Served {
     committer::TestDirectory directory;
     committer::CommitterProcess process{directory};
-    committer::DurableStore store{directory.database(), directory.socket()};
+    committer::DurableStore store{directory.path(), directory.path()};
 };
 
 std::unique_ptr<Database> open_served() {
@@ -58,7 +58,7 @@ class CommitterTest : public testing::Test {
     TestDirectory directory;
     CommitterProcess committer{directory};
     loop::Loop loop;
-    DurableStore store{directory.database(), directory.socket(), &loop};
+    DurableStore store{directory.path(), directory.path(), &loop};
 };
 
 TEST_F(CommitterTest, ABatchHappensAsAWholeOrNotAtAll) {

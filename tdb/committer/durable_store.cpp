@@ -135,8 +135,12 @@ class CommittedDatabase final : public tdb::Database {
 
 }  // namespace
 
-DurableStore::DurableStore(std::string database_path, std::string socket_path, loop::Loop* loop)
-    : path_(std::move(database_path)), client_(std::move(socket_path), loop) {}
+std::string database_path(const std::string& state_directory) { return state_directory + "/persistent.mdb"; }
+
+std::string socket_path(const std::string& lock_directory) { return lock_directory + "/committer.sock"; }
+
+DurableStore::DurableStore(const std::string& state_directory, const std::string& lock_directory, loop::Loop* loop)
+    : path_(database_path(state_directory)), client_(socket_path(lock_directory), loop) {}
 
 std::unique_ptr<tdb::Database> DurableStore::database(const std::string& name, tdb::Rank rank) {
     return std::make_unique<CommittedDatabase>(*this, name, rank);

@@ -14,10 +14,14 @@
 
 namespace Atoll::committer {
 
+// Where a server keeps the durable state, and where its committer listens.
+std::string database_path(const std::string& state_directory);
+std::string socket_path(const std::string& lock_directory);
+
 class DurableStore {
  public:
     // `loop` for commits().submit().
-    DurableStore(std::string database_path, std::string socket_path, loop::Loop* loop = nullptr);
+    DurableStore(const std::string& state_directory, const std::string& lock_directory, loop::Loop* loop = nullptr);
 
     // A Database of this name, which must not outlive the store. Reading it waits for nobody. What changes it waits for the committer, so
     // for a sync: of many records, or where nothing may wait, use commits() with a Batch.

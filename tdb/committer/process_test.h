@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "tdb/committer/committer.h"
+#include "tdb/committer/durable_store.h"
 
 namespace Atoll::committer {
 
@@ -31,9 +32,9 @@ class TestDirectory {
     TestDirectory(const TestDirectory&) = delete;
     TestDirectory& operator=(const TestDirectory&) = delete;
 
-    [[nodiscard]] std::string database() const { return path_ + "/persistent.mdb"; }
-    [[nodiscard]] std::string socket() const { return path_ + "/committer.sock"; }
-    [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] std::string database() const { return database_path(path_); }
+    [[nodiscard]] std::string socket() const { return socket_path(path_); }
 
  private:
     std::string path_;

@@ -75,7 +75,7 @@ Batch batch_of(int worker, uint64_t n) {
 class Worker {
  public:
     Worker(const TestDirectory& directory, int number, Progress& progress)
-        : number_(number), progress_(progress), store_(directory.database(), directory.socket(), &loop_) {}
+        : number_(number), progress_(progress), store_(directory.path(), directory.path(), &loop_) {}
 
     [[noreturn]] void run() {
         counters_ = store_.database("one");

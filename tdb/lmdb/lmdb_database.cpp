@@ -31,10 +31,9 @@ Result<std::unique_ptr<LmdbDatabase>> LmdbDatabase::open(const LmdbOptions& opti
 }
 
 Result<std::unique_ptr<LmdbDatabase>> LmdbDatabase::open(std::shared_ptr<LmdbEnvironment> environment, const std::string& name, Rank rank) {
-    ATOLL_ASSERT(!name.empty());
     auto dbi = environment->open_database(name);
     if (!dbi) return dbi.failure();
-    std::string shown = environment->path() + "(" + name + ")";
+    std::string shown = name.empty() ? environment->path() : environment->path() + "(" + name + ")";
     return std::unique_ptr<LmdbDatabase>(new LmdbDatabase(std::move(environment), *dbi, std::move(shown), rank));
 }
 

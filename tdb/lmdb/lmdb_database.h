@@ -31,7 +31,7 @@ class LmdbDatabase final : public Database {
  public:
     // The unnamed database of a file of its own. A process opens a file at most once (Code::busy otherwise; LMDB's own rule).
     static Result<std::unique_ptr<LmdbDatabase>> open(const LmdbOptions& options);
-    // A named one (not empty) beside others in an environment; made if it is not there and the environment can be written, else
+    // A named one beside others in an environment (empty: the unnamed one); made if it is not there and the environment can be written, else
     // Code::not_found. At most limits::max_lmdb_databases.
     static Result<std::unique_ptr<LmdbDatabase>> open(std::shared_ptr<LmdbEnvironment> environment, const std::string& name, Rank rank);
 

@@ -1,0 +1,94 @@
+#include "smbd/server/committer_process.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/log.h"
+#include "base/loop/loop.h"
+#include "smbd/accounts/activity.h"
+#include "smbd/server/common_messages.h"
+#include "smbd/xsrv/databases.h"
+#include "tdb/committer/committer.h"
+
+namespace Atoll::server {
+
+namespace {
+
+class CommitterProcess {
+ public:
+    CommitterProcess(PacketSocket control, messaging::MessageSocket mailbox)
+        : control_(std::move(control)),
+          control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
+          messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))) {
+        control_watch_.watch_read(true);
+        receive_common_messages(*messaging_, [] {});
+    }
+
+    Result<void> open(const conf::GlobalConf& conf) {
+        committer::JournalOptions options;
+        options.path = committer::database_path(conf.state_directory);
+        options.databases = {xsrv::version_database, accounts::activity_database};
+        auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), options);
+        if (!opened) return opened.failure();
+        committer_ = std::move(*opened);
+        committer_->on_broken = [this] { broken(); };
+        return control_.send(PacketKind::ready, {});
+    }
+
+    // False: it has to be started again.
+    bool run() {
+        loop_.run();
+        if (!is_broken_) committer_->drain();
+        return !is_broken_;
+    }
+
+ private:
+    void control_spoke() {
+        Packet packet;
+        for (;;) {
+            const auto received = control_.receive(packet);
+            if (received == PacketSocket::Received::nothing) return;
+            if (received == PacketSocket::Received::ended) return loop_.stop();
+            if (packet.kind == PacketKind::process_ended) committer_->process_ended();
+        }
+    }
+
+    void broken() {
+        log_error("the durable state cannot be written any more; opening it anew");
+        is_broken_ = true;
+        loop_.stop();
+    }
+
+    loop::Loop loop_;
+    PacketSocket control_;
+    loop::FdWatch control_watch_;
+    std::unique_ptr<messaging::Messaging> messaging_;
+    std::unique_ptr<committer::Committer> committer_;
+    bool is_broken_ = false;
+};
+
+bool serve(CommitterStart& start) {
+    const conf::GlobalConf& conf = start.configuration->global();
+    auto mailbox = messaging::MessageSocket::open(conf.lock_directory, start.self);
+    if (!mailbox) {
+        log_error("{}", mailbox.error().message());
+        return false;
+    }
+    CommitterProcess process(std::move(start.control), std::move(mailbox).value());
+    if (const auto opened = process.open(conf); !opened) {
+        log_error("{}", opened.error().message());
+        return false;
+    }
+    return process.run();
+}
+
+}  // namespace
+
+void run_committer(CommitterStart start) {
+    log_set_process("committer");
+    ::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error as a full disk is
+    _exit(serve(start) ? 0 : 1);
+}
+
+}  // namespace Atoll::server
