@@ -62,7 +62,7 @@ constexpr uint64_t max_tdb_free_records = 1000;        // in the free list, and 
 constexpr uint64_t max_tdb_record = 256u << 20;        // bytes of key and value; Code::no_space
 constexpr uint64_t max_lmdb_map = uint64_t{64} << 30;  // bytes of an LMDB database; Code::no_space
 constexpr unsigned max_lmdb_databases = 32;            // in one file; Code::no_space
-constexpr unsigned max_lmdb_readers = 70000;           // processes that read one file; Code::busy
+constexpr unsigned max_lmdb_readers = 32768;           // processes that read one file; Code::busy
 constexpr size_t traverse_batch = 256 * 1024;          // bytes of records that a traverse of LMDB copies at once
 
 // Durable commits

@@ -15,8 +15,8 @@ namespace Atoll::accounts {
 
 constexpr const char* activity_database = "account_activity";
 
-// Main thread of authd. Log-ons do not wait for it: it has the committer store what it notes, and what cannot be stored is lost with a line in
-// the log.
+// Main thread of authd. Log-ons do not wait for it: it has the committer store what it notes, and what cannot be stored is lost with a line
+// in the log.
 class ActivityNotes {
  public:
     // `commits` with a loop; it must outlive the notes.

@@ -20,9 +20,10 @@ namespace Atoll::committer {
 
 class TestDirectory {
  public:
-    TestDirectory() {
-        // Each commit is synced: memory if there is such a place.
-        std::string pattern = (::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : testing::TempDir()) + "atoll_committer.XXXXXX";
+    // Each commit is synced: memory if there is such a place, and nothing else is asked for.
+    explicit TestDirectory(const std::string& parent = {}) {
+        std::string pattern = !parent.empty() ? parent + "/" : ::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : testing::TempDir();
+        pattern += "atoll_committer.XXXXXX";
         path_ = ::mkdtemp(pattern.data());
     }
     ~TestDirectory() {
@@ -105,7 +106,7 @@ class CommitterProcess {
         log_set_level(-1);
         if (settings.max_file_size != 0) {
             ::signal(SIGXFSZ, SIG_IGN);
-            const rlimit limit{settings.max_file_size, settings.max_file_size};
+            const rlimit limit{settings.max_file_size, RLIM_INFINITY};
             (void)::setrlimit(RLIMIT_FSIZE, &limit);
         }
         static loop::Loop* running = nullptr;

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -54,7 +56,39 @@ Result<void> sync_directory_of(const std::string& path) {
     return {};
 }
 
+// LMDB makes the file of readers' places larger without giving it room on the disk: on a full one the first reader of a page would end with
+// SIGBUS. Before LMDB opens it, since the closing of any descriptor of it would give up this process's locks.
+Result<void> reserve_reader_places(const std::string& path, unsigned mode) {
+    constexpr off_t bytes_of_a_place = 64;
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode));
+    if (!fd && errno == EROFS) return {};  // nobody writes, so nobody needs a place
+    if (!fd) return fail_errno(errno, path, "cannot open the readers' places");
+    if (const int error = ::posix_fallocate(fd.get(), 0, bytes_of_a_place * limits::max_lmdb_readers); error != 0)
+        return fail_errno(error, path, "there is no room for the readers' places");
+    return {};
+}
+
 }  // namespace
+
+// LMDB calls it an I/O error when a write was cut short. Where there is less space than a commit may need it was for want of that; a quota
+// or a limit of the file's size shows when one writes on at its end, where nobody looks.
+int LmdbEnvironment::cause_of(int outcome) const {
+    if (outcome != EIO) return outcome;
+    constexpr off_t page = 4096;
+    static const std::array<uint8_t, page> zeros{};
+    int fd = -1;
+    struct stat st {};
+    if (::mdb_env_get_fd(environment_, &fd) != 0 || ::fstat(fd, &st) != 0) return outcome;
+    struct statvfs space {};
+    if (::fstatvfs(fd, &space) == 0 && space.f_bavail * space.f_frsize < 2 * limits::max_commit_bytes) return ENOSPC;
+    off_t at = (st.st_size + page - 1) / page * page;
+    for (const off_t end = at + page; at < end;) {
+        const ssize_t n = ::pwrite(fd, zeros.data(), static_cast<size_t>(end - at), at);
+        if (n <= 0) return n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) ? errno : outcome;
+        at += n;
+    }
+    return outcome;
+}
 
 Failure<Error> LmdbEnvironment::lmdb_failed(int outcome, const std::string& what) {
     if (outcome == MDB_PANIC) broken_ = true;
@@ -84,6 +118,7 @@ Result<void> LmdbEnvironment::open_file(const LmdbEnvironmentOptions& options) {
     const bool is_there = ::access(path_.c_str(), F_OK) == 0;
     if (!is_there && (!options.create || options.read_only)) return fail_errno(ENOENT, path_, "cannot open the database");
     read_only_ = options.read_only;
+    if (auto reserved = reserve_reader_places(path_ + "-lock", options.mode); !reserved) return reserved;
     int outcome = ::mdb_env_create(&environment_);
     if (outcome == 0) outcome = ::mdb_env_set_mapsize(environment_, options.map_size);
     if (outcome == 0) outcome = ::mdb_env_set_maxdbs(environment_, limits::max_lmdb_databases);
@@ -183,7 +218,7 @@ Result<void> LmdbEnvironment::begin_write() {
 }
 
 Result<void> LmdbEnvironment::commit_write() {
-    const int outcome = ::mdb_txn_commit(std::exchange(writer_, nullptr));
+    const int outcome = cause_of(::mdb_txn_commit(std::exchange(writer_, nullptr)));
     was_full_ = was_full_ || outcome == MDB_MAP_FULL;
     if (outcome != 0) return lmdb_failed(outcome, "cannot commit");
     return {};
@@ -244,7 +279,7 @@ Result<void> LmdbEnvironment::write(FunctionRef<int(MDB_txn*)> change, const cha
             if (auto begun = begin_write(); !begun) return begun;
         }
         int outcome = change(writer_);
-        if (outcome == 0) outcome = ::mdb_txn_commit(std::exchange(writer_, nullptr));
+        if (outcome == 0) outcome = cause_of(::mdb_txn_commit(std::exchange(writer_, nullptr)));
         if (outcome == 0) return {};
         if (writer_) abort_write();
         if (outcome != MDB_MAP_FULL) return lmdb_failed(outcome, what);

@@ -75,6 +75,7 @@ class LmdbEnvironment {
     Result<unsigned> open_database(const std::string& name);
     void assert_own() const;
     Failure<Error> lmdb_failed(int outcome, const std::string& what);
+    [[nodiscard]] int cause_of(int outcome) const;
     Result<void> grow();
     Result<void> grow_if_near_full();
     // Begins a transaction, after following another process that made the map larger.

@@ -31,8 +31,8 @@ class LmdbDatabase final : public Database {
  public:
     // The unnamed database of a file of its own. A process opens a file at most once (Code::busy otherwise; LMDB's own rule).
     static Result<std::unique_ptr<LmdbDatabase>> open(const LmdbOptions& options);
-    // A named one beside others in an environment (empty: the unnamed one); made if it is not there and the environment can be written, else
-    // Code::not_found. At most limits::max_lmdb_databases.
+    // A named one beside others in an environment (empty: the unnamed one); made if it is not there and the environment can be written,
+    // else Code::not_found. At most limits::max_lmdb_databases.
     static Result<std::unique_ptr<LmdbDatabase>> open(std::shared_ptr<LmdbEnvironment> environment, const std::string& name, Rank rank);
 
     // As parse, but allowed whatever records are held: a reader waits for nobody, so it has no place in the order of locks.

@@ -14,7 +14,7 @@
 namespace Atoll::messaging {
 
 // What a process is for; a broadcast goes to one class.
-enum class ProcessClass : uint8_t { listener = 1, preauth = 2, authd = 3, client = 4, housekeeper = 5, tool = 6 };
+enum class ProcessClass : uint8_t { listener = 1, preauth = 2, authd = 3, client = 4, housekeeper = 5, tool = 6, committer = 7 };
 
 struct ServerId {
     static constexpr uint32_t this_node = 0xFFFFFFFF;  // the node (VNN) where there is no cluster
