@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/loop/loop.h"
+#include "smbd/accounts/activity.h"
 #include "smbd/accounts/authority.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
@@ -70,6 +71,8 @@ class Authd {
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
           databases_(std::move(databases)),
           authority_(std::move(authority)),
+          durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
+          activity_(durable_.commits()),
           takers_(loop_, *messaging_, control_, *databases_.client) {
         control_watch_.watch_read(true);
         door_watch_.watch_read(true);
@@ -153,15 +156,26 @@ class Authd {
         auto granted = authority_->log_on(request.proof);
         if (!granted) {
             answer.status = to_u32(granted.error());
-        } else if (link.is_preauth) {
+            return send_answer(link, answer, {});
+        }
+        note(granted->token, request.peer_address);
+        if (link.is_preauth) {
             giver = hand_out(request, to_grant(request, std::move(*granted)));
             answer.status = to_u32(giver.valid() ? NtStatus::SUCCESS : NtStatus::INSUFFICIENT_RESOURCES);
         } else {
             answer.grant = to_grant(request, std::move(*granted));
         }
+        send_answer(link, answer, giver);
+    }
+
+    static void send_answer(Link& link, const verify_answer& answer, const PacketSocket& giver) {
         const int fd = giver.fd();
         const auto sent = link.socket.send(PacketKind::verified, encode_record(answer), {&fd, giver.valid() ? size_t{1} : size_t{0}});
         if (!sent) log_warning("cannot answer: {}", sent.error().text);
+    }
+
+    void note(const security::Token& token, const std::string& peer_address) {
+        if (!token.is_guest && !token.is_anonymous) activity_.logged_on(token.user_sid, token.user_name, peer_address);
     }
 
     // Puts the grant where only the taker can read it, and gives the taker its end. What is returned is preauth's end, through which the
@@ -190,6 +204,8 @@ class Authd {
     std::unique_ptr<messaging::Messaging> messaging_;
     xsrv::Databases databases_;
     std::unique_ptr<accounts::Authority> authority_;
+    committer::DurableStore durable_;
+    accounts::ActivityNotes activity_;
     Takers takers_;
     std::list<Link> links_;
 };

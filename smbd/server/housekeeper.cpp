@@ -7,7 +7,9 @@
 #include "base/loop/loop.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/server/common_messages.h"
+#include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/tables.h"
+#include "tdb/committer/durable_store.h"
 
 namespace Atoll::server {
 
@@ -91,10 +93,17 @@ class Housekeeper {
     fsa::Holder ending_;
 };
 
+Result<void> settle_format_level(const std::string& state_directory, const std::string& lock_directory) {
+    committer::DurableStore durable(state_directory, lock_directory);
+    return xsrv::settle_format_level(*durable.database(xsrv::version_database, tdb::Rank::version));
+}
+
 Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     const std::string& directory = start.configuration->global().lock_directory;
     auto mailbox = messaging::MessageSocket::open(directory, start.self);
     if (!mailbox) return mailbox.failure();
+    const std::string& state_directory = start.configuration->global().state_directory;
+    if (auto settled = settle_format_level(state_directory, directory); !settled) return settled.failure();
     auto tables = xsrv::Tables::open(directory, mailbox->self());
     if (!tables) return tables.failure();
     if (start.first) {

@@ -39,7 +39,7 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
     std::unique_ptr<Listener> listener(
         new Listener(std::move(start), std::move(signals).value(), std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
-    for (const Role role : {Role::housekeeper, Role::authd}) {
+    for (const Role role : {Role::committer, Role::housekeeper, Role::authd}) {
         listener->start_helper(role);
         if (auto ready = listener->await_ready(role); !ready) return ready.failure();
     }

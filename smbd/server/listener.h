@@ -38,7 +38,7 @@ class Listener {
     void run();
 
  private:
-    enum class Role : uint8_t { preauth, authd, housekeeper };
+    enum class Role : uint8_t { preauth, authd, housekeeper, committer };
 
     struct Helper {
         Role role;
@@ -78,11 +78,14 @@ class Listener {
     Result<void> await_ready(Role role);
     void link(Helper& preauth, Helper& authd);
     void link_all();
+    static const char* name_of(Role role);
+    static messaging::ProcessClass class_of(Role role);
     Helper* find(Role role);
     void reap();
     void helper_ended(Helper helper, int status);
     void client_ended(pid_t pid, int status);
     void tell_housekeeper();
+    void tell_committer();
     void end_all();
 
     std::shared_ptr<const conf::Configuration> configuration_;

@@ -26,9 +26,9 @@ enum class PacketKind : uint32_t {
     fork_failed = 6,   // fork_client, as asked: there is no process for it
     // authd to listener
     fork_client = 7,  // fork_client [the taker's end of a hand-over socket]
-    // listener to housekeeper
-    process_ended = 8,  // its server id as text; sent back when everything of it is gone
-    // authd and housekeeper to listener
+    // listener to housekeeper, and without an id to the committer
+    process_ended = 8,  // its server id as text; sent back by the housekeeper when everything of it is gone
+    // authd, housekeeper and committer to listener
     ready = 14,  // has opened all that it needs
     // preauth or a client process to authd, and back
     verify = 9,     // verify_request

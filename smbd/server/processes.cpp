@@ -15,6 +15,7 @@
 #include "base/loop/loop.h"
 #include "smbd/server/authd.h"
 #include "smbd/server/client.h"
+#include "smbd/server/committer_process.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/housekeeper.h"
 #include "smbd/server/listener.h"
@@ -43,6 +44,26 @@ std::string describe(int status) {
 }
 
 }  // namespace
+
+const char* Listener::name_of(Role role) {
+    switch (role) {
+        case Role::preauth: return "preauth";
+        case Role::authd: return "authd";
+        case Role::housekeeper: return "housekeeper";
+        case Role::committer: return "committer";
+    }
+    return "";
+}
+
+messaging::ProcessClass Listener::class_of(Role role) {
+    switch (role) {
+        case Role::preauth: return messaging::ProcessClass::preauth;
+        case Role::authd: return messaging::ProcessClass::authd;
+        case Role::housekeeper: return messaging::ProcessClass::housekeeper;
+        case Role::committer: return messaging::ProcessClass::committer;
+    }
+    return messaging::ProcessClass::tool;
+}
 
 template <class Body>
 pid_t Listener::fork_process(const char* name, Body body) {
@@ -83,11 +104,9 @@ void Listener::start_helper(Role role) {
     helper->started = monotonic_now();
     helper->control = std::move(pair->first);
     PacketSocket theirs = std::move(pair->second);
-    messaging::ServerId id = messaging::ServerId::make(role == Role::authd     ? messaging::ProcessClass::authd
-                                                       : role == Role::preauth ? messaging::ProcessClass::preauth
-                                                                               : messaging::ProcessClass::housekeeper);
+    messaging::ServerId id = messaging::ServerId::make(class_of(role));
     const bool first = role == Role::housekeeper && !housekeeper_was_started_;
-    const char* name = role == Role::authd ? "authd" : role == Role::preauth ? "preauth" : "housekeeper";
+    const char* name = name_of(role);
     const pid_t pid = fork_process(name, [&] {
         helper.reset();
         become_child();
@@ -96,6 +115,7 @@ void Listener::start_helper(Role role) {
         switch (role) {
             case Role::authd: run_authd({std::move(theirs), id, configuration_, load_options_});
             case Role::housekeeper: run_housekeeper({std::move(theirs), id, configuration_, first});
+            case Role::committer: run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
                 run_preauth(std::move(theirs),
                             {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
@@ -204,8 +224,8 @@ void Listener::reap() {
 
 void Listener::helper_ended(Helper helper, int status) {
     if (helper.role != Role::preauth) ended_.push_back(helper.id);
-    const char* name = helper.role == Role::authd ? "authd" : helper.role == Role::preauth ? "preauth" : "housekeeper";
-    if (status != 0) log_error("{} (process {}) ended: {}", name, helper.pid, describe(status));
+    if (status != 0) log_error("{} (process {}) ended: {}", name_of(helper.role), helper.pid, describe(status));
+    if (helper.role != Role::committer) tell_committer();
     if (helper.role != Role::housekeeper) tell_housekeeper();
     if (helper.retired || stopping_) return;
     Restarts& restarts = restarts_[helper.role];
@@ -223,6 +243,7 @@ void Listener::client_ended(pid_t pid, int status) {
     clients_.erase(found);
     to_reload_.erase(pid);
     tell_housekeeper();
+    tell_committer();
 }
 
 void Listener::tell_housekeeper() {
@@ -234,7 +255,14 @@ void Listener::tell_housekeeper() {
     }
 }
 
-// Clients end when the pipe ends, and clean up after themselves; helpers when their control connections do, the housekeeper last.
+// It frees what a dead process held as a reader; if it misses one it finds it within the minute.
+void Listener::tell_committer() {
+    Helper* committer = find(Role::committer);
+    if (committer != nullptr) (void)committer->control.send(PacketKind::process_ended, {}).ok();
+}
+
+// Clients end when the pipe ends, and clean up after themselves; helpers when their control connections do, the committer last, for they
+// may have changes that are to survive.
 void Listener::end_all() {
     stopping_ = true;
     life_write_.reset();
@@ -254,6 +282,11 @@ void Listener::end_all() {
     }
     wait_until([this] { return clients_.empty(); });
     for (const auto& [pid, id] : clients_) kill(pid, SIGKILL);
+    const auto is_committer = [](const auto& helper) { return helper->role == Role::committer; };
+    for (const auto& helper : helpers_) {
+        if (!is_committer(helper)) helper->control.close();
+    }
+    wait_until([&] { return std::all_of(helpers_.begin(), helpers_.end(), is_committer); });
     for (const auto& helper : helpers_) helper->control.close();
     wait_until([this] { return helpers_.empty(); });
     for (const auto& helper : helpers_) kill(helper->pid, SIGKILL);

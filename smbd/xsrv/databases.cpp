@@ -9,19 +9,42 @@ namespace {
 
 constexpr idl::Level newest_level = 1;
 
-Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, const char* name, tdb::Rank rank, bool is_volatile) {
+Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, const char* name, tdb::Rank rank) {
     tdb::FileOptions options;
     options.path = directory + "/" + name;
     options.rank = rank;
-    options.clear_if_first = is_volatile;
-    options.locks = is_volatile ? tdb::LockMode::mutex : tdb::LockMode::fcntl;
+    options.clear_if_first = true;
+    options.locks = tdb::LockMode::mutex;
     auto opened = tdb::FileDatabase::open(options);
     if (!opened.ok()) return opened.failure();
     return std::unique_ptr<tdb::Database>(std::move(*opened));
 }
 
-// One record says at which level this cluster writes. A fresh database gets the lowest.
-Result<void> check_level(tdb::Database& database) {
+}  // namespace
+
+Result<Databases> open_databases(const std::string& directory) {
+    Databases out;
+    struct Wanted {
+        std::unique_ptr<tdb::Database>& database;
+        const char* name;
+        tdb::Rank rank;
+    };
+    const Wanted all[] = {
+        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client},
+        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session},
+        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
+        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
+        {out.locking, "locking.tdb", tdb::Rank::locking},
+    };
+    for (const Wanted& wanted : all) {
+        auto opened = open_one(directory, wanted.name, wanted.rank);
+        if (!opened.ok()) return opened.failure();
+        wanted.database = std::move(*opened);
+    }
+    return out;
+}
+
+Result<void> settle_format_level(tdb::Database& database) {
     const Bytes key = as_bytes("version");
     auto record = database.fetch_locked(key);
     if (!record.ok()) return record.failure();
@@ -37,33 +60,6 @@ Result<void> check_level(tdb::Database& database) {
     return fail(Code::unsupported, database.name(),
                 "its records are written at format level " + std::to_string(version.format_level) + "; this program reads up to " +
                     std::to_string(newest_level));
-}
-
-}  // namespace
-
-Result<Databases> open_databases(const std::string& directory) {
-    Databases out;
-    struct Wanted {
-        std::unique_ptr<tdb::Database>& database;
-        const char* name;
-        tdb::Rank rank;
-        bool is_volatile;
-    };
-    const Wanted all[] = {
-        {out.version, "smbXsrv_version_global.tdb", tdb::Rank::version, false},
-        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client, true},
-        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session, true},
-        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, true},
-        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open, true},
-        {out.locking, "locking.tdb", tdb::Rank::locking, true},
-    };
-    for (const Wanted& wanted : all) {
-        auto opened = open_one(directory, wanted.name, wanted.rank, wanted.is_volatile);
-        if (!opened.ok()) return opened.failure();
-        wanted.database = std::move(*opened);
-    }
-    if (auto checked = check_level(*out.version); !checked.ok()) return checked.failure();
-    return out;
 }
 
 }  // namespace Atoll::xsrv

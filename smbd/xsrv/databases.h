@@ -10,7 +10,6 @@
 namespace Atoll::xsrv {
 
 struct Databases {
-    std::unique_ptr<tdb::Database> version;  // smbXsrv_version_global.tdb, persistent
     std::unique_ptr<tdb::Database> client;   // smbXsrv_client_global.tdb
     std::unique_ptr<tdb::Database> session;  // smbXsrv_session_global.tdb
     std::unique_ptr<tdb::Database> tcon;     // smbXsrv_tcon_global.tdb
@@ -18,8 +17,12 @@ struct Databases {
     std::unique_ptr<tdb::Database> locking;  // locking.tdb
 };
 
-// Opens them all in `directory`, creating those that are not there. Refuses (Code::unsupported) a directory whose records are written at a
-// format level that this program does not know.
+// Opens them all in `directory`, creating those that are not there.
 Result<Databases> open_databases(const std::string& directory);
+
+// The durable database (docs/durable.md) whose one record says at which format level records are written. A fresh one gets the lowest.
+// Code::unsupported: a level that this program does not know; it may then open nothing.
+constexpr const char* version_database = "smbXsrv_version_global";
+Result<void> settle_format_level(tdb::Database& version);
 
 }  // namespace Atoll::xsrv

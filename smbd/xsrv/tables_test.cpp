@@ -7,6 +7,7 @@
 
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/xsrv.idl.h"
+#include "tdb/memory/memory_database.h"
 
 namespace Atoll::xsrv {
 namespace {
@@ -64,18 +65,17 @@ TEST_F(TablesTest, TheEndOfAHolderTakesItsRecordsAndNoOthers) {
     tables_->end_holder(self_);
 }
 
-TEST_F(TablesTest, ADirectoryOfANewerFormatLevelIsRefused) {
-    tables_.reset();
-    {
-        auto databases = open_databases(directory_);
-        ASSERT_TRUE(databases.ok());
-        version_global newer;
-        newer.format_level = 99;
-        Buffer encoded;
-        encode(newer, encoded, idl::first_level);
-        ASSERT_TRUE(databases->version->store(as_bytes("version"), encoded).ok());
-    }
-    const auto refused = Tables::open(directory_, self_);
+TEST_F(TablesTest, ANewerFormatLevelIsRefused) {
+    const auto memory = tdb::MemoryDatabase::open({});
+    tdb::Database& version = *memory;
+    ASSERT_TRUE(settle_format_level(version).ok());
+    ASSERT_TRUE(settle_format_level(version).ok());
+    version_global newer;
+    newer.format_level = 99;
+    Buffer encoded;
+    encode(newer, encoded, idl::first_level);
+    ASSERT_TRUE(version.store(as_bytes("version"), encoded).ok());
+    const auto refused = settle_format_level(version);
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, Code::unsupported);
     EXPECT_NE(refused.error().message().find("99"), std::string::npos);
