@@ -23,7 +23,7 @@ from server import TOP, Server
 
 CLIENTS = 50
 HELPERS = ("preauth", "authd", "committer", "housekeeper")
-REQUIRED = ("preauth", "authd")
+REQUIRED = HELPERS
 ROUNDS = 1 + len(HELPERS)
 BATCH = 12
 PATIENCE = 60
