@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/sid.h"
 #include "smbd/accounts/account.idl.h"
+#include "smbd/accounts/activity.idl.h"
 #include "smbd/accounts/tdbsam.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
@@ -108,7 +109,8 @@ Result<Described> describe_records(Bytes, Bytes value, Form form) {
 }
 
 Result<Described> describe_any(Bytes, Bytes value, Form form) {
-    for (const auto types : {xsrv::xsrv_records(), fsa::locking_records(), accounts::account_records(), committer::committer_records()}) {
+    for (const auto types : {xsrv::xsrv_records(), fsa::locking_records(), accounts::account_records(), accounts::activity_records(),
+                             committer::committer_records()}) {
         if (idl::find_record_type(types, value)) return describe_as(types, value, form);
     }
     return describe_as({}, value, form);
@@ -161,7 +163,7 @@ Result<Described> describe_secrets(Bytes key, Bytes value, Form form) {
 }
 
 constexpr Schema schemas[] = {
-    {"smbXsrv_version_global.tdb", print_text_key, describe_records<xsrv::xsrv_records>},
+    {"smbXsrv_version_global", print_text_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_client_global.tdb", print_guid_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_session_global.tdb", print_session_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_tcon_global.tdb", print_tcon_key, describe_records<xsrv::xsrv_records>},
@@ -171,6 +173,7 @@ constexpr Schema schemas[] = {
     {"accounts.mdb", print_text_key, describe_accounts<account_record>},
     {"passdb.lmdb", print_text_key, describe_accounts<account_record>},
     {"secrets.tdb", print_text_key, describe_secrets},
+    {"account_activity", print_text_key, describe_records<accounts::activity_records>},
     {"committer_senders", print_guid_key, describe_records<committer::committer_records>},
 };
 constexpr Schema unknown{{}, print_text_key, describe_any};
