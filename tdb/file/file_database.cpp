@@ -38,14 +38,14 @@ Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) 
         ATOLL_ASSERT(whole_ == Whole::write || intent == Intent::read);
         return {};
     }
-    Hold* entry = nullptr;
-    for (Hold& hold : holds_) {
-        if (hold.count > 0 && hold.chain == chain) {
-            ATOLL_ASSERT(hold.intent == Intent::write || intent == Intent::read);
-            hold.count++;
+    Hold* entry = chains_held_ == 0 ? holds_.data() : nullptr;  // mostly nothing is held
+    for (Hold* hold = holds_.data(); chains_held_ > 0 && hold != holds_.data() + holds_.size(); hold++) {
+        if (hold->count > 0 && hold->chain == chain) {
+            ATOLL_ASSERT(hold->intent == Intent::write || intent == Intent::read);
+            hold->count++;
             return {};
         }
-        if (hold.count == 0 && !entry) entry = &hold;
+        if (hold->count == 0 && !entry) entry = hold;
     }
     ATOLL_ASSERT(entry && "too many chains of one database are held");
     for (;;) {
@@ -54,6 +54,7 @@ Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) 
         if (auto handled = on_no_chain(taken, chain); !handled) return handled;
     }
     *entry = {chain, 1, intent};
+    chains_held_++;
     return {};
 }
 
@@ -82,7 +83,10 @@ void FileDatabase::release_chain(uint32_t chain) {
     if (whole_ != Whole::none) return;
     for (Hold& hold : holds_) {
         if (hold.count == 0 || hold.chain != chain) continue;
-        if (--hold.count == 0) locks_.unlock_chain(chain);
+        if (--hold.count == 0) {
+            locks_.unlock_chain(chain);
+            chains_held_--;
+        }
         return;
     }
     ATOLL_ASSERT(false && "released a chain that is not held");
@@ -151,6 +155,8 @@ Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint6
         if (offset == damaged) break;
         if (offset == 0) return found;
         const RecordHeader& record = mapping_.record(offset);
+        // Where a value may be written; the loop touches its header.
+        if (record.next != 0) __builtin_prefetch(mapping_.at(record.next) + 64, 1);
         if (record.magic == record_dead) {
             found.dead++;
             if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;

@@ -260,8 +260,9 @@ class FileDatabase final : public Database {
     uint64_t device_ = 0;
     uint64_t inode_ = 0;
     std::array<Hold, 8> holds_{};
-    Buffer copies_;            // of a chain, while a traverse visits it
-    bool traversing_ = false;  // copies_ is in use
+    unsigned chains_held_ = 0;  // entries of holds_ in use
+    Buffer copies_;             // of a chain, while a traverse visits it
+    bool traversing_ = false;   // copies_ is in use
 };
 
 }  // namespace Atoll::tdb

@@ -50,7 +50,7 @@ void work_until(Worker& worker, const Work& work, double seconds, Tally& tally) 
 
 [[noreturn]] void run_child(Store& store, const Work& work, unsigned number, unsigned processes, double seconds, Board& board) {
     store.after_fork();
-    Worker worker{store, number, processes, work.records, std::minstd_rand(number + 1), Buffer(1024)};
+    Worker worker{store, number, processes, work.records, std::minstd_rand(number + 1), Buffer(1024), 0};
     worker.value.append_zeros(1024);
     work.step(worker);  // maps pages and fills caches
     board.ready.fetch_add(1);

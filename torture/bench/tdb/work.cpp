@@ -22,9 +22,10 @@ uint64_t own(Worker& worker) {
     return index < worker.records ? index : worker.number;
 }
 
+// Another one each time: to store what is there already is no work.
 Bytes value(Worker& worker, size_t size) {
     worker.value.resize(size);
-    worker.value[0] = worker.value[size - 1] = static_cast<uint8_t>(size);
+    store_le<uint64_t>(worker.value.data(), ++worker.stored);
     return worker.value;
 }
 

@@ -17,6 +17,7 @@ struct Worker {
     uint64_t records;  // in the file at the start; process n's own are those whose number is n modulo `processes`
     std::minstd_rand random;
     Buffer value;
+    uint64_t stored = 0;
 };
 
 struct Work {
