@@ -460,6 +460,19 @@ TEST(Functions, ResponseReadWithItsRequest) {
     EXPECT_EQ(print(again), "Read response {\n  data: \"010203\"\n  got: 3\n  result: 0\n}");
 }
 
+// One counter for two arrays: of the one that is null it says nothing.
+TEST(Ndr, CounterOfANullPointer) {
+    RPC_INFO info, again;
+    info.comment = "";
+    info.tag = color::GREEN;
+    info.bytes = {1, 2, 3};
+    Buffer out;
+    encode(info, out);
+    ASSERT_TRUE(decode(out, again).ok());
+    EXPECT_EQ(again, info);
+    EXPECT_FALSE(again.channels.has_value());
+}
+
 // A record of ours is strict, the same bytes in a stub are not.
 TEST(Functions, StubsAreReadAsTheyCome) {
     const std::vector<uint8_t> in = {9, 1, 2, 3, 4, 0, 0, 0};

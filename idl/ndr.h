@@ -296,14 +296,28 @@ inline size_t elements_to_put(const NdrWriter& ndr, uint64_t wanted, size_t have
     ATOLL_ASSERT(!ndr.strict() || wanted == have);
     return wanted > have && wanted <= limit ? static_cast<size_t>(wanted) : have;
 }
-// The elements of a vector, or of one that may be null.
+// A counter and the arrays that it counts: of a null pointer it says nothing.
 template <class T>
-size_t size_of(const std::vector<T>& v) {
-    return v.size();
+bool counts(uint64_t n, const std::vector<T>& v) {
+    return v.size() == n;
 }
 template <class T>
-size_t size_of(const std::optional<T>& v) {
-    return v ? size_of(*v) : 0;
+bool counts(uint64_t n, const std::optional<T>& v) {
+    return !v || counts(n, *v);
+}
+// The size of those that are there, asserted to be the same for all; 0 if none is.
+template <class... V>
+size_t common_size(const V&... v) {
+    size_t size = 0;
+    const auto look = [&size](const auto& one) {
+        if constexpr (requires { one->size(); })
+            size = one ? one->size() : size;
+        else
+            size = one.size();
+    };
+    (look(v), ...);
+    ATOLL_ASSERT((counts(size, v) && ...));
+    return size;
 }
 
 // The 4 bytes before a record: u16 version (the level at which this layout appeared), u16 tag (from the record's name, so that a

@@ -294,8 +294,10 @@ void deferred_union(Text& out, const Union& made) {
 }  // namespace
 
 void put_count(Text& out, const Member& member, const Codec::Resolve& resolve) {
-    const std::string size = fmt::format("idl::size_of({})", resolve(member.counts[0]));
-    for (size_t i = 1; i < member.counts.size(); i++) out.line("ATOLL_ASSERT(idl::size_of({}) == {});", resolve(member.counts[i]), size);
+    std::string counted;
+    for (const std::string& name : member.counts) counted += (counted.empty() ? "" : ", ") + resolve(name);
+    const std::string size = out.fresh("size");
+    out.line("const size_t {} = idl::common_size({});", size, counted);
     if (member.type.width < 8) out.line("ATOLL_ASSERT({} <= UINT{}_MAX);", size, member.type.width * 8);
     out.line("ndr.{}(static_cast<{}>({}));", member.type.native ? "native" : accessor(member.type.width), unsigned_type(member.type.width),
              size);

@@ -79,7 +79,7 @@ void decode_side(Text& out, const Side& side) {
     for (const Member& member : side.function.parameters) {
         if (!side.has(member)) continue;
         for (const std::string& counted : member.counts)
-            out.line("if (count_of_{} != idl::size_of({})) ndr.fail(\"an array's count differs from its size_is\");", member.name,
+            out.line("if (!idl::counts(count_of_{}, {})) ndr.fail(\"an array's count differs from its size_is\");", member.name,
                      side.resolve()(counted));
     }
     codec.finish();
