@@ -127,6 +127,24 @@ TEST(Parser, OpnumsCountFunctionsThatAreNotOnTheWire) {
     EXPECT_EQ(file->endpoints.size(), 1u);
 }
 
+TEST(Parser, SizesOfEveryKind) {
+    const auto file = parse_source(".", "t.idl",
+                                   "interface t { typedef struct { unsigned short n; unsigned short k; [max_is(n), last_is(k)] long* a;"
+                                   " [string, charset(UTF16)] uint16* b; [string] char* c; [size_is(2 * n)] byte* d; } s; }");
+    ASSERT_TRUE(file.ok()) << file.error().message();
+    const auto& members = file->types.at("s").structure->members;
+    const Type& a = *members[2].type.element;
+    const auto resolve = [](const std::string& name) { return name; };
+    EXPECT_TRUE(a.conformant && a.varying);
+    EXPECT_EQ(to_cpp(*a.size, resolve), "(idl::number(n) + uint64_t{0x1})");
+    EXPECT_EQ(to_cpp(*a.length, resolve), "(idl::number(k) + uint64_t{0x1})");
+    EXPECT_EQ(members[3].type.element->kind, Kind::string);
+    EXPECT_EQ(members[3].type.element->width, 2u);
+    EXPECT_EQ(members[4].type.element->width, 1u);
+    EXPECT_TRUE(members[0].counts.empty());  // used otherwise than to count, so that it stays a member
+    EXPECT_TRUE(members[0].controls);
+}
+
 TEST(Expressions, AsInC) {
     const auto value = [](const std::string& text) {
         const auto file = parse_source(".", "t.idl", "interface t { const hyper C = " + text + "; }");
