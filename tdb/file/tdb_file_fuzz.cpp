@@ -14,6 +14,11 @@ using namespace Atoll::tdb;
 
 namespace {
 
+void fail_with(const Error& error) {
+    std::fprintf(stderr, "%s\n", error.message().c_str());
+    std::abort();
+}
+
 void use(FileDatabase& database) {
     Buffer value;
     const bool whole = database.check().ok();
@@ -22,12 +27,17 @@ void use(FileDatabase& database) {
     (void)database.traverse([&](Bytes, Bytes) { return ++seen < 10000 ? Visit::go_on : Visit::stop; }).ok();
     auto stored = database.store(as_bytes("alpha"), as_bytes("a value that was not there before"));
     (void)database.remove(as_bytes("beta")).ok();
+    const bool begun = database.begin().ok();
+    const bool kept = begun && database.store(as_bytes("gamma"), as_bytes("by a transaction")).ok();
+    const bool committed = begun && database.commit().ok();
+    const bool repacked = database.repack().ok();
+    (void)database.summary().ok();
+    (void)database.visit_free_list([](const RecordPlace&) { return Visit::go_on; }).ok();
     // What was whole takes a record, and stays whole.
     auto after = database.check();
-    if (whole && (!stored.ok() || !after.ok())) {
-        std::fprintf(stderr, "%s\n", (!stored.ok() ? stored.error() : after.error()).message().c_str());
-        std::abort();
-    }
+    if (whole && !stored.ok()) fail_with(stored.error());
+    if (whole && !after.ok()) fail_with(after.error());
+    if (whole && !(kept && committed && repacked)) std::abort();
 }
 
 // A hash size and a file size that agree make the interesting inputs; the mutexes of a file are never locked by anybody here, as
