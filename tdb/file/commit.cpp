@@ -208,16 +208,15 @@ Result<void> Commit::write() {
 
 // Nothing of a recovery area that makes no sense is used.
 Result<void> Commit::check_saved(Bytes saved, Offset area) {
-    size_t at = 0;
-    while (saved.size() - at > sizeof(Tailer)) {
-        if (saved.size() - at < entry_size + sizeof(Tailer)) break;
-        const uint64_t offset = load_le<uint32_t>(saved.data() + at), length = load_le<uint32_t>(saved.data() + at + 4);
-        at += entry_size;
-        if (length > saved.size() - at - sizeof(Tailer) || !mapping_.contains(offset, length)) break;
-        at += length;
+    uint64_t left = saved.size() - sizeof(Tailer);
+    for (const uint8_t* at = saved.data(); left > 0;) {
+        const bool entry = left >= entry_size;
+        const uint64_t offset = entry ? load_le<uint32_t>(at) : 0, length = entry ? load_le<uint32_t>(at + 4) : 0;
+        if (!entry || length > left - entry_size || !mapping_.contains(offset, length))
+            return fail(Code::corrupt, mapping_.name(), fmt::format("the recovery area at offset {} makes no sense", area));
+        at += entry_size + length;
+        left -= entry_size + length;
     }
-    if (saved.size() - at != sizeof(Tailer))
-        return fail(Code::corrupt, mapping_.name(), fmt::format("the recovery area at offset {} makes no sense", area));
     return {};
 }
 

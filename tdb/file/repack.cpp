@@ -38,7 +38,7 @@ class Layout {
 
     void free_the_rest() {
         if (at_ < area_) pass_area();
-        if (at_ < mapping_.size()) space_.make_free(static_cast<Offset>(at_), static_cast<uint32_t>(mapping_.size() - at_));
+        if (at_ < end()) space_.make_free(static_cast<Offset>(at_), static_cast<uint32_t>(end() - at_));
     }
 
  private:
@@ -47,10 +47,12 @@ class Layout {
         at_ = area_end_;
     }
     // Either the file ends with this record, or enough is left for another.
-    Result<void> make_room(uint64_t end) {
-        if (end == mapping_.size() || end + min_record <= mapping_.size()) return {};
-        return mapping_.grow((end + min_record + Mapping::page_size - 1) / Mapping::page_size * Mapping::page_size);
+    Result<void> make_room(uint64_t wanted) {
+        if (wanted == end() || wanted + min_record <= end()) return {};
+        return mapping_.grow((wanted + min_record + Mapping::page_size - 1) / Mapping::page_size * Mapping::page_size);
     }
+    // A damaged file may have any size.
+    [[nodiscard]] uint64_t end() const { return mapping_.size() & ~uint64_t{3}; }
 
     Mapping& mapping_;
     FreeList& space_;
@@ -81,7 +83,8 @@ Result<void> FileDatabase::rewrite() {
     uint64_t area_end = 0;
     if (area != 0 && space_.is_record(area)) area_end = area + sizeof(RecordHeader) + mapping_.record(area).rec_len;
     const bool room_before = area == start || area >= start + min_record;
-    const bool room_behind = area_end == mapping_.size() || area_end + min_record <= mapping_.size();
+    const uint64_t end = mapping_.size() & ~uint64_t{3};
+    const bool room_behind = area_end == end || area_end + min_record <= end;
     if (area_end == 0 || !room_before || !room_behind) {
         mapping_.edit_header().recovery_start = 0;
         area = 0;
