@@ -33,6 +33,7 @@ from server import TOP, Server
 DEBIAN = pathlib.Path("/usr/bin")
 WORKER = pathlib.Path(__file__).with_name("libtdb_worker.py")
 TIMEOUT = 120
+TORTURE_TIMEOUT = 1800
 
 # Commands whose output does not tell where in the file a record stands.
 COMMANDS = r"""info
@@ -107,8 +108,8 @@ class Tools:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
 
-    def run(self, name, *arguments, stdin="", cwd=None):
-        return subprocess.run([str(self.directory / name), *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=TIMEOUT, cwd=cwd, check=False)
+    def run(self, name, *arguments, stdin="", cwd=None, timeout=TIMEOUT):
+        return subprocess.run([str(self.directory / name), *map(str, arguments)], input=stdin.encode(), capture_output=True, timeout=timeout, cwd=cwd, check=False)
 
     def __call__(self, name, *arguments, **options):
         """What it prints on its standard output. Our tdbtool has one command more."""
@@ -227,7 +228,7 @@ def both_at_once(ours, debian, top, loops, kill):
             time.sleep(0.01)
         for number in range(2):
             workers.append(subprocess.Popen([str(DEBIAN / "python3"), str(WORKER), str(path), str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-        out = torturer.communicate(timeout=600)[0].decode()
+        out = torturer.communicate(timeout=TORTURE_TIMEOUT)[0].decode()
         results = [worker.communicate(timeout=60) for worker in workers]
     finally:
         for process in (torturer, *workers):
@@ -247,7 +248,7 @@ def both_at_once(ours, debian, top, loops, kill):
 
 def torture(ours, debian, top, arguments):
     path = top / "torture.tdb"
-    run = ours.run("tdbtorture", "-f", path, *arguments)
+    run = ours.run("tdbtorture", "-f", path, *arguments, timeout=TORTURE_TIMEOUT)
     require(run.returncode == 0, f"tdbtorture {' '.join(arguments)}: {(run.stdout + run.stderr).decode()}")
     for tools in (ours, debian):
         sound(tools, path)
