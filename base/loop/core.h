@@ -1,91 +1,106 @@
-// Inside of the loop, for this room's .cpp files only: Asio's context, the heap of timers, and memory for Asio's operations.
+// Inside of the loop, for this room's .cpp files only: epoll, the heap of timers, and what other threads post.
 #pragma once
 
+#include <sys/epoll.h>
+
+#include <array>
 #include <atomic>
-#include <cstddef>
+#include <mutex>
 #include <vector>
 
 #include "base/assert.h"
-#include "base/loop/asio.h"
 #include "base/loop/loop.h"
+#include "base/unique_fd.h"
 
 namespace Atoll::loop {
 
-namespace asio = boost::asio;
-
-// Room for the one operation that waits on behalf of its owner, so that waiting allocates nothing. Falls back to the heap while it is
-// taken (a timer moved forward has its cancelled wait still in the queue).
-class HandlerMemory {
+// What the loop is to call once, soon: handed over from any thread. Lives until it is called or the loop ends, which its owner sees to.
+class Posted {
  public:
-    static constexpr size_t size = 192;
-
-    void* allocate(size_t bytes) {
-        if (bytes > size || taken_) return ::operator new(bytes);
-        taken_ = true;
-        return storage_;
-    }
-    void deallocate(void* p) {
-        if (p == storage_) {
-            taken_ = false;
-        } else {
-            ::operator delete(p);
-        }
-    }
+    virtual ~Posted() = default;
+    virtual void run_posted() = 0;  // on the loop's thread; may destroy itself
+    virtual void drop() = 0;        // instead: the loop ends
 
  private:
-    alignas(std::max_align_t) unsigned char storage_[size];
-    bool taken_ = false;
+    friend struct LoopCore;
+    Posted* next_ = nullptr;
 };
 
-template <class T>
-class HandlerAllocator {
- public:
-    using value_type = T;
+// One watched descriptor. Epoll tells of it as long as there is more (level-triggered), so waiting again costs nothing. What is not
+// wanted any more is taken out of epoll only when an event shows that it is still in.
+struct FdWatchCore {
+    FdWatchCore(LoopCore& on, int descriptor, FdWatch::Handler readable, FdWatch::Handler writable)
+        : loop(on), fd(descriptor), read(std::move(readable)), write(std::move(writable)) {}
 
-    explicit HandlerAllocator(HandlerMemory& memory) : memory_(&memory) {}
-    template <class U>
-    HandlerAllocator(const HandlerAllocator<U>& other) : memory_(other.memory_) {}
+    [[nodiscard]] uint32_t wanted() const { return (want_read ? EPOLLIN : 0U) | (want_write ? EPOLLOUT : 0U); }
+    void want();
+    // Calls the reader, if it is readable, else the writer.
+    void tell(uint32_t events);
 
-    T* allocate(size_t n) { return static_cast<T*>(memory_->allocate(n * sizeof(T))); }
-    void deallocate(T* p, size_t) { memory_->deallocate(p); }
-    bool operator==(const HandlerAllocator& other) const { return memory_ == other.memory_; }
-
- private:
-    template <class>
-    friend class HandlerAllocator;
-    HandlerMemory* memory_;
+    LoopCore& loop;
+    const int fd;
+    FdWatch::Handler read;
+    FdWatch::Handler write;
+    bool want_read = false;
+    bool want_write = false;
+    uint32_t registered = 0;  // with epoll
+    bool telling = false;     // a handler runs
+    bool ended = false;       // meanwhile the watch has
 };
 
 struct LoopCore {
-    LoopCore() : work(asio::make_work_guard(context)), alarm(context) {}
+    LoopCore();
+    ~LoopCore();
+
+    // Waits for and runs one handler; false: none came before the deadline, or the loop was woken for nothing.
+    bool run_one(Monotonic deadline);
 
     void link(Deferred& deferred);
     void unlink(Deferred& deferred);
     void run_deferred();
 
-    // Timers: a binary heap by moment, and one Asio timer, `alarm`, that stands at or before the earliest.
+    // From any thread.
+    void post(Posted& posted);
+    void wake();
+
+    bool control(int operation, FdWatchCore& watch, uint32_t events) const;
+    // The watch ends: what has come for it is not told any more.
+    void forget(const FdWatchCore& watch);
+
+    // Timers: a binary heap by moment.
     void set_timer(Timer& timer, Monotonic when);
     void cancel_timer(Timer& timer);
     void place(size_t position, Timer* timer);
     void sift_up(size_t position);
     void sift_down(size_t position);
-    void arm_alarm();
     void ring(Timer& timer);
-    void alarm_rang(const boost::system::error_code& error);
 
-    HandlerMemory alarm_memory;  // outlives the context, which frees what still waits
-
-    asio::io_context context{1};  // one thread runs it, others may post
-    asio::executor_work_guard<asio::io_context::executor_type> work;
+    UniqueFd epoll;
+    UniqueFd waker;  // eventfd, edge-triggered: never read
     std::atomic<bool> stopped{false};
     Deferred* first_deferred = nullptr;
     Deferred* last_deferred = nullptr;
 
     std::vector<Timer*> timers;
     Timer* ringing = nullptr;  // whose handler runs now; null again if the handler ended it
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, asio::io_context::executor_type>
-        alarm;
-    Monotonic alarm_at = Monotonic::max();  // max: not armed
+
+ private:
+    bool run_ready();
+    bool run_timer();
+    bool run_posted();
+    bool wait(Monotonic deadline);
+
+    // What one wait has brought: events, and how many timers it may ring. All are told before the next wait.
+    std::array<epoll_event, 64> ready_;
+    size_t ready_at_ = 0;
+    size_t ready_count_ = 0;
+    size_t timers_left_ = 0;
+    Monotonic now_{};  // when the last wait ended
+
+    std::mutex mutex_;  // guards what follows
+    Posted* first_posted_ = nullptr;
+    Posted* last_posted_ = nullptr;
+    std::atomic<bool> any_posted_{false};
 };
 
 }  // namespace Atoll::loop

@@ -1,5 +1,12 @@
 #include "base/loop/loop.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
 #include "base/loop/core.h"
 
 namespace Atoll::loop {
@@ -30,9 +37,146 @@ void LoopCore::run_deferred() {
     }
 }
 
+// --- The core
+
+LoopCore::LoopCore() : epoll(::epoll_create1(EPOLL_CLOEXEC)), waker(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    ATOLL_ASSERT(epoll && waker);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.ptr = nullptr;
+    ATOLL_ASSERT(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, waker.get(), &event) == 0);
+}
+
+LoopCore::~LoopCore() {
+    while (Posted* posted = first_posted_) {
+        first_posted_ = posted->next_;
+        posted->drop();
+    }
+}
+
+bool LoopCore::run_one(Monotonic deadline) {
+    do {
+        if (run_ready() || run_timer() || run_posted()) return true;
+        if (stopped.load(std::memory_order_relaxed)) return false;
+    } while (wait(deadline));
+    return false;
+}
+
+// Gathers what is to be told now. False: nothing before the deadline.
+bool LoopCore::wait(Monotonic deadline) {
+    Monotonic until = deadline;
+    if (!timers.empty()) until = std::min(until, timers.front()->when_);
+    if (any_posted_.load(std::memory_order_acquire)) until = Monotonic{};
+    timespec patience{};
+    const timespec* timeout = nullptr;
+    if (until != Monotonic::max()) {
+        const auto left = std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(until - monotonic_now()));
+        patience.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
+        patience.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
+        timeout = &patience;
+    }
+    const int count = ::epoll_pwait2(epoll.get(), ready_.data(), static_cast<int>(ready_.size()), timeout, nullptr);
+    ATOLL_ASSERT(count >= 0 || errno == EINTR);
+    ready_at_ = 0;
+    ready_count_ = count > 0 ? static_cast<size_t>(count) : 0;
+    // Timers that handlers set anew for a moment already past wait for the next round, so that the loop gets to its descriptors.
+    timers_left_ = timers.size();
+    if (timers_left_ > 0 || deadline != Monotonic::max()) now_ = monotonic_now();
+    if (ready_count_ > 0 || any_posted_.load(std::memory_order_acquire)) return true;
+    if (timers_left_ > 0 && timers.front()->when_ <= now_) return true;
+    return deadline == Monotonic::max() || now_ < deadline;
+}
+
+bool LoopCore::run_ready() {
+    while (ready_at_ < ready_count_) {
+        epoll_event& event = ready_[ready_at_];
+        auto* watch = static_cast<FdWatchCore*>(event.data.ptr);
+        uint32_t events = event.events;
+        if (watch != nullptr) {
+            if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT;
+            events &= watch->wanted();
+            if (events == 0) watch->want();  // it should not be in epoll any more
+        }
+        if (watch == nullptr || events == 0) {
+            ready_at_++;
+            continue;
+        }
+        // Both directions: the second handler is called the next time.
+        event.events = (events & EPOLLIN) != 0 ? events & ~uint32_t{EPOLLIN} : 0;
+        if (event.events == 0) ready_at_++;
+        watch->tell(events);
+        return true;
+    }
+    return false;
+}
+
+bool LoopCore::run_timer() {
+    if (timers_left_ == 0 || timers.empty() || timers.front()->when_ > now_) return false;
+    timers_left_--;
+    ring(*timers.front());
+    return true;
+}
+
+bool LoopCore::run_posted() {
+    if (!any_posted_.load(std::memory_order_acquire)) return false;
+    Posted* posted = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        posted = first_posted_;
+        first_posted_ = posted->next_;
+        if (first_posted_ == nullptr) {
+            last_posted_ = nullptr;
+            any_posted_.store(false, std::memory_order_release);
+        }
+    }
+    posted->run_posted();
+    return true;
+}
+
+void LoopCore::post(Posted& posted) {
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        posted.next_ = nullptr;
+        first = first_posted_ == nullptr;
+        (first ? first_posted_ : last_posted_->next_) = &posted;
+        last_posted_ = &posted;
+        any_posted_.store(true, std::memory_order_release);
+    }
+    if (first) wake();
+}
+
+void LoopCore::wake() { ATOLL_ASSERT(::eventfd_write(waker.get(), 1) == 0); }
+
+bool LoopCore::control(int operation, FdWatchCore& watch, uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = &watch;
+    watch.registered = events;
+    return ::epoll_ctl(epoll.get(), operation, watch.fd, &event) == 0;
+}
+
+void LoopCore::forget(const FdWatchCore& watch) {
+    for (size_t i = ready_at_; i < ready_count_; i++) {
+        if (ready_[i].data.ptr == &watch) ready_[i].data.ptr = nullptr;
+    }
+}
+
+// --- Loop
+
 namespace {
 
 std::atomic<unsigned> live_loops{0};
+
+struct PostedTask final : Posted {
+    explicit PostedTask(std::function<void()> what) : task(std::move(what)) {}
+    void run_posted() override {
+        const std::unique_ptr<PostedTask> self(this);
+        task();
+    }
+    void drop() override { delete this; }
+    std::function<void()> task;
+};
 
 }  // namespace
 
@@ -50,125 +194,79 @@ void Loop::run() {
     LoopCore& core = *core_;
     core.run_deferred();
     while (!core.stopped.exchange(false, std::memory_order_relaxed)) {
-        core.context.run_one();
+        core.run_one(Monotonic::max());
         core.run_deferred();
     }
 }
 
 bool Loop::run_until(Monotonic deadline) {
     while (!core_->stopped.exchange(false, std::memory_order_relaxed)) {
-        if (!run_once(deadline)) return false;
+        if (!run_once(deadline) && !core_->stopped.load(std::memory_order_relaxed)) return false;
     }
     return true;
 }
 
 bool Loop::run_once(Monotonic deadline) {
     core_->run_deferred();
-    const bool ran = core_->context.run_one_until(deadline) > 0;
+    const bool ran = core_->run_one(deadline);
     core_->run_deferred();
     return ran;
 }
 
 void Loop::stop() {
     core_->stopped.store(true, std::memory_order_relaxed);
-    asio::post(core_->context, [] {});  // wakes the loop if it waits
+    core_->wake();
 }
 
-void Loop::post(std::function<void()> task) { asio::post(core_->context, std::move(task)); }
+void Loop::post(std::function<void()> task) { core_->post(*new PostedTask(std::move(task))); }
 
 void Loop::defer(Deferred& deferred) {
     if (!deferred.is_deferred()) core_->link(deferred);
 }
 
-// The watch's state outlives it while Asio holds a wait of it: each wait in Asio's hands has one reference.
-struct FdWatchCore {
-    using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+// --- Watches
 
-    struct Direction {
-        FdWatch::Handler handler;
-        Descriptor::wait_type type;
-        HandlerMemory memory;
-        bool wanted = false;
-        bool waiting = false;  // Asio holds a wait
-    };
-
-    FdWatchCore(LoopCore& loop, int fd, FdWatch::Handler readable, FdWatch::Handler writable)
-        : descriptor(loop.context, fd),
-          read{std::move(readable), Descriptor::wait_read, {}, false, false},
-          write{std::move(writable), Descriptor::wait_write, {}, false, false} {
-        descriptor.non_blocking(true);
-    }
-
-    void release() {
-        if (--references == 0) delete this;
-    }
-    void wait(Direction& direction);
-    void ready(Direction& direction, const boost::system::error_code& error);
-
-    Descriptor descriptor;
-    Direction read;
-    Direction write;
-    unsigned references = 1;
-};
-
-namespace {
-
-struct WaitHandler {
-    using allocator_type = HandlerAllocator<void>;
-
-    WaitHandler(FdWatchCore& watch_core, FdWatchCore::Direction& wait_direction) : core(&watch_core), direction(&wait_direction) {
-        ++core->references;
-    }
-    WaitHandler(WaitHandler&& other) noexcept : core(std::exchange(other.core, nullptr)), direction(other.direction) {}
-    WaitHandler(const WaitHandler&) = delete;
-    WaitHandler& operator=(const WaitHandler&) = delete;
-    WaitHandler& operator=(WaitHandler&&) = delete;
-    ~WaitHandler() {
-        if (core != nullptr) core->release();
-    }
-
-    [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(direction->memory); }
-    void operator()(const boost::system::error_code& error) { core->ready(*direction, error); }
-
-    FdWatchCore* core;
-    FdWatchCore::Direction* direction;
-};
-
-}  // namespace
-
-void FdWatchCore::wait(Direction& direction) {
-    if (!direction.wanted || direction.waiting) return;
-    direction.waiting = true;
-    descriptor.async_wait(direction.type, WaitHandler(*this, direction));
+// Puts what is wanted into epoll, and takes what is not out of it.
+void FdWatchCore::want() {
+    const uint32_t events = wanted();
+    if (events == registered) return;
+    ATOLL_ASSERT(loop.control(registered == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD, *this, events));
 }
 
-void FdWatchCore::ready(Direction& direction, const boost::system::error_code& error) {
-    direction.waiting = false;
-    if (!descriptor.is_open()) return;  // the watch has ended
-    ATOLL_ASSERT(!error);
-    if (!direction.wanted) return;
-    direction.handler();
-    if (descriptor.is_open()) wait(direction);
+void FdWatchCore::tell(uint32_t events) {
+    telling = true;
+    ((events & EPOLLIN) != 0 ? read : write)();
+    telling = false;
+    if (ended) delete this;
 }
 
 FdWatch::FdWatch(Loop& loop, int fd, Handler readable, Handler writable)
-    : core_(new FdWatchCore(loop.core(), fd, std::move(readable), std::move(writable))) {}
+    : core_(new FdWatchCore(loop.core(), fd, std::move(readable), std::move(writable))) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    ATOLL_ASSERT(flags >= 0);
+    if ((flags & O_NONBLOCK) == 0) ATOLL_ASSERT(::fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
+}
 
 FdWatch::~FdWatch() {
-    core_->descriptor.release();
-    core_->release();
+    core_->loop.forget(*core_);
+    if (core_->registered != 0) (void)core_->loop.control(EPOLL_CTL_DEL, *core_, 0);
+    if (core_->telling) {
+        core_->ended = true;  // the handler, which may be running still, goes with the core
+    } else {
+        delete core_;
+    }
 }
 
 void FdWatch::watch_read(bool on) {
-    ATOLL_ASSERT(!on || core_->read.handler);
-    core_->read.wanted = on;
-    core_->wait(core_->read);
+    ATOLL_ASSERT(!on || core_->read);
+    core_->want_read = on;
+    if (on && (core_->registered & EPOLLIN) == 0) core_->want();
 }
 
 void FdWatch::watch_write(bool on) {
-    ATOLL_ASSERT(!on || core_->write.handler);
-    core_->write.wanted = on;
-    core_->wait(core_->write);
+    ATOLL_ASSERT(!on || core_->write);
+    core_->want_write = on;
+    if (on && (core_->registered & EPOLLOUT) == 0) core_->want();
 }
 
 }  // namespace Atoll::loop

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <utility>
 
 #include "base/loop/core.h"
@@ -52,7 +51,6 @@ void LoopCore::set_timer(Timer& timer, Monotonic when) {
     }
     sift_up(timer.position_);
     sift_down(timer.position_);
-    arm_alarm();
 }
 
 void LoopCore::cancel_timer(Timer& timer) {
@@ -67,25 +65,6 @@ void LoopCore::cancel_timer(Timer& timer) {
     sift_down(last->position_);
 }
 
-namespace {
-
-struct AlarmHandler {
-    using allocator_type = HandlerAllocator<void>;
-    [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(core->alarm_memory); }
-    void operator()(const boost::system::error_code& error) { core->alarm_rang(error); }
-    LoopCore* core;
-};
-
-}  // namespace
-
-// An alarm that stands too early only wakes the loop once in vain; that is cheaper than moving it whenever a timer moves.
-void LoopCore::arm_alarm() {
-    if (timers.empty() || timers.front()->when_ >= alarm_at) return;
-    alarm_at = timers.front()->when_;
-    alarm.expires_at(alarm_at);
-    alarm.async_wait(AlarmHandler{this});
-}
-
 // The handler stands outside of the timer while it runs, because it may end the timer.
 void LoopCore::ring(Timer& timer) {
     cancel_timer(timer);
@@ -94,15 +73,6 @@ void LoopCore::ring(Timer& timer) {
     handler();
     if (ringing != nullptr) ringing->handler_ = std::move(handler);
     ringing = nullptr;
-}
-
-void LoopCore::alarm_rang(const boost::system::error_code& error) {
-    if (error) return;  // moved forward: the later wait rings
-    alarm_at = Monotonic::max();
-    const Monotonic now = monotonic_now();
-    // What handlers set anew for a moment already past waits for the next ring, so that the loop gets to its descriptors.
-    for (size_t left = timers.size(); left > 0 && !timers.empty() && timers.front()->when_ <= now; --left) ring(*timers.front());
-    arm_alarm();
 }
 
 }  // namespace Atoll::loop

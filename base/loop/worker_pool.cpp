@@ -17,11 +17,14 @@ struct JobQueue {
     Job* last = nullptr;
 };
 
-// Shared with the loop, which may still hold one when the pool goes.
-struct WakeUp {
-    WorkerPoolCore* pool = nullptr;  // null once the pool has gone; loop's thread only
-    bool pending = false;            // with the loop; guarded by the pool's mutex
-    HandlerMemory memory;
+// What the loop is given when jobs have finished: one for all that finish until it runs. The loop may still hold it when the pool goes.
+struct WakeUp final : Posted {
+    void run_posted() override;
+    void drop() override { held_by_loop.reset(); }
+
+    WorkerPoolCore* pool = nullptr;        // null once the pool has gone; loop's thread only
+    bool pending = false;                  // with the loop; guarded by the pool's mutex
+    std::shared_ptr<WakeUp> held_by_loop;  // while it is pending
 };
 
 }  // namespace
@@ -60,19 +63,10 @@ struct WorkerPoolCore {
     std::shared_ptr<WakeUp> wake_up = std::make_shared<WakeUp>();
 };
 
-namespace {
-
-// What the loop is given when jobs have finished: one for all that finish until it runs.
-struct WakeHandler {
-    using allocator_type = HandlerAllocator<void>;
-    [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(wake_up->memory); }
-    void operator()() {
-        if (wake_up->pool != nullptr) wake_up->pool->deliver();
-    }
-    std::shared_ptr<WakeUp> wake_up;
-};
-
-}  // namespace
+void WakeUp::run_posted() {
+    const std::shared_ptr<WakeUp> life = std::move(held_by_loop);
+    if (pool != nullptr) pool->deliver();
+}
 
 void WorkerPoolCore::work() {
     std::unique_lock lock(mutex);
@@ -88,8 +82,9 @@ void WorkerPoolCore::work() {
         push(finished, job);
         if (!wake_up->pending) {
             wake_up->pending = true;
+            wake_up->held_by_loop = wake_up;
             lock.unlock();
-            asio::post(loop.context, WakeHandler{wake_up});
+            loop.post(*wake_up);
             lock.lock();
         }
     }
