@@ -3,17 +3,27 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <grp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
+#include <cstring>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/loop/identity.h"
+#include "tdb/messaging/message_format.h"
 
 namespace Atoll::messaging {
 namespace {
@@ -243,6 +253,176 @@ TEST_F(MessagingTest, BroadcastReachesTheClassOnly) {
     EXPECT_EQ(sender->broadcast(ProcessClass::client, 4, {}), 1u);
     EXPECT_TRUE(loop.run_until(monotonic_now() + 5s));
     EXPECT_EQ(clients, 1);
+}
+
+TEST_F(MessagingTest, WhatWaitedForAProcessThatEndsFailsLater) {
+    loop::Loop loop;
+    const auto mine = make_local_messaging(loop, open());
+    auto* id = static_cast<ServerId*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    int ready[2];
+    ASSERT_EQ(pipe(ready), 0);
+    const pid_t child = in_child([&] {
+        const MessageSocket socket = open();
+        *id = socket.self();
+        (void)!write(ready[1], "", 1);
+        pause();
+        return 0;
+    });
+    char byte;
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    int direct = 0;
+    while (mine->send_at_once(*id, 5, {}).ok()) ASSERT_LT(++direct, 100'000);
+    EXPECT_EQ(mine->send_at_once(*id, 5, {}).error().code, Code::busy);
+    std::vector<uint32_t> failed_types;
+    const auto note = [&](const ServerId& to, uint32_t type, Code why) {
+        EXPECT_EQ(to, *id);
+        EXPECT_EQ(why, Code::dead);
+        failed_types.push_back(type);
+        if (failed_types.size() == 3) loop.stop();
+    };
+    mine->failed(6, note);
+    mine->failed(7, note);
+    for (const uint32_t type : {6u, 7u, 6u}) ASSERT_TRUE(mine->send(*id, type, {}).ok());
+    EXPECT_EQ(mine->send_at_once(*id, 5, {}).error().code, Code::busy) << "not past what waits";
+    // Who is not behind gets its messages meanwhile.
+    const auto other = make_local_messaging(loop, open());
+    other->receive(8, [&](Message&) { kill(child, SIGKILL); });
+    ASSERT_TRUE(mine->send(other->self(), 8, {}).ok());
+    EXPECT_TRUE(loop.run_until(monotonic_now() + 20s));
+    EXPECT_EQ(failed_types, (std::vector<uint32_t>{6, 7, 6}));
+    waitpid(child, nullptr, 0);
+    EXPECT_EQ(mine->send(*id, 6, {}).error().code, Code::dead);
+    munmap(id, 4096);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+TEST_F(MessagingTest, TooMuchForOneReceiverIsBusyAndForAnotherIsNot) {
+    loop::Loop loop;
+    const auto mine = make_local_messaging(loop, open());
+    const MessageSocket stuck = open(), other = open();
+    size_t sent = 0;
+    for (;; ++sent) {
+        ASSERT_LT(sent, 100'000u);
+        auto result = mine->send(stuck.self(), 1, {});
+        if (result) continue;
+        EXPECT_EQ(result.error().code, Code::busy);
+        break;
+    }
+    EXPECT_GT(sent, limits::max_queued_messages);
+    EXPECT_TRUE(mine->send(other.self(), 1, {}).ok());
+}
+
+TEST_F(MessagingTest, ManyReceiversInTurn) {
+    MessageSocket mine = open();
+    std::vector<MessageSocket> others;
+    for (size_t i = 0; i < 3 * limits::max_message_peers; i++) others.push_back(open());
+    for (uint32_t round = 0; round < 4; round++) {
+        for (const MessageSocket& other : others) ASSERT_TRUE(mine.send(other.self(), round, {}).ok());
+    }
+    for (MessageSocket& other : others) {
+        for (uint32_t round = 0; round < 4; round++) EXPECT_EQ(other.receive().value_or(Message{{}, 99, {}, {}}).type, round);
+        EXPECT_FALSE(other.receive());
+    }
+}
+
+TEST_F(MessagingTest, ADirectoryOfAnotherUserAndASymlinkAreRefused) {
+    ASSERT_EQ(symlink("/tmp", (directory_ + "/msg.sock").c_str()), 0);
+    EXPECT_FALSE(MessageSocket::open(directory_, ProcessClass::client).ok());
+    ASSERT_EQ(unlink((directory_ + "/msg.sock").c_str()), 0);
+    if (!loop::is_privileged()) return;  // only root can make a directory another's
+    ASSERT_EQ(mkdir((directory_ + "/msg.sock").c_str(), 0700), 0);
+    ASSERT_EQ(chown((directory_ + "/msg.sock").c_str(), 40001, 40001), 0);
+    const auto refused = MessageSocket::open(directory_, ProcessClass::client);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::denied);
+}
+
+size_t open_descriptors() {
+    size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count++;
+    return count;
+}
+
+// Whoever can write to a mailbox is root or the server's own user; what comes may still be garbled, or of another version.
+TEST_F(MessagingTest, WhatIsNoMessageIsDroppedAndLeaksNothing) {
+    log_set_level(-1);
+    MessageSocket mine = open();
+    const UniqueFd raw(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const UniqueFd in(::open((directory_ + "/msg.sock").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const std::string path = "/proc/self/fd/" + std::to_string(in.get()) + "/" + to_string(mine.self());
+    std::copy(path.begin(), path.end(), address.sun_path);
+    ASSERT_EQ(connect(raw.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    const UniqueFd unsealed(memfd_create("test", MFD_CLOEXEC));
+    ASSERT_EQ(ftruncate(unsealed.get(), 50'000), 0);
+    const auto post = [&](Bytes datagram, size_t descriptors) {
+        const std::vector<int> fds(descriptors, unsealed.get());
+        iovec part{const_cast<uint8_t*>(datagram.data()), datagram.size()};
+        alignas(cmsghdr) char control[CMSG_SPACE(32 * sizeof(int))];
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        if (descriptors > 0) {
+            message.msg_control = control;
+            message.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
+            cmsghdr* c = CMSG_FIRSTHDR(&message);
+            c->cmsg_level = SOL_SOCKET;
+            c->cmsg_type = SCM_RIGHTS;
+            c->cmsg_len = CMSG_LEN(descriptors * sizeof(int));
+            std::memcpy(CMSG_DATA(c), fds.data(), descriptors * sizeof(int));
+        }
+        ASSERT_GE(sendmsg(raw.get(), &message, 0), 0);
+        EXPECT_FALSE(mine.receive());
+    };
+    const size_t before = open_descriptors();
+    Buffer datagram;
+    const auto header = [&](uint32_t flags, uint64_t length) {
+        datagram.resize(MessageHeader::size);
+        MessageHeader{1, flags, length, ServerId{}}.encode(datagram.data());
+        return Bytes(datagram);
+    };
+    post({}, 0);
+    post(as_bytes("short"), 2);
+    post(header(0, 1), 0);                                    // less than it says
+    post(header(0, 0), limits::max_message_descriptors + 1);  // more descriptors than a message has
+    post(header(0, 0), 30);                                   // more than is looked at
+    post(header(2, 0), 0);                                    // an unknown flag
+    post(header(MessageHeader::flag_large, 50'000), 0);       // nothing to read it from
+    post(header(MessageHeader::flag_large, 50'000), 1);       // from something that may change
+    post(header(MessageHeader::flag_large, UINT64_MAX), 1);
+    header(0, 0);
+    datagram.append_zeros(100'000);  // larger than any
+    post(datagram, 1);
+    std::mt19937 random(3);
+    for (int i = 0; i < 2000; i++) {
+        datagram.resize(random() % 200);
+        for (size_t at = 0; at < datagram.size(); at++) datagram[at] = static_cast<uint8_t>(random());
+        if (datagram.size() >= 4) store_le<uint32_t>(datagram.data(), MessageHeader::magic_number);
+        post(datagram, random() % 4);
+    }
+    EXPECT_EQ(open_descriptors(), before);
+    MessageSocket other = open();
+    ASSERT_TRUE(other.send(mine.self(), 3, {}).ok());
+    EXPECT_TRUE(mine.receive());
+}
+
+// As a user without privileges: this program again.
+TEST_F(MessagingTest, AllOfItWithoutPrivileges) {
+    if (!loop::is_privileged()) GTEST_SKIP() << "that is how it runs";
+    const UniqueFd self(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(self.valid());
+    expect_success(in_child([&] {
+        if (setgroups(0, nullptr) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) return 1;
+        const UniqueFd quiet(::open("/dev/null", O_WRONLY));
+        dup2(quiet.get(), STDOUT_FILENO);
+        char name[] = "test", filter[] = "--gtest_filter=MessagingTest.*";
+        char* arguments[] = {name, filter, nullptr};
+        char* environment[] = {nullptr};
+        fexecve(self.get(), arguments, environment);
+        return 2;
+    }));
 }
 
 TEST_F(MessagingTest, AProcessThatServesAUserCanStillSend) {

@@ -73,8 +73,7 @@ void handle_traps(void (*handler)(int, siginfo_t*, void*)) {
 
 bool set_breakpoint() {
     auto* page = reinterpret_cast<void*>(death.at & ~uintptr_t{4095});
-    if (::mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC) != 0 &&
-        ::mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
+    if (::mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC) != 0 && ::mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
         return false;
     auto* place = reinterpret_cast<volatile uint8_t*>(death.at);
     death.instruction = *place;
@@ -180,8 +179,9 @@ TEST_P(Kill, AtAnyInstructionLosesNoWakeUp) {
     EXPECT_EQ(*left, 0u) << "entries stay in the companion database";
     EXPECT_TRUE(shared->records->check().ok());
     EXPECT_LT(missed, deaths / 20);
-    std::printf("killed at %lu of %lu instructions; %lu had not changed the record, of these %lu woke\n", static_cast<unsigned long>(deaths),
-                static_cast<unsigned long>(all), static_cast<unsigned long>(unchanged), static_cast<unsigned long>(spurious));
+    std::printf("killed at %lu of %lu instructions; %lu had not changed the record, of these %lu woke\n",
+                static_cast<unsigned long>(deaths), static_cast<unsigned long>(all), static_cast<unsigned long>(unchanged),
+                static_cast<unsigned long>(spurious));
     ::munmap(board, sizeof(Board));
 }
 

@@ -78,16 +78,22 @@ Result<bool> Watches::about_to_change(tdb::Database& database, Bytes key) {
     // Those that another process has yet to wake too: should it be dead, nobody else would.
     for (waiter& waiting : record_.waiters) waiting.waker = self_;
     if (auto stored = store(*companion); !stored) return stored.failure();
+    waking_.assign(record_.waiters.begin(), record_.waiters.end());
+    waking_for_.assign(key_);
     return true;
 }
 
 void Watches::released(tdb::Database& database, Bytes key) {
     append_key(database, key, key_);
-    wake(key_);
+    // Another record may have been changed between.
+    if (as_text(waking_for_.bytes()) == as_text(key_.bytes())) {
+        wake_known(key_);
+    } else {
+        wake(key_);
+    }
 }
 
-// Sends what this process is to send for one record; then strikes out who has been woken, and who has ended. Nothing is held meanwhile:
-// whoever arms a watch of the record now has seen the change.
+// Wakes those whom this process is to wake for one record.
 void Watches::wake(Bytes companion) {
     {
         auto locked = companion_.fetch_locked(companion);
@@ -98,6 +104,13 @@ void Watches::wake(Bytes companion) {
     for (const waiter& waiting : record_.waiters) {
         if (waiting.waker == self_) waking_.push_back(waiting);
     }
+    wake_known(companion);
+}
+
+// Sends the wake-ups of waking_; then strikes out who has been woken, and who has ended. Nothing is held meanwhile: whoever arms a watch
+// of the record now has seen the change.
+void Watches::wake_known(Bytes companion) {
+    waking_for_.clear();
     if (waking_.empty()) return;
     std::sort(waking_.begin(), waking_.end(), before);
     bool all = true;

@@ -86,6 +86,7 @@ class Watches final : private tdb::ChangeObserver {
     bool take_over_from_dead(const messaging::ServerId* known_dead);
     void end_process_in(Bytes companion, const messaging::ServerId& ended);
     void wake(Bytes companion);
+    void wake_known(Bytes companion);
     bool wake_process(const waiter* first, const waiter* last);
     void strike_out_woken(Bytes companion);
     void retry_later(Bytes companion);
@@ -104,6 +105,7 @@ class Watches final : private tdb::ChangeObserver {
     Buffer key_, encoded_, payload_;
     watch_record record_;
     std::vector<waiter> waking_;
+    Buffer waking_for_;  // the companion record that waking_ is of; empty: of none
 };
 
 enum class Woken : uint8_t { changed, timed_out };
