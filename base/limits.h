@@ -42,11 +42,12 @@ constexpr size_t max_ea_list = 128 * 1024;         // bytes of one list of exten
 constexpr size_t max_xattr_names = 64 * 1024;      // bytes of the names of a file's xattrs, Linux's XATTR_LIST_MAX
 
 // State of one client process
-constexpr size_t max_sessions = 1024;              // of one connection; INSUFFICIENT_RESOURCES
-constexpr size_t max_tcons = 4096;                 // of one session; INSUFFICIENT_RESOURCES
-constexpr unsigned max_create_races = 8;           // a file that others make and remove while we open it; SHARING_VIOLATION
-constexpr size_t max_opens = 65536;                // of one client process; TOO_MANY_OPENED_FILES
-constexpr size_t max_connections_per_client = 32;  // channels of one client GUID
+constexpr size_t max_sessions = 1024;                     // of one connection; INSUFFICIENT_RESOURCES
+constexpr unsigned previous_session_timeout_seconds = 5;  // for which a log-on waits for the session that it replaces; then it is answered
+constexpr size_t max_tcons = 4096;                        // of one session; INSUFFICIENT_RESOURCES
+constexpr unsigned max_create_races = 8;                  // a file that others make and remove while we open it; SHARING_VIOLATION
+constexpr size_t max_opens = 65536;                       // of one client process; TOO_MANY_OPENED_FILES
+constexpr size_t max_connections_per_client = 32;         // channels of one client GUID
 
 // Databases
 constexpr size_t max_held_records = 32;                // record locks that one process holds at once; asserted

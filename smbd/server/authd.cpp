@@ -53,34 +53,40 @@ class Authd {
         if (!door) return door.failure();
         auto mailbox = messaging::MessageSocket::open(conf.lock_directory, start.self);
         if (!mailbox) return mailbox.failure();
-        auto databases = xsrv::open_databases(conf.lock_directory);
-        if (!databases) return databases.failure();
         auto authority = accounts::Authority::open(start.configuration);
         if (!authority) return authority.failure();
-        return std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(databases).value(),
-                                       std::move(authority).value());
+        const std::string directory = conf.lock_directory;
+        auto authd =
+            std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(authority).value());
+        if (auto opened = authd->open(directory); !opened) return opened.failure();
+        return authd;
     }
 
-    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, xsrv::Databases databases,
-          std::unique_ptr<accounts::Authority> authority)
+    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, std::unique_ptr<accounts::Authority> authority)
         : load_options_(std::move(start.load_options)),
           control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           door_(std::move(door)),
           door_watch_(loop_, door_.get(), [this] { accept(); }),
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
-          databases_(std::move(databases)),
           authority_(std::move(authority)),
           durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
-          activity_(durable_.commits()),
-          takers_(loop_, *messaging_, control_, *databases_.client) {
+          activity_(durable_.commits()) {
         control_watch_.watch_read(true);
         door_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_client_ready, [this](messaging::Message& message) {
             client_ready ready;
-            if (decode(message.payload, ready)) takers_.forked_client_ready(message.from, ready.client_guid);
+            if (decode(message.payload, ready)) takers_->forked_client_ready(message.from, ready.client_guid);
         });
+    }
+
+    Result<void> open(const std::string& directory) {
+        auto databases = xsrv::open_databases(directory, loop_, *messaging_);
+        if (!databases) return databases.failure();
+        databases_ = std::move(databases).value();
+        takers_.emplace(loop_, *messaging_, control_, *databases_.client);
+        return {};
     }
 
     void tell_ready() {
@@ -107,7 +113,7 @@ class Authd {
             reload();
         } else if (packet.kind == PacketKind::fork_failed) {
             fork_client request;
-            if (decode(packet.payload, request)) takers_.fork_failed(request.client_guid);
+            if (decode(packet.payload, request)) takers_->fork_failed(request.client_guid);
         }
     }
 
@@ -191,7 +197,7 @@ class Authd {
             log_error("{}", sent.error().message());
             return {};
         }
-        takers_.give(request, taker.take());
+        takers_->give(request, taker.take());
         return std::move(giver);
     }
 
@@ -206,7 +212,7 @@ class Authd {
     std::unique_ptr<accounts::Authority> authority_;
     committer::DurableStore durable_;
     accounts::ActivityNotes activity_;
-    Takers takers_;
+    std::optional<Takers> takers_;  // from open() on
     std::list<Link> links_;
 };
 

@@ -19,22 +19,27 @@ fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, 
 
 class Housekeeper {
  public:
-    Housekeeper(PacketSocket control, messaging::MessageSocket mailbox, std::unique_ptr<xsrv::Tables> tables,
-                std::shared_ptr<const conf::Configuration> configuration)
+    Housekeeper(PacketSocket control, messaging::MessageSocket mailbox, std::shared_ptr<const conf::Configuration> configuration)
         : control_(std::move(control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
-          tables_(std::move(tables)),
-          configuration_(std::move(configuration)),
-          file_system_(fsa::FileSystem::create({
-              .locking = tables_->locking(),
-              .self = holder_of(messaging_->self()),
-              .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
-          })) {
+          configuration_(std::move(configuration)) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
     }
 
+    Result<void> open(bool wipe) {
+        auto tables = xsrv::Tables::open(configuration_->global().lock_directory, loop_, *messaging_);
+        if (!tables) return tables.failure();
+        tables_ = std::move(tables).value();
+        file_system_ = fsa::FileSystem::create({
+            .locking = tables_->locking(),
+            .self = holder_of(messaging_->self()),
+            .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
+        });
+        return wipe ? tables_->wipe_volatile() : Result<void>();
+    }
+    Result<void> tell_ready() { return control_.send(PacketKind::ready, {}); }
     void run() { loop_.run(); }
 
  private:
@@ -99,23 +104,19 @@ Result<void> settle_format_level(const std::string& state_directory, const std::
 }
 
 Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
-    const std::string& directory = start.configuration->global().lock_directory;
-    auto mailbox = messaging::MessageSocket::open(directory, start.self);
+    auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, start.self);
     if (!mailbox) return mailbox.failure();
-    const std::string& state_directory = start.configuration->global().state_directory;
-    if (auto settled = settle_format_level(state_directory, directory); !settled) return settled.failure();
-    auto tables = xsrv::Tables::open(directory, mailbox->self());
-    if (!tables) return tables.failure();
+    const conf::GlobalConf& conf = start.configuration->global();
+    if (auto settled = settle_format_level(conf.state_directory, conf.lock_directory); !settled) return settled.failure();
     if (start.first) {
-        if (auto wiped = (*tables)->wipe_volatile(); !wiped) return wiped.failure();
         for (const messaging::ServerId& id : mailbox->processes()) {
             if (!mailbox->exists(id)) mailbox->forget(id);
         }
     }
-    const auto told = start.control.send(PacketKind::ready, {});
-    if (!told) return told.failure();
-    return std::make_unique<Housekeeper>(std::move(start.control), std::move(mailbox).value(), std::move(tables).value(),
-                                         std::move(start.configuration));
+    auto housekeeper = std::make_unique<Housekeeper>(std::move(start.control), std::move(mailbox).value(), std::move(start.configuration));
+    if (auto opened = housekeeper->open(start.first); !opened) return opened.failure();
+    if (auto told = housekeeper->tell_ready(); !told) return told.failure();
+    return housekeeper;
 }
 
 }  // namespace

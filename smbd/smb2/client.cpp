@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/bytes.h"
 #include "base/loop/identity.h"
+#include "smbd/xsrv/message_types.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -19,7 +21,7 @@ fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, 
 }  // namespace
 
 Result<std::unique_ptr<ClientProcess>> ClientProcess::create(ProcessContext context) {
-    auto tables = xsrv::Tables::open(context.configuration->global().lock_directory, context.messaging.self());
+    auto tables = xsrv::Tables::open(context.configuration->global().lock_directory, context.loop, context.messaging);
     if (!tables.ok()) return tables.failure();
     return std::unique_ptr<ClientProcess>(std::make_unique<Client>(std::move(context), std::move(*tables)));
 }
@@ -34,9 +36,15 @@ Client::Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables) : c
                 return messaging.exists({holder.node, holder.pid, holder.unique_id});
             },
     });
+    messaging.receive(xsrv::message_end_session, [this](messaging::Message& message) {
+        if (message.payload.size() == 8) end_session(load_le<uint64_t>(message.payload.data()));
+    });
 }
 
-Client::~Client() { *alive_ = false; }
+Client::~Client() {
+    context_.messaging.receive(xsrv::message_end_session, {});
+    *alive_ = false;
+}
 
 uint32_t Client::max_credits() const { return configuration().global().smb2_max_credits; }
 
@@ -46,9 +54,7 @@ Result<void, NtStatus> Client::take_channel(UniqueFd socket, ChannelState channe
     auto connection = std::make_unique<Connection>(*this, std::move(channel), std::move(socket));
     Connection& taken = *connection;
     connections_.push_back(std::move(connection));
-    Buffer setup;
-    setup.assign(frame);
-    if (!taken.finish_handed_over(setup.mutable_bytes(), {std::move(grant), session_preauth_hash})) {
+    if (!taken.finish_handed_over(frame, {std::move(grant), session_preauth_hash})) {
         connections_.pop_back();
         return NtStatus::INVALID_PARAMETER;
     }
@@ -113,6 +119,16 @@ void Client::end_session(xsrv::Session& session) {
         connection->sessions.erase(session.id);
         connection->logons.erase(session.id);
     }
+}
+
+bool Client::end_session(uint64_t session_id) {
+    for (const auto& connection : connections_) {
+        if (const auto session = connection->find_session(session_id)) {
+            end_session(*session);
+            return true;
+        }
+    }
+    return false;
 }
 
 void Client::connection_ended(Connection& connection) {

@@ -29,6 +29,7 @@ class Client final : public ClientProcess {
     loop::Loop& loop() { return context_.loop; }
     loop::WorkerPool& pool() { return context_.pool; }
     LogonVerifier& verifier() { return context_.verifier; }
+    messaging::Messaging& messaging() { return context_.messaging; }
     const conf::Configuration& configuration() const { return *context_.configuration; }
     std::shared_ptr<const conf::Configuration> shared_configuration() const { return context_.configuration; }
     xsrv::OpenTable& opens() { return opens_; }
@@ -40,6 +41,7 @@ class Client final : public ClientProcess {
 
     // --- How objects end; each also takes its record out of its table.
     void end_session(xsrv::Session& session);                 // and all its tree connects and opens
+    bool end_session(uint64_t session_id);                    // false: this process has none of this id
     void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);  // and all its opens
     Result<void, NtStatus> close_open(xsrv::Open& open, fsa::FileInfo* info = nullptr);
     void connection_ended(Connection& connection);  // sessions that have no other channel end

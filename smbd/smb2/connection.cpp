@@ -118,9 +118,10 @@ bool Connection::on_plain_frame(MutableBytes frame, const transport::ChunkRef& m
     return true;
 }
 
-bool Connection::finish_handed_over(MutableBytes frame, HandedOverLogon logon) {
+bool Connection::finish_handed_over(Bytes frame, HandedOverLogon logon) {
+    handed_over_frame_.assign(frame);
     Chain* chain = get_chain();
-    if (!chain->accept_handed_over(frame)) {
+    if (!chain->accept_handed_over(handed_over_frame_.mutable_bytes())) {
         put_chain(chain);
         return false;
     }

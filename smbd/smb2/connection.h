@@ -12,6 +12,7 @@
 #include "smbd/smb2/channel.h"
 #include "smbd/smb2/logon.h"
 #include "smbd/smb2/message_window.h"
+#include "smbd/smb2/previous_session.h"
 #include "smbd/smb2/request.h"
 #include "smbd/transport/tcp.h"
 
@@ -40,10 +41,11 @@ class Connection final : public transport::Transport::Handler, private loop::Def
 
     // --- Sessions of this connection
     std::map<uint64_t, xsrv::Ref<xsrv::Session>> sessions;
-    std::map<uint64_t, std::unique_ptr<Logon>> logons;  // in progress, by session id
+    std::map<uint64_t, std::unique_ptr<Logon>> logons;                // in progress, by session id
+    std::vector<std::unique_ptr<PreviousSession>> previous_sessions;  // that requests wait for
     [[nodiscard]] xsrv::Ref<xsrv::Session> find_session(uint64_t id) const;
     // Answers the SESSION_SETUP that preauth had in hand, whose message id it has taken. False: the frame cannot be answered.
-    bool finish_handed_over(MutableBytes frame, HandedOverLogon logon);
+    bool finish_handed_over(Bytes frame, HandedOverLogon logon);
     std::optional<HandedOverLogon> take_handed_over_logon() { return std::exchange(handed_over_, std::nullopt); }
 
     // --- Chains and replies
@@ -91,6 +93,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     std::vector<std::unique_ptr<OpenJob>> open_job_store_;
     std::vector<OpenJob*> free_open_jobs_;
     std::optional<HandedOverLogon> handed_over_;
+    Buffer handed_over_frame_;
     loop::Timer pending_timer_;
     Buffer scratch_;
     uint64_t last_async_id_ = 0;

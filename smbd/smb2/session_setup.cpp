@@ -9,6 +9,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/previous_session.h"
 #include "smbd/smb2/session_policy.h"
 #include "smbd/xsrv/slot.h"
 
@@ -39,9 +40,10 @@ NtStatus respond(Request& request, const xsrv::Session& session, Bytes token) {
     return NtStatus::SUCCESS;
 }
 
-uint8_t security_mode_of(const Request& request) {
-    const auto setup = smb::SessionSetupRequest::decode(request.message);
-    return setup.ok() ? setup->security_mode : uint8_t{0};
+// The new session is answered once the one that the client had before has ended.
+NtStatus respond_after_previous(Request& request, Bytes token, uint64_t previous_id) {
+    respond(request, *request.session, token);
+    return end_previous_session(request, previous_id);
 }
 
 // What authd granted becomes a session, or renews one (MS-SMB2 3.3.5.5.2).
@@ -59,10 +61,12 @@ NtStatus finish_logon(Request& request, Logon& logon, const LogonGrant& grant) {
         request.session = logon.reauthenticates;
         return respond(request, session, grant.spnego_token);
     }
-    const auto session = establish_session(connection, grant, logon.preauth_hash, security_mode_of(request));
+    const auto setup = smb::SessionSetupRequest::decode(request.message);
+    if (!setup.ok()) return setup.error();
+    const auto session = establish_session(connection, grant, logon.preauth_hash, setup->security_mode);
     if (!session) return NtStatus::INSUFFICIENT_RESOURCES;
     request.session = session;
-    return respond(request, *session, grant.spnego_token);
+    return respond_after_previous(request, grant.spnego_token, setup->previous_session_id);
 }
 
 void abandon_logon(Request& request) {
@@ -81,7 +85,8 @@ NtStatus ask_authd(Request& request, Logon& logon, const auth::LogonProof& proof
             if (!answer.ok()) return request.complete(answer.error());
             answer->session_id = logon.session_id;
             request.keep_body = true;
-            request.complete(finish_logon(request, logon, *answer));
+            const NtStatus status = finish_logon(request, logon, *answer);
+            if (status != NtStatus::PENDING) request.complete(status);
         });
     return NtStatus::PENDING;
 }
@@ -162,7 +167,7 @@ NtStatus handle_session_setup(Request& request) {
         request.session = establish_session(connection, handed_over->grant, handed_over->preauth_hash, setup->security_mode);
         if (!request.session) return NtStatus::INSUFFICIENT_RESOURCES;
         request.header.session_id = request.session->id;
-        return respond(request, *request.session, handed_over->grant.spnego_token);
+        return respond_after_previous(request, handed_over->grant.spnego_token, setup->previous_session_id);
     }
     if ((setup->flags & smb::session_setup_flags::binding) != 0) return NtStatus::REQUEST_NOT_ACCEPTED;
     if (sealing_is_impossible(connection.client().configuration(), connection.channel())) return NtStatus::ACCESS_DENIED;

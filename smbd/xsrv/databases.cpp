@@ -22,7 +22,7 @@ Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, co
 
 }  // namespace
 
-Result<Databases> open_databases(const std::string& directory) {
+Result<Databases> open_databases(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging) {
     Databases out;
     struct Wanted {
         std::unique_ptr<tdb::Database>& database;
@@ -35,12 +35,17 @@ Result<Databases> open_databases(const std::string& directory) {
         {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
         {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
         {out.locking, "locking.tdb", tdb::Rank::locking},
+        {out.waiters, "watches.tdb", tdb::Rank::watches},
     };
     for (const Wanted& wanted : all) {
         auto opened = open_one(directory, wanted.name, wanted.rank);
         if (!opened.ok()) return opened.failure();
         wanted.database = std::move(*opened);
     }
+    out.watches = std::make_unique<watch::Watches>(loop, messaging, *out.waiters);
+    out.watches->observe(*out.client, "smbXsrv_client_global.tdb");
+    out.watches->observe(*out.session, "smbXsrv_session_global.tdb");
+    out.watches->observe(*out.locking, "locking.tdb");
     return out;
 }
 

@@ -47,12 +47,15 @@ class FileTables final : public Tables {
 
     Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) override;
     void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
+    std::optional<SessionHolder> find_session(uint64_t session_id) override;
+    Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) override;
     Result<void> put_tcon(const Tcon& tcon) override;
     void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
     Result<bool> insert_open(const Open& open) override;
     void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
     Result<uint32_t> count_tcons(const std::string& share_name) override;
     tdb::Database& locking() override { return *databases_.locking; }
+    watch::Watches& watches() override { return *databases_.watches; }
     void end_holder(const messaging::ServerId& holder) override;
     Result<void> wipe_volatile() override;
 
@@ -94,6 +97,24 @@ Result<void> FileTables::put_session(const Session& session, const Guid& client_
     encoded_.clear();
     encode(record, encoded_, format_level);
     return databases_.session->store(IdKey(session.id), encoded_, tdb::StoreMode::insert);
+}
+
+std::optional<Tables::SessionHolder> FileTables::find_session(uint64_t session_id) {
+    std::optional<SessionHolder> found;
+    const auto fetched = databases_.session->parse(IdKey(session_id), [&](Bytes value) {
+        session_global record;
+        if (decode(value, record)) found = {messaging::ServerId(record.owner), record.user_sid};
+    });
+    if (!fetched) log_error("{}", fetched.error().message());
+    return found;
+}
+
+Result<bool> FileTables::watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) {
+    auto record = databases_.session->fetch_locked(IdKey(session_id));
+    if (!record) return record.failure();
+    if (!record->exists()) return false;
+    if (auto armed = watch.arm(*record, deadline); !armed) return armed.failure();
+    return true;
 }
 
 Result<void> FileTables::put_tcon(const Tcon& tcon) {
@@ -167,11 +188,12 @@ void FileTables::end_holder(const messaging::ServerId& holder) {
     remove_records_of<session_global>(*databases_.session, id);
     remove_records_of<tcon_global>(*databases_.tcon, id);
     remove_records_of<open_global>(*databases_.open, id);
+    databases_.watches->end_process(holder);
 }
 
 Result<void> FileTables::wipe_volatile() {
-    for (tdb::Database* database :
-         {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get()}) {
+    for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(),
+                                    databases_.locking.get(), databases_.waiters.get()}) {
         if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
     }
     return {};
@@ -179,10 +201,10 @@ Result<void> FileTables::wipe_volatile() {
 
 }  // namespace
 
-Result<std::unique_ptr<Tables>> Tables::open(const std::string& directory, const messaging::ServerId& self) {
-    auto databases = open_databases(directory);
+Result<std::unique_ptr<Tables>> Tables::open(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging) {
+    auto databases = open_databases(directory, loop, messaging);
     if (!databases.ok()) return databases.failure();
-    return std::unique_ptr<Tables>(std::make_unique<FileTables>(std::move(*databases), self));
+    return std::unique_ptr<Tables>(std::make_unique<FileTables>(std::move(*databases), messaging.self()));
 }
 
 }  // namespace Atoll::xsrv

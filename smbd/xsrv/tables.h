@@ -4,28 +4,40 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/guid.h"
 #include "base/result.h"
+#include "base/sid.h"
 #include "smbd/xsrv/open.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tcon.h"
 #include "tdb/database.h"
-#include "tdb/messaging/server_id.h"
+#include "tdb/messaging/messaging.h"
+#include "tdb/watch/watches.h"
 
 namespace Atoll::xsrv {
 
 class Tables {
  public:
-    // Opens the databases in `directory`, creating those that are not there. `self` stands in every record that is written. An Error names
-    // the database that cannot be opened.
-    static Result<std::unique_ptr<Tables>> open(const std::string& directory, const messaging::ServerId& self);
+    // Opens the databases in `directory`, creating those that are not there. The process that `messaging` names stands in every record that
+    // is written. An Error names the database that cannot be opened.
+    static Result<std::unique_ptr<Tables>> open(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging);
     virtual ~Tables() = default;
 
     virtual Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect,
                                      const std::string& peer_address) = 0;
     virtual void remove_session(uint64_t session_id) = 0;
+    // Whose session it is; nullopt: there is none.
+    struct SessionHolder {
+        messaging::ServerId process;
+        Sid user;
+        bool operator==(const SessionHolder&) const = default;
+    };
+    virtual std::optional<SessionHolder> find_session(uint64_t session_id) = 0;
+    // Arms `watch` for the next change of the session's record. False: there is no such session, and nothing to wait for.
+    virtual Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) = 0;
     virtual Result<void> put_tcon(const Tcon& tcon) = 0;
     virtual void remove_tcon(uint64_t session_id, uint32_t tree_id) = 0;
     // False: another open has this persistent id.
@@ -38,7 +50,9 @@ class Tables {
     // locking.tdb, for fsa.
     virtual tdb::Database& locking() = 0;
 
-    // Removes every record of a process that has ended. Idempotent; any process may do it.
+    virtual watch::Watches& watches() = 0;
+
+    // Removes every record of a process that has ended, and wakes whom it was to wake. Idempotent; any process may do it.
     virtual void end_holder(const messaging::ServerId& holder) = 0;
     // Removes every record: the first process of a server whose predecessor has ended does it.
     virtual Result<void> wipe_volatile() = 0;

@@ -18,12 +18,16 @@ class TablesTest : public testing::Test {
         char name[] = "/tmp/atoll_tables_XXXXXX";
         ASSERT_NE(::mkdtemp(name), nullptr);
         directory_ = name;
-        auto opened = Tables::open(directory_, self_);
+        auto socket = messaging::MessageSocket::open(directory_, messaging::ProcessClass::client);
+        ASSERT_TRUE(socket.ok()) << socket.error().message();
+        messaging_ = messaging::make_local_messaging(loop_, std::move(*socket));
+        auto opened = Tables::open(directory_, loop_, *messaging_);
         ASSERT_TRUE(opened.ok()) << opened.error().message();
         tables_ = std::move(*opened);
     }
     void TearDown() override {
         tables_.reset();
+        messaging_.reset();
         std::filesystem::remove_all(directory_);
     }
     bool put_tcon(uint64_t session_id, uint32_t tree_id, std::string share) {
@@ -34,7 +38,8 @@ class TablesTest : public testing::Test {
         return tables_->put_tcon(tcon).ok();
     }
 
-    const messaging::ServerId self_ = messaging::ServerId::make(messaging::ProcessClass::client);
+    loop::Loop loop_;
+    std::unique_ptr<messaging::Messaging> messaging_;
     std::string directory_;
     std::unique_ptr<Tables> tables_;
 };
@@ -60,9 +65,29 @@ TEST_F(TablesTest, TheEndOfAHolderTakesItsRecordsAndNoOthers) {
     EXPECT_TRUE(put_tcon(1, 1, "share"));
     tables_->end_holder(messaging::ServerId::make(messaging::ProcessClass::client));
     EXPECT_EQ(*tables_->count_tcons("share"), 1u);
-    tables_->end_holder(self_);
+    tables_->end_holder(messaging_->self());
     EXPECT_EQ(*tables_->count_tcons("share"), 0u);
-    tables_->end_holder(self_);
+    tables_->end_holder(messaging_->self());
+}
+
+TEST_F(TablesTest, TheEndOfASessionWakesWhoWaitsForIt) {
+    Session session(7);
+    EXPECT_EQ(tables_->find_session(7), std::nullopt);
+    ASSERT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
+    const auto holder = tables_->find_session(7);
+    ASSERT_TRUE(holder.has_value());
+    EXPECT_EQ(holder->process, messaging_->self());
+
+    watch::Watch watch(tables_->watches(), loop_, [&](watch::Woken why) {
+        EXPECT_EQ(why, watch::Woken::changed);
+        loop_.stop();
+    });
+    const Monotonic deadline = monotonic_now() + std::chrono::seconds(20);
+    ASSERT_TRUE(*tables_->watch_session(7, watch, deadline));
+    tables_->end_holder(messaging_->self());
+    EXPECT_TRUE(loop_.run_until(deadline));
+    EXPECT_FALSE(*tables_->watch_session(7, watch, deadline));
+    EXPECT_FALSE(watch.is_armed());
 }
 
 TEST_F(TablesTest, ANewerFormatLevelIsRefused) {

@@ -173,6 +173,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
         {"smbXsrv_open_global.tdb", xsrv::xsrv_records()},
         {"locking.tdb", fsa::locking_records()},
         {"committer_senders", committer::committer_records()},
+        {"watches.tdb", watch::watches_records()},
         {"", accounts::account_records()},
     };
     for (const auto& database : databases) {

@@ -13,6 +13,7 @@
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
+#include "tdb/watch/watches.idl.h"
 
 namespace Atoll::dbdump {
 namespace {
@@ -76,6 +77,20 @@ bool print_file_key(Bytes key, idl::Printer& printer) {
     printer.hex(in.u64());
     printer.field("stream");
     printer.text(as_text(key.subspan(id_size)));
+    printer.end_struct();
+    return true;
+}
+
+// tdb/watch: the name of a database, a NUL, and a record's key in it.
+bool print_watched_key(Bytes key, idl::Printer& printer) {
+    const auto end = std::find(key.begin(), key.end(), 0);
+    if (end == key.end()) return false;
+    const auto name = key.first(static_cast<size_t>(end - key.begin()));
+    printer.begin_struct("watched");
+    printer.field("database");
+    printer.text(as_text(name));
+    printer.field("key");
+    printer.bytes(key.subspan(name.size() + 1));
     printer.end_struct();
     return true;
 }
@@ -169,6 +184,7 @@ constexpr Schema schemas[] = {
     {"smbXsrv_tcon_global.tdb", print_tcon_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_open_global.tdb", print_open_key, describe_records<xsrv::xsrv_records>},
     {"locking.tdb", print_file_key, describe_records<fsa::locking_records>},
+    {"watches.tdb", print_watched_key, describe_records<watch::watches_records>},
     {"passdb.tdb", print_text_key, describe_accounts<tdbsam_account>},
     {"accounts.mdb", print_text_key, describe_accounts<account_record>},
     {"passdb.lmdb", print_text_key, describe_accounts<account_record>},
