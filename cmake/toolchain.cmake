@@ -16,7 +16,7 @@ if(ATOLL_SANITIZE)
   add_link_options(-fsanitize=${ATOLL_SANITIZE})
   add_compile_definitions(ATOLL_SANITIZED=1)
   if(ATOLL_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-Wno-tsan)  # Asio's handlers end with a fence, which ThreadSanitizer does not see; what they order is also ordered by locks
+    add_compile_options(-Wno-tsan)  # tdb/file has a fence, which ThreadSanitizer does not see; what it orders is also ordered by locks
   endif()
 endif()
 if(ATOLL_FUZZ)
