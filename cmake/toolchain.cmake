@@ -10,6 +10,8 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 set(ATOLL_SANITIZE "" CACHE STRING "Sanitizers to build with, comma separated; empty for none")
 option(ATOLL_FUZZ "Build the fuzzers with libFuzzer (clang only); otherwise they replay files" OFF)
 
+# All symbols are bound at the start: what smbd forks binds none again, and the tables of addresses are read-only.
+add_link_options(-Wl,-z,relro,-z,now)
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Werror -fvisibility=hidden)
 if(ATOLL_SANITIZE)
   add_compile_options(-fsanitize=${ATOLL_SANITIZE} -fno-sanitize-recover=all)

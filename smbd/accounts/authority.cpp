@@ -99,6 +99,7 @@ Result<void> Authority::reload(std::shared_ptr<const conf::Configuration> config
     if (!map) return map.failure();
     if (passdb) passdb_ = std::move(*passdb);
     map_ = std::move(*map);
+    users_.clear();
     domain_sid_ = *sid;
     tokens_ = TokenBuilder(domain_sid_, global.netbios_name);
     configuration_ = std::move(configuration);
@@ -128,12 +129,12 @@ Result<LogonGrant, NtStatus> Authority::log_on(const auth::LogonProof& proof) {
     return outcome.failure();
 }
 
-Result<LogonGrant, NtStatus> Authority::admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome) const {
+Result<LogonGrant, NtStatus> Authority::admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome) {
     if (const NtStatus why = check_account(account, proof.workstation, seconds_now()); why != NtStatus::SUCCESS) {
         log_info("log-on of {} refused: {}", account.user, to_string(why));
         return why;
     }
-    const auto user = find_unix_user(account.user);
+    const UnixUser* user = users_.find(account.user);
     if (!user) {
         log_warning("log-on of {} refused: there is no UNIX user of that name", account.user);
         return NtStatus::LOGON_FAILURE;
@@ -145,12 +146,12 @@ Result<LogonGrant, NtStatus> Authority::admit(const Account& account, const auth
     return LogonGrant{std::move(outcome), tokens_.account(account, *user)};
 }
 
-Result<LogonGrant, NtStatus> Authority::log_on_anonymous(const auth::LogonProof& proof) const {
+Result<LogonGrant, NtStatus> Authority::log_on_anonymous(const auth::LogonProof& proof) {
     const conf::GlobalConf& global = configuration_->global();
     if (global.restrict_anonymous >= 2) return NtStatus::ACCESS_DENIED;
-    const auto user = find_unix_user(global.guest_account);
+    const UnixUser* user = users_.find(global.guest_account);
     // An unprivileged server has only itself to be: an anonymous session of it may list shares and open no file of its own accord.
-    const auto self = user && may_serve(user->uid) ? user : find_unix_user(::geteuid());
+    const auto self = user && may_serve(user->uid) ? std::optional(*user) : find_unix_user(::geteuid());
     if (!self) {
         log_error("anonymous log-on refused: there is no guest account '{}'", global.guest_account);
         return NtStatus::LOGON_FAILURE;
@@ -158,8 +159,8 @@ Result<LogonGrant, NtStatus> Authority::log_on_anonymous(const auth::LogonProof&
     return LogonGrant{auth::accept_anonymous(proof), tokens_.anonymous(*self)};
 }
 
-Result<LogonGrant, NtStatus> Authority::log_on_guest(const auth::LogonProof& proof) const {
-    const auto user = find_unix_user(configuration_->global().guest_account);
+Result<LogonGrant, NtStatus> Authority::log_on_guest(const auth::LogonProof& proof) {
+    const UnixUser* user = users_.find(configuration_->global().guest_account);
     if (!user || !may_serve(user->uid)) {
         log_warning("{} is not let in as guest: there is no guest account '{}' that this server may serve", proof.user,
                     configuration_->global().guest_account);

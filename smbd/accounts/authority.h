@@ -11,6 +11,7 @@
 #include "libcli/security/security.idl.h"
 #include "smbd/accounts/passdb.h"
 #include "smbd/accounts/tokens.h"
+#include "smbd/accounts/user_cache.h"
 #include "smbd/accounts/username_map.h"
 
 namespace Atoll::accounts {
@@ -41,15 +42,16 @@ class Authority {
     [[nodiscard]] const Sid& domain_sid() const { return domain_sid_; }
 
  private:
-    Result<LogonGrant, NtStatus> log_on_anonymous(const auth::LogonProof& proof) const;
-    Result<LogonGrant, NtStatus> log_on_guest(const auth::LogonProof& proof) const;
-    Result<LogonGrant, NtStatus> admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome) const;
+    Result<LogonGrant, NtStatus> log_on_anonymous(const auth::LogonProof& proof);
+    Result<LogonGrant, NtStatus> log_on_guest(const auth::LogonProof& proof);
+    Result<LogonGrant, NtStatus> admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome);
 
     std::shared_ptr<const conf::Configuration> configuration_;
     std::unique_ptr<Passdb> passdb_;
     Sid domain_sid_;
     TokenBuilder tokens_;
     UsernameMap map_;
+    UserCache users_{[](std::string_view name) { return find_unix_user(name); }};
 };
 
 // Why this account may not log on now although its password is right; SUCCESS if it may.

@@ -6,19 +6,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <list>
 #include <optional>
 
 #include "base/log.h"
 #include "base/loop/loop.h"
+#include "base/loop/socket_path.h"
 #include "smbd/accounts/activity.h"
 #include "smbd/accounts/authority.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
-#include "base/loop/socket_path.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/server/takers.h"
-#include "smbd/xsrv/databases.h"
 
 namespace Atoll::server {
 
@@ -26,7 +27,9 @@ namespace {
 
 // A process that asks: preauth, or a client process.
 struct Link {
-    Link(PacketSocket its_socket, bool preauth) : socket(std::move(its_socket)), is_preauth(preauth) {}
+    Link(uint64_t its_number, PacketSocket its_socket, bool preauth)
+        : number(its_number), socket(std::move(its_socket)), is_preauth(preauth) {}
+    uint64_t number;  // never given twice
     PacketSocket socket;
     bool is_preauth;
     std::optional<loop::FdWatch> watch;
@@ -53,13 +56,10 @@ class Authd {
         if (!door) return door.failure();
         auto mailbox = messaging::MessageSocket::open(conf.lock_directory, start.self);
         if (!mailbox) return mailbox.failure();
+        if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
         auto authority = accounts::Authority::open(start.configuration);
         if (!authority) return authority.failure();
-        const std::string directory = conf.lock_directory;
-        auto authd =
-            std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(authority).value());
-        if (auto opened = authd->open(directory); !opened) return opened.failure();
-        return authd;
+        return std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(authority).value());
     }
 
     Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, std::unique_ptr<accounts::Authority> authority)
@@ -69,24 +69,15 @@ class Authd {
           door_(std::move(door)),
           door_watch_(loop_, door_.get(), [this] { accept(); }),
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          databases_(std::move(start.databases)),
           authority_(std::move(authority)),
           durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
-          activity_(durable_.commits()) {
+          activity_(durable_.commits()),
+          takers_(loop_, *messaging_, control_, *databases_.client) {
+        xsrv::watch_changes(databases_, loop_, *messaging_);
         control_watch_.watch_read(true);
         door_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
-        messaging_->receive(messaging::message_client_ready, [this](messaging::Message& message) {
-            client_ready ready;
-            if (decode(message.payload, ready)) takers_->forked_client_ready(message.from, ready.client_guid);
-        });
-    }
-
-    Result<void> open(const std::string& directory) {
-        auto databases = xsrv::open_databases(directory, loop_, *messaging_);
-        if (!databases) return databases.failure();
-        databases_ = std::move(databases).value();
-        takers_.emplace(loop_, *messaging_, control_, *databases_.client);
-        return {};
     }
 
     void tell_ready() {
@@ -107,13 +98,18 @@ class Authd {
     }
 
     void take_control(Packet& packet) {
-        if (packet.kind == PacketKind::preauth_link && packet.descriptors.size() == 1) {
-            add_link(PacketSocket(std::move(packet.descriptors[0])), true);
-        } else if (packet.kind == PacketKind::reload) {
-            reload();
-        } else if (packet.kind == PacketKind::fork_failed) {
-            fork_client request;
-            if (decode(packet.payload, request)) takers_->fork_failed(request.client_guid);
+        UniqueFd socket = packet.descriptors.empty() ? UniqueFd() : std::move(packet.descriptors[0]);
+        const auto process = process_of(packet);
+        switch (packet.kind) {
+            case PacketKind::preauth_link:
+                if (socket) add_link(PacketSocket(std::move(socket)), true);
+                return;
+            case PacketKind::spare:
+                if (socket && process) takers_.spare_came(*process, PacketSocket(std::move(socket)));
+                return;
+            case PacketKind::no_spare: return takers_.no_spare();
+            case PacketKind::reload: takers_.let_go_of_spares(); return reload();
+            default: log_warning("unexpected packet {} from the listener", static_cast<uint32_t>(packet.kind));
         }
     }
 
@@ -130,11 +126,11 @@ class Authd {
         socklen_t length = sizeof peer;
         const bool known = getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0;
         if (!known || peer.uid != geteuid()) return log_warning("a stranger (uid {}) came to authd's socket", peer.uid);
-        add_link(PacketSocket(std::move(socket)), false);
+        add_link(PacketSocket::fresh(std::move(socket)), false);
     }
 
     void add_link(PacketSocket socket, bool is_preauth) {
-        const auto it = links_.emplace(links_.end(), std::move(socket), is_preauth);
+        const auto it = links_.emplace(links_.end(), ++last_link_, std::move(socket), is_preauth);
         it->watch.emplace(loop_, it->socket.fd(), [this, it] { link_spoke(it); });
         it->watch->watch_read(true);
     }
@@ -158,20 +154,23 @@ class Authd {
             return log_error("a request cannot be read: {}", decoded.error().message());
         verify_answer answer;
         answer.request_id = request.request_id;
-        PacketSocket giver;
         auto granted = authority_->log_on(request.proof);
         if (!granted) {
             answer.status = to_u32(granted.error());
             return send_answer(link, answer, {});
         }
         note(granted->token, request.peer_address);
-        if (link.is_preauth) {
-            giver = hand_out(request, to_grant(request, std::move(*granted)));
-            answer.status = to_u32(giver.valid() ? NtStatus::SUCCESS : NtStatus::INSUFFICIENT_RESOURCES);
-        } else {
+        if (!link.is_preauth) {
             answer.grant = to_grant(request, std::move(*granted));
+        } else {
+            const auto given = [this, number = link.number, answer](NtStatus status, PacketSocket giver) mutable {
+                answer.status = to_u32(status);
+                const auto asker = std::find_if(links_.begin(), links_.end(), [&](const Link& one) { return one.number == number; });
+                if (asker != links_.end()) send_answer(*asker, answer, giver);
+            };
+            return takers_.give(request, to_grant(request, std::move(*granted)), given);
         }
-        send_answer(link, answer, giver);
+        send_answer(link, answer, {});
     }
 
     static void send_answer(Link& link, const verify_answer& answer, const PacketSocket& giver) {
@@ -182,23 +181,6 @@ class Authd {
 
     void note(const security::Token& token, const std::string& peer_address) {
         if (!token.is_guest && !token.is_anonymous) activity_.logged_on(token.user_sid, token.user_name, peer_address);
-    }
-
-    // Puts the grant where only the taker can read it, and gives the taker its end. What is returned is preauth's end, through which the
-    // channel follows the grant.
-    PacketSocket hand_out(const verify_request& request, const logon_grant& grant) {
-        auto pair = PacketSocket::make_pair();
-        if (!pair) {
-            log_error("{}", pair.error().message());
-            return {};
-        }
-        auto& [giver, taker] = *pair;
-        if (const auto sent = giver.send(PacketKind::grant, encode_record(grant)); !sent) {
-            log_error("{}", sent.error().message());
-            return {};
-        }
-        takers_->give(request, taker.take());
-        return std::move(giver);
     }
 
     loop::Loop loop_;
@@ -212,8 +194,9 @@ class Authd {
     std::unique_ptr<accounts::Authority> authority_;
     committer::DurableStore durable_;
     accounts::ActivityNotes activity_;
-    std::optional<Takers> takers_;  // from open() on
+    Takers takers_;
     std::list<Link> links_;
+    uint64_t last_link_ = 0;
 };
 
 }  // namespace

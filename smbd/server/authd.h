@@ -6,6 +6,7 @@
 
 #include "conf/configuration.h"
 #include "smbd/server/packet_socket.h"
+#include "smbd/xsrv/databases.h"
 #include "tdb/messaging/server_id.h"
 
 namespace Atoll::server {
@@ -13,6 +14,7 @@ namespace Atoll::server {
 struct AuthdStart {
     PacketSocket control;  // to the listener; its end ends the process
     messaging::ServerId self;
+    xsrv::Databases databases;  // open at the fork
     std::shared_ptr<const conf::Configuration> configuration;
     conf::LoadOptions load_options;
 };

@@ -69,7 +69,7 @@ bool AuthdClient::connected() {
     if (socket_.valid()) return true;
     auto socket = loop::connect_to_path(path_);
     if (!socket) return false;
-    socket_ = PacketSocket(std::move(socket).value());
+    socket_ = PacketSocket::fresh(std::move(socket).value());
     watch_.emplace(loop_, socket_.fd(), [this] { spoke(); });
     watch_->watch_read(true);
     return true;

@@ -2,13 +2,11 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
 #include <list>
 #include <optional>
-#include <thread>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -23,7 +21,7 @@ namespace Atoll::server {
 
 namespace {
 
-// A channel on its way here: the grant has to come first, then the channel.
+// A channel on its way here: the grant has to come first, and then, in time, the channel.
 struct Incoming {
     Incoming(loop::Loop& loop, PacketSocket from, std::function<void()> too_late)
         : socket(std::move(from)), timeout(loop, std::move(too_late)) {}
@@ -37,46 +35,43 @@ class Client {
  public:
     explicit Client(ClientStart start, messaging::MessageSocket mailbox)
         : load_options_(std::move(start.load_options)),
-          pool_(loop_, std::clamp(std::thread::hardware_concurrency() * 2, 2U, limits::max_pool_threads)),
+          pool_(loop_, start.pool_threads),
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
           life_(std::move(start.listener_life)),
           life_watch_(loop_, life_.get(), [this] { end("the listener has gone"); }),
-          signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }) {
+          signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
+          process_(smb2::ClientProcess::create(
+              {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); }})) {
         life_watch_.watch_read(true);
-    }
-
-    Result<void> open(std::shared_ptr<const conf::Configuration> configuration) {
-        auto process = smb2::ClientProcess::create({loop_, pool_, *messaging_, verifier_, std::move(configuration), [this] { idle(); }});
-        if (!process) return process.failure();
-        process_ = std::move(process).value();
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
         messaging_->receive(messaging::message_take_channel, [this](messaging::Message& message) {
             if (message.descriptors.size() == 1) expect(PacketSocket(std::move(message.descriptors[0])));
         });
-        return {};
-    }
-
-    void tell_ready(const fork_client& request) {
-        if (request.client_guid.is_zero()) return;
-        client_ready ready;
-        ready.client_guid = request.client_guid;
-        const messaging::ServerId authd{messaging::ServerId::this_node, request.authd_pid, request.authd_unique_id};
-        const auto sent = messaging_->send(authd, messaging::message_client_ready, encode_record(ready), {});
-        if (!sent) log_debug("{}", sent.error().message());
+        const auto told = start.taker.send(PacketKind::ready, {});
+        if (!told) log_debug("{}", told.error().message());  // authd has ended or has let go of it; so does this process, at once
+        expect(std::move(start.taker));
     }
 
     void expect(PacketSocket socket) {
         auto place = std::make_shared<std::list<Incoming>::iterator>();
         const auto it = incoming_.emplace(incoming_.end(), loop_, std::move(socket), [this, place] { drop(*place); });
         *place = it;
-        it->timeout.set_in(std::chrono::seconds(limits::handover_timeout_seconds));
         it->watch.emplace(loop_, it->socket.fd(), [this, it] { incoming_spoke(it); });
         it->watch->watch_read(true);
     }
 
     void run() { loop_.run(); }
+
+    // Instead of the destructor, which would give back page by page what the end of the process gives back at once. False: something that
+    // others see may be left.
+    bool leave() {
+        if (!client_guid_.is_zero()) tables_->remove_client(client_guid_);
+        messaging_->forget(messaging_->self());
+        return tables_->removed_all();
+    }
 
  private:
     void incoming_spoke(std::list<Incoming>::iterator it) {
@@ -85,8 +80,12 @@ class Client {
         if (received == PacketSocket::Received::nothing) return;
         if (received == PacketSocket::Received::packet && packet.kind == PacketKind::grant && !it->grant) {
             logon_grant record;
-            if (decode(packet.payload, record)) it->grant = from_record(record);
-            if (it->grant) return;
+            if (decode(packet.payload, record)) {
+                it->grant = from_record(record);
+                it->timeout.set_in(std::chrono::seconds(limits::handover_timeout_seconds));
+                client_guid_ = record.client_guid;
+                return;
+            }
         } else if (received == PacketSocket::Received::packet && packet.kind == PacketKind::handover && it->grant) {
             take(*it, packet);
         }
@@ -136,40 +135,35 @@ class Client {
     conf::LoadOptions load_options_;
     loop::WorkerPool pool_;
     std::unique_ptr<messaging::Messaging> messaging_;
+    std::unique_ptr<xsrv::Tables> tables_;
     AuthdClient verifier_;
     UniqueFd life_;
     loop::FdWatch life_watch_;
     loop::Signals signals_;
     std::unique_ptr<smb2::ClientProcess> process_;
     std::list<Incoming> incoming_;
+    Guid client_guid_;   // whose record names this process; zero: none does
     bool busy_ = false;  // it has a channel
 };
 
 Result<std::unique_ptr<Client>> make_client(ClientStart& start) {
-    auto configuration = start.configuration;
-    auto mailbox = messaging::MessageSocket::open(configuration->global().lock_directory, start.self);
+    auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, start.self);
     if (!mailbox) return mailbox.failure();
-    PacketSocket taker = std::move(start.taker);
-    auto client = std::make_unique<Client>(std::move(start), std::move(mailbox).value());
-    if (auto opened = client->open(std::move(configuration)); !opened) return opened.failure();
-    client->tell_ready(start.request);
-    client->expect(std::move(taker));
-    return client;
+    if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
+    return std::make_unique<Client>(std::move(start), std::move(mailbox).value());
 }
 
 }  // namespace
 
 void run_client(ClientStart start) {
     log_set_process("smbd");
-    {
-        auto client = make_client(start);
-        if (!client) {
-            log_error("{}", client.error().message());
-            _exit(1);
-        }
-        (*client)->run();
+    auto client = make_client(start);
+    if (!client) {
+        log_error("{}", client.error().message());
+        _exit(1);
     }
-    _exit(0);
+    (*client)->run();
+    _exit((*client)->leave() ? 0 : 1);
 }
 
 }  // namespace Atoll::server

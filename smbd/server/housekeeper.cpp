@@ -7,7 +7,7 @@
 #include "base/loop/loop.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/server/common_messages.h"
-#include "smbd/xsrv/databases.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/xsrv/tables.h"
 #include "tdb/committer/durable_store.h"
 
@@ -19,26 +19,22 @@ fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, 
 
 class Housekeeper {
  public:
-    Housekeeper(PacketSocket control, messaging::MessageSocket mailbox, std::shared_ptr<const conf::Configuration> configuration)
-        : control_(std::move(control)),
+    Housekeeper(HousekeeperStart start, messaging::MessageSocket mailbox)
+        : control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
-          configuration_(std::move(configuration)) {
+          tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
+          configuration_(std::move(start.configuration)),
+          file_system_(fsa::FileSystem::create({
+              .locking = tables_->locking(),
+              .self = holder_of(messaging_->self()),
+              .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
+          })) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
     }
 
-    Result<void> open(bool wipe) {
-        auto tables = xsrv::Tables::open(configuration_->global().lock_directory, loop_, *messaging_);
-        if (!tables) return tables.failure();
-        tables_ = std::move(tables).value();
-        file_system_ = fsa::FileSystem::create({
-            .locking = tables_->locking(),
-            .self = holder_of(messaging_->self()),
-            .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
-        });
-        return wipe ? tables_->wipe_volatile() : Result<void>();
-    }
+    Result<void> wipe() { return tables_->wipe_volatile(); }
     Result<void> tell_ready() { return control_.send(PacketKind::ready, {}); }
     void run() { loop_.run(); }
 
@@ -49,21 +45,20 @@ class Housekeeper {
             const auto received = control_.receive(packet);
             if (received == PacketSocket::Received::nothing) return;
             if (received == PacketSocket::Received::ended) return loop_.stop();
-            if (packet.kind == PacketKind::process_ended) process_ended(packet.payload);
+            const auto process = process_of(packet);
+            if (packet.kind == PacketKind::process_ended && process) process_ended(*process);
         }
     }
 
-    void process_ended(Bytes payload) {
-        const auto id = messaging::parse_server_id({reinterpret_cast<const char*>(payload.data()), payload.size()});
-        if (!id) return;
-        ending_ = holder_of(*id);
+    void process_ended(const messaging::ServerId& id) {
+        ending_ = holder_of(id);
         file_system_->end_holder(ending_, [this](const std::string& path) { return share_at(path); });
         share_.reset();
         loop::take_root();
-        tables_->end_holder(*id);
-        messaging_->forget(*id);
+        tables_->end_holder(id);
+        messaging_->forget(id);
         // Until it hears this the listener keeps the id, for the next housekeeper if this one ends.
-        const auto told = control_.send(PacketKind::process_ended, payload);
+        const auto told = send_process(control_, PacketKind::process_ended, id);
         if (!told) log_warning("{}", told.error().message());
     }
 
@@ -108,13 +103,17 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     if (!mailbox) return mailbox.failure();
     const conf::GlobalConf& conf = start.configuration->global();
     if (auto settled = settle_format_level(conf.state_directory, conf.lock_directory); !settled) return settled.failure();
+    if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
     if (start.first) {
         for (const messaging::ServerId& id : mailbox->processes()) {
             if (!mailbox->exists(id)) mailbox->forget(id);
         }
     }
-    auto housekeeper = std::make_unique<Housekeeper>(std::move(start.control), std::move(mailbox).value(), std::move(start.configuration));
-    if (auto opened = housekeeper->open(start.first); !opened) return opened.failure();
+    const bool first = start.first;
+    auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value());
+    if (first) {
+        if (auto wiped = housekeeper->wipe(); !wiped) return wiped.failure();
+    }
     if (auto told = housekeeper->tell_ready(); !told) return told.failure();
     return housekeeper;
 }

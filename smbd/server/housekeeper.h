@@ -5,6 +5,7 @@
 
 #include "conf/configuration.h"
 #include "smbd/server/packet_socket.h"
+#include "smbd/xsrv/databases.h"
 #include "tdb/messaging/server_id.h"
 
 namespace Atoll::server {
@@ -12,6 +13,7 @@ namespace Atoll::server {
 struct HousekeeperStart {
     PacketSocket control;  // to the listener; its end ends the process
     messaging::ServerId self;
+    xsrv::Databases databases;  // open at the fork
     std::shared_ptr<const conf::Configuration> configuration;
     bool first = false;  // of a server that has just started: what its predecessor left in the volatile databases is removed
 };

@@ -11,10 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/server/warm_image.h"
 #include "tdb/messaging/message_types.h"
 
@@ -35,28 +37,34 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     warm_image();
     auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, messaging::ProcessClass::listener);
     if (!mailbox) return mailbox.failure();
+    auto databases = xsrv::open_databases(start.configuration->global().lock_directory);
+    if (!databases) return databases.failure();
     int life[2];
     if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
-    std::unique_ptr<Listener> listener(
-        new Listener(std::move(start), std::move(signals).value(), std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
+    std::unique_ptr<Listener> listener(new Listener(std::move(start), std::move(databases).value(), std::move(signals).value(),
+                                                    std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
     for (const Role role : {Role::committer, Role::housekeeper, Role::authd}) {
         listener->start_helper(role);
         if (auto ready = listener->await_ready(role); !ready) return ready.failure();
     }
     for (unsigned i = 0; i < limits::preauth_processes; ++i) listener->start_helper(Role::preauth);
+    listener->start_spares();
     return listener;
 }
 
-Listener::Listener(ListenerStart start, loop::SignalFd signals, messaging::MessageSocket mailbox, UniqueFd life_read, UniqueFd life_write)
+Listener::Listener(ListenerStart start, xsrv::Databases databases, loop::SignalFd signals, messaging::MessageSocket mailbox,
+                   UniqueFd life_read, UniqueFd life_write)
     : configuration_(std::move(start.configuration)),
       load_options_(std::move(start.load_options)),
       sockets_(std::move(start.sockets)),
       server_guid_(start.server_guid),
       pid_file_(std::move(start.pid_file)),
+      databases_(std::move(databases)),
       signals_(std::move(signals)),
       mailbox_(std::move(mailbox)),
       life_read_(std::move(life_read)),
-      life_write_(std::move(life_write)) {}
+      life_write_(std::move(life_write)),
+      pool_threads_(std::clamp(std::thread::hardware_concurrency() * 2, 2U, limits::max_pool_threads)) {}
 
 Listener::~Listener() {
     if (mailbox_) end_all();
@@ -76,6 +84,7 @@ int Listener::poll_timeout() const {
     }
     const Monotonic now = monotonic_now();
     if (accept_again_ > now) next = std::min(next, accept_again_);
+    if (spare_again_ > now) next = std::min(next, spare_again_);
     if (next == Monotonic::max()) return -1;
     return static_cast<int>(std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - now).count()));
 }
@@ -102,7 +111,9 @@ void Listener::poll_once() {
     if (fds[1].revents != 0) take_messages();
     if (fds[0].revents != 0) take_signals();
     if (!to_reload_.empty()) tell_clients();
-    if (!stopping_) start_missing();
+    if (stopping_) return;
+    start_missing();
+    start_spares();
 }
 
 void Listener::take_signals() {
@@ -139,12 +150,10 @@ void Listener::take_control(Helper& helper) {
         const auto received = helper.control.receive(packet);
         if (received == PacketSocket::Received::nothing) return;
         if (received == PacketSocket::Received::ended) return helper.control.close();  // it is reaped soon
-        if (helper.role == Role::authd && packet.kind == PacketKind::fork_client) {
-            fork_client_process(packet);
-        } else if (helper.role == Role::housekeeper && packet.kind == PacketKind::process_ended) {
-            const auto id = messaging::parse_server_id({reinterpret_cast<const char*>(packet.payload.data()), packet.payload.size()});
-            if (id) std::erase(ended_, *id);
-        }
+        const auto process = process_of(packet);
+        if (!process) continue;
+        if (helper.role == Role::authd && packet.kind == PacketKind::spare_taken) spare_taken(*process);
+        if (helper.role == Role::housekeeper && packet.kind == PacketKind::process_ended) std::erase(ended_, *process);
     }
 }
 
@@ -189,6 +198,7 @@ void Listener::reload() {
         const auto told = authd->control.send(PacketKind::reload, {});
         if (!told) log_warning("authd: {}", told.error().message());
     }
+    release_spares();  // authd lets go of them: they have the former configuration
     // preauth cannot read files: new ones take new connections, the former ones end with their last.
     for (const auto& helper : helpers_) {
         if (helper->role != Role::preauth || helper->retired) continue;
@@ -205,7 +215,8 @@ void Listener::tell_clients() {
         const auto client = clients_.find(*it);
         if (client != clients_.end()) {
             const auto sent = mailbox_->send(client->second, messaging::message_reload_config, {});
-            if (!sent && sent.error().code == Code::busy) {
+            // Dead: it has not opened its mailbox yet, or is to be reaped.
+            if (!sent && (sent.error().code == Code::busy || sent.error().code == Code::dead)) {
                 ++it;
                 continue;
             }

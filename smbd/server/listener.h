@@ -1,8 +1,13 @@
 // The listener (docs/design.md, "Processes"): accepts, forks, reaps and restarts the other processes. Parses not a byte from a client. Its
 // loop is poll and a signalfd: it owns no thread, no event loop, no LMDB environment and no record lock, so that every child starts clean.
+// The smbXsrv databases are open in it, and it never uses them: its children have them with the fork.
+//
+// A few client processes are always forked before there is a client for them. authd has the other ends of their sockets and tells the
+// listener when it has given one to a client.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +21,7 @@
 #include "smbd/server/addresses.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/server/start.h"
+#include "smbd/xsrv/databases.h"
 #include "tdb/messaging/message_socket.h"
 
 namespace Atoll::server {
@@ -55,7 +61,8 @@ class Listener {
         Monotonic not_before{};
     };
 
-    Listener(ListenerStart start, loop::SignalFd signals, messaging::MessageSocket mailbox, UniqueFd life_read, UniqueFd life_write);
+    Listener(ListenerStart start, xsrv::Databases databases, loop::SignalFd signals, messaging::MessageSocket mailbox, UniqueFd life_read,
+             UniqueFd life_write);
 
     // listener.cpp: what it hears
     void poll_once();
@@ -69,10 +76,8 @@ class Listener {
     void tell_clients();
 
     // processes.cpp: what it starts and ends
-    template <class Body>
-    pid_t fork_process(const char* name, Body body);
+    static pid_t fork_process(const char* name, const std::function<void()>& body);
     void become_child();
-    void fork_client_process(Packet& packet);
     void start_helper(Role role);
     void start_missing();
     Result<void> await_ready(Role role);
@@ -88,11 +93,19 @@ class Listener {
     void tell_committer();
     void end_all();
 
+    // spares.cpp
+    void start_spares();
+    bool start_spare(Helper& authd);
+    void spare_taken(const messaging::ServerId& id);
+    void release_spares();
+    void forget_spare(pid_t pid, int status);
+
     std::shared_ptr<const conf::Configuration> configuration_;
     conf::LoadOptions load_options_;
     std::vector<ListeningSocket> sockets_;
     Guid server_guid_;
     std::optional<PidFile> pid_file_;
+    xsrv::Databases databases_;
     loop::SignalFd signals_;
     std::optional<messaging::MessageSocket> mailbox_;
     UniqueFd life_read_;  // given to clients: its end tells them that the listener has gone
@@ -100,6 +113,11 @@ class Listener {
     std::vector<std::unique_ptr<Helper>> helpers_;
     std::map<Role, Restarts> restarts_;
     std::map<pid_t, messaging::ServerId> clients_;
+    std::set<pid_t> spares_;      // of clients_: authd has them to give away
+    std::set<pid_t> released_;    // of clients_: authd has let go of them, so that they end, unless it gave one away at that very moment
+    Monotonic spare_again_{};     // one could not be had: not before this
+    bool told_no_spare_ = false;  // to the authd that runs
+    unsigned pool_threads_;
     std::set<pid_t> to_reload_;               // clients that have not been told of the new configuration
     std::vector<messaging::ServerId> ended_;  // processes that the housekeeper has not cleaned up after
     size_t next_preauth_ = 0;

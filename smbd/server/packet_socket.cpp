@@ -1,6 +1,5 @@
 #include "smbd/server/packet_socket.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -42,11 +41,10 @@ void detach(msghdr& message, std::vector<UniqueFd>& out) {
 
 }  // namespace
 
-PacketSocket::PacketSocket(UniqueFd fd) : fd_(std::move(fd)) {
-    if (!fd_) return;
+PacketSocket PacketSocket::fresh(UniqueFd fd) {
     const int buffer = 2 * static_cast<int>(limits::max_packet);
-    (void)setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-    (void)fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+    (void)setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    return PacketSocket(std::move(fd));
 }
 
 Result<std::pair<PacketSocket, PacketSocket>> PacketSocket::make_pair() {
@@ -54,7 +52,7 @@ Result<std::pair<PacketSocket, PacketSocket>> PacketSocket::make_pair() {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
         return fail_errno(errno, "socketpair", "cannot connect two processes");
     }
-    return std::make_pair(PacketSocket(UniqueFd(fds[0])), PacketSocket(UniqueFd(fds[1])));
+    return std::make_pair(fresh(UniqueFd(fds[0])), fresh(UniqueFd(fds[1])));
 }
 
 Result<void> PacketSocket::send(PacketKind kind, Bytes payload, std::span<const int> descriptors) {

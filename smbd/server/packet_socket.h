@@ -22,18 +22,19 @@ enum class PacketKind : uint32_t {
     retire = 3,      // end when the last connection has gone
     // listener to authd
     preauth_link = 4,  // [a socket to a preauth process]
-    reload = 5,        // read smb.conf again; to the housekeeper too
-    fork_failed = 6,   // fork_client, as asked: there is no process for it
+    reload = 5,        // read smb.conf again, and let go of all spares: they have the former one
+    spare = 6,         // a spare's server id [the hand-over socket's end that is not the spare's]
+    no_spare = 15,     // nor will there be one until a client's process ends
     // authd to listener
-    fork_client = 7,  // fork_client [the taker's end of a hand-over socket]
+    spare_taken = 7,  // its server id
     // listener to housekeeper, and without an id to the committer
     process_ended = 8,  // its server id as text; sent back by the housekeeper when everything of it is gone
-    // authd, housekeeper and committer to listener
+    // authd, housekeeper and committer to listener, a spare to authd
     ready = 14,  // has opened all that it needs
     // preauth or a client process to authd, and back
     verify = 9,     // verify_request
     verified = 10,  // verify_answer [to preauth, on success: its end of the hand-over socket]
-    // on a hand-over socket, to the taker: authd's grant, then preauth's handover; then its answer
+    // on a hand-over socket, to the taker: authd's grant, then preauth's handover; then the taker's answer
     grant = 11,     // logon_grant
     handover = 12,  // channel_handover [the client's socket]
     taken = 13,
@@ -50,7 +51,10 @@ class PacketSocket {
     enum class Received : uint8_t { packet, nothing, ended };
 
     PacketSocket() = default;
-    explicit PacketSocket(UniqueFd fd);
+    // An end that another of our processes has made and sent.
+    explicit PacketSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+    // An end that has just been accepted or connected.
+    static PacketSocket fresh(UniqueFd fd);
 
     // Two connected ends.
     static Result<std::pair<PacketSocket, PacketSocket>> make_pair();

@@ -14,12 +14,11 @@
 #include "base/log.h"
 #include "base/loop/loop.h"
 #include "smbd/server/authd.h"
-#include "smbd/server/client.h"
 #include "smbd/server/committer_process.h"
-#include "smbd/server/handover.h"
 #include "smbd/server/housekeeper.h"
 #include "smbd/server/listener.h"
 #include "smbd/server/preauth.h"
+#include "smbd/server/process_packets.h"
 #include "tdb/database.h"
 
 namespace Atoll::server {
@@ -65,8 +64,7 @@ messaging::ProcessClass Listener::class_of(Role role) {
     return messaging::ProcessClass::tool;
 }
 
-template <class Body>
-pid_t Listener::fork_process(const char* name, Body body) {
+pid_t Listener::fork_process(const char* name, const std::function<void()>& body) {
     assert_forkable();
     const pid_t pid = fork();
     if (pid < 0) log_error("fork: {}", strerror(errno));
@@ -113,10 +111,11 @@ void Listener::start_helper(Role role) {
         life_read_.reset();
         id.pid = static_cast<uint64_t>(getpid());
         switch (role) {
-            case Role::authd: run_authd({std::move(theirs), id, configuration_, load_options_});
-            case Role::housekeeper: run_housekeeper({std::move(theirs), id, configuration_, first});
-            case Role::committer: run_committer({std::move(theirs), id, configuration_});
+            case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), configuration_, load_options_});
+            case Role::housekeeper: run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first});
+            case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
+                databases_ = {};
                 run_preauth(std::move(theirs),
                             {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
         }
@@ -132,7 +131,10 @@ void Listener::start_helper(Role role) {
     helper->id = id;
     helpers_.push_back(std::move(helper));
     Helper& started = *helpers_.back();
-    if (role == Role::authd) link_all();
+    if (role == Role::authd) {
+        link_all();
+        told_no_spare_ = false;
+    }
     if (role == Role::housekeeper) tell_housekeeper();
     if (role == Role::preauth) {
         if (Helper* authd = find(Role::authd)) link(started, *authd);
@@ -181,33 +183,6 @@ void Listener::start_missing() {
     }
 }
 
-void Listener::fork_client_process(Packet& packet) {
-    fork_client request;
-    const bool understood = decode(packet.payload, request).ok() && packet.descriptors.size() == 1;
-    if (!understood) return log_error("authd asks for a client process in a way that cannot be read");
-    const uint32_t most = configuration_->global().max_smbd_processes;
-    pid_t pid = -1;
-    messaging::ServerId id = messaging::ServerId::make(messaging::ProcessClass::client);
-    if (clients_.size() < (most != 0 ? most : limits::max_client_processes)) {
-        pid = fork_process("smbd", [&] {
-            become_child();
-            id.pid = static_cast<uint64_t>(getpid());
-            run_client({PacketSocket(std::move(packet.descriptors[0])), request, id, std::move(life_read_), configuration_, load_options_});
-        });
-    } else {
-        log_warning("no more than {} client processes", clients_.size());
-    }
-    if (pid < 0) {
-        Helper* authd = find(Role::authd);
-        if (authd == nullptr) return;
-        const auto told = authd->control.send(PacketKind::fork_failed, encode_record(request));
-        if (!told) log_warning("authd: {}", told.error().message());
-        return;
-    }
-    id.pid = static_cast<uint64_t>(pid);
-    clients_.emplace(pid, id);
-}
-
 void Listener::reap() {
     int status = 0;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
@@ -226,6 +201,7 @@ void Listener::helper_ended(Helper helper, int status) {
     if (helper.role != Role::preauth) ended_.push_back(helper.id);
     if (status != 0) log_error("{} (process {}) ended: {}", name_of(helper.role), helper.pid, describe(status));
     if (helper.role != Role::committer) tell_committer();
+    if (helper.role == Role::authd) release_spares();
     if (helper.role != Role::housekeeper) tell_housekeeper();
     if (helper.retired || stopping_) return;
     Restarts& restarts = restarts_[helper.role];
@@ -235,23 +211,26 @@ void Listener::helper_ended(Helper helper, int status) {
     restarts.not_before = restarts.in_a_row > limits::restarts_in_a_row ? now + soon : now;
 }
 
+// A client process that ends in good order has left nothing to be cleaned up.
 void Listener::client_ended(pid_t pid, int status) {
     const auto found = clients_.find(pid);
     if (found == clients_.end()) return;
-    if (status != 0) log_error("smbd (process {}) ended: {}", pid, describe(status));
-    ended_.push_back(found->second);
-    clients_.erase(found);
+    forget_spare(pid, status);
     to_reload_.erase(pid);
-    tell_housekeeper();
-    tell_committer();
+    if (status != 0) {
+        log_error("smbd (process {}) ended: {}", pid, describe(status));
+        ended_.push_back(found->second);
+        tell_housekeeper();
+        tell_committer();
+    }
+    clients_.erase(found);
 }
 
 void Listener::tell_housekeeper() {
     Helper* housekeeper = find(Role::housekeeper);
     if (housekeeper == nullptr) return;
     for (const messaging::ServerId& id : ended_) {
-        const std::string text = to_string(id);
-        if (!housekeeper->control.send(PacketKind::process_ended, {reinterpret_cast<const uint8_t*>(text.data()), text.size()})) return;
+        if (!send_process(housekeeper->control, PacketKind::process_ended, id)) return;
     }
 }
 

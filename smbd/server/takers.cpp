@@ -1,10 +1,13 @@
 #include "smbd/server/takers.h"
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "smbd/server/handover.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/xsrv/xsrv.idl.h"
 
 namespace Atoll::server {
@@ -15,71 +18,110 @@ constexpr uint16_t first_multichannel_dialect = 0x0300;
 
 }  // namespace
 
-Takers::Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients)
-    : loop_(loop), messaging_(messaging), listener_(listener), clients_(clients) {}
-
-void Takers::give(const verify_request& request, UniqueFd taker) {
+void Takers::give(const verify_request& request, logon_grant grant, Done done) {
+    Logon logon;
     // Clients that cannot have several channels, and those that do not say who they are, are never put into one process.
-    if (request.client_guid.is_zero() || request.dialect < first_multichannel_dialect) return fork(Guid{}, taker.get());
-    const Guid& guid = request.client_guid;
-    if (const auto found = forking_.find(guid); found != forking_.end()) {
-        found->second->waiting.push_back(std::move(taker));
-        return;
-    }
-    if (give_to_existing(guid, taker.get())) return;
-    auto forking = std::make_unique<Forking>(loop_, [this, guid] { fork_failed(guid); });
-    forking->dialect = request.dialect;
-    forking->peer_address = request.peer_address;
-    forking->timeout.set_in(std::chrono::seconds(limits::handover_timeout_seconds));
-    forking_.emplace(guid, std::move(forking));
-    fork(guid, taker.get());
+    if (request.dialect >= first_multichannel_dialect) logon.client_guid = request.client_guid;
+    logon.dialect = request.dialect;
+    logon.peer_address = request.peer_address;
+    grant.client_guid = logon.client_guid;
+    logon.grant = encode_record(grant);
+    if (PacketSocket giver = find_taker(logon); giver.valid()) return done(NtStatus::SUCCESS, std::move(giver));
+    if (none_to_be_had_ || waiting_.size() >= limits::max_waiting_logons) return done(NtStatus::INSUFFICIENT_RESOURCES, {});
+    logon.done = std::move(done);
+    logon.deadline = monotonic_now() + std::chrono::seconds(limits::handover_timeout_seconds);
+    waiting_.push_back(std::move(logon));
 }
 
-bool Takers::give_to_existing(const Guid& client_guid, int taker) {
+void Takers::spare_came(const messaging::ServerId& id, PacketSocket socket) {
+    none_to_be_had_ = false;
+    auto place = std::make_shared<std::list<Spare>::iterator>();
+    *place = spares_.emplace(spares_.end(), loop_, id, std::move(socket), [this, place] { spare_spoke(*place); });
+    (*place)->watch.watch_read(true);
+}
+
+void Takers::spare_spoke(std::list<Spare>::iterator spare) {
+    Packet packet;
+    const auto received = spare->socket.receive(packet);
+    if (received == PacketSocket::Received::nothing) return;
+    if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) {
+        spare->ready = true;
+        return serve_waiting();
+    }
+    spares_.erase(spare);  // it has ended: the listener sees that and forks another
+}
+
+void Takers::serve_waiting() {
+    while (!waiting_.empty()) {
+        Logon& logon = waiting_.front();
+        if (logon.deadline > monotonic_now()) {
+            PacketSocket giver = find_taker(logon);
+            if (!giver.valid()) return;
+            logon.done(NtStatus::SUCCESS, std::move(giver));
+        }
+        waiting_.pop_front();
+    }
+}
+
+void Takers::no_spare() {
+    none_to_be_had_ = true;
+    for (const Logon& logon : std::exchange(waiting_, {})) logon.done(NtStatus::INSUFFICIENT_RESOURCES, {});
+}
+
+PacketSocket Takers::find_taker(const Logon& logon) {
+    if (!logon.client_guid.is_zero()) {
+        if (PacketSocket giver = give_to_existing(logon); giver.valid()) return giver;
+    }
+    return give_to_spare(logon);
+}
+
+PacketSocket Takers::give_to_existing(const Logon& logon) {
     xsrv::client_global record;
     Buffer value;
-    const auto found = clients_.fetch(client_guid.bytes, value);
-    if (!found || !*found || !decode(value, record)) return false;
-    return messaging_.send(messaging::ServerId(record.owner), messaging::message_take_channel, {}, {&taker, 1}).ok();
+    const auto found = clients_.fetch(logon.client_guid.bytes, value);
+    if (!found || !*found || !decode(value, record)) return {};
+    auto pair = PacketSocket::make_pair();
+    if (!pair) {
+        log_error("{}", pair.error().message());
+        return {};
+    }
+    auto& [giver, taker] = *pair;
+    const int fd = taker.fd();
+    if (!giver.send(PacketKind::grant, logon.grant)) return {};
+    if (!messaging_.send(messaging::ServerId(record.owner), messaging::message_take_channel, {}, {&fd, 1})) return {};
+    return std::move(giver);
 }
 
-void Takers::fork(const Guid& client_guid, int taker) {
-    fork_client request;
-    request.client_guid = client_guid;
-    request.authd_pid = messaging_.self().pid;
-    request.authd_unique_id = messaging_.self().unique_id;
-    const auto sent = listener_.send(PacketKind::fork_client, encode_record(request), {&taker, 1});
-    if (sent) return;
-    log_warning("cannot ask for a client process: {}", sent.error().text);
-    forking_.erase(client_guid);
-}
-
-void Takers::fork_failed(const Guid& client_guid) { forking_.erase(client_guid); }
-
-void Takers::forked_client_ready(const messaging::ServerId& process, const Guid& client_guid) {
-    const auto found = forking_.find(client_guid);
-    if (found == forking_.end()) return;
-    const std::unique_ptr<Forking> forking = std::move(found->second);
-    forking_.erase(found);
-    enter(process, client_guid, *forking);
-    for (const UniqueFd& taker : forking->waiting) {
-        const int fd = taker.get();
-        (void)messaging_.send(process, messaging::message_take_channel, {}, {&fd, 1});
+PacketSocket Takers::give_to_spare(const Logon& logon) {
+    for (;;) {
+        const auto spare = std::find_if(spares_.begin(), spares_.end(), [](const Spare& one) { return one.ready; });
+        if (spare == spares_.end()) return {};
+        const messaging::ServerId id = spare->id;
+        PacketSocket socket = std::move(spare->socket);
+        spares_.erase(spare);
+        if (const auto granted = socket.send(PacketKind::grant, logon.grant); !granted) {
+            log_debug("{}: {}", to_string(id), granted.error().message());  // it has just ended
+            continue;
+        }
+        if (!logon.client_guid.is_zero()) enter(id, logon);
+        const auto told = send_process(listener_, PacketKind::spare_taken, id);
+        if (!told) log_warning("the listener: {}", told.error().message());
+        return socket;
     }
 }
 
 // Finds or makes the client's record in one locked step: a living owner that another node entered meanwhile stays.
-void Takers::enter(const messaging::ServerId& process, const Guid& client_guid, const Forking& forking) {
-    auto locked = clients_.fetch_locked(client_guid.bytes);
+void Takers::enter(const messaging::ServerId& process, const Logon& logon) {
+    auto locked = clients_.fetch_locked(logon.client_guid.bytes);
     if (!locked) return log_error("{}", locked.error().message());
     xsrv::client_global record;
     if (locked->exists() && decode(locked->value(), record) && messaging_.exists(messaging::ServerId(record.owner))) return;
     record = {};
-    record.client_guid = client_guid;
+    record.client_guid = logon.client_guid;
     record.owner = process.to_record();
-    record.dialect = forking.dialect;
+    record.dialect = logon.dialect;
     record.connected = NtTime::now();
-    record.remote_address = forking.peer_address;
+    record.remote_address = logon.peer_address;
     const auto stored = locked->store(encode_record(record));
     if (!stored) log_error("{}", stored.error().message());
 }

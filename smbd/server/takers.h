@@ -1,12 +1,16 @@
-// Who takes a client that has logged on: the process that serves its GUID already, or a new one. In authd only. Main thread only.
+// Who takes a client that has logged on: the process that serves its GUID already, or a spare one, which the listener has forked before
+// anybody needed it. In authd only. Main thread only.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <vector>
+#include <deque>
+#include <functional>
+#include <list>
 
+#include "base/buffer.h"
 #include "base/guid.h"
 #include "base/loop/loop.h"
+#include "base/nt_status.h"
+#include "base/time.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/server/server.idl.h"
 #include "tdb/database.h"
@@ -16,34 +20,55 @@ namespace Atoll::server {
 
 class Takers {
  public:
+    // SUCCESS with the end of the hand-over socket that is preauth's, through which the channel follows the grant; else without.
+    using Done = std::function<void(NtStatus, PacketSocket giver)>;
+
     // `listener` forks; `clients` is smbXsrv_client_global.tdb. All must outlive it.
-    Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients);
+    Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients)
+        : loop_(loop), messaging_(messaging), listener_(listener), clients_(clients) {}
 
-    // The process for this client gets `taker`. If none can be had `taker` is closed, which whoever holds its other end sees.
-    void give(const verify_request& request, UniqueFd taker);
+    // Finds the client a process, enters it in the client's record, and puts the grant where that process only can read it. `done` is
+    // called at once, or when there is a spare; INSUFFICIENT_RESOURCES if there is none to be had.
+    void give(const verify_request& request, logon_grant grant, Done done);
 
-    void forked_client_ready(const messaging::ServerId& process, const Guid& client_guid);
-    void fork_failed(const Guid& client_guid);
+    // What the listener tells. A spare is given away once it has said that it is ready: it can then be found by its id.
+    void spare_came(const messaging::ServerId& id, PacketSocket socket);
+    void no_spare();
+    // Spares that are let go of end. Those of a former configuration are.
+    void let_go_of_spares() { spares_.clear(); }
 
  private:
-    // A process that has been asked for and cannot be found by its id yet, and what waits for it.
-    struct Forking {
-        Forking(loop::Loop& loop, std::function<void()> too_late) : timeout(loop, std::move(too_late)) {}
+    struct Spare {
+        Spare(loop::Loop& loop, const messaging::ServerId& its_id, PacketSocket its_socket, std::function<void()> spoke)
+            : id(its_id), socket(std::move(its_socket)), watch(loop, socket.fd(), std::move(spoke)) {}
+        messaging::ServerId id;
+        PacketSocket socket;
+        loop::FdWatch watch;
+        bool ready = false;
+    };
+    struct Logon {
+        Guid client_guid;  // zero: the process is to be nobody else's
         uint16_t dialect = 0;
         std::string peer_address;
-        std::vector<UniqueFd> waiting;
-        loop::Timer timeout;
+        Buffer grant;
+        Done done;
+        Monotonic deadline;  // then preauth asks again
     };
 
-    bool give_to_existing(const Guid& client_guid, int taker);
-    void fork(const Guid& client_guid, int taker);
-    void enter(const messaging::ServerId& process, const Guid& client_guid, const Forking& forking);
+    void spare_spoke(std::list<Spare>::iterator spare);
+    void serve_waiting();
+    PacketSocket find_taker(const Logon& logon);
+    PacketSocket give_to_existing(const Logon& logon);
+    PacketSocket give_to_spare(const Logon& logon);
+    void enter(const messaging::ServerId& process, const Logon& logon);
 
     loop::Loop& loop_;
     messaging::Messaging& messaging_;
     PacketSocket& listener_;
     tdb::Database& clients_;
-    std::map<Guid, std::unique_ptr<Forking>> forking_;
+    std::list<Spare> spares_;    // the oldest first
+    std::deque<Logon> waiting_;  // for a spare
+    bool none_to_be_had_ = false;
 };
 
 }  // namespace Atoll::server

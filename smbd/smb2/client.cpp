@@ -20,16 +20,12 @@ fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, 
 
 }  // namespace
 
-Result<std::unique_ptr<ClientProcess>> ClientProcess::create(ProcessContext context) {
-    auto tables = xsrv::Tables::open(context.configuration->global().lock_directory, context.loop, context.messaging);
-    if (!tables.ok()) return tables.failure();
-    return std::unique_ptr<ClientProcess>(std::make_unique<Client>(std::move(context), std::move(*tables)));
-}
+std::unique_ptr<ClientProcess> ClientProcess::create(ProcessContext context) { return std::make_unique<Client>(std::move(context)); }
 
-Client::Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables) : context_(std::move(context)), tables_(std::move(tables)) {
+Client::Client(ProcessContext context) : context_(std::move(context)) {
     messaging::Messaging& messaging = context_.messaging;
     file_system_ = fsa::FileSystem::create({
-        .locking = tables_->locking(),
+        .locking = tables().locking(),
         .self = holder_of(messaging.self()),
         .holder_exists =
             [&messaging](const fsa::Holder& holder) {
@@ -84,7 +80,7 @@ Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info)
     fsa::Open* file = std::exchange(open.file, nullptr);
     ATOLL_ASSERT(file != nullptr);
     const auto closed = file_system_->close(*file, info);
-    tables_->remove_open(open.persistent_id);
+    tables().remove_open(open.persistent_id);
     open.tcon->open_count--;
     opens_.remove(open);
     return closed;
@@ -103,7 +99,7 @@ void Client::end_tcon(xsrv::Session& session, xsrv::Tcon& tcon) {
     const xsrv::Ref<xsrv::Tcon> keep(&tcon);
     close_opens(session, &tcon);
     loop::take_root();
-    tables_->remove_tcon(session.id, tcon.id);
+    tables().remove_tcon(session.id, tcon.id);
     session.tcons.erase(tcon.id);
 }
 
@@ -111,10 +107,10 @@ void Client::end_session(xsrv::Session& session) {
     const xsrv::Ref<xsrv::Session> keep(&session);
     close_opens(session, nullptr);
     loop::take_root();
-    for (const auto& [id, tcon] : session.tcons) tables_->remove_tcon(session.id, id);
+    for (const auto& [id, tcon] : session.tcons) tables().remove_tcon(session.id, id);
     session.tcons.clear();
     session.state = xsrv::SessionState::expired;
-    tables_->remove_session(session.id);
+    tables().remove_session(session.id);
     for (const auto& connection : connections_) {
         connection->sessions.erase(session.id);
         connection->logons.erase(session.id);

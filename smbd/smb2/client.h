@@ -18,7 +18,7 @@ namespace Atoll::smb2 {
 
 class Client final : public ClientProcess {
  public:
-    Client(ProcessContext context, std::unique_ptr<xsrv::Tables> tables);
+    explicit Client(ProcessContext context);
     ~Client() override;
 
     Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
@@ -33,7 +33,7 @@ class Client final : public ClientProcess {
     const conf::Configuration& configuration() const { return *context_.configuration; }
     std::shared_ptr<const conf::Configuration> shared_configuration() const { return context_.configuration; }
     xsrv::OpenTable& opens() { return opens_; }
-    xsrv::Tables& tables() { return *tables_; }
+    xsrv::Tables& tables() { return context_.tables; }
     fsa::FileSystem& file_system() { return *file_system_; }
     [[nodiscard]] uint32_t max_credits() const;
 
@@ -53,7 +53,6 @@ class Client final : public ClientProcess {
     void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
 
     ProcessContext context_;
-    std::unique_ptr<xsrv::Tables> tables_;
     std::unique_ptr<fsa::FileSystem> file_system_;
     xsrv::OpenTable opens_;
     std::vector<std::unique_ptr<Connection>> connections_;

@@ -16,6 +16,7 @@
 #include "libcli/auth/logon.h"
 #include "libcli/security/security.idl.h"
 #include "smbd/smb2/channel.h"
+#include "smbd/xsrv/tables.h"
 #include "tdb/messaging/messaging.h"
 
 namespace Atoll::smb2 {
@@ -49,6 +50,7 @@ struct ProcessContext {
     loop::Loop& loop;
     loop::WorkerPool& pool;
     messaging::Messaging& messaging;
+    xsrv::Tables& tables;
     LogonVerifier& verifier;
     std::shared_ptr<const conf::Configuration> configuration;
     std::function<void()> on_idle;  // the last channel is gone and nothing is pending: the process may end
@@ -56,8 +58,7 @@ struct ProcessContext {
 
 class ClientProcess {
  public:
-    // Opens the smbXsrv and locking databases; an Error names the one that cannot be opened.
-    static Result<std::unique_ptr<ClientProcess>> create(ProcessContext context);
+    static std::unique_ptr<ClientProcess> create(ProcessContext context);
     virtual ~ClientProcess() = default;
 
     // Takes a channel over from preauth: `frame` is the SESSION_SETUP request in hand, a whole message without transport header, whose

@@ -116,9 +116,10 @@ class SteadyState : public testing::TestWithParam<Protection> {
         auto mailbox = messaging::MessageSocket::open(directory_, messaging::ProcessClass::client);
         ASSERT_TRUE(mailbox) << mailbox.error().message();
         messaging_ = messaging::make_local_messaging(loop_, std::move(*mailbox));
-        auto process = ClientProcess::create({loop_, pool_, *messaging_, verifier_, *configuration, [this] { loop_.stop(); }});
-        ASSERT_TRUE(process) << process.error().message();
-        process_ = std::move(*process);
+        auto databases = xsrv::open_databases(directory_);
+        ASSERT_TRUE(databases) << databases.error().message();
+        tables_ = xsrv::Tables::on(std::move(*databases), loop_, *messaging_);
+        process_ = ClientProcess::create({loop_, pool_, *messaging_, *tables_, verifier_, *configuration, [this] { loop_.stop(); }});
     }
 
     [[nodiscard]] ChannelState channel() const {
@@ -336,6 +337,7 @@ class SteadyState : public testing::TestWithParam<Protection> {
     loop::WorkerPool pool_{loop_, 1};  // of several, the last may not begin before the counting does
     NobodyLogsOn verifier_;
     std::unique_ptr<messaging::Messaging> messaging_;
+    std::unique_ptr<xsrv::Tables> tables_;
     std::unique_ptr<ClientProcess> process_;
     UniqueFd client_;
     std::optional<smb::Signer> signer_;

@@ -22,7 +22,7 @@ Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, co
 
 }  // namespace
 
-Result<Databases> open_databases(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging) {
+Result<Databases> open_databases(const std::string& directory) {
     Databases out;
     struct Wanted {
         std::unique_ptr<tdb::Database>& database;
@@ -42,10 +42,6 @@ Result<Databases> open_databases(const std::string& directory, loop::Loop& loop,
         if (!opened.ok()) return opened.failure();
         wanted.database = std::move(*opened);
     }
-    out.watches = std::make_unique<watch::Watches>(loop, messaging, *out.waiters);
-    out.watches->observe(*out.client, "smbXsrv_client_global.tdb");
-    out.watches->observe(*out.session, "smbXsrv_session_global.tdb");
-    out.watches->observe(*out.locking, "locking.tdb");
     return out;
 }
 
@@ -65,6 +61,21 @@ Result<void> settle_format_level(tdb::Database& database) {
     return fail(Code::unsupported, database.name(),
                 "its records are written at format level " + std::to_string(version.format_level) + "; this program reads up to " +
                     std::to_string(newest_level));
+}
+
+Result<void> reopen_after_fork(const Databases& databases) {
+    for (tdb::Database* database : {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(),
+                                    databases.locking.get(), databases.waiters.get()}) {
+        if (auto reopened = database->reopen_after_fork(); !reopened.ok()) return reopened;
+    }
+    return {};
+}
+
+void watch_changes(Databases& databases, loop::Loop& loop, messaging::Messaging& messaging) {
+    databases.watches = std::make_unique<watch::Watches>(loop, messaging, *databases.waiters);
+    databases.watches->observe(*databases.client, "smbXsrv_client_global.tdb");
+    databases.watches->observe(*databases.session, "smbXsrv_session_global.tdb");
+    databases.watches->observe(*databases.locking, "locking.tdb");
 }
 
 }  // namespace Atoll::xsrv

@@ -18,16 +18,23 @@ struct Databases {
     std::unique_ptr<tdb::Database> open;     // smbXsrv_open_global.tdb
     std::unique_ptr<tdb::Database> locking;  // locking.tdb
     std::unique_ptr<tdb::Database> waiters;  // watches.tdb
-    // Of client, session and locking: changes of their records wake who waits for them. The last member, for it ends before they do.
+    // Of client, session and locking, from watch_changes() on: changes of their records wake who waits for them. The last member, for it
+    // ends before they do.
     std::unique_ptr<watch::Watches> watches;
 };
 
-// Opens them all in `directory`, creating those that are not there. `loop` and `messaging` are the process's and outlive them.
-Result<Databases> open_databases(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging);
+// Opens them all in `directory`, creating those that are not there. Nobody is woken by their changes before watch_changes().
+Result<Databases> open_databases(const std::string& directory);
 
 // The durable database (docs/durable.md) whose one record says at which format level records are written. A fresh one gets the lowest.
-// Code::unsupported: a level that this program does not know; it may then open nothing.
+// Code::unsupported: a level that this program does not know; it may then use none of the others.
 constexpr const char* version_database = "smbXsrv_version_global";
 Result<void> settle_format_level(tdb::Database& version);
+
+// In the child of a process that had them open at the fork, before their first use there.
+Result<void> reopen_after_fork(const Databases& databases);
+
+// In each process that changes them, before it does. `loop` and `messaging` are the process's own and outlive the databases.
+void watch_changes(Databases& databases, loop::Loop& loop, messaging::Messaging& messaging);
 
 }  // namespace Atoll::xsrv

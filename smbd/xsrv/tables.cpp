@@ -45,6 +45,7 @@ class FileTables final : public Tables {
  public:
     FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
 
+    void remove_client(const Guid& client_guid) override;
     Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) override;
     void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
     std::optional<SessionHolder> find_session(uint64_t session_id) override;
@@ -54,14 +55,19 @@ class FileTables final : public Tables {
     Result<bool> insert_open(const Open& open) override;
     void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
     Result<uint32_t> count_tcons(const std::string& share_name) override;
+    [[nodiscard]] bool removed_all() const override { return removed_all_; }
     tdb::Database& locking() override { return *databases_.locking; }
     watch::Watches& watches() override { return *databases_.watches; }
     void end_holder(const messaging::ServerId& holder) override;
     Result<void> wipe_volatile() override;
 
  private:
-    static void remove(tdb::Database& database, Bytes key) {
-        if (const auto removed = database.remove(key); !removed.ok()) log_error("{}", removed.error().message());
+    void remove(tdb::Database& database, Bytes key) { note(database.remove(key)); }
+    template <class Outcome>
+    void note(const Outcome& removal) {
+        if (removal.ok()) return;
+        log_error("{}", removal.error().message());
+        removed_all_ = false;
     }
     template <class Record>
     void remove_records_of(tdb::Database& database, const tdb::server_id& holder);
@@ -70,7 +76,15 @@ class FileTables final : public Tables {
     tdb::server_id self_;
     open_global open_record_;  // reused, so that an open allocates nothing in steady state
     Buffer encoded_;
+    bool removed_all_ = true;
 };
+
+void FileTables::remove_client(const Guid& client_guid) {
+    auto locked = databases_.client->fetch_locked(client_guid.bytes);
+    if (!locked.ok()) return note(locked);
+    client_global record;
+    if (locked->exists() && decode(locked->value(), record).ok() && record.owner == self_) note(locked->remove());
+}
 
 Result<void> FileTables::put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) {
     session_global record;
@@ -201,10 +215,9 @@ Result<void> FileTables::wipe_volatile() {
 
 }  // namespace
 
-Result<std::unique_ptr<Tables>> Tables::open(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging) {
-    auto databases = open_databases(directory, loop, messaging);
-    if (!databases.ok()) return databases.failure();
-    return std::unique_ptr<Tables>(std::make_unique<FileTables>(std::move(*databases), messaging.self()));
+std::unique_ptr<Tables> Tables::on(Databases databases, loop::Loop& loop, messaging::Messaging& messaging) {
+    watch_changes(databases, loop, messaging);
+    return std::make_unique<FileTables>(std::move(databases), messaging.self());
 }
 
 }  // namespace Atoll::xsrv

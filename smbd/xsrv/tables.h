@@ -10,6 +10,7 @@
 #include "base/guid.h"
 #include "base/result.h"
 #include "base/sid.h"
+#include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/open.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tcon.h"
@@ -21,10 +22,12 @@ namespace Atoll::xsrv {
 
 class Tables {
  public:
-    // Opens the databases in `directory`, creating those that are not there. The process that `messaging` names stands in every record that
-    // is written. An Error names the database that cannot be opened.
-    static Result<std::unique_ptr<Tables>> open(const std::string& directory, loop::Loop& loop, messaging::Messaging& messaging);
+    // Changes that it makes wake who waits for them. The process that `messaging` names stands in every record that is written.
+    static std::unique_ptr<Tables> on(Databases databases, loop::Loop& loop, messaging::Messaging& messaging);
     virtual ~Tables() = default;
+
+    // Takes out the record that names this process as the client's; authd made it. Another process's stays.
+    virtual void remove_client(const Guid& client_guid) = 0;
 
     virtual Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect,
                                      const std::string& peer_address) = 0;
@@ -46,6 +49,9 @@ class Tables {
 
     // Tree connects of a share in all processes, for `max connections`.
     virtual Result<uint32_t> count_tcons(const std::string& share_name) = 0;
+
+    // Whether every removal so far was made; if not, end_holder has something to do for this process.
+    [[nodiscard]] virtual bool removed_all() const = 0;
 
     // locking.tdb, for fsa.
     virtual tdb::Database& locking() = 0;

@@ -21,9 +21,10 @@ class TablesTest : public testing::Test {
         auto socket = messaging::MessageSocket::open(directory_, messaging::ProcessClass::client);
         ASSERT_TRUE(socket.ok()) << socket.error().message();
         messaging_ = messaging::make_local_messaging(loop_, std::move(*socket));
-        auto opened = Tables::open(directory_, loop_, *messaging_);
+        auto opened = open_databases(directory_);
         ASSERT_TRUE(opened.ok()) << opened.error().message();
-        tables_ = std::move(*opened);
+        clients_ = opened->client.get();
+        tables_ = Tables::on(std::move(*opened), loop_, *messaging_);
     }
     void TearDown() override {
         tables_.reset();
@@ -41,6 +42,7 @@ class TablesTest : public testing::Test {
     loop::Loop loop_;
     std::unique_ptr<messaging::Messaging> messaging_;
     std::string directory_;
+    tdb::Database* clients_ = nullptr;
     std::unique_ptr<Tables> tables_;
 };
 
@@ -88,6 +90,25 @@ TEST_F(TablesTest, TheEndOfASessionWakesWhoWaitsForIt) {
     EXPECT_TRUE(loop_.run_until(deadline));
     EXPECT_FALSE(*tables_->watch_session(7, watch, deadline));
     EXPECT_FALSE(watch.is_armed());
+}
+
+TEST_F(TablesTest, AProcessTakesOutItsOwnRecordOfAClientOnly) {
+    const messaging::ServerId other = messaging::ServerId::make(messaging::ProcessClass::client);
+    const Guid mine = Guid::random(), another = Guid::random();
+    for (const auto& [guid, owner] : {std::pair{mine, messaging_->self()}, std::pair{another, other}}) {
+        client_global record;
+        record.client_guid = guid;
+        record.owner.vnn = owner.node;
+        record.owner.pid = owner.pid;
+        record.owner.unique_id = owner.unique_id;
+        Buffer encoded;
+        encode(record, encoded, idl::first_level);
+        ASSERT_TRUE(clients_->store(guid.bytes, encoded).ok());
+    }
+    for (const Guid& guid : {mine, another, Guid::random()}) tables_->remove_client(guid);
+    EXPECT_FALSE(*clients_->exists(mine.bytes));
+    EXPECT_TRUE(*clients_->exists(another.bytes));
+    EXPECT_TRUE(tables_->removed_all());
 }
 
 TEST_F(TablesTest, ANewerFormatLevelIsRefused) {

@@ -15,7 +15,6 @@ enum MessageType : uint32_t {
 
     // Between smbd's processes (smbd/server)
     message_take_channel = 16,  // authd to a client process: a channel is coming on the socket that comes with it
-    message_client_ready = 17,  // a client process to authd: payload: client_ready of smbd/server/server.idl
 
     // Of tdb/watch
     message_record_changed = 32,  // payload: numbers (u64) of watches whose record has changed

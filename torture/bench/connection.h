@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/guid.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "libcli/smb/header.h"
@@ -29,6 +30,7 @@ struct Target {
     std::string user;
     std::string password;
     Mode mode = Mode::plain;
+    std::optional<Guid> client_guid;  // nullopt: each connection is a client of its own
 };
 
 // Counts by command, of requests sent and of messages received: what two runs of the same work must have in common.

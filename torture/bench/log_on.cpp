@@ -40,7 +40,7 @@ Result<void> Connection::negotiate() {
     smb::NegotiateRequest request;
     request.security_mode = smb::security_mode::signing_enabled;
     request.capabilities = smb::global_cap::large_mtu | smb::global_cap::encryption;
-    request.client_guid = Guid::random();  // a client of its own: no two connections share a process for being one client
+    request.client_guid = target_.client_guid ? *target_.client_guid : Guid::random();
     request.dialects = smb::U16List(std::span<const uint16_t>(dialects));
     request.contexts.preauth = smb::PreauthCapabilities{smb::U16List(std::span<const uint16_t>(hashes)), salt};
     request.contexts.ciphers = smb::U16List(std::span<const smb::Cipher>(ciphers));

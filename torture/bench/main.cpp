@@ -20,13 +20,13 @@ constexpr const char* usage =
     "usage: smbbench run    --port N --share S --user U --password P --workload W --directory D --operations N [--host A] [--mode "
     "plain|signed|sealed]\n"
     "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N]\n"
-    "       smbbench hold   --port N --share S --user U --password P --count N      (until standard input ends)\n"
+    "       smbbench hold   --port N --share S --user U --password P --count N [--guid G] (until standard input ends)\n"
     "       smbbench limits --directory LOCAL-PATH --files N --file-size N\n"
     "workloads: read-sequential write-sequential read-random write-random open-close stat create delete list connect\n";
 
 bool parse(int argc, char** argv, Options& options) {
     static const char* known[] = {"host", "port",  "share", "user",  "password",  "workload", "directory", "operations",
-                                  "mode", "depth", "files", "block", "file-size", "seed",     "count"};
+                                  "mode", "depth", "files", "block", "file-size", "seed",     "count",     "guid"};
     for (int i = 2; i < argc; i += 2) {
         const std::string name = argv[i];
         bool found = false;
@@ -61,6 +61,7 @@ Target target_of(const Options& options) {
     target.password = text(options, "password");
     const std::string mode = text(options, "mode", "plain");
     target.mode = mode == "sealed" ? Mode::sealed : mode == "signed" ? Mode::signed_ : Mode::plain;
+    target.client_guid = parse_guid(text(options, "guid"));
     return target;
 }
 

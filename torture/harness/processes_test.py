@@ -6,6 +6,7 @@ With --server debian the same clients work without a kill, which shows that the 
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -163,13 +164,21 @@ def unprivileged(server, pid):
         require(probe.returncode != 0, f"preauth's user can read {database}")
 
 
+def holder_of(server, path):
+    """The process of the server that has the file open."""
+    for pid in server.processes():
+        with contextlib.suppress(OSError):
+            if any(os.readlink(f"/proc/{pid}/fd/{fd}") == str(path) for fd in os.listdir(f"/proc/{pid}/fd")):
+                return pid
+    raise report.Failure(f"nobody has {path} open")
+
+
 def ended_client(server):
     """A client's process that is killed has its files closed at once: what it was to delete goes although nobody asks for it any more."""
     program = TOP / "build" / "release" / "bin" / "smbtorture"
     require(program.exists(), f"{program} is not there: build preset release first")
     with tempfile.TemporaryDirectory(prefix="atoll-processes-") as work:
         ready, go = pathlib.Path(work, "ready"), pathlib.Path(work, "go")
-        before = set(server.processes())
         hold = f"touch {ready}; for i in $(seq 300); do test -e {go} && exit 0; sleep 0.1; done; exit 1"
         client = subprocess.Popen([str(program), "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:hold={hold}",
                                    "--option=torture:release=true", "atoll.async.ended_by_the_server"],
@@ -177,8 +186,7 @@ def ended_client(server):
         try:
             await_that(ready.exists, "the client does not open its files", lambda: client.poll() is not None)
             doomed = next(server.path("share").rglob("doomed"))
-            for pid in set(server.processes()) - before:
-                os.kill(pid, signal.SIGKILL)
+            os.kill(holder_of(server, doomed), signal.SIGKILL)
             await_that(lambda: not doomed.exists(), "the file is not deleted")
             require((doomed.parent / "kept").exists(), "another file is deleted")
         finally:
