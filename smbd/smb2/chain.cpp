@@ -91,6 +91,7 @@ void Chain::start_request() {
     request_.async_id = 0;
     request_.keep_body = false;
     request_.names_file = false;
+    request_.interim_at_once = false;
     request_.end_session_after = false;
     request_.owes_signature = false;
     request_.abandon = nullptr;
@@ -115,6 +116,7 @@ void Chain::start_request() {
         pending_ = true;
         seen_pending_ = false;
         connection_.watch_pending();
+        if (request_.interim_at_once) send_interim();
     } else {
         finish_request(status);
     }

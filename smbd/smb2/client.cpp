@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/byte_reader.h"
 #include "base/log.h"
-#include "base/bytes.h"
 #include "base/loop/identity.h"
 #include "smbd/xsrv/message_types.h"
 
@@ -24,6 +24,12 @@ std::unique_ptr<ClientProcess> ClientProcess::create(ProcessContext context) { r
 
 Client::Client(ProcessContext context) : context_(std::move(context)) {
     messaging::Messaging& messaging = context_.messaging;
+    services_ = std::make_unique<services::Services>(services::ServicesContext{
+        [this] { return shared_configuration(); },
+        context_.loop,
+        tables(),
+        messaging,
+    });
     file_system_ = fsa::FileSystem::create({
         .locking = tables().locking(),
         .self = holder_of(messaging.self()),
@@ -32,14 +38,29 @@ Client::Client(ProcessContext context) : context_(std::move(context)) {
                 return messaging.exists({holder.node, holder.pid, holder.unique_id});
             },
     });
-    messaging.receive(xsrv::message_end_session, [this](messaging::Message& message) {
-        if (message.payload.size() == 8) end_session(load_le<uint64_t>(message.payload.data()));
-    });
+    receive_messages();
 }
 
 Client::~Client() {
     context_.messaging.receive(xsrv::message_end_session, {});
+    context_.messaging.receive(xsrv::message_close_open, {});
     *alive_ = false;
+}
+
+void Client::receive_messages() {
+    const auto id_in = [](const messaging::Message& message) {
+        ByteReader in(message.payload);
+        const uint64_t id = in.u64();
+        return in.ok() ? id : 0;
+    };
+    context_.messaging.receive(xsrv::message_end_session, [this, id_in](messaging::Message& message) { end_session(id_in(message)); });
+    context_.messaging.receive(xsrv::message_close_open, [this, id_in](messaging::Message& message) {
+        const uint64_t id = id_in(message);
+        opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
+            if (open->persistent_id == id) end_open(*open);
+        });
+        loop::take_root();
+    });
 }
 
 uint32_t Client::max_credits() const { return configuration().global().smb2_max_credits; }
@@ -77,21 +98,25 @@ void Client::shutdown() {
 
 Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info) {
     const xsrv::Ref<xsrv::Open> keep(&open);
-    fsa::Open* file = std::exchange(open.file, nullptr);
-    ATOLL_ASSERT(file != nullptr);
-    const auto closed = file_system_->close(*file, info);
+    ATOLL_ASSERT(open.is_open());
+    Result<void, NtStatus> closed;
+    if (fsa::Open* file = std::exchange(open.file, nullptr)) closed = file_system_->close(*file, info);
+    if (const auto pipe = std::exchange(open.pipe, nullptr)) pipe->close();
     tables().remove_open(open.persistent_id);
     open.tcon->open_count--;
     opens_.remove(open);
     return closed;
 }
 
+void Client::end_open(xsrv::Open& open) {
+    if (open.file) act_as(*open.tcon);
+    if (const auto closed = close_open(open); !closed.ok()) log_warning("closing a file: {}", to_string(closed.error()));
+}
+
 void Client::close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon) {
     opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
         if (open->session.get() != &session || (tcon && open->tcon.get() != tcon)) return;
-        act_as(*open->tcon);
-        if (const auto closed = close_open(*open); !closed.ok())
-            log_warning("closing a file at the end of its tree connect: {}", to_string(closed.error()));
+        end_open(*open);
     });
 }
 

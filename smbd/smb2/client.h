@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "smbd/fsa/fsa.h"
+#include "smbd/services/services.h"
 #include "smbd/smb2/client_process.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/xsrv/open.h"
@@ -34,6 +35,7 @@ class Client final : public ClientProcess {
     std::shared_ptr<const conf::Configuration> shared_configuration() const { return context_.configuration; }
     xsrv::OpenTable& opens() { return opens_; }
     xsrv::Tables& tables() { return context_.tables; }
+    services::Services& services() { return *services_; }
     fsa::FileSystem& file_system() { return *file_system_; }
     [[nodiscard]] uint32_t max_credits() const;
 
@@ -49,11 +51,15 @@ class Client final : public ClientProcess {
     void reap_later();
 
  private:
+    // From other processes, and from this one's services (smbd/xsrv/message_types.h).
+    void receive_messages();
+    void end_open(xsrv::Open& open);
     void reap();
     void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
 
     ProcessContext context_;
     std::unique_ptr<fsa::FileSystem> file_system_;
+    std::unique_ptr<services::Services> services_;
     xsrv::OpenTable opens_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::string path_scratch_;

@@ -11,8 +11,11 @@ namespace Atoll::smb2 {
 NtStatus handle_close(Request& request) {
     const auto close = smb::CloseRequest::decode(request.message);
     if (!close.ok()) return close.error();
-    if (const NtStatus status = request.look_up_open(close->file_id); status != NtStatus::SUCCESS) return status;
-    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    if (const NtStatus status = request.look_up_open(close->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+        return status;
+    if (request.open->file) {
+        if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    }
 
     const bool wants_info = (close->flags & smb::close_flags::postquery_attrib) != 0;
     fsa::FileInfo info;

@@ -87,7 +87,7 @@ NtStatus handle_create(Request& request) {
     if (const NtStatus status = check_request(*create); status != NtStatus::SUCCESS) return status;
     const auto contexts = smb::CreateContexts::decode(create->contexts);
     if (!contexts.ok()) return contexts.error();
-    if (request.tcon->is_ipc) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    if (request.tcon->is_ipc) return create_pipe(request, *create, *contexts);
     if (contexts->timewarp && contexts->timewarp->ticks != 0) return NtStatus::OBJECT_NAME_NOT_FOUND;  // no snapshot is offered
 
     Client& client = request.connection().client();

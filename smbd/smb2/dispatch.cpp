@@ -72,7 +72,7 @@ void after_response(Request& request, Bytes response, NtStatus status) {
     if (request.end_session_after) request.connection().client().end_session(*request.session);
 }
 
-NtStatus Request::look_up_open(smb::FileId id) {
+NtStatus Request::look_up_open(smb::FileId id, OpenKind kind) {
     const Chain::Related& before = chain->related;
     names_file = true;
     if (chain->is_related() && id.is_related()) {
@@ -82,10 +82,11 @@ NtStatus Request::look_up_open(smb::FileId id) {
     } else {
         open = connection().client().opens().find(id.persistent_id, id.volatile_id);
     }
-    if (!open || open->file == nullptr || !(open->session == session) || !(open->tcon == tcon)) {
+    if (!open || !open->is_open() || !(open->session == session) || !(open->tcon == tcon)) {
         open = nullptr;
         return NtStatus::FILE_CLOSED;
     }
+    if (open->pipe && kind == OpenKind::file) return NtStatus::INVALID_DEVICE_REQUEST;
     return NtStatus::SUCCESS;
 }
 

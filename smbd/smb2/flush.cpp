@@ -23,7 +23,12 @@ void finish_flush(Request& request, PoolWork& work) {
 NtStatus handle_flush(Request& request) {
     const auto flush = smb::FlushRequest::decode(request.message);
     if (!flush.ok()) return flush.error();
-    if (const NtStatus status = request.look_up_open(flush->file_id); status != NtStatus::SUCCESS) return status;
+    if (const NtStatus status = request.look_up_open(flush->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+        return status;
+    if (request.open->pipe) {  // what is written to one is consumed at once
+        smb::EmptyMessage{}.encode(request.out());
+        return NtStatus::SUCCESS;
+    }
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
     const auto allowed = request.open->file->check_flush();
     if (!allowed.ok()) return allowed.error();

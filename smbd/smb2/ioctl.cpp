@@ -80,9 +80,11 @@ NtStatus handle_ioctl(Request& request) {
     if (ioctl->input.size() > limit || ioctl->max_input_response > limit || ioctl->max_output_response > limit)
         return NtStatus::INVALID_PARAMETER;
     if (!names_no_file(ioctl->ctl_code)) {
-        if (const NtStatus status = request.look_up_open(ioctl->file_id); status != NtStatus::SUCCESS) return status;
+        if (const NtStatus status = request.look_up_open(ioctl->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+            return status;
         if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     }
+    if (!names_no_file(ioctl->ctl_code) && request.open->pipe) return pipe_ioctl(request, *ioctl);
     switch (ioctl->ctl_code) {
         case smb::ControlCode::validate_negotiate_info: return validate_negotiate_info(request, *ioctl);
         case smb::ControlCode::dfs_get_referrals:
@@ -90,7 +92,9 @@ NtStatus handle_ioctl(Request& request) {
             return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
         case smb::ControlCode::create_or_get_object_id: return get_object_id(request, *ioctl);
         case smb::ControlCode::query_network_interface_info: return NtStatus::NOT_SUPPORTED;
-        case smb::ControlCode::pipe_wait: return NtStatus::OBJECT_NAME_NOT_FOUND;
+        case smb::ControlCode::pipe_wait: return wait_for_pipe(request, *ioctl);
+        case smb::ControlCode::pipe_peek:
+        case smb::ControlCode::pipe_transceive: return NtStatus::NOT_SUPPORTED;  // MS-SMB2 3.3.5.15.3: no pipe
         default: return NtStatus::INVALID_DEVICE_REQUEST;
     }
 }

@@ -39,11 +39,12 @@ NtStatus handle_query_info(Request& request) {
     const size_t largest = std::max<size_t>(info->input.size(), info->output_buffer_length);
     if (const NtStatus status = check_credit_charge(request, largest); status != NtStatus::SUCCESS) return status;
     if (info->output_buffer_length > request.connection().channel().max_transact) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = request.look_up_open(info->file_id); status != NtStatus::SUCCESS) return status;
+    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+        return status;
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
     smb::OutputBufferResponse::begin(request.out());
-    const NtStatus status = query(request, *info);
+    const NtStatus status = request.open->pipe ? query_pipe_info(request, *info) : query(request, *info);
     if (status != NtStatus::SUCCESS && status != NtStatus::BUFFER_OVERFLOW) return status;
     request.keep_body = true;
     smb::OutputBufferResponse::finish(request.out());

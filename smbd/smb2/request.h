@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/loop/worker_pool.h"
 #include "libcli/smb/header.h"
+#include "smbd/smb2/pipe.h"
 #include "smbd/smb2/reply.h"
 #include "smbd/transport/transport.h"
 #include "smbd/xsrv/open.h"
@@ -60,11 +61,13 @@ struct Request {
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote
     bool names_file = false;         // it holds a FileId
+    bool interim_at_once = false;    // pending, and for long: its interim response does not wait
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     bool owes_signature = false;     // not verified yet: see settle_signature()
     void (*abandon)(Request&) = nullptr;
     void* context = nullptr;  // of whoever keeps a pending request
     PoolWork work;
+    PipeRead pipe_read{*this};
 
     [[nodiscard]] Connection& connection() const;
     // Where the body goes. Position 0 is the response's SMB2 header, for which 64 bytes are already there.
@@ -72,7 +75,9 @@ struct Request {
     Reply& reply();
     // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none,
     // or if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
-    NtStatus look_up_open(smb::FileId id);
+    // INVALID_DEVICE_REQUEST: a pipe, where a file is meant.
+    enum class OpenKind : uint8_t { file, file_or_pipe };
+    NtStatus look_up_open(smb::FileId id, OpenKind kind = OpenKind::file);
     // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job). The
     // work's status is ACCESS_DENIED if `run` was not called: the pool may not act as the user, or the signature is wrong.
     NtStatus run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, PoolWork&));

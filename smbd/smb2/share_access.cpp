@@ -1,16 +1,14 @@
 #include "smbd/smb2/share_access.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "base/utf.h"
-#include "conf/access_lists.h"
 #include "smbd/accounts/tokens.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/session_policy.h"
+#include "smbd/xsrv/share_users.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -19,17 +17,7 @@ constexpr uint32_t pipe_access = 0x001F00A9;  // ACCESS_MASK of IPC$'s MaximalAc
 
 using conf::Names;
 using conf::ShareConf;
-
-// As %R has it (smb.conf(5)).
-const char* protocol_name(uint16_t dialect) {
-    switch (dialect) {
-        case 0x0202: return "SMB2_02";
-        case 0x0210: return "SMB2_10";
-        case 0x0300: return "SMB3_00";
-        case 0x0302: return "SMB3_02";
-        default: return "SMB3_11";
-    }
-}
+using xsrv::UserLists;
 
 // Whether anything that is expanded for a tree connect of this share has a macro in it.
 bool uses_macros(const ShareConf& share) {
@@ -42,62 +30,10 @@ bool uses_macros(const ShareConf& share) {
     return false;
 }
 
-// The names that the user database is asked for, which is slow: only for shares that use macros.
-void add_looked_up(const xsrv::Session& session, conf::MacroValues& values) {
-    if (const auto user = accounts::find_unix_user(session.account_name)) {
-        values.home_directory = user->home;
-        values.previous_directory = user->home;
-    }
-    values.session_group = values.service_group = accounts::find_unix_group_name(session.token.gid);
-}
-
-conf::MacroValues macro_values(const Connection& connection, const xsrv::Session& session, std::string_view service) {
-    const ChannelState& channel = connection.channel();
-    conf::MacroValues values;
-    // A client on port 445 has no NetBIOS name: it is known by its address. Its DNS name is not looked up (`hostname lookups = no`).
-    values.client_name = channel.peer_address;
-    values.client_host_name = channel.peer_address;
-    values.server_name = connection.client().configuration().global().netbios_name;
-    values.protocol = protocol_name(channel.dialect);
-    values.client_architecture = "UNKNOWN";
-    values.client_address = connection.channel().peer_address;
-    values.local_address = connection.channel().local_address;
-    values.session_user = session.account_name;
-    values.service_user = session.account_name;
-    values.domain = session.domain_name;
-    values.service = std::string(service);
-    values.process_id = static_cast<uint32_t>(::getpid());
-    return values;
-}
-
-// A user against one share's lists.
-class UserLists {
- public:
-    UserLists(const xsrv::Session& session, const conf::MacroValues& macros) : session_(session), macros_(macros) {
-        aliases_ = {session.domain_name + "\\" + session.account_name};
-        groups_.unix_group = [](std::string_view user, std::string_view group) { return accounts::unix_user_in_group(user, group); };
-    }
-    [[nodiscard]] bool in(const Names& list) const { return conf::user_in_list(list, session_.account_name, aliases_, groups_, macros_); }
-
- private:
-    const xsrv::Session& session_;
-    const conf::MacroValues& macros_;
-    Names aliases_;
-    conf::GroupLookup groups_;
-};
-
 bool host_may_connect(const Connection& connection, const ShareConf& share) {
     conf::ClientHost host;
     host.address = connection.channel().peer_address;
     return conf::host_allowed(share.hosts_allow, share.hosts_deny, host);
-}
-
-NtStatus check_user(const xsrv::Session& session, const ShareConf& share, const UserLists& lists) {
-    if (session.is_guest || session.is_anonymous) return share.guest_ok ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
-    if (share.guest_ok && share.guest_only) return NtStatus::SUCCESS;
-    if (lists.in(share.invalid_users)) return NtStatus::ACCESS_DENIED;
-    if (!share.valid_users.empty() && !lists.in(share.valid_users)) return NtStatus::ACCESS_DENIED;
-    return NtStatus::SUCCESS;
 }
 
 bool is_read_only(const ShareConf& share, const UserLists& lists) {
@@ -191,10 +127,12 @@ NtStatus connect_share(Connection& connection, const xsrv::Session& session, std
     tcon.share_name = share.name;
     if (!host_may_connect(connection, share)) return NtStatus::ACCESS_DENIED;
 
-    conf::MacroValues macros = macro_values(connection, session, share.name);
-    if (uses_macros(share)) add_looked_up(session, macros);
+    const ChannelState& channel = connection.channel();
+    conf::MacroValues macros =
+        xsrv::macro_values(client.configuration(), {channel.peer_address, channel.local_address, channel.dialect}, session, share.name);
+    if (uses_macros(share)) xsrv::add_looked_up(session, macros);
     const UserLists lists(session, macros);
-    if (const NtStatus status = check_user(session, share, lists); status != NtStatus::SUCCESS) return status;
+    if (const NtStatus status = xsrv::check_user(session, share, lists); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = check_sealing(connection, share, tcon, session); status != NtStatus::SUCCESS) return status;
     if (share.max_connections > 0) {
         const auto count = client.tables().count_tcons(share.name);

@@ -1,4 +1,5 @@
-// Messages about sessions and their opens (tdb/messaging/message_types.h, message_block_xsrv).
+// Messages between client processes about their sessions and opens (tdb/messaging/message_types.h, message_block_xsrv). Payload: the
+// identifier, 8 bytes, little-endian.
 #pragma once
 
 #include "tdb/messaging/message_types.h"
@@ -6,7 +7,8 @@
 namespace Atoll::xsrv {
 
 enum MessageType : uint32_t {
-    message_end_session = messaging::message_block_xsrv,  // payload: u64, the session that its process is to end
+    message_end_session = messaging::message_block_xsrv,     // a session id: end it as LOGOFF would (MS-SMB2 3.3.5.5.3, MS-SRVS 3.1.4.6)
+    message_close_open = messaging::message_block_xsrv + 1,  // a persistent file id: close it as CLOSE would (MS-SRVS 3.1.4.4)
 };
 
 }  // namespace Atoll::xsrv

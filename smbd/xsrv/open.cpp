@@ -73,6 +73,8 @@ void OpenTable::remove(Open& open) {
 
 void OpenTable::take_back(Open* open) {
     open->file = nullptr;
+    open->pipe = nullptr;
+    open->pipe_access = 0;
     open->session = nullptr;
     open->tcon = nullptr;
     open->current_ea_index = 1;

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "smbd/fsa/fsa.h"
+#include "smbd/xsrv/pipe.h"
 #include "smbd/xsrv/ref.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tcon.h"
@@ -20,7 +21,11 @@ class Open final : public Counted {
  public:
     uint64_t persistent_id = 0;
     uint64_t volatile_id = 0;
-    fsa::Open* file = nullptr;  // null once closed; a pending request may still refer to this object
+    // One of them; both null once closed, when a pending request may still refer to this object.
+    fsa::Open* file = nullptr;
+    Ref<Pipe> pipe;
+    uint32_t pipe_access = 0;  // granted
+    [[nodiscard]] bool is_open() const { return file != nullptr || pipe; }
     Ref<Session> session;
     Ref<Tcon> tcon;
     uint32_t current_ea_index = 1;  // MS-SMB2 3.3.1.10, Open.CurrentEaIndex

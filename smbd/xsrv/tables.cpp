@@ -41,6 +41,25 @@ fsa::file_id record_file_id(const fsa::FileId& id) {
     return out;
 }
 
+void describe(const fsa::Open& file, open_global& record) {
+    record.flags = file.is_directory() ? open_flags::OPEN_IS_DIRECTORY : open_flags::none;
+    if ((file.options() & fsa::option::delete_on_close) != 0) record.flags |= open_flags::OPEN_DELETE_ON_CLOSE;
+    record.access_mask = file.granted_access();
+    record.share_access = file.share_access();
+    record.create_options = file.options();
+    record.id = record_file_id(file.file_id());
+    record.name = file.path();
+}
+
+void describe(const Pipe& pipe, uint32_t granted, open_global& record) {
+    record.flags = open_flags::OPEN_IS_PIPE;
+    record.access_mask = granted;
+    record.share_access = 0;
+    record.create_options = 0;
+    record.id = {};
+    record.name = pipe.name();
+}
+
 class FileTables final : public Tables {
  public:
     FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
@@ -56,6 +75,11 @@ class FileTables final : public Tables {
     void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
     Result<uint32_t> count_tcons(const std::string& share_name) override;
     [[nodiscard]] bool removed_all() const override { return removed_all_; }
+    Result<void> for_each_session(const std::function<void(const session_global&)>& visit) override {
+        return for_each(*databases_.session, visit);
+    }
+    Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) override { return for_each(*databases_.tcon, visit); }
+    Result<void> for_each_open(const std::function<void(const open_global&)>& visit) override { return for_each(*databases_.open, visit); }
     tdb::Database& locking() override { return *databases_.locking; }
     watch::Watches& watches() override { return *databases_.watches; }
     void end_holder(const messaging::ServerId& holder) override;
@@ -69,6 +93,8 @@ class FileTables final : public Tables {
         log_error("{}", removal.error().message());
         removed_all_ = false;
     }
+    template <class Record>
+    static Result<void> for_each(tdb::Database& database, const std::function<void(const Record&)>& visit);
     template <class Record>
     void remove_records_of(tdb::Database& database, const tdb::server_id& holder);
 
@@ -146,24 +172,21 @@ Result<void> FileTables::put_tcon(const Tcon& tcon) {
 }
 
 Result<bool> FileTables::insert_open(const Open& open) {
-    const fsa::Open& file = *open.file;
     open_global& record = open_record_;
     record.persistent_id = open.persistent_id;
     record.volatile_id = open.volatile_id;
     record.session_id = open.session->id;
     record.tree_id = open.tcon->id;
-    record.flags = file.is_directory() ? open_flags::OPEN_IS_DIRECTORY : open_flags::none;
-    if ((file.options() & fsa::option::delete_on_close) != 0) record.flags |= open_flags::OPEN_DELETE_ON_CLOSE;
     record.owner = self_;
     record.user_sid = open.tcon->token.user_sid;
     record.opened = NtTime::now();
-    record.access_mask = file.granted_access();
-    record.share_access = file.share_access();
-    record.create_options = file.options();
-    record.id = record_file_id(file.file_id());
     record.share_name = open.tcon->share_name;
     record.share_path = open.tcon->share_path;
-    record.name = file.path();
+    if (open.pipe) {
+        describe(*open.pipe, open.pipe_access, record);
+    } else {
+        describe(*open.file, record);
+    }
     encoded_.clear();
     encode(record, encoded_, format_level);
     const auto stored = databases_.open->store(IdKey(open.persistent_id), encoded_, tdb::StoreMode::insert);
@@ -175,13 +198,20 @@ Result<bool> FileTables::insert_open(const Open& open) {
 
 Result<uint32_t> FileTables::count_tcons(const std::string& share_name) {
     uint32_t count = 0;
-    tcon_global record;
-    const auto visited = databases_.tcon->traverse([&](Bytes, Bytes value) {
-        if (decode(value, record).ok() && equal_ignoring_case(record.share_name, share_name)) count++;
+    const auto visited = for_each_tcon([&](const tcon_global& record) { count += equal_ignoring_case(record.share_name, share_name); });
+    if (!visited.ok()) return visited.failure();
+    return count;
+}
+
+template <class Record>
+Result<void> FileTables::for_each(tdb::Database& database, const std::function<void(const Record&)>& visit) {
+    Record record;
+    const auto visited = database.traverse([&](Bytes, Bytes value) {
+        if (decode(value, record).ok()) visit(record);
         return tdb::Visit::go_on;
     });
     if (!visited.ok()) return visited.failure();
-    return count;
+    return {};
 }
 
 template <class Record>

@@ -14,6 +14,7 @@
 #include "smbd/xsrv/open.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tcon.h"
+#include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/database.h"
 #include "tdb/messaging/messaging.h"
 #include "tdb/watch/watches.h"
@@ -52,6 +53,10 @@ class Tables {
 
     // Whether every removal so far was made; if not, end_holder has something to do for this process.
     [[nodiscard]] virtual bool removed_all() const = 0;
+    // Calls `visit` for each record of all processes, in no order; no lock is held meanwhile. A record that does not decode is left out.
+    virtual Result<void> for_each_session(const std::function<void(const session_global&)>& visit) = 0;
+    virtual Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) = 0;
+    virtual Result<void> for_each_open(const std::function<void(const open_global&)>& visit) = 0;
 
     // locking.tdb, for fsa.
     virtual tdb::Database& locking() = 0;
