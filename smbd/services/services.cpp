@@ -2,6 +2,8 @@
 
 #include "base/utf.h"
 #include "smbd/services/rpc_pipe.h"
+#include "smbd/services/srvsvc.h"
+#include "smbd/services/wkssvc.h"
 
 namespace Atoll::services {
 namespace {
@@ -13,7 +15,14 @@ struct PipeEntry {
     Interfaces (*make)(ServicesContext& context, const Caller& caller);
 };
 
-constexpr std::array<PipeEntry, 0> pipes{};
+template <class Service>
+Interfaces one(ServicesContext& context, const Caller& caller) {
+    Interfaces out;
+    out.push_back(std::make_unique<Service>(context, caller));
+    return out;
+}
+
+constexpr PipeEntry pipes[] = {{"srvsvc", one<Srvsvc>}, {"wkssvc", one<Wkssvc>}};
 
 const PipeEntry* find(std::string_view name) {
     for (const PipeEntry& pipe : pipes) {

@@ -53,6 +53,7 @@ bool is_visible(const conf::Configuration& configuration, const Caller& caller, 
 // What [homes] is for the caller; null if there is none, or a section of that name.
 std::shared_ptr<const ShareConf> home_of(const conf::Configuration& configuration, const Caller& caller) {
     const xsrv::Session& session = *caller.session;
+    if (!configuration.find_share("homes")) return nullptr;
     if (session.is_guest || session.is_anonymous || configuration.find_share(session.account_name)) return nullptr;
     const auto user = accounts::find_unix_user(session.account_name);
     return user ? configuration.home_share({user->name, user->home}) : nullptr;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/byte_reader.h"
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "smbd/xsrv/message_types.h"

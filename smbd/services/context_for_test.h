@@ -1,0 +1,101 @@
+// What services need, in memory: a configuration from text, tables with the records that a test puts into them, messages that are kept.
+#pragma once
+
+#include <vector>
+
+#include "base/assert.h"
+#include "smbd/services/services.h"
+
+namespace Atoll::services {
+
+class TablesInMemory final : public xsrv::Tables {
+ public:
+    std::vector<xsrv::session_global> sessions;
+    std::vector<xsrv::tcon_global> tcons;
+    std::vector<xsrv::open_global> opens;
+
+    Result<void> for_each_session(const std::function<void(const xsrv::session_global&)>& visit) override {
+        for (const auto& record : sessions) visit(record);
+        return {};
+    }
+    Result<void> for_each_tcon(const std::function<void(const xsrv::tcon_global&)>& visit) override {
+        for (const auto& record : tcons) visit(record);
+        return {};
+    }
+    Result<void> for_each_open(const std::function<void(const xsrv::open_global&)>& visit) override {
+        for (const auto& record : opens) visit(record);
+        return {};
+    }
+    // Services only read.
+    void remove_client(const Guid&) override { (void)unused().ok(); }
+    Result<void> put_session(const xsrv::Session&, const Guid&, uint16_t, const std::string&) override { return unused(); }
+    void remove_session(uint64_t) override { (void)unused().ok(); }
+    std::optional<xsrv::Tables::SessionHolder> find_session(uint64_t) override { std::abort(); }
+    Result<bool> watch_session(uint64_t, watch::Watch&, Monotonic) override { return unused().failure(); }
+    Result<void> put_tcon(const xsrv::Tcon&) override { return unused(); }
+    void remove_tcon(uint64_t, uint32_t) override { (void)unused().ok(); }
+    Result<bool> insert_open(const xsrv::Open&) override { return unused().failure(); }
+    void remove_open(uint64_t) override { (void)unused().ok(); }
+    Result<uint32_t> count_tcons(const std::string&) override { return unused().failure(); }
+    [[nodiscard]] bool removed_all() const override { std::abort(); }
+    tdb::Database& locking() override { std::abort(); }
+    watch::Watches& watches() override { std::abort(); }
+    void end_holder(const messaging::ServerId&) override { (void)unused().ok(); }
+    Result<void> wipe_volatile() override { return unused(); }
+
+ private:
+    static Result<void> unused() { std::abort(); }
+};
+
+struct SentMessage {
+    messaging::ServerId to;
+    uint32_t type = 0;
+    std::vector<uint8_t> payload;
+};
+
+class MessagesInMemory final : public messaging::Messaging {
+ public:
+    std::vector<SentMessage> sent;
+
+    [[nodiscard]] const messaging::ServerId& self() const override { return self_; }
+    Result<void> send(const messaging::ServerId& to, uint32_t type, Bytes payload, std::span<const int>) override {
+        sent.push_back({to, type, {payload.begin(), payload.end()}});
+        return {};
+    }
+    Result<void> send_at_once(const messaging::ServerId& to, uint32_t type, Bytes payload) override { return send(to, type, payload, {}); }
+    void failed(uint32_t, FailureReceiver) override {}
+    size_t broadcast(messaging::ProcessClass, uint32_t, Bytes) override { return 0; }
+    void receive(uint32_t, Receiver) override {}
+    [[nodiscard]] bool exists(const messaging::ServerId&) const override { return true; }
+    void forget(const messaging::ServerId&) override {}
+
+ private:
+    messaging::ServerId self_;
+};
+
+struct TestContext {
+    explicit TestContext(std::string_view smb_conf) {
+        auto loaded = conf::load_text(smb_conf);
+        ATOLL_ASSERT(loaded.ok());
+        configuration = *loaded;
+    }
+
+    std::shared_ptr<const conf::Configuration> configuration;
+    loop::Loop loop;
+    TablesInMemory tables;
+    MessagesInMemory messages;
+    ServicesContext context{[this] { return configuration; }, loop, tables, messages};
+
+    [[nodiscard]] static Caller user(const std::string& name, bool administrator = false) {
+        Caller caller;
+        caller.session = xsrv::make_ref<xsrv::Session>(1);
+        caller.session->account_name = name;
+        caller.session->domain_name = "SERVER";
+        caller.session->is_anonymous = name.empty();
+        if (administrator) caller.session->token.group_sids.push_back(well_known::administrators);
+        caller.end = {"192.0.2.7", "192.0.2.1", 0x0311};
+        return caller;
+    }
+};
+
+}  // namespace Atoll::services
