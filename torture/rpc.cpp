@@ -206,10 +206,14 @@ void wrong_state(Test& t) {
     };
     constexpr uint8_t whole = rpc::pdu_flags::first | rpc::pdu_flags::last;
     const Step steps[] = {
-        {"a request before bind", false, PduType::request, whole}, {"an alter_context before bind", false, PduType::alter_context, whole},
-        {"a second bind", true, PduType::bind, whole},             {"a response", true, PduType::response, whole},
-        {"a fault", true, PduType::fault, whole},                  {"a bind_ack", true, PduType::bind_ack, whole},
-        {"an unknown type", true, static_cast<PduType>(200), whole}, {"the end of no call", true, PduType::request, rpc::pdu_flags::last},
+        {"a request before bind", false, PduType::request, whole},
+        {"an alter_context before bind", false, PduType::alter_context, whole},
+        {"a second bind", true, PduType::bind, whole},
+        {"a response", true, PduType::response, whole},
+        {"a fault", true, PduType::fault, whole},
+        {"a bind_ack", true, PduType::bind_ack, whole},
+        {"an unknown type", true, static_cast<PduType>(200), whole},
+        {"the end of no call", true, PduType::request, rpc::pdu_flags::last},
     };
     REQUIRE(t, ipc, connect_ipc(t));
     for (const Step& step : steps) {
@@ -288,7 +292,8 @@ void every_level(Test& t) {
         srvsvc::NetrServerGetInfo::In in;
         in.Level = level;
         REQUIRE(t, out, call<srvsvc::NetrServerGetInfo>(*rpc, in));
-        CHECK(t, fits(out->result) && (level > 101 || level < 100 || out->result == success), "NetrServerGetInfo {}: {}", level, out->result);
+        CHECK(t, fits(out->result) && (level > 101 || level < 100 || out->result == success), "NetrServerGetInfo {}: {}", level,
+              out->result);
     }
     for (uint32_t level : {0U, 1U, 2U, 10U, 502U}) {
         srvsvc::NetrSessionEnum::In in;
