@@ -1,4 +1,5 @@
 // atoll.pipe: named pipes on IPC$.
+#include "base/utf.h"
 #include "libcli/client/file.h"
 #include "libcli/smb/ioctl.h"
 #include "torture/rpc_client.h"

@@ -82,8 +82,9 @@ void put(const SessionView& from, SESSION_INFO_502& to) {
 template <class Container, class View>
 bool fill(std::optional<Container>& out, std::span<const View> entries) {
     auto& container = out.emplace();
-    for (const View& entry : entries)
-        put(entry, container.Buffer ? container.Buffer->emplace_back() : container.Buffer.emplace().emplace_back());
+    if (entries.empty()) return true;  // and no array at all
+    auto& buffer = container.Buffer.emplace();
+    for (const View& entry : entries) put(entry, buffer.emplace_back());
     return true;
 }
 

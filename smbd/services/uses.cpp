@@ -62,7 +62,6 @@ std::vector<SessionView> sessions(xsrv::Tables& tables) {
         view.opens = opens[id];
         view.seconds = seconds_since(record.created);
         view.is_guest = any(record.flags & xsrv::session_flags::SESSION_IS_GUEST);
-        view.is_encrypted = any(record.flags & xsrv::session_flags::SESSION_ENCRYPT_DATA);
         out.push_back(std::move(view));
     }
     return out;

@@ -21,7 +21,6 @@ struct SessionView {
     uint32_t opens = 0;  // files; pipes do not count
     uint32_t seconds = 0;
     bool is_guest = false;
-    bool is_encrypted = false;
 };
 
 struct ConnectionView {
