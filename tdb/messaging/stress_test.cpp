@@ -52,7 +52,7 @@ struct Board {
 class Member {
  public:
     Member(const std::string& directory, Board& board, size_t number, unsigned seed)
-        : board_(board), number_(number), random_(seed), burst_(loop_, [this] { write(); }) {
+        : board_(board), random_(seed), burst_(loop_, [this] { write(); }) {
         auto socket = MessageSocket::open(directory, ProcessClass::client);
         if (!socket) ::_exit(3);
         messaging_ = make_local_messaging(loop_, std::move(*socket));
@@ -97,7 +97,6 @@ class Member {
     }
 
     Board& board_;
-    size_t number_;
     std::mt19937 random_;
     loop::Loop loop_;
     loop::Timer burst_;

@@ -12,7 +12,7 @@
 
 #if !defined(ATOLL_SANITIZED) && defined(__x86_64__)
 
-#include <x86gprintrin.h>
+#include <x86intrin.h>
 
 namespace Atoll::watch {
 namespace {

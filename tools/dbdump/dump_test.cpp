@@ -14,6 +14,7 @@
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
+#include "tdb/watch/watches.idl.h"
 #include "tdb/file/file_database.h"
 #include "tdb/lmdb/lmdb_database.h"
 
