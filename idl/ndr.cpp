@@ -252,17 +252,8 @@ void NdrReader::end_relative(size_t behind) {
     if (in_.position() < behind) in_.seek(behind);
 }
 
-// The signature of MS-RPCE 2.2.2.13.1, at a multiple of 4 behind the stub.
-bool NdrReader::at_trailer() const {
-    static constexpr std::array<uint8_t, 8> signature = {0x8a, 0xe3, 0x13, 0x71, 0x02, 0xf4, 0x36, 0x71};
-    const Bytes rest = in_.rest();
-    const size_t padding = (4 - in_.position() % 4) % 4;
-    return !strict_ && rest.size() >= padding + signature.size() &&
-           std::memcmp(rest.data() + padding, signature.data(), signature.size()) == 0;
-}
-
 Result<void> NdrReader::finish(std::string_view what) {
-    if (ok() && in_.remaining() > 0 && !at_trailer()) fail("bytes after the end");
+    if (ok() && in_.remaining() > 0) fail_if_strict("bytes after the end");
     if (ok()) return {};
     if (why_ == nullptr) {
         why_ = "the input ends too early, or a SID is malformed";

@@ -240,14 +240,13 @@ class NdrReader {
     size_t begin_relative(const void* member);  // goes there; what it returns is for end_relative
     void end_relative(size_t behind);
 
-    // Call at the end: trailing bytes are refused, but for a verification trailer behind a stub. `what` names the type in the error
-    // (corrupt).
+    // Call at the end: trailing bytes are refused, but behind a stub, where clients leave padding and trailers (MS-RPCE 2.2.2.13). `what`
+    // names the type in the error (corrupt).
     Result<void> finish(std::string_view what);
 
  private:
     void skip_padding(size_t alignment);  // it must be zero in a record
     size_t string_units(bool conformant, size_t unit, size_t limit);
-    [[nodiscard]] bool at_trailer() const;
 
     ByteReader in_;
     size_t size_;

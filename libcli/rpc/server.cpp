@@ -221,11 +221,8 @@ void ServerConnection::take_request(const Pdu& pdu) {
     } else if (id != call_id_) {
         return break_off(pdu);
     }
-    if (stub_.size() + request->stub.size() > limits::rpc_max_request) {
-        in_call_ = false;
-        return send_fault(id, call_context_, Fault::access_denied, false);  // MS-RPCE 3.3.3.5.4
-    }
-    stub_.append(request->stub);
+    if (stub_.size() + request->stub.size() > limits::rpc_max_request) too_large_ = true;
+    if (!too_large_) stub_.append(request->stub);
     if (pdu.header.has(pdu_flags::last)) finish_call();
 }
 
@@ -234,6 +231,7 @@ bool ServerConnection::begin_call(const Pdu& pdu, const RequestPdu& request) {
     call_context_ = request.context_id;
     cancels_ = pdu.header.has(pdu_flags::pending_cancel) ? 1 : 0;
     stub_.clear();
+    too_large_ = false;
     const Context* context = find_context(request.context_id);
     if (!context) {
         send_fault(call_id_, call_context_, Fault::unknown_interface, false);
@@ -249,6 +247,8 @@ bool ServerConnection::begin_call(const Pdu& pdu, const RequestPdu& request) {
 
 void ServerConnection::finish_call() {
     in_call_ = false;
+    // MS-RPCE 3.3.3.5.4. Only now: a client that still sends its request does not look for an answer.
+    if (too_large_) return send_fault(call_id_, call_context_, Fault::access_denied, false);
     const Context* context = find_context(call_context_);
     ATOLL_ASSERT(context != nullptr);
     call_.stub = stub_;

@@ -113,6 +113,7 @@ class ServerConnection {
     uint32_t call_id_ = 0;  // of it, or of the last
     uint16_t call_context_ = 0;
     uint8_t cancels_ = 0;
+    bool too_large_ = false;  // beyond limits::rpc_max_request: what comes is dropped, and a fault answers the last fragment
     Call call_;
     Buffer stub_;
 };

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from xml.etree import ElementTree
 
 import report
 import smbtorture
@@ -85,6 +86,11 @@ class Capture:
         return os.stat(self.file.name).st_size
 
     def end(self):
+        """Ends the capture once what has passed is in the file: tshark drops what it has not read when it is told to end."""
+        before, deadline = -1, time.monotonic() + PATIENCE
+        while self.size() != before and time.monotonic() < deadline:
+            before = self.size()
+            time.sleep(1)
         self.process.terminate()
         self.process.stderr.read()
         self.process.wait(timeout=PATIENCE)
@@ -92,9 +98,14 @@ class Capture:
     def writes(self):
         """[(status, is async, async id, message id)] of the responses to WRITE."""
         fields = ["smb2.nt_status", "smb2.flags.async", "smb2.aid", "smb2.msg_id"]
-        text = run("tshark", "-r", self.file.name, "-d", f"tcp.port=={self.port},nbss", "-Y", "smb2.cmd == 9 && smb2.flags.response == 1", "-T", "fields",
-                   *(word for field in fields for word in ("-e", field)))
-        return [tuple(line.split("\t")) for line in text.splitlines()]
+        # As PDML, for a segment may carry several responses, and -T fields does not say which value is whose.
+        text = run("tshark", "-r", self.file.name, "-d", f"tcp.port=={self.port},nbss", "-Y", "smb2.cmd == 9 && smb2.flags.response == 1", "-T", "pdml")
+        answers = []
+        for message in ElementTree.fromstring(text).iter("proto"):
+            shown = {field.get("name"): field.get("show", "") for field in message.iter("field")} if message.get("name") == "smb2" else {}
+            if shown.get("smb2.cmd") == "9" and shown.get("smb2.flags.response") in ("1", "True"):
+                answers.append(tuple(shown.get(field, "") for field in fields))
+        return answers
 
 
 def smbclient_waits(server, mount):
