@@ -80,7 +80,7 @@ std::vector<uint8_t> bytes_of(size_t size) {
 TEST_F(Connection, CallsOfEverySizeComeBackWhole) {
     ASSERT_EQ(bind(), NtStatus::SUCCESS);
     EXPECT_EQ(client.bind_answer().secondary_address, "\\PIPE\\echo");
-    for (size_t size : {0, 1, 8, 4255, 4256, 4257, 8512, 8513, 100000, 4 << 20}) {
+    for (const size_t size : std::initializer_list<size_t>{0, 1, 8, 4255, 4256, 4257, 8512, 8513, 100000, 4 << 20}) {
         const auto stub = bytes_of(size);
         const auto answered = call(0, stub);
         ASSERT_TRUE(answered.ok()) << size;

@@ -39,7 +39,8 @@ bool Listener::start_spare(Helper& authd) {
         log_error("{}", pair.error().message());
         return false;
     }
-    auto& [giver, taker] = *pair;
+    PacketSocket giver = std::move(pair->first);
+    PacketSocket taker = std::move(pair->second);
     messaging::ServerId id = messaging::ServerId::make(messaging::ProcessClass::client);
     const pid_t pid = fork_process("smbd", [&, this] {
         giver.close();

@@ -88,7 +88,7 @@ struct TestContext {
 
     [[nodiscard]] static Caller user(const std::string& name, bool administrator = false) {
         Caller caller;
-        caller.session = xsrv::make_ref<xsrv::Session>(1);
+        caller.session = xsrv::make_ref<xsrv::Session>(uint64_t{1});
         caller.session->account_name = name;
         caller.session->domain_name = "SERVER";
         caller.session->is_anonymous = name.empty();
