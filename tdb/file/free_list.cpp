@@ -89,6 +89,20 @@ Result<FreeList::Candidate> FreeList::find(uint32_t rec_len, bool& merged) {
     }
 }
 
+// Space that nothing links may end in bytes that read as a free record (of a transaction that was undone before all of it was written).
+// What is added behind it would be merged into that and lost, so such an end is made unreadable.
+Result<void> FreeList::disown_unlinked_end(Offset end) {
+    const Offset left = free_left_of(end);
+    if (left == 0) return {};
+    Offset offset = mapping_.load(free_list_head);
+    for (Steps steps; offset != 0 && offset != left; offset = mapping_.load(next_word(offset))) {
+        if (!steps.next(mapping_) || !is_record(offset))
+            return fail(Code::corrupt, mapping_.name(), "the free list has a loop or leaves the file");
+    }
+    if (offset == 0) mapping_.publish(end - static_cast<Offset>(sizeof(Tailer)), 0);
+    return {};
+}
+
 Result<void> FreeList::grow(uint32_t rec_len) {
     if (auto sized = mapping_.refresh_size(); !sized) return sized;
     const uint64_t old_size = mapping_.size() & ~uint64_t{3};
@@ -96,6 +110,7 @@ Result<void> FreeList::grow(uint32_t rec_len) {
     uint64_t new_size = (old_size + wanted + 4095) / 4096 * 4096;
     if (new_size > max_data_size) new_size = (old_size + header_size + rec_len + 4095) / 4096 * 4096;
     if (new_size < old_size + min_record) new_size += 4096;
+    if (auto disowned = disown_unlinked_end(static_cast<Offset>(old_size)); !disowned) return disowned;
     if (auto grown = mapping_.grow(new_size); !grown) return grown;
     make_free(static_cast<Offset>(old_size), static_cast<uint32_t>(new_size - old_size));
     return {};

@@ -73,6 +73,7 @@ class FreeList {
     void absorb(Offset left, Offset right);
     Offset carve(Offset offset, uint32_t rec_len, uint32_t hash);
     Result<void> grow(uint32_t rec_len);
+    Result<void> disown_unlinked_end(Offset end);
     [[nodiscard]] bool ends_with_record(uint64_t end);
     Result<bool> is_linked_behind(Offset offset);
     Result<bool> is_in_chain(Offset offset);
