@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -112,6 +113,9 @@ struct FileExtension {
 struct File {
     UniqueFd fd;
     bool path_only = false;  // O_PATH: stat, attributes, links and reopening work; data does not
+    // An alternate stream of the file (Vfs::open_stream): its data and its sizes are the stream's; everything else is the file's. The
+    // descriptor is one of the file: only for what the file is, never for data.
+    bool stream = false;
     std::unique_ptr<FileExtension> extension;
 
     [[nodiscard]] bool valid() const { return fd.valid(); }
@@ -130,6 +134,13 @@ struct OpenHow {
     bool directory = false;  // fail with ENOTDIR unless it is one
     bool no_follow = false;  // a symlink as leaf is opened itself (with path) or refused (ELOOP)
     mode_t mode = 0;         // of a created file, not masked by a umask
+};
+
+// An alternate data stream (MS-FSCC 2.1.5.3), sizes in bytes.
+struct StreamInfo {
+    std::string name;  // UTF-8, without colons and type
+    uint64_t size = 0;
+    uint64_t allocated = 0;
 };
 
 // What fallocate offers.
@@ -186,6 +197,20 @@ class Vfs {
     // Of a name in a directory, without opening it; a symlink is not followed.
     virtual Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) = 0;
     virtual Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) = 0;
+
+    // --- Alternate data streams of files and directories. Without a module that keeps them: none, and EOPNOTSUPP.
+    virtual bool has_streams() const { return false; }
+    // Opens the stream of an open file; names are compared as those of files are, and `name` becomes the stored one. `how.create`: makes
+    // it, EEXIST if it is there; ENOENT otherwise if it is not. ENAMETOOLONG for what cannot be stored. Of a stream, stat tells a
+    // regular file with the file's permissions and links.
+    virtual Result<File, int> open_stream(const File& /*file*/, std::string& /*name*/, const OpenHow& /*how*/) { return EOPNOTSUPP; }
+    virtual Result<void, int> remove_stream(const File& /*file*/, const std::string& /*stored*/) { return EOPNOTSUPP; }
+    // A stream of the new name is replaced. Files that have the stream open under its former name must be opened again.
+    virtual Result<void, int> rename_stream(const File& /*file*/, const std::string& /*stored*/, const std::string& /*new_name*/) {
+        return EOPNOTSUPP;
+    }
+    // Appends the named ones, in the order in which they are kept.
+    virtual Result<void, int> list_streams(const File& /*file*/, std::vector<StreamInfo>& /*out*/) { return {}; }
 
     // --- Data. Short counts only at the end of the file (read) or on a full disk (write).
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
@@ -259,6 +284,15 @@ class Module : public Vfs {
     Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) override {
         return next_->list_xattr_at(parent, leaf, out);
     }
+    bool has_streams() const override { return next_->has_streams(); }
+    Result<File, int> open_stream(const File& file, std::string& name, const OpenHow& how) override {
+        return next_->open_stream(file, name, how);
+    }
+    Result<void, int> remove_stream(const File& file, const std::string& stored) override { return next_->remove_stream(file, stored); }
+    Result<void, int> rename_stream(const File& file, const std::string& stored, const std::string& new_name) override {
+        return next_->rename_stream(file, stored, new_name);
+    }
+    Result<void, int> list_streams(const File& file, std::vector<StreamInfo>& out) override { return next_->list_streams(file, out); }
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread(file, out, offset); }
     Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override {
         return next_->pread_cached(file, out, offset);

@@ -135,7 +135,7 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
         auto stat = file ? vfs.stat(*file) : Result<vfs::Stat, int>(file.error());
         if (!stat) return;
         const vfs::FileId there = vfs.file_id(*file, *stat);
-        if (FileId{there.volume, there.inode, there.generation} == id) remove_name(share, *file, deletion_.name);
+        if (FileId{there.volume, there.inode, there.generation, 0} == id) remove_name(share, *file, deletion_.name);
     });
 }
 
@@ -172,6 +172,7 @@ void OpenFile::reset() {
     attributes = {};
     id = {};
     name.clear();
+    stream.clear();
     open_id = position = 0;
     granted = sharing = create_options = mode = 0;
     token = nullptr;

@@ -188,7 +188,8 @@ Result<void, NtStatus> CreateOperation::check_collision() {
     if (!stat) return NtStatus::OBJECT_NAME_COLLISION;
     if (auto r = check_type(stat->is_directory()); !r) return r;
     const vfs::FileId id = vfs_.file_id(*file, *stat);
-    return core_.modes.is_delete_pending({id.volume, id.inode, id.generation}) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
+    return core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0}) ? NtStatus::DELETE_PENDING
+                                                                                  : NtStatus::OBJECT_NAME_COLLISION;
 }
 
 // MS-FSA 2.1.5.1.2
@@ -288,7 +289,7 @@ void CreateOperation::relax_exclusive() {
 Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     relax_exclusive();
     const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
-    open_->id = {id.volume, id.inode, id.generation};
+    open_->id = {id.volume, id.inode, id.generation, 0};
     share_mode entry;
     entry.holder = server_id_of(core_.self());
     entry.open_id = open_->open_id;

@@ -18,7 +18,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (auto r = check_extended_attributes(params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
     const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
-    if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation})) return NtStatus::DELETE_PENDING;
+    if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0})) return NtStatus::DELETE_PENDING;
 
     open_->directory = directory;
     auto made = make_node(parent);

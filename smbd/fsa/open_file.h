@@ -80,7 +80,7 @@ class OpenFile final : public Open {
     // Stores DOS attributes and creation time; as root where the user may change attributes, but not write the file, which the attribute's
     // storage needs. Without effect on file systems that cannot store them.
     Result<void, NtStatus> store_attributes(const vfs::DosAttributes& value);
-    ShareModes::Name full_name() const { return {share_->path(), name}; }
+    ShareModes::Name full_name() const { return {share_->path(), name, stream}; }
     void attach(ShareRoot& share) { share_ = &share; }
     [[nodiscard]] ShareRoot& root() const { return *share_; }
     [[nodiscard]] vfs::Vfs& vfs() const { return share_->vfs(); }
@@ -93,6 +93,7 @@ class OpenFile final : public Open {
     FileId id;
     uint64_t open_id = 0;
     std::string name;
+    std::string stream;  // stored name; "" the unnamed one
     uint32_t granted = 0;
     uint32_t sharing = 0;
     uint32_t create_options = 0;

@@ -34,7 +34,7 @@ Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool r
     const auto existing = share_->attributes_at(target.parent, target.leaf(), *there);
     if ((existing.attributes & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
     const vfs::FileId other = vfs().file_id(target.parent, *there);
-    const FileId other_id{other.volume, other.inode, other.generation};
+    const FileId other_id{other.volume, other.inode, other.generation, 0};
     if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
     auto opens = core_.modes.others(other_id, open_id);
     if (!opens) return opens.failure();

@@ -14,17 +14,21 @@ namespace {
 // The format level that records are written at.
 constexpr idl::Level format_level = idl::first_level;
 
-using Key = std::array<uint8_t, 24>;
+using Key = std::array<uint8_t, 32>;
 
 Key key_of(const FileId& id) {
     Key key;
     store_le(key.data(), id.volume);
     store_le(key.data() + 8, id.inode);
     store_le(key.data() + 16, id.generation);
+    store_le(key.data() + 24, id.stream);
     return key;
 }
 
-FileId id_of(Bytes key) { return {load_le<uint64_t>(key.data()), load_le<uint64_t>(key.data() + 8), load_le<uint64_t>(key.data() + 16)}; }
+FileId id_of(Bytes key) {
+    return {load_le<uint64_t>(key.data()), load_le<uint64_t>(key.data() + 8), load_le<uint64_t>(key.data() + 16),
+            load_le<uint64_t>(key.data() + 24)};
+}
 
 NtStatus failed(const Error& error) {
     log_error("locking: {}", error.message());
@@ -43,6 +47,17 @@ bool forbids(uint32_t share, uint32_t granted) {
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b) {
     if ((access_a & access::shared) == 0 || (access_b & access::shared) == 0) return false;
     return forbids(share_a, access_b) || forbids(share_b, access_a);
+}
+
+bool sharing_conflicts(const share_mode& a, const share_mode& b) {
+    const bool stream_a = any(a.flags & share_mode_flags::SHARE_MODE_OF_STREAM),
+               stream_b = any(b.flags & share_mode_flags::SHARE_MODE_OF_STREAM);
+    if (!stream_a && !stream_b) return sharing_conflicts(a.access_mask, a.share_access, b.access_mask, b.share_access);
+    if (stream_a && stream_b) return false;
+    const share_mode& stream = stream_a ? a : b;
+    const share_mode& file = stream_a ? b : a;
+    const bool may_delete = (file.access_mask & access::delete_) != 0;
+    return may_delete && (stream.share_access & sharing::delete_) == 0 && (stream.access_mask & access::shared) != 0;
 }
 
 // Who deletes when somebody else closes last: the user of the session, or, where nobody said who that is, the identity that acts now.
@@ -118,8 +133,7 @@ NtStatus ShareModes::conflict_with(const share_mode& entry) const {
     if (record_.delete_pending) return NtStatus::DELETE_PENDING;
     if (record_.share_modes.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
     for (const share_mode& existing : record_.share_modes) {
-        if (sharing_conflicts(existing.access_mask, existing.share_access, entry.access_mask, entry.share_access))
-            return NtStatus::SHARING_VIOLATION;
+        if (sharing_conflicts(existing, entry)) return NtStatus::SHARING_VIOLATION;
     }
     return NtStatus::SUCCESS;
 }
@@ -149,12 +163,14 @@ Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const shar
 void ShareModes::set_name(const Name& name) {
     record_.share_path.assign(name.share_path);
     record_.name.assign(name.name);
+    record_.stream.assign(name.stream);
 }
 
 void ShareModes::describe(Deletion& deletion) const {
     deletion.now = true;
     deletion.share_path = record_.share_path;
     deletion.name = record_.name;
+    deletion.stream = record_.stream;
     deletion.token = record_.delete_token;
 }
 

@@ -14,6 +14,9 @@ namespace Atoll::fsa {
 
 // Whether an open may stand beside an existing one (MS-FSA 2.1.5.1.2.1 and 2.1.5.1.2.2). Access masks are those granted.
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b);
+// The same of two opens of one file, by its own record: between an open of a stream and one of the whole file only deleting matters
+// (MS-FSA 2.1.5.1.2.1).
+bool sharing_conflicts(const share_mode& a, const share_mode& b);
 
 inline Holder holder_of(const tdb::server_id& id) { return {id.vnn, id.pid, id.unique_id}; }
 inline tdb::server_id server_id_of(const Holder& holder) { return {holder.node, holder.pid, holder.unique_id}; }
@@ -25,6 +28,7 @@ class ShareModes {
     struct Name {
         std::string_view share_path;
         std::string_view name;
+        std::string_view stream;  // stored name; "" the unnamed one
     };
     enum class Added {
         yes,
@@ -36,7 +40,7 @@ class ShareModes {
     // What is to be done when an open has been removed.
     struct Deletion {
         bool now = false;  // it was the last and the file is to be deleted; the entry stays until finish_deletion
-        std::string share_path, name;
+        std::string share_path, name, stream;
         std::optional<security::Token> token;  // whose rights it takes; nullopt: the caller's
     };
     enum class Removal {
