@@ -16,7 +16,7 @@ class Core final : public FileSystem {
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
-    Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) override;
+    Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params, Wait* wait) override;
     Result<void, NtStatus> close(Open& open, FileInfo* info) override;
     [[nodiscard]] size_t opens() const override { return in_use_; }
     void end_holder(const Holder& holder, const ShareAt& share_at) override;

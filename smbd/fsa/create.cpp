@@ -55,8 +55,8 @@ Result<void, NtStatus> check_parameters(const CreateParams& p) {
     return {};
 }
 
-Result<CreateResult, NtStatus> Core::create(Share& share, const CreateParams& params) {
-    return CreateOperation(*this, static_cast<ShareRoot&>(share), params).run();
+Result<CreateResult, NtStatus> Core::create(Share& share, const CreateParams& params, Wait* wait) {
+    return CreateOperation(*this, static_cast<ShareRoot&>(share), params, wait).run();
 }
 
 Result<CreateResult, NtStatus> CreateOperation::run() {

@@ -11,8 +11,8 @@ Result<void, NtStatus> check_parameters(const CreateParams& params);
 
 class CreateOperation {
  public:
-    CreateOperation(Core& core, ShareRoot& share, const CreateParams& params)
-        : core_(core), share_(share), vfs_(share.vfs()), params_(params) {}
+    CreateOperation(Core& core, ShareRoot& share, const CreateParams& params, Wait* wait)
+        : core_(core), share_(share), vfs_(share.vfs()), params_(params), wait_(wait) {}
     Result<CreateResult, NtStatus> run();
 
  private:
@@ -49,6 +49,7 @@ class CreateOperation {
     ShareRoot& share_;
     vfs::Vfs& vfs_;
     CreateParams params_;
+    Wait* wait_;
     OpenFile* open_ = nullptr;
     uint32_t verified_ = 0;  // access that the kernel has granted by opening the file so
     CreateAction action_ = CreateAction::opened;

@@ -34,6 +34,14 @@ struct FileSystemParams {
     Holder self;
     std::function<bool(const Holder&)>
         holder_exists;  // false only if it is certain that the process has ended; its entries are then removed
+
+    // For oplocks and leases; what is given must outlive the FileSystem. Without `leases` no lease is granted; without messages, watches,
+    // loop and sink nothing is, and nobody waits: what would have to is refused.
+    tdb::Database* leases = nullptr;  // leases.tdb, rank leases
+    messaging::Messaging* messaging = nullptr;
+    watch::Watches* watches = nullptr;  // observes locking
+    loop::Loop* loop = nullptr;
+    BreakSink* breaks = nullptr;
 };
 
 struct ShareParams {
@@ -130,8 +138,9 @@ class FileSystem {
     // The error's text is a line for the log: a path that is not there, an unknown module. The share is then unavailable.
     virtual Result<std::unique_ptr<Share>> connect(ShareParams params) = 0;
 
-    // MS-FSA 2.1.5.1. On failure nothing is left behind.
-    virtual Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params) = 0;
+    // MS-FSA 2.1.5.1. On failure nothing is left behind. With `wait`, PENDING: somebody has to give up an oplock or lease first; called
+    // again after wait->resume(), it begins anew. Without, it fails then with SHARING_VIOLATION.
+    virtual Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params, Wait* wait = nullptr) = 0;
     // MS-FSA 2.1.5.5; the Open is gone afterwards. Runs delete-on-close if it is the last one. With `info`, fills it
     // (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB) as of just before the close; its name is not set.
     virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;

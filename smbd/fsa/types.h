@@ -14,6 +14,7 @@
 #include "base/nt_status.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "smbd/fsa/caching.h"
 
 namespace Atoll::security {
 struct Token;
@@ -142,7 +143,8 @@ struct CreateParams {
     std::span<const ExtendedAttribute>
         extended_attributes;           // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
     bool want_maximal_access = false;  // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
-    bool want_oplock = false;          // the request asks for an oplock or lease (for FILE_OPEN_REQUIRING_OPLOCK)
+    OplockLevel oplock = OplockLevel::none;  // wanted
+    const LeaseRequest* lease = nullptr;     // with OplockLevel::lease
     uint64_t open_id = 0;              // the persistent file id: names the entry in locking.tdb, unique while the open lives
     const security::Token* token =
         nullptr;  // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
@@ -155,6 +157,8 @@ struct CreateResult {
     CreateAction action = CreateAction::opened;
     FileInfo info;                // as of the end of the create
     uint32_t maximal_access = 0;  // if asked for
+    OplockLevel oplock = OplockLevel::none;
+    LeaseGrant lease;  // with OplockLevel::lease
 };
 
 // Times of a SET_INFO FileBasicInformation: 0 keep, -1 freeze, -2 thaw (NtTime); attributes 0: keep.

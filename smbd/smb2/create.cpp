@@ -38,7 +38,7 @@ fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::Cre
     params.attributes = create.file_attributes;
     params.allocation_size = contexts.allocation_size;
     params.want_maximal_access = contexts.query_maximal_access;
-    params.want_oplock = create.oplock_level != smb::OplockLevel::none;
+    params.oplock = static_cast<fsa::OplockLevel>(create.oplock_level);
     return params;
 }
 

@@ -35,6 +35,7 @@ Result<Databases> open_databases(const std::string& directory) {
         {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
         {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
         {out.locking, "locking.tdb", tdb::Rank::locking},
+        {out.leases, "leases.tdb", tdb::Rank::leases},
         {out.waiters, "watches.tdb", tdb::Rank::watches},
     };
     for (const Wanted& wanted : all) {
@@ -65,7 +66,7 @@ Result<void> settle_format_level(tdb::Database& database) {
 
 Result<void> reopen_after_fork(const Databases& databases) {
     for (tdb::Database* database : {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(),
-                                    databases.locking.get(), databases.waiters.get()}) {
+                                    databases.locking.get(), databases.leases.get(), databases.waiters.get()}) {
         if (auto reopened = database->reopen_after_fork(); !reopened.ok()) return reopened;
     }
     return {};
