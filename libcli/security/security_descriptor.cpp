@@ -81,8 +81,8 @@ Result<void> decode_ace(ByteReader& in, Ace& ace) {
     return {};
 }
 
-Result<void> decode_acl(Bytes descriptor, uint32_t offset, Acl& acl) {
-    if (offset < header_size || offset > descriptor.size()) return bad("an ACL lies outside the descriptor");
+Result<void> decode_acl(Bytes descriptor, size_t least, uint32_t offset, Acl& acl) {
+    if (offset < least || offset > descriptor.size()) return bad("an ACL lies outside the descriptor");
     ByteReader header(descriptor.subspan(offset));
     acl.revision = header.u8();
     header.skip(1);
@@ -102,23 +102,23 @@ Result<void> decode_acl(Bytes descriptor, uint32_t offset, Acl& acl) {
     return {};
 }
 
-Result<void> decode_sid(Bytes descriptor, uint32_t offset, std::optional<Sid>& out) {
+Result<void> decode_sid(Bytes descriptor, size_t least, uint32_t offset, std::optional<Sid>& out) {
     out.reset();
     if (offset == 0) return {};
-    if (offset < header_size || offset > descriptor.size()) return bad("a SID lies outside the descriptor");
+    if (offset < least || offset > descriptor.size()) return bad("a SID lies outside the descriptor");
     ByteReader in(descriptor.subspan(offset));
     out = Sid::decode(in);
     return in.ok() ? Result<void>() : bad("a SID is malformed");
 }
 
 // An ACL is there if its bit and its offset are set. A bit without an offset is a NULL ACL; an offset without its bit is ignored.
-Result<void> decode_optional_acl(Bytes descriptor, uint32_t offset, bool present, std::optional<Acl>& out) {
+Result<void> decode_optional_acl(Bytes descriptor, size_t least, uint32_t offset, bool present, std::optional<Acl>& out) {
     if (!present || offset == 0) {
         out.reset();
         return {};
     }
     if (!out) out.emplace();
-    return decode_acl(descriptor, offset, *out);
+    return decode_acl(descriptor, least, offset, *out);
 }
 
 }  // namespace
@@ -136,6 +136,11 @@ size_t encoded_size(const SecurityDescriptor& descriptor) {
 
 void encode(const SecurityDescriptor& descriptor, Buffer& out_buffer) {
     ByteWriter out(out_buffer);
+    encode(descriptor, out);
+}
+
+void encode(const SecurityDescriptor& descriptor, ByteWriter& out) {
+    const size_t start = out.position();
     const auto present = [](bool there, uint16_t bit) { return there ? bit : uint16_t{0}; };
     out.u8(1);
     out.u8(descriptor.resource_control);
@@ -143,7 +148,7 @@ void encode(const SecurityDescriptor& descriptor, Buffer& out_buffer) {
                                   present(descriptor.dacl.has_value(), control::dacl_present) |
                                   present(descriptor.sacl.has_value(), control::sacl_present)));
     out.zeros(16);
-    const auto place = [&](size_t field) { out.patch_u32(field, static_cast<uint32_t>(out.position())); };
+    const auto place = [&](size_t field) { out.patch_u32(start + field, static_cast<uint32_t>(out.position())); };
     if (descriptor.owner) {
         place(4);
         descriptor.owner->encode(out);
@@ -162,8 +167,11 @@ void encode(const SecurityDescriptor& descriptor, Buffer& out_buffer) {
     }
 }
 
-Result<void> decode(Bytes in, SecurityDescriptor& out) {
+Result<void> decode(Bytes in, SecurityDescriptor& out) { return decode_within(in, 0, out); }
+
+Result<void> decode_within(Bytes in, size_t start, SecurityDescriptor& out) {
     ByteReader header(in);
+    header.seek(start);
     const uint8_t revision = header.u8();
     out.resource_control = header.u8();
     const uint16_t bits = header.u16();
@@ -175,10 +183,11 @@ Result<void> decode(Bytes in, SecurityDescriptor& out) {
     if (revision != 1) return bad("an unknown revision");
     if ((bits & control::self_relative) == 0) return bad("not in self-relative form");
     out.control = static_cast<uint16_t>(bits & ~control::self_relative);
-    if (auto r = decode_sid(in, owner, out.owner); !r) return r;
-    if (auto r = decode_sid(in, group, out.group); !r) return r;
-    if (auto r = decode_optional_acl(in, sacl, (bits & control::sacl_present) != 0, out.sacl); !r) return r;
-    return decode_optional_acl(in, dacl, (bits & control::dacl_present) != 0, out.dacl);
+    const size_t least = start + header_size;
+    if (auto r = decode_sid(in, least, owner, out.owner); !r) return r;
+    if (auto r = decode_sid(in, least, group, out.group); !r) return r;
+    if (auto r = decode_optional_acl(in, least, sacl, (bits & control::sacl_present) != 0, out.sacl); !r) return r;
+    return decode_optional_acl(in, least, dacl, (bits & control::dacl_present) != 0, out.dacl);
 }
 
 SecurityDescriptor select_parts(const SecurityDescriptor& descriptor, uint32_t parts) {

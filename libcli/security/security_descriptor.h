@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/guid.h"
 #include "base/result.h"
 #include "base/sid.h"
@@ -83,9 +84,13 @@ bool is_object_ace(uint8_t type);
 size_t encoded_size(const SecurityDescriptor& descriptor);
 // Appends the self-relative form: header, owner, group, SACL, DACL. Asserts that no ACL has more than 64 KiB.
 void encode(const SecurityDescriptor& descriptor, Buffer& out);
+// The same inside a larger structure: offsets count from where the writer began, not from the descriptor's header.
+void encode(const SecurityDescriptor& descriptor, ByteWriter& out);
 // Code::invalid for what breaks MS-DTYP 2.4.6: a bad revision, parts outside the bytes, ACEs that do not fill what they claim. Bytes that
 // belong to no part are ignored, parts may overlap. What an ACE has behind its last field is kept.
 Result<void> decode(Bytes in, SecurityDescriptor& out);
+// The same inside a larger structure, its header at `header`: offsets count from the start of `in`.
+Result<void> decode_within(Bytes in, size_t header, SecurityDescriptor& out);
 
 // Only the parts asked for (bits of `part`), as a query answers.
 SecurityDescriptor select_parts(const SecurityDescriptor& descriptor, uint32_t parts);
