@@ -27,8 +27,7 @@ HeldRecord& take_entry() {
 }
 
 // The order of locks of tdb/database.h: may `database` lock `key`, given what is held?
-void assert_order(const Database& database, Bytes key, bool wait) {
-    if (held_total == 0) return;
+void assert_order_of_held(const Database& database, Bytes key, bool wait) {
     for (const HeldRecord& entry : held_table) {
         if (entry.database == nullptr) continue;
         ATOLL_ASSERT(entry.database->rank() <= database.rank() && "records are locked in ascending rank");
@@ -36,6 +35,10 @@ void assert_order(const Database& database, Bytes key, bool wait) {
         ATOLL_ASSERT(!wait && "a second record of the same rank is taken by try_fetch_locked");
         ATOLL_ASSERT((entry.database != &database || compare(entry.key, key) < 0) && "records of one database are locked in key order");
     }
+}
+
+inline void assert_order(const Database& database, Bytes key, bool wait) {
+    if (held_total != 0) assert_order_of_held(database, key, wait);
 }
 
 }  // namespace
@@ -93,8 +96,7 @@ void LockedRecord::release() {
 
 Database::~Database() { ATOLL_ASSERT(held_count_ == 0); }
 
-HeldRecord* Database::find_held(Bytes key) {
-    if (held_count_ == 0) return nullptr;
+HeldRecord* Database::find_among_held(Bytes key) {
     for (HeldRecord& entry : held_table) {
         if (entry.database == this && compare(entry.key, key) == 0) return &entry;
     }

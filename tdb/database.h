@@ -166,7 +166,8 @@ class Database {
 
  private:
     // The held entry of this key of this database, if there is one.
-    HeldRecord* find_held(Bytes key);
+    HeldRecord* find_held(Bytes key) { return held_count_ == 0 ? nullptr : find_among_held(key); }
+    HeldRecord* find_among_held(Bytes key);
     Result<LockedRecord> lock(Bytes key, bool wait);
     Result<void> announce(HeldRecord& held);
     Result<void> change_held(HeldRecord& held, Bytes value);

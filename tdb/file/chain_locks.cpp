@@ -95,9 +95,10 @@ int wait_for_mutex(pthread_mutex_t& mutex) {
 
 }  // namespace
 
-Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) {
-    int outcome = ::pthread_mutex_trylock(&mutex);
-    if (outcome == 0) return Taken::yes;
+Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) { return settle_mutex(mutex, wait, ::pthread_mutex_trylock(&mutex)); }
+
+// After trying to lock it, with this outcome.
+Taken ChainLocks::settle_mutex(pthread_mutex_t& mutex, bool wait, int outcome) {
     if (outcome == EBUSY && wait) outcome = wait_for_mutex(mutex);
     if (outcome == 0) return Taken::yes;
     if (outcome == EOWNERDEAD) {
@@ -124,34 +125,26 @@ Taken ChainLocks::wait_for_all(bool wait) {
     return Taken::yes;
 }
 
-Taken ChainLocks::lock_chain_mutex(uint32_t chain, Intent intent, bool wait) {
+Taken ChainLocks::settle_chain_mutex(uint32_t chain, Intent intent, bool wait, int outcome) {
     pthread_mutex_t& mutex = area_->locks[chain + 1];
     for (;;) {
-        const Taken taken = lock_mutex(mutex, wait);
+        const Taken taken = settle_mutex(mutex, wait, outcome);
         // Who takes over from a dead owner goes in even past a reader of all chains, to repair: the damage must not be handed on.
         if (taken != Taken::yes) return taken;
         const int16_t all = all_state();
-        if (__builtin_expect(all == F_UNLCK, 1) || (all == F_RDLCK && intent == Intent::read)) return Taken::yes;
+        if (all == F_UNLCK || (all == F_RDLCK && intent == Intent::read)) return Taken::yes;
         ::pthread_mutex_unlock(&mutex);
         const Taken waited = wait_for_all(wait);
         if (waited != Taken::yes) return waited;
+        outcome = ::pthread_mutex_trylock(&mutex);
     }
 }
 
-Taken ChainLocks::lock_chain(uint32_t chain, Intent intent, bool wait) {
-    if (area_) return lock_chain_mutex(chain, intent, wait);
+Taken ChainLocks::lock_chain_byte_of(uint32_t chain, Intent intent, bool wait) {
     if (kind_ == Kind::none) return Taken::yes;
     const short type = intent == Intent::read ? F_RDLCK : F_WRLCK;
     if (lock_bytes(mapping_->fd(), type, lock_chain_byte(chain), 1, wait)) return Taken::yes;
     return errno == EAGAIN || errno == EACCES ? Taken::busy : Taken::failed;
-}
-
-void ChainLocks::unlock_chain(uint32_t chain) {
-    if (area_) {
-        ::pthread_mutex_unlock(&area_->locks[chain + 1]);
-    } else if (kind_ == Kind::fcntl) {
-        lock_bytes(mapping_->fd(), F_UNLCK, lock_chain_byte(chain), 1, true);
-    }
 }
 
 Taken ChainLocks::lock_free_list() {

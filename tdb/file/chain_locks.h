@@ -54,8 +54,19 @@ class ChainLocks {
     void use(const Mapping& mapping, uint32_t hash_size, Kind kind);
     [[nodiscard]] bool mutexes() const { return area_ != nullptr; }
 
-    Taken lock_chain(uint32_t chain, Intent intent, bool wait);
-    void unlock_chain(uint32_t chain);
+    Taken lock_chain(uint32_t chain, Intent intent, bool wait) {
+        if (!area_) return lock_chain_byte_of(chain, intent, wait);
+        const int outcome = ::pthread_mutex_trylock(area_->locks + chain + 1);
+        if (__builtin_expect(outcome == 0 && all_state() == F_UNLCK, 1)) return Taken::yes;
+        return settle_chain_mutex(chain, intent, wait, outcome);
+    }
+    void unlock_chain(uint32_t chain) {
+        if (area_) {
+            ::pthread_mutex_unlock(area_->locks + chain + 1);
+        } else if (kind_ == Kind::fcntl) {
+            lock_bytes(mapping_->fd(), F_UNLCK, lock_chain_byte(chain), 1, true);
+        }
+    }
     // To be called a little before lock_chain.
     void prefetch_chain(uint32_t chain) const {
         if (area_) __builtin_prefetch(area_->locks + chain + 1, 1);
@@ -79,7 +90,9 @@ class ChainLocks {
 
  private:
     Taken lock_mutex(pthread_mutex_t& mutex, bool wait);
-    Taken lock_chain_mutex(uint32_t chain, Intent intent, bool wait);
+    Taken settle_mutex(pthread_mutex_t& mutex, bool wait, int outcome);
+    Taken settle_chain_mutex(uint32_t chain, Intent intent, bool wait, int outcome);
+    Taken lock_chain_byte_of(uint32_t chain, Intent intent, bool wait);
     Taken wait_for_all(bool wait);
     Taken pass_chains(bool wait, FunctionRef<void(uint32_t chain)> repair);
     Taken lock_range(short type, bool wait);

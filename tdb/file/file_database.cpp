@@ -16,14 +16,20 @@ Offset magic_word(Offset record) { return record + static_cast<Offset>(offsetof(
 // What HeldRecord::cookie means here.
 enum Cookie : size_t { cookie_hash, cookie_record };
 
+// Keys are short: memcmp's call costs more than its work.
+bool same_bytes(const uint8_t* a, const uint8_t* b, size_t length) {
+    for (; length >= 8; a += 8, b += 8, length -= 8) {
+        if (load_le<uint64_t>(a) != load_le<uint64_t>(b)) return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (a[i] != b[i]) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 Failure<Error> FileDatabase::bad_chain(uint32_t chain) const { return failed(Code::corrupt, fmt::format("chain {} is damaged", chain)); }
-
-Result<void> FileDatabase::writable() {
-    if (read_only_) return failed(Code::denied, "the database is open for reading only");
-    return {};
-}
 
 void FileDatabase::changed() {
     if (count_changes_) std::atomic_ref(mapping_.edit_header().sequence_number).fetch_add(1, std::memory_order_acq_rel);
@@ -33,28 +39,37 @@ Result<uint32_t> FileDatabase::sequence_number() { return mapping_.load(offsetof
 
 // Chains that this process holds
 
-Result<void> FileDatabase::take_chain(uint32_t chain, Intent intent, bool wait) {
+// Beside others that are held.
+Result<void> FileDatabase::take_another(uint32_t chain, Intent intent, bool wait) {
     if (whole_ != Whole::none) {
         ATOLL_ASSERT(whole_ == Whole::write || intent == Intent::read);
         return {};
     }
-    Hold* entry = chains_held_ == 0 ? holds_.data() : nullptr;  // mostly nothing is held
-    for (Hold* hold = holds_.data(); chains_held_ > 0 && hold != holds_.data() + holds_.size(); hold++) {
-        if (hold->count > 0 && hold->chain == chain) {
-            ATOLL_ASSERT(hold->intent == Intent::write || intent == Intent::read);
-            hold->count++;
+    Hold* entry = nullptr;
+    for (Hold& hold : holds_) {
+        if (hold.count > 0 && hold.chain == chain) {
+            ATOLL_ASSERT(hold.intent == Intent::write || intent == Intent::read);
+            hold.count++;
             return {};
         }
-        if (hold->count == 0 && !entry) entry = hold;
+        if (hold.count == 0 && !entry) entry = &hold;
     }
     ATOLL_ASSERT(entry && "too many chains of one database are held");
-    for (;;) {
-        const Taken taken = locks_.lock_chain(chain, intent, wait);
-        if (__builtin_expect(taken == Taken::yes && !commit_.recovery_pending(), 1)) break;
-        if (auto handled = on_no_chain(taken, chain); !handled) return handled;
+    const Taken taken = locks_.lock_chain(chain, intent, wait);
+    if (taken != Taken::yes || commit_.recovery_pending()) {
+        if (auto settled = settle_chain(taken, chain, intent, wait); !settled) return settled;
     }
     *entry = {chain, 1, intent};
     chains_held_++;
+    return {};
+}
+
+// After trying to lock a chain: what stands in the way is waited for or repaired, until it is locked.
+Result<void> FileDatabase::settle_chain(Taken taken, uint32_t chain, Intent intent, bool wait) {
+    do {
+        if (auto handled = on_no_chain(taken, chain); !handled) return handled;
+        taken = locks_.lock_chain(chain, intent, wait);
+    } while (taken != Taken::yes || commit_.recovery_pending());
     return {};
 }
 
@@ -79,7 +94,7 @@ Result<void> FileDatabase::on_no_chain(Taken taken, uint32_t chain) {
     return undo_dead_commit();
 }
 
-void FileDatabase::release_chain(uint32_t chain) {
+void FileDatabase::release_one_of(uint32_t chain) {
     if (whole_ != Whole::none) return;
     for (Hold& hold : holds_) {
         if (hold.count == 0 || hold.chain != chain) continue;
@@ -90,11 +105,6 @@ void FileDatabase::release_chain(uint32_t chain) {
         return;
     }
     ATOLL_ASSERT(false && "released a chain that is not held");
-}
-
-Result<FileDatabase::ChainGuard> FileDatabase::guard_chain(uint32_t chain, Intent intent) {
-    if (auto taken = take_chain(chain, intent, true); !taken) return taken.failure();
-    return ChainGuard(*this, chain);
 }
 
 // Walking chains
@@ -115,7 +125,7 @@ Bytes FileDatabase::value_of(Offset record) const {
 }
 
 // The record at a link of a chain, 0 at its end, `damaged` if there is none.
-Offset FileDatabase::walk(Offset link) {
+inline Offset FileDatabase::walk(Offset link) {
     const Offset offset = mapping_.load(link);
     if (offset == 0) return 0;
     if (__builtin_expect(!space_.is_record(offset), 0)) return damaged;
@@ -130,30 +140,30 @@ Result<Offset> FileDatabase::follow(Offset link, uint32_t chain) {
     return offset;
 }
 
-bool FileDatabase::has_key(Offset offset, Bytes key, uint32_t hash) const {
+inline bool FileDatabase::has_key(Offset offset, Bytes key, uint32_t hash) const {
     const RecordHeader& record = mapping_.record(offset);
     return record.full_hash == hash && record.magic == record_live && record.key_len == key.size() &&
-           std::memcmp(mapping_.at(offset + sizeof(RecordHeader)), key.data(), key.size()) == 0;
+           same_bytes(mapping_.at(offset + sizeof(RecordHeader)), key.data(), key.size());
 }
 
-Result<Offset> FileDatabase::find(Bytes key, uint32_t hash) {
-    Offset offset = chain_head(chain_of(hash));
+Offset FileDatabase::find(Bytes key, uint32_t hash, uint32_t chain) {
+    Offset offset = chain_head(chain);
     for (Steps steps; steps.next(mapping_);) {
         offset = walk(offset);  // a record's first word is its link
-        if (offset == damaged) break;
-        if (offset == 0 || has_key(offset, key, hash)) return offset;
+        if (offset <= damaged || has_key(offset, key, hash)) return offset;
     }
-    return bad_chain(chain_of(hash));
+    return damaged;
 }
 
-// Ends where it has both the key's record and room for the next; `dead` then counts those before.
-Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint64_t payload) {
+// Ends where it has both the key's record and room for the next; `dead` then counts those before. In a transaction, which is there as a
+// whole or not at all, a record is written where it stands.
+FileDatabase::Found FileDatabase::survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload) {
     Found found;
-    Offset offset = chain_head(chain_of(hash));
+    Offset offset = chain_head(chain);
     for (Steps steps; steps.next(mapping_);) {
         offset = walk(offset);
-        if (offset == damaged) break;
         if (offset == 0) return found;
+        if (offset == damaged) break;
         const RecordHeader& record = mapping_.record(offset);
         // Where a value may be written; the loop touches its header.
         if (record.next != 0) __builtin_prefetch(mapping_.at(record.next) + 64, 1);
@@ -162,10 +172,11 @@ Result<FileDatabase::Found> FileDatabase::survey(Bytes key, uint32_t hash, uint6
             if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;
         } else if (found.record == 0 && has_key(offset, key, hash)) {
             found.record = offset;
+            if (mapping_.is_private() && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;
         }
         if (found.record != 0 && found.reusable != 0) return found;
     }
-    return bad_chain(chain_of(hash));
+    return {damaged, 0, 0};
 }
 
 // Changing chains. A record becomes live, and dead, by one store of its magic: a value is never seen half written.
@@ -227,7 +238,10 @@ Result<void> FileDatabase::purge_surplus(uint32_t chain, uint64_t surplus) {
 }
 
 Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Found& found) {
-    if (auto allowed = writable(); !allowed) return allowed.failure();
+    if (found.record != 0 && found.reusable == found.record) {
+        put_in_place(found.record, key.size(), value);
+        return found.record;
+    }
     const uint64_t payload = uint64_t{key.size()} + value.size();
     Offset target = found.reusable;
     if (target == 0) {
@@ -253,6 +267,13 @@ Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Fo
             log_warning("{}", purged.error().message());
     }
     return target;
+}
+
+// Only in a transaction. `value` may be the record's own.
+void FileDatabase::put_in_place(Offset target, size_t key_size, Bytes value) {
+    if (!value.empty()) std::memmove(mapping_.edit(target + sizeof(RecordHeader) + key_size, value.size()), value.data(), value.size());
+    mapping_.edit_record(target).data_len = static_cast<uint32_t>(value.size());
+    changed();
 }
 
 // After a process died with the chain locked: one that replaced a value may have left both.
@@ -301,56 +322,57 @@ Result<void> FileDatabase::bury_copies_behind(Offset record, uint32_t chain) {
 // Operations
 
 Result<bool> FileDatabase::do_parse(Bytes key, Parser parser) {
-    const uint32_t hash = hash_(key);
-    announce(chain_of(hash));
-    auto guard = guard_chain(chain_of(hash), Intent::read);
+    const uint32_t hash = hash_of(key), chain = chain_of(hash);
+    announce(chain);
+    ChainGuard guard(*this, chain, Intent::read);
     if (!guard) return guard.failure();
-    auto record = find(key, hash);
-    if (!record) return record.failure();
-    if (*record == 0) return false;
-    parser(value_of(*record));
+    const Offset record = find(key, hash, chain);
+    if (record == 0) return false;
+    if (record == damaged) return bad_chain(chain);
+    parser(value_of(record));
     return true;
 }
 
 Result<void> FileDatabase::do_store(Bytes key, Bytes value, StoreMode mode) {
     if (auto allowed = writable(); !allowed) return allowed;
-    const uint32_t hash = hash_(key);
-    announce(chain_of(hash));
-    auto guard = guard_chain(chain_of(hash), Intent::write);
+    const uint32_t hash = hash_of(key), chain = chain_of(hash);
+    announce(chain);
+    ChainGuard guard(*this, chain, Intent::write);
     if (!guard) return guard.failure();
-    auto found = survey(key, hash, uint64_t{key.size()} + value.size());
-    if (!found) return found.failure();
-    if (mode == StoreMode::insert && found->record != 0) return failed(Code::exists, "the record is there already");
-    if (mode == StoreMode::modify && found->record == 0) return failed(Code::not_found, "no such record");
-    if (auto stored = put(key, hash, value, *found); !stored) return stored.failure();
+    const Found found = survey(key, hash, chain, uint64_t{key.size()} + value.size());
+    if (found.record == damaged) return bad_chain(chain);
+    if (mode == StoreMode::insert && found.record != 0) return failed(Code::exists, "the record is there already");
+    if (mode == StoreMode::modify && found.record == 0) return failed(Code::not_found, "no such record");
+    if (auto stored = put(key, hash, value, found); !stored) return stored.failure();
     return {};
 }
 
 Result<bool> FileDatabase::do_remove(Bytes key) {
     if (auto allowed = writable(); !allowed) return allowed.failure();
-    const uint32_t hash = hash_(key);
-    auto guard = guard_chain(chain_of(hash), Intent::write);
+    const uint32_t hash = hash_of(key), chain = chain_of(hash);
+    announce(chain);
+    ChainGuard guard(*this, chain, Intent::write);
     if (!guard) return guard.failure();
-    auto record = find(key, hash);
-    if (!record) return record.failure();
-    if (*record == 0) return false;
-    bury(*record);
+    const Offset record = find(key, hash, chain);
+    if (record == 0) return false;
+    if (record == damaged) return bad_chain(chain);
+    bury(record);
     changed();
     return true;
 }
 
 Result<void> FileDatabase::do_lock(HeldRecord& held, bool wait) {
-    const uint32_t hash = hash_(held.key);
-    announce(chain_of(hash));
+    const uint32_t hash = hash_of(held.key), chain = chain_of(hash);
+    announce(chain);
     const Intent intent = read_only_ ? Intent::read : Intent::write;
-    if (auto taken = take_chain(chain_of(hash), intent, wait); !taken) return taken;
-    auto record = find(held.key, hash);
-    if (!record) {
-        release_chain(chain_of(hash));
-        return record.failure();
+    if (auto taken = take_chain(chain, intent, wait); !taken) return taken;
+    const Offset record = find(held.key, hash, chain);
+    if (record == damaged) {
+        release_chain(chain);
+        return bad_chain(chain);
     }
     held.cookie[cookie_hash] = hash;
-    held.cookie[cookie_record] = *record;
+    held.cookie[cookie_record] = record;
     return {};
 }
 
@@ -365,9 +387,10 @@ Bytes FileDatabase::locked_value(const HeldRecord& held) const {
 
 Result<void> FileDatabase::locked_store(HeldRecord& held, Bytes value) {
     const auto hash = static_cast<uint32_t>(held.cookie[cookie_hash]);
-    auto found = survey(held.key, hash, uint64_t{held.key.size()} + value.size());
-    if (!found) return found.failure();
-    auto stored = put(held.key, hash, value, *found);
+    if (auto allowed = writable(); !allowed) return allowed;
+    const Found found = survey(held.key, hash, chain_of(hash), uint64_t{held.key.size()} + value.size());
+    if (found.record == damaged) return bad_chain(chain_of(hash));
+    auto stored = put(held.key, hash, value, found);
     if (!stored) return stored.failure();
     held.cookie[cookie_record] = *stored;
     return {};
@@ -385,7 +408,7 @@ Result<void> FileDatabase::locked_remove(HeldRecord& held) {
 
 // Appends key and value of each record of a chain, each pair after its two lengths.
 Result<void> FileDatabase::copy_chain(uint32_t chain, Buffer& copies) {
-    auto guard = guard_chain(chain, Intent::read);
+    ChainGuard guard(*this, chain, Intent::read);
     if (!guard) return guard.failure();
     ByteWriter out(copies);
     Offset link = chain_head(chain);
@@ -435,7 +458,7 @@ Result<void> FileDatabase::wipe() {
     if (auto allowed = writable(); !allowed) return allowed;
     for (uint32_t chain = 0; chain < hash_size_; chain++) {
         if (mapping_.load(chain_head(chain)) == 0) continue;
-        auto guard = guard_chain(chain, Intent::write);
+        ChainGuard guard(*this, chain, Intent::write);
         if (!guard) return guard.failure();
         uint64_t buried = 0;
         Offset link = chain_head(chain);

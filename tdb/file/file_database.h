@@ -95,7 +95,7 @@ class FileDatabase final : public Database {
     // Visits what can be read of a damaged file: every live record that is whole, whether linked or not. Returns how many.
     Result<uint64_t> rescue(Visitor visitor);
 
-    [[nodiscard]] uint32_t hash_of(Bytes key) const { return hash_(key); }
+    [[nodiscard]] uint32_t hash_of(Bytes key) const { return hash_ == &jenkins_hash ? jenkins_hash(key) : hash_(key); }
     [[nodiscard]] bool read_only() const { return read_only_; }
 
     // Reads the whole file under a lock of all chains: every record is linked once, where its hash says, and nothing overlaps.
@@ -140,21 +140,25 @@ class FileDatabase final : public Database {
     // A chain lock for the duration of a call.
     class [[nodiscard]] ChainGuard {
      public:
-        ChainGuard(FileDatabase& database, uint32_t chain) : database_(&database), chain_(chain) {}
-        ChainGuard(ChainGuard&& other) noexcept : database_(std::exchange(other.database_, nullptr)), chain_(other.chain_) {}
-        ChainGuard& operator=(ChainGuard&&) = delete;
+        ChainGuard(FileDatabase& database, uint32_t chain, Intent intent)
+            : database_(database), chain_(chain), taken_(database.take_chain(chain, intent, true)) {}
+        ChainGuard(const ChainGuard&) = delete;
+        ChainGuard& operator=(const ChainGuard&) = delete;
         ~ChainGuard() {
-            if (database_) database_->release_chain(chain_);
+            if (taken_) database_.release_chain(chain_);
         }
+        explicit operator bool() const { return taken_.ok(); }
+        [[nodiscard]] Failure<Error> failure() const { return taken_.failure(); }
 
      private:
-        FileDatabase* database_;
+        FileDatabase& database_;
         uint32_t chain_;
+        Result<void> taken_;
     };
     // What a walk along a key's chain found.
     struct Found {
-        Offset record = 0;    // the live record of the key, 0: none
-        Offset reusable = 0;  // a dead record with room for the wanted payload, 0: none
+        Offset record = 0;    // the live record of the key, 0: none; `damaged`: the chain is
+        Offset reusable = 0;  // a dead record with room for the wanted payload, 0: none; `record` itself: it may be written where it stands
         uint32_t dead = 0;    // dead records seen
     };
 
@@ -192,11 +196,28 @@ class FileDatabase final : public Database {
     Result<void> rewrite();
 
     [[nodiscard]] uint32_t chain_of(uint32_t hash) const { return hash % hash_size_; }
-    Result<void> take_chain(uint32_t chain, Intent intent, bool wait);
+    // Mostly nothing else is held, and nobody holds the chain.
+    Result<void> take_chain(uint32_t chain, Intent intent, bool wait) {
+        if (__builtin_expect(chains_held_ != 0 || whole_ != Whole::none, 0)) return take_another(chain, intent, wait);
+        const Taken taken = locks_.lock_chain(chain, intent, wait);
+        if (__builtin_expect(taken != Taken::yes || commit_.recovery_pending(), 0)) {
+            if (auto settled = settle_chain(taken, chain, intent, wait); !settled) return settled;
+        }
+        holds_[0] = {chain, 1, intent};
+        chains_held_ = 1;
+        return {};
+    }
+    void release_chain(uint32_t chain) {
+        if (__builtin_expect(chains_held_ != 1 || holds_[0].chain != chain || holds_[0].count != 1, 0)) return release_one_of(chain);
+        holds_[0].count = 0;
+        chains_held_ = 0;
+        locks_.unlock_chain(chain);
+    }
+    Result<void> take_another(uint32_t chain, Intent intent, bool wait);
+    Result<void> settle_chain(Taken taken, uint32_t chain, Intent intent, bool wait);
     Result<void> on_no_chain(Taken taken, uint32_t chain);
-    void release_chain(uint32_t chain);
+    void release_one_of(uint32_t chain);
     void announce(uint32_t chain) const;
-    Result<ChainGuard> guard_chain(uint32_t chain, Intent intent);
     Result<void> repair_chain(uint32_t chain);
     [[nodiscard]] bool is_half_filled(Offset record) const;
     Result<void> bury_copies_behind(Offset record, uint32_t chain);
@@ -207,17 +228,22 @@ class FileDatabase final : public Database {
     Failure<Error> bad_chain(uint32_t chain) const;
     // The record at a link of a chain, checked to be one. 0: the chain ends.
     Result<Offset> follow(Offset link, uint32_t chain);
-    Result<Offset> find(Bytes key, uint32_t hash);
-    Result<Found> survey(Bytes key, uint32_t hash, uint64_t payload);
+    // The live record of the key, 0: none; `damaged`.
+    Offset find(Bytes key, uint32_t hash, uint32_t chain);
+    Found survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload);
     Result<Offset> link_new(uint64_t payload, uint32_t hash);
     // Writes key and value into a fresh record and makes it the key's; `found` says what was there. Returns the new record.
     Result<Offset> put(Bytes key, uint32_t hash, Bytes value, const Found& found);
+    void put_in_place(Offset target, size_t key_size, Bytes value);
     void bury(Offset record);
     Result<Offset> largest_dead(uint32_t chain);
     Result<void> purge(uint32_t chain, uint64_t surplus, Offset kept);
     Result<void> purge_surplus(uint32_t chain, uint64_t surplus);
     void changed();
-    Result<void> writable();
+    Result<void> writable() const {
+        if (__builtin_expect(read_only_, 0)) return failed(Code::denied, "the database is open for reading only");
+        return {};
+    }
     Result<void> copy_chain(uint32_t chain, Buffer& copies);
     [[nodiscard]] Bytes key_of(Offset record) const;
     [[nodiscard]] Bytes value_of(Offset record) const;

@@ -85,12 +85,15 @@ class FreeList {
     bool searched_long_ = false;
 };
 
-// What a payload and the tailer need, rounded up to one of two sizes between powers of two (32, 48, 64, 96, 128, 192, ...): a record whose
-// value changes its size a little keeps finding room in the dead records of its chain.
+// The length of a record for so much key and value. Records are as long as one or more of the processor's cache lines and start where one
+// does, so that a look at a header and a key is a look at one line; above four lines there are two sizes between powers of two (256, 384,
+// 512, 768, ...): a record whose value changes its size a little keeps its place.
+constexpr uint64_t record_alignment = 64;
 constexpr uint64_t record_length(uint64_t payload) {
-    const uint64_t need = payload + sizeof(Tailer) < 32 ? 32 : payload + sizeof(Tailer);
-    const uint64_t step = std::bit_floor(need - 1) / 2;
-    return (need + step - 1) / step * step;
+    const uint64_t need = sizeof(RecordHeader) + payload + sizeof(Tailer);
+    const uint64_t half = std::bit_floor(need - 1) / 2;
+    const uint64_t step = half > record_alignment ? half : record_alignment;
+    return (need + step - 1) / step * step - sizeof(RecordHeader);
 }
 
 }  // namespace Atoll::tdb

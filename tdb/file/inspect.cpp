@@ -11,7 +11,7 @@ namespace Atoll::tdb {
 
 Result<void> FileDatabase::visit_chain(uint32_t chain, FunctionRef<Visit(const RecordPlace&)> visit) {
     if (chain >= hash_size_) return failed(Code::invalid, "no such chain");
-    auto guard = guard_chain(chain, Intent::read);
+    ChainGuard guard(*this, chain, Intent::read);
     if (!guard) return guard.failure();
     Offset link = chain_head(chain);
     for (Steps steps; steps.next(mapping_);) {

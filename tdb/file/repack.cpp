@@ -16,8 +16,12 @@ class Layout {
     }
 
     Result<Offset> place(Bytes key, Bytes value, uint32_t hash) {
-        uint64_t size = sizeof(RecordHeader) + record_length(uint64_t{key.size()} + value.size());
-        if (at_ < area_ && at_ + size > area_) pass_area();
+        const uint64_t least = sizeof(RecordHeader) + record_length(uint64_t{key.size()} + value.size());
+        uint64_t size = least + -(at_ + least) % record_alignment;
+        if (at_ < area_ && at_ + size > area_) {
+            pass_area();
+            size = least + -(at_ + least) % record_alignment;
+        }
         // What would be too little for a record of its own belongs to this one.
         if (at_ < area_ && area_ - (at_ + size) < min_record) size = area_ - at_;
         if (auto grown = make_room(at_ + size); !grown) return grown.failure();
