@@ -77,6 +77,14 @@ Connection::Connection(loop::Loop& loop, UniqueFd socket) : loop_(loop), socket_
 
 Connection::~Connection() { close(); }
 
+uint16_t Connection::local_port() const {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    if (!socket_ || ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
+    if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+    return address.ss_family == AF_INET ? ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port) : uint16_t{0};
+}
+
 void Connection::close() {
     if (!socket_) return;
     watch_.reset();

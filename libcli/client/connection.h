@@ -122,6 +122,7 @@ class Connection {
     [[nodiscard]] const Negotiated& negotiated() const { return negotiated_; }
     [[nodiscard]] const NegotiateOptions& options() const { return options_; }
     [[nodiscard]] bool alive() const { return socket_.valid(); }
+    [[nodiscard]] uint16_t local_port() const;  // 0 without a TCP connection
     [[nodiscard]] size_t credits() const { return credits_; }  // ids that may be used now
     [[nodiscard]] uint64_t next_message_id() const { return next_message_id_; }
     [[nodiscard]] size_t in_flight() const { return exchanges_.size(); }
