@@ -31,6 +31,7 @@ struct Holder {
 
 struct FileSystemParams {
     tdb::Database& locking;  // locking.tdb, rank locking; must outlive the FileSystem
+    tdb::Database& brlock;   // brlock.tdb, rank brlock; the same. Its sequence number must count
     Holder self;
     std::function<bool(const Holder&)>
         holder_exists;  // false only if it is certain that the process has ended; its entries are then removed

@@ -26,6 +26,7 @@ class FsaTest : public ::testing::Test {
         root_ = pattern;
         ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
         locking_ = tdb::MemoryDatabase::open({"locking", tdb::Rank::locking});
+        brlock_ = tdb::MemoryDatabase::open({"brlock", tdb::Rank::brlock});
         files_ = make_process(1);
         connect();
     }
@@ -38,7 +39,10 @@ class FsaTest : public ::testing::Test {
     }
 
     std::unique_ptr<FileSystem> make_process(uint64_t pid) {
-        return FileSystem::create({*locking_, Holder{0, pid, 0}, [this](const Holder& holder) { return !dead_.contains(holder.pid); }});
+        return FileSystem::create(
+            {.locking = *locking_, .brlock = *brlock_, .self = {0, pid, 0}, .holder_exists = [this](const Holder& holder) {
+                 return !dead_.contains(holder.pid);
+             }});
     }
     void connect(const std::string& lines = "") { share_ = make_share(*files_, lines); }
     std::unique_ptr<Share> make_share(FileSystem& files, const std::string& lines = "") {
@@ -100,7 +104,7 @@ class FsaTest : public ::testing::Test {
     static void act_as(uid_t uid) { ASSERT_TRUE(loop::take_identity({uid, uid, {}})); }
 
     std::string root_;
-    std::unique_ptr<tdb::MemoryDatabase> locking_;
+    std::unique_ptr<tdb::MemoryDatabase> locking_, brlock_;
     std::unique_ptr<FileSystem> files_;
     std::unique_ptr<Share> share_;
     std::set<Open*> opened_;

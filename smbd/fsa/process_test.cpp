@@ -35,7 +35,7 @@ class ProcessTest : public FsaTest {
     int work(uint64_t pid) {
         auto database = tdb::FileDatabase::open(options());
         if (!database) return failed(database.error().message());
-        auto files = FileSystem::create({**database, Holder{0, pid, 0}, nullptr});
+        auto files = FileSystem::create({.locking = **database, .brlock = *brlock_, .self = {0, pid, 0}, .holder_exists = nullptr});
         auto share = make_share(*files);
         int good = 0;
         const auto deadline = monotonic_now() + std::chrono::seconds(60);

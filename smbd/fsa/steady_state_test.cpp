@@ -36,7 +36,7 @@ class SteadyState : public FsaTest {
         ASSERT_TRUE(opened) << opened.error().message();
         database_ = std::move(*opened);
         share_.reset();
-        files_ = FileSystem::create({*database_, Holder{0, 1, 0}, nullptr});
+        files_ = FileSystem::create({.locking = *database_, .brlock = *brlock_, .self = {0, 1, 0}, .holder_exists = nullptr});
         connect();
         write("a file with a name that is longer than short strings are", std::string(4096, 'x'));
     }

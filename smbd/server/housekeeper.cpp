@@ -27,6 +27,7 @@ class Housekeeper {
           configuration_(std::move(start.configuration)),
           file_system_(fsa::FileSystem::create({
               .locking = tables_->locking(),
+              .brlock = tables_->brlock(),
               .self = holder_of(messaging_->self()),
               .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
           })) {

@@ -39,6 +39,7 @@ class TablesInMemory final : public xsrv::Tables {
     Result<uint32_t> count_tcons(const std::string&) override { return unused().failure(); }
     [[nodiscard]] bool removed_all() const override { std::abort(); }
     tdb::Database& locking() override { std::abort(); }
+    tdb::Database& brlock() override { std::abort(); }
     tdb::Database& leases() override { std::abort(); }
     watch::Watches& watches() override { std::abort(); }
     void end_holder(const messaging::ServerId&) override { (void)unused().ok(); }

@@ -32,6 +32,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)) {
     });
     file_system_ = fsa::FileSystem::create({
         .locking = tables().locking(),
+        .brlock = tables().brlock(),
         .self = holder_of(messaging.self()),
         .holder_exists =
             [&messaging](const fsa::Holder& holder) {

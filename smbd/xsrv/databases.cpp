@@ -9,11 +9,12 @@ namespace {
 
 constexpr idl::Level newest_level = 1;
 
-Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, const char* name, tdb::Rank rank) {
+Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, const char* name, tdb::Rank rank, bool counts) {
     tdb::FileOptions options;
     options.path = directory + "/" + name;
     options.rank = rank;
     options.clear_if_first = true;
+    options.count_changes = counts;
     options.locks = tdb::LockMode::mutex;
     auto opened = tdb::FileDatabase::open(options);
     if (!opened.ok()) return opened.failure();
@@ -28,6 +29,7 @@ Result<Databases> open_databases(const std::string& directory) {
         std::unique_ptr<tdb::Database>& database;
         const char* name;
         tdb::Rank rank;
+        bool counts = false;  // its changes: whoever saw no record need not look again before there is a change
     };
     const Wanted all[] = {
         {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client},
@@ -35,11 +37,12 @@ Result<Databases> open_databases(const std::string& directory) {
         {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
         {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
         {out.locking, "locking.tdb", tdb::Rank::locking},
+        {out.brlock, "brlock.tdb", tdb::Rank::brlock, true},
         {out.leases, "leases.tdb", tdb::Rank::leases},
         {out.waiters, "watches.tdb", tdb::Rank::watches},
     };
     for (const Wanted& wanted : all) {
-        auto opened = open_one(directory, wanted.name, wanted.rank);
+        auto opened = open_one(directory, wanted.name, wanted.rank, wanted.counts);
         if (!opened.ok()) return opened.failure();
         wanted.database = std::move(*opened);
     }
@@ -66,7 +69,7 @@ Result<void> settle_format_level(tdb::Database& database) {
 
 Result<void> reopen_after_fork(const Databases& databases) {
     for (tdb::Database* database : {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(),
-                                    databases.locking.get(), databases.leases.get(), databases.waiters.get()}) {
+                                    databases.locking.get(), databases.brlock.get(), databases.leases.get(), databases.waiters.get()}) {
         if (auto reopened = database->reopen_after_fork(); !reopened.ok()) return reopened;
     }
     return {};
@@ -77,6 +80,7 @@ void watch_changes(Databases& databases, loop::Loop& loop, messaging::Messaging&
     databases.watches->observe(*databases.client, "smbXsrv_client_global.tdb");
     databases.watches->observe(*databases.session, "smbXsrv_session_global.tdb");
     databases.watches->observe(*databases.locking, "locking.tdb");
+    databases.watches->observe(*databases.brlock, "brlock.tdb");
 }
 
 }  // namespace Atoll::xsrv

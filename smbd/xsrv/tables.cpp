@@ -81,6 +81,7 @@ class FileTables final : public Tables {
     Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) override { return for_each(*databases_.tcon, visit); }
     Result<void> for_each_open(const std::function<void(const open_global&)>& visit) override { return for_each(*databases_.open, visit); }
     tdb::Database& locking() override { return *databases_.locking; }
+    tdb::Database& brlock() override { return *databases_.brlock; }
     tdb::Database& leases() override { return *databases_.leases; }
     watch::Watches& watches() override { return *databases_.watches; }
     void end_holder(const messaging::ServerId& holder) override;
@@ -238,7 +239,7 @@ void FileTables::end_holder(const messaging::ServerId& holder) {
 
 Result<void> FileTables::wipe_volatile() {
     for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(),
-                                    databases_.locking.get(), databases_.leases.get(), databases_.waiters.get()}) {
+                                    databases_.locking.get(), databases_.brlock.get(), databases_.leases.get(), databases_.waiters.get()}) {
         if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
     }
     return {};

@@ -58,8 +58,9 @@ class Tables {
     virtual Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) = 0;
     virtual Result<void> for_each_open(const std::function<void(const open_global&)>& visit) = 0;
 
-    // locking.tdb and leases.tdb, for fsa.
+    // locking.tdb, brlock.tdb and leases.tdb, for fsa.
     virtual tdb::Database& locking() = 0;
+    virtual tdb::Database& brlock() = 0;
     virtual tdb::Database& leases() = 0;
 
     virtual watch::Watches& watches() = 0;
