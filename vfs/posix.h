@@ -46,6 +46,7 @@ class PosixVfs : public Vfs {
     Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) override;
     Result<void, int> fsync(const File& file) override;
     Result<void, int> truncate(const File& file, uint64_t size) override;
+    Result<void, int> lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) override;
     Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override;
     Result<size_t, int> read_directory(const File& directory, MutableBytes out) override;
     Result<void, int> seek_directory(const File& directory, int64_t position) override;

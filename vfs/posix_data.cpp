@@ -63,6 +63,28 @@ Result<void, int> PosixVfs::allocate(const File& file, Allocate how, uint64_t of
     return {};
 }
 
+// The lock is the open file description's: it ends with the last descriptor of it, and other descriptors of this process do not share it.
+Result<void, int> PosixVfs::lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) {
+    if (offset > INT64_MAX || length > INT64_MAX) return EOVERFLOW;
+    struct flock range {};
+    range.l_whence = SEEK_SET;
+    range.l_start = static_cast<off_t>(offset);
+    range.l_len = static_cast<off_t>(length);
+    const auto set = [&](short type) {
+        range.l_type = type;
+        return ::fcntl(file.fd.get(), F_OFD_SETLK, &range) == 0;
+    };
+    if (lock == RangeLock::none) {
+        if (!set(F_UNLCK)) return errno;
+        return {};
+    }
+    const bool exclusive = lock == RangeLock::exclusive;
+    if (set(exclusive ? F_WRLCK : F_RDLCK)) return {};
+    if (errno == EBADF && set(exclusive ? F_RDLCK : F_WRLCK)) return {};
+    if (errno == EACCES) return EAGAIN;
+    return errno;
+}
+
 Result<size_t, int> PosixVfs::read_directory(const File& directory, MutableBytes out) {
     const long n = ::syscall(SYS_getdents64, directory.fd.get(), out.data(), out.size());
     if (n < 0) return Failure<int>(errno);

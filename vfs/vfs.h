@@ -143,6 +143,9 @@ struct StreamInfo {
     uint64_t allocated = 0;
 };
 
+// A lock on a range of a file, as the kernel keeps it for an open file description (F_OFD_SETLK).
+enum class RangeLock : uint8_t { none, shared, exclusive };
+
 // What fallocate offers.
 enum class Allocate : uint8_t { keep_size, punch_hole, zero_range };
 
@@ -222,6 +225,11 @@ class Vfs {
     virtual Result<void, int> fsync(const File& file) = 0;
     virtual Result<void, int> truncate(const File& file, uint64_t size) = 0;
     virtual Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) = 0;
+
+    // Locks the range for this File against other programs, or unlocks it; a former lock of this File there is replaced. Never waits:
+    // EAGAIN if somebody else has a lock in the way. `length` 0: to the end of all files. An exclusive lock of a File that cannot be
+    // written to is a shared one, and the other way round.
+    virtual Result<void, int> lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) = 0;
 
     // --- Directories: fills `out` with linux_dirent64 records; 0 at the end. DirectoryReader (directory.h) reads them.
     virtual Result<size_t, int> read_directory(const File& directory, MutableBytes out) = 0;
@@ -303,6 +311,9 @@ class Module : public Vfs {
     Result<void, int> truncate(const File& file, uint64_t size) override { return next_->truncate(file, size); }
     Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override {
         return next_->allocate(file, how, offset, length);
+    }
+    Result<void, int> lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) override {
+        return next_->lock_range(file, lock, offset, length);
     }
     Result<size_t, int> read_directory(const File& directory, MutableBytes out) override { return next_->read_directory(directory, out); }
     Result<void, int> seek_directory(const File& directory, int64_t position) override {

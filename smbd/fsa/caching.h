@@ -1,5 +1,5 @@
-// What clients may cache of a file: oplocks (MS-FSA 2.1.1.10, MS-SMB2 3.3.1.10) and leases (MS-SMB2 3.3.1.12), how the holder of one is told
-// that it breaks, and how a call waits for that.
+// What clients may cache of a file: oplocks (MS-FSA 2.1.1.10, MS-SMB2 3.3.1.10) and leases (MS-SMB2 3.3.1.12), how the holder of one is
+// told that it breaks, and how a call waits for that.
 //
 // This room does not know SMB2: who does implements BreakSink, and acknowledges by FileSystem::acknowledge_oplock and acknowledge_lease.
 // Main thread only.

@@ -43,6 +43,7 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
         info->name = {};
     }
     if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty()) find_name(open);  // the link that is deleted
+    open.give_up_locks();
     auto removed = leave(open, ShareModes::Removal::of_close);
     open.root().open_count--;
     open.closed = true;
@@ -140,6 +141,7 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
 }
 
 void Core::end_holder(const Holder& holder, const ShareAt& share_at) {
+    locks.end_holder(holder);
     constexpr uint64_t no_open = 0;
     for (const FileId& id : modes.held_by(holder)) {
         if (!modes.drop_ended(id, no_open, deletion_) || !deletion_.now) continue;
@@ -177,6 +179,8 @@ void OpenFile::reset() {
     granted = sharing = create_options = mode = 0;
     token = nullptr;
     directory = closed = user_set_write = wrote = false;
+    locks = 0;
+    unlocked_at.reset();
     query.reader.reset();
     query.begun = query.found_any = query.put_back = false;
     query.next = DirectoryQuery::Next::dot;

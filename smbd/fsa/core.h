@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/loop/identity.h"
+#include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/open_file.h"
 
@@ -12,7 +13,7 @@ namespace Atoll::fsa {
 
 class Core final : public FileSystem {
  public:
-    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_) {}
+    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_), locks(params_) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -54,6 +55,8 @@ class Core final : public FileSystem {
 
  public:
     ShareModes modes;
+    ByteRangeLocks locks;
+    std::vector<PosixPiece> posix_pieces;  // scratch
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;

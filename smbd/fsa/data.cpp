@@ -12,6 +12,7 @@ Result<ReadNow, NtStatus> OpenFile::read_now(MutableBytes out, uint64_t offset) 
     if ((granted & (access::read_data | access::execute)) == 0) return NtStatus::ACCESS_DENIED;
     if (offset > INT64_MAX || out.size() > INT64_MAX - offset) return NtStatus::INVALID_PARAMETER;
     if (out.empty()) return ReadNow{true, 0};
+    if (auto r = check_locks(offset, out.size(), false); !r) return r.failure();
     if (!vfs().reads_cached()) return ReadNow{};
     auto n = vfs().pread_cached(file, out, offset);
     if (!n) {
@@ -46,7 +47,7 @@ Result<void, NtStatus> OpenFile::check_write(uint64_t offset, size_t length) {
     if ((granted & (access::write_data | access::append_data)) == 0) return NtStatus::ACCESS_DENIED;
     if (offset > INT64_MAX || length > INT64_MAX - offset) return NtStatus::INVALID_PARAMETER;
     if (length > 0 && offset + length > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
-    return {};
+    return check_locks(offset, length, true);
 }
 
 Result<size_t, NtStatus> OpenFile::run_write(Bytes data, uint64_t offset, bool write_through) {

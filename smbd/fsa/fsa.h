@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -116,6 +117,14 @@ class Open {
     virtual void begin_job() = 0;
     virtual void end_job() = 0;
 
+    // --- Byte-range locks. Reading and writing fail with FILE_LOCK_CONFLICT where another open's lock forbids it (2.1.4.10), unless
+    // `strict locking = no`. INVALID_PARAMETER for a directory, INVALID_LOCK_RANGE where a byte lies beyond 64 bits, ACCESS_DENIED for an
+    // open that may neither read nor write data. With `locking = no` both succeed and do nothing.
+    // All of the ranges or none (2.1.5.8). LOCK_NOT_GRANTED: another lock is in the way; with `wait`, PENDING.
+    virtual Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait = nullptr) = 0;
+    // One after the other (2.1.5.9); those before a failure stay unlocked. RANGE_NOT_LOCKED.
+    virtual Result<void, NtStatus> unlock(std::span<const LockRange> ranges) = 0;
+
     // --- Directories (2.1.5.6.3). begin_query, then next_entry until it gives null or the answer is full; what did not fit is put back.
     virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
     // Null at the end. What is beyond `detail` is left unset.
@@ -149,9 +158,9 @@ class FileSystem {
 
     // Gives the share whose root is at `path`; null: there is none any more.
     using ShareAt = std::function<Share*(const std::string& path)>;
-    // Takes the entries of a process that has ended (params.holder_exists says so) out of locking.tdb, and deletes what it was the last to
-    // keep from being deleted, under the stored token. Idempotent; others who meet these entries meanwhile may do it too. Reads all of
-    // locking.tdb. Where there is no share to delete in, only the entries go.
+    // Takes the entries of a process that has ended (params.holder_exists says so) out of locking.tdb and brlock.tdb, and deletes what it
+    // was the last to keep from being deleted, under the stored token. Idempotent; others who meet these entries meanwhile may do it too.
+    // Reads all of locking.tdb. Where there is no share to delete in, only the entries go.
     virtual void end_holder(const Holder& holder, const ShareAt& share_at) = 0;
 };
 

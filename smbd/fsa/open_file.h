@@ -67,6 +67,9 @@ class OpenFile final : public Open {
     void begin_job() override { jobs++; }
     void end_job() override;
 
+    Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait) override;
+    Result<void, NtStatus> unlock(std::span<const LockRange> ranges) override;
+
     Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
     Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) override;
     void put_back_entry() override;
@@ -84,6 +87,10 @@ class OpenFile final : public Open {
     void attach(ShareRoot& share) { share_ = &share; }
     [[nodiscard]] ShareRoot& root() const { return *share_; }
     [[nodiscard]] vfs::Vfs& vfs() const { return share_->vfs(); }
+    // FILE_LOCK_CONFLICT if byte-range locks forbid access to these bytes (MS-FSA 2.1.4.10).
+    Result<void, NtStatus> check_locks(uint64_t offset, uint64_t length, bool write);
+    // At close: all of its locks go.
+    void give_up_locks();
     // Back to the state of a new one, but for capacities.
     void reset();
 
@@ -106,7 +113,9 @@ class OpenFile final : public Open {
     // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.
     bool user_set_write = false;
     timespec kept_write{};
-    bool wrote = false;  // written to through this open: the archive attribute is set
+    size_t locks = 0;                     // byte-range locks that it holds
+    std::optional<uint32_t> unlocked_at;  // see ByteRangeLocks::forbid
+    bool wrote = false;                   // written to through this open: the archive attribute is set
     DirectoryQuery query;
 
  private:
@@ -115,6 +124,9 @@ class OpenFile final : public Open {
     Result<void, NtStatus> note_modification();
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
+    [[nodiscard]] bool uses_posix_locks() const;
+    Result<void, int> set_posix_locks(const LockRange& range, std::span<const LockRange> without);
+    Result<void, NtStatus> check_lock_request() const;
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
     Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file);
     Result<void, NtStatus> move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace);

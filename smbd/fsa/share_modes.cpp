@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/record_key.h"
 
 namespace Atoll::fsa {
 
@@ -13,22 +14,6 @@ namespace {
 
 // The format level that records are written at.
 constexpr idl::Level format_level = idl::first_level;
-
-using Key = std::array<uint8_t, 32>;
-
-Key key_of(const FileId& id) {
-    Key key;
-    store_le(key.data(), id.volume);
-    store_le(key.data() + 8, id.inode);
-    store_le(key.data() + 16, id.generation);
-    store_le(key.data() + 24, id.stream);
-    return key;
-}
-
-FileId id_of(Bytes key) {
-    return {load_le<uint64_t>(key.data()), load_le<uint64_t>(key.data() + 8), load_le<uint64_t>(key.data() + 16),
-            load_le<uint64_t>(key.data() + 24)};
-}
 
 NtStatus failed(const Error& error) {
     log_error("locking: {}", error.message());
@@ -87,7 +72,7 @@ void ShareModes::clear_deleter() {
 
 // An empty record_ if there is none, or one that does not decode: a damaged record must not make a file unusable for good.
 Result<tdb::LockedRecord, NtStatus> ShareModes::lock(const FileId& id) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     auto locked = params_.locking.fetch_locked(key);
     if (!locked) return failed(locked.error());
     bool good = false;
@@ -224,7 +209,7 @@ std::vector<FileId> ShareModes::held_by(const Holder& holder) {
     std::vector<FileId> found;
     auto visited = params_.locking.traverse([&](Bytes key, Bytes value) {
         const auto is_its = [&](const share_mode& entry) { return holder_of(entry.holder) == holder; };
-        if (key.size() == Key().size() && decode(value, record_) && std::ranges::any_of(record_.share_modes, is_its))
+        if (key.size() == RecordKey().size() && decode(value, record_) && std::ranges::any_of(record_.share_modes, is_its))
             found.push_back(id_of(key));
         return tdb::Visit::go_on;
     });
@@ -233,7 +218,7 @@ std::vector<FileId> ShareModes::held_by(const Holder& holder) {
 }
 
 void ShareModes::finish_deletion(const FileId& id) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     if (auto r = params_.locking.remove(key); !r) log_error("locking: {}", r.error().message());
 }
 
@@ -250,7 +235,7 @@ Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pen
 }
 
 bool ShareModes::is_delete_pending(const FileId& id) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     bool pending = false;
     auto r = params_.locking.parse(key, [&](Bytes value) {
         if (decode(value, record_)) pending = record_.delete_pending;
@@ -260,7 +245,7 @@ bool ShareModes::is_delete_pending(const FileId& id) {
 }
 
 void ShareModes::current_name(const FileId& id, std::string_view share_path, std::string& name) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     auto r = params_.locking.parse(key, [&](Bytes value) {
         if (decode(value, record_) && record_.share_path == share_path) name = record_.name;
     });

@@ -145,7 +145,7 @@ struct CreateParams {
     bool want_maximal_access = false;  // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
     OplockLevel oplock = OplockLevel::none;  // wanted
     const LeaseRequest* lease = nullptr;     // with OplockLevel::lease
-    uint64_t open_id = 0;              // the persistent file id: names the entry in locking.tdb, unique while the open lives
+    uint64_t open_id = 0;                    // the persistent file id: names the entry in locking.tdb, unique while the open lives
     const security::Token* token =
         nullptr;  // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
 };
@@ -163,6 +163,13 @@ struct CreateResult {
 
 // Times of a SET_INFO FileBasicInformation: 0 keep, -1 freeze, -2 thaw (NtTime); attributes 0: keep.
 using SetBasic = BasicInfo;
+
+// A byte-range lock that is asked for, or a range to unlock (MS-FSA 2.1.5.8, 2.1.5.9), in bytes.
+struct LockRange {
+    uint64_t offset = 0;
+    uint64_t length = 0;
+    bool exclusive = false;  // of a lock
+};
 
 struct ReadNow {
     bool done = false;  // false: it would wait; give it to the pool (run_read)

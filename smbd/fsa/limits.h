@@ -1,0 +1,13 @@
+// Limits of this room alone (the others: base/limits.h).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace Atoll::limits {
+
+constexpr size_t max_byte_range_locks = 200000;  // of one stream; INSUFFICIENT_RESOURCES
+// After which a lock that waits for a program on this machine is tried again: nobody tells when such a program gives its lock up.
+constexpr std::chrono::milliseconds posix_lock_retry{100};
+
+}  // namespace Atoll::limits
