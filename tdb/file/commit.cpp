@@ -93,7 +93,7 @@ Result<void> Commit::choose_area() {
     find_changes();
     if (!new_area_) {
         area_length_ = mapping_.record(area_).rec_len;
-        if (saved_size() <= area_length_) return {};
+        if (saved_size() + kept_ <= area_length_) return {};
         new_area_ = true;
         space_.make_free(area_, area_length_ + static_cast<uint32_t>(sizeof(RecordHeader)));
         header.recovery_start = 0;
@@ -101,14 +101,14 @@ Result<void> Commit::choose_area() {
     }
     const uint64_t start = (mapping_.size() + 3) & ~uint64_t{3};
     // The header's word for it may make one change more, or one longer.
-    const uint64_t room = std::max(saved_size() * 3 / 2, limits::min_recovery_area) + sizeof(RecordHeader) + sizeof(FileHeader);
+    const uint64_t room = std::max(saved_size() * 3 / 2, limits::min_recovery_area) + sizeof(RecordHeader) + sizeof(FileHeader) + kept_;
     const uint64_t end = (start + room + Mapping::page_size - 1) / Mapping::page_size * Mapping::page_size;
     if (end > max_data_size) return fail(Code::no_space, mapping_.name(), "no room for the recovery area: the file would exceed 4 GiB");
     area_ = static_cast<Offset>(start);
     area_length_ = static_cast<uint32_t>(end - start - sizeof(RecordHeader));
     header.recovery_start = area_;
     find_changes();
-    ATOLL_ASSERT(saved_size() <= area_length_);
+    ATOLL_ASSERT(saved_size() + kept_ <= area_length_);
     return {};
 }
 

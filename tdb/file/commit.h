@@ -14,10 +14,11 @@ namespace Atoll::tdb {
 class Commit {
  public:
     Commit(Mapping& mapping, FreeList& space) : mapping_(mapping), space_(space) {}
-    // `sync`: wait for the disk.
-    void use(Disk& disk, bool sync) {
+    // `sync`: wait for the disk. The last `kept` bytes of a recovery area are not used for commits.
+    void use(Disk& disk, bool sync, uint32_t kept) {
         disk_ = &disk;
         sync_ = sync;
+        kept_ = kept;
     }
 
     // A process died in the middle of a commit, or this one's could neither be finished nor undone. Without a lock it may be a live one's.
@@ -64,6 +65,7 @@ class Commit {
     FreeList& space_;
     Disk* disk_ = &Disk::system();
     bool sync_ = true;
+    uint32_t kept_ = 0;
     std::vector<Range> changes_;
     Offset area_ = 0;
     uint32_t area_length_ = 0;  // rec_len

@@ -27,6 +27,7 @@ unsigned stride = 11;  // instructions from one copy to the next
 constexpr uint32_t futex_owner_died = 0x40000000;
 
 const std::string small(20, 'n'), middle(700, 'n'), large(1500, 'n'), after(1900, 'a');
+const std::string shorter(650, 's'), longer(690, 'l');  // have room where the one in the middle stood
 
 // Some records, and dead and free ones among them.
 void fill(FileDatabase& database) {
@@ -35,9 +36,11 @@ void fill(FileDatabase& database) {
     for (int i = 0; i < 12; i += 2) ASSERT_TRUE(database.remove(as_bytes("key" + std::to_string(i))).ok());
 }
 
-// The work in which the process dies: it makes, replaces, grows the file, frees with merging, and reuses.
+// The work in which the process dies: it makes, replaces, overwrites, grows the file, frees with merging, and reuses.
 void work(FileDatabase& database) {
     (void)database.store(as_bytes("key1"), as_bytes(middle)).ok();
+    (void)database.store(as_bytes("key1"), as_bytes(shorter)).ok();
+    if (auto held = database.fetch_locked(as_bytes("key1")); held) (void)held->store(as_bytes(longer)).ok();
     (void)database.store(as_bytes("key3"), as_bytes(small)).ok();
     for (const char* key : {"new1", "new2", "new3"}) (void)database.store(as_bytes(key), as_bytes(large)).ok();
     (void)database.remove(as_bytes("key5")).ok();
@@ -125,7 +128,8 @@ void examine(const std::string& path, uint64_t instruction) {
         auto found = (*database)->parse(as_bytes(key), [&](Bytes value) {
             const std::string_view text = as_text(value);
             const bool old = text == std::string(static_cast<size_t>(60 + i * 30), 'o');
-            EXPECT_TRUE(old || text == small || text == middle || text == large) << key << " after " << instruction;
+            EXPECT_TRUE(old || text == small || text == middle || text == large || text == shorter || text == longer)
+                << key << " after " << instruction;
         });
         ASSERT_TRUE(found.ok()) << found.error().message() << " after " << instruction;
         EXPECT_TRUE(*found || i == 5) << key << " after " << instruction;

@@ -155,9 +155,9 @@ Offset FileDatabase::find(Bytes key, uint32_t hash, uint32_t chain) {
     return damaged;
 }
 
-// Ends where it has both the key's record and room for the next; `dead` then counts those before. In a transaction, which is there as a
-// whole or not at all, a record is written where it stands.
-FileDatabase::Found FileDatabase::survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload) {
+// Ends where it has both the key's record and room for the next; `dead` then counts those before. With `in_place` that room is the record
+// itself, if it is large enough and not far too large.
+FileDatabase::Found FileDatabase::survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload, bool in_place) {
     Found found;
     Offset offset = chain_head(chain);
     for (Steps steps; steps.next(mapping_);) {
@@ -172,7 +172,8 @@ FileDatabase::Found FileDatabase::survey(Bytes key, uint32_t hash, uint32_t chai
             if (found.reusable == 0 && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;
         } else if (found.record == 0 && has_key(offset, key, hash)) {
             found.record = offset;
-            if (mapping_.is_private() && record.rec_len >= payload + sizeof(Tailer)) found.reusable = offset;
+            if (in_place && record.rec_len >= payload + sizeof(Tailer) && record.rec_len / 4 <= record_length(payload))
+                found.reusable = offset;
         }
         if (found.record != 0 && found.reusable != 0) return found;
     }
@@ -237,10 +238,29 @@ Result<void> FileDatabase::purge_surplus(uint32_t chain, uint64_t surplus) {
     return purge(chain, surplus, *kept);
 }
 
+// A transaction is there as a whole or not at all. Otherwise it takes a slot, which files with mutexes have.
+bool FileDatabase::may_overwrite(size_t value_size) const {
+    return mapping_.is_private() || (locks_.mutexes() && value_size <= Overwrite::max_value);
+}
+
+bool FileDatabase::put_in_place(Offset target, uint32_t chain, Bytes value) {
+    if (mapping_.is_private()) {
+        const uint32_t key_size = mapping_.record(target).key_len;
+        uint8_t* bytes = mapping_.edit(target + sizeof(RecordHeader) + key_size, value.size());
+        if (!value.empty()) std::memmove(bytes, value.data(), value.size());  // `value` may be the record's own
+        mapping_.edit_record(target).data_len = static_cast<uint32_t>(value.size());
+    } else if (!overwrite_.put(target, chain, value)) {
+        return false;
+    }
+    changed();
+    return true;
+}
+
 Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Found& found) {
     if (found.record != 0 && found.reusable == found.record) {
-        put_in_place(found.record, key.size(), value);
-        return found.record;
+        const uint32_t chain = chain_of(hash);
+        if (put_in_place(found.record, chain, value)) return found.record;
+        return put(key, hash, value, survey(key, hash, chain, uint64_t{key.size()} + value.size(), false));
     }
     const uint64_t payload = uint64_t{key.size()} + value.size();
     Offset target = found.reusable;
@@ -269,17 +289,11 @@ Result<Offset> FileDatabase::put(Bytes key, uint32_t hash, Bytes value, const Fo
     return target;
 }
 
-// Only in a transaction. `value` may be the record's own.
-void FileDatabase::put_in_place(Offset target, size_t key_size, Bytes value) {
-    if (!value.empty()) std::memmove(mapping_.edit(target + sizeof(RecordHeader) + key_size, value.size()), value.data(), value.size());
-    mapping_.edit_record(target).data_len = static_cast<uint32_t>(value.size());
-    changed();
-}
-
 // After a process died with the chain locked: one that replaced a value may have left both.
 Result<void> FileDatabase::repair_chain(uint32_t chain) {
     auto structure = space_.lock();  // and what it left of the file's structure, if it held this lock too
     if (!structure) return structure.failure();
+    if (locks_.mutexes()) overwrite_.finish(chain, hash_size_);
     Offset link = chain_head(chain);
     for (Steps steps; steps.next(mapping_);) {
         auto offset = follow(link, chain);
@@ -339,7 +353,7 @@ Result<void> FileDatabase::do_store(Bytes key, Bytes value, StoreMode mode) {
     announce(chain);
     ChainGuard guard(*this, chain, Intent::write);
     if (!guard) return guard.failure();
-    const Found found = survey(key, hash, chain, uint64_t{key.size()} + value.size());
+    const Found found = survey(key, hash, chain, uint64_t{key.size()} + value.size(), may_overwrite(value.size()));
     if (found.record == damaged) return bad_chain(chain);
     if (mode == StoreMode::insert && found.record != 0) return failed(Code::exists, "the record is there already");
     if (mode == StoreMode::modify && found.record == 0) return failed(Code::not_found, "no such record");
@@ -388,7 +402,7 @@ Bytes FileDatabase::locked_value(const HeldRecord& held) const {
 Result<void> FileDatabase::locked_store(HeldRecord& held, Bytes value) {
     const auto hash = static_cast<uint32_t>(held.cookie[cookie_hash]);
     if (auto allowed = writable(); !allowed) return allowed;
-    const Found found = survey(held.key, hash, chain_of(hash), uint64_t{held.key.size()} + value.size());
+    const Found found = survey(held.key, hash, chain_of(hash), uint64_t{held.key.size()} + value.size(), may_overwrite(value.size()));
     if (found.record == damaged) return bad_chain(chain_of(hash));
     auto stored = put(held.key, hash, value, found);
     if (!stored) return stored.failure();

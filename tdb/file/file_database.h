@@ -25,6 +25,7 @@
 #include "tdb/file/hash.h"
 #include "tdb/file/inspect.h"
 #include "tdb/file/mapping.h"
+#include "tdb/file/overwrite.h"
 
 namespace Atoll::tdb {
 
@@ -162,7 +163,8 @@ class FileDatabase final : public Database {
         uint32_t dead = 0;    // dead records seen
     };
 
-    FileDatabase(std::string path, Rank rank) : Database(std::move(path), rank), space_(mapping_, locks_), commit_(mapping_, space_) {}
+    FileDatabase(std::string path, Rank rank)
+        : Database(std::move(path), rank), space_(mapping_, locks_), commit_(mapping_, space_), overwrite_(mapping_, space_) {}
 
     // open.cpp
     Result<void> open_file(const FileOptions& options);
@@ -230,11 +232,12 @@ class FileDatabase final : public Database {
     Result<Offset> follow(Offset link, uint32_t chain);
     // The live record of the key, 0: none; `damaged`.
     Offset find(Bytes key, uint32_t hash, uint32_t chain);
-    Found survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload);
+    Found survey(Bytes key, uint32_t hash, uint32_t chain, uint64_t payload, bool in_place);
+    [[nodiscard]] bool may_overwrite(size_t value_size) const;
+    bool put_in_place(Offset target, uint32_t chain, Bytes value);
     Result<Offset> link_new(uint64_t payload, uint32_t hash);
     // Writes key and value into a fresh record and makes it the key's; `found` says what was there. Returns the new record.
     Result<Offset> put(Bytes key, uint32_t hash, Bytes value, const Found& found);
-    void put_in_place(Offset target, size_t key_size, Bytes value);
     void bury(Offset record);
     Result<Offset> largest_dead(uint32_t chain);
     Result<void> purge(uint32_t chain, uint64_t surplus, Offset kept);
@@ -268,6 +271,7 @@ class FileDatabase final : public Database {
     ChainLocks locks_;
     FreeList space_;
     Commit commit_;
+    Overwrite overwrite_;
     HashFunction hash_ = &jenkins_hash;
     uint32_t hash_size_ = 0;
     Disk* disk_ = &Disk::system();

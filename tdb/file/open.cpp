@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "tdb/file/file_database.h"
 
@@ -126,14 +127,30 @@ Result<bool> FileDatabase::claim_first(int fd) {
     return false;
 }
 
+// An empty file. One with mutexes begins with a recovery area, for the slots of overwritten values.
 Result<void> FileDatabase::write_new(int fd, const FileOptions& options) {
-    const FileHeader header = make_header(options);
-    const uint64_t size = uint64_t{header.mutex_size} + data_start(header.hash_size);
-    const Bytes bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
+    FileHeader header = make_header(options);
+    const FileHeader outer = header;
+    const Offset start = data_start(header.hash_size);
+    uint64_t size = uint64_t{header.mutex_size} + start;
+    Buffer inner;
+    if (header.mutex_size != 0) {
+        header.recovery_start = start;
+        const uint64_t least = start + sizeof(RecordHeader) + Overwrite::room + limits::min_recovery_area;
+        const auto total = static_cast<uint32_t>(least + -least % record_alignment - start);
+        const RecordHeader area{0, total - uint32_t{sizeof(RecordHeader)}, start, sizeof(Tailer), 0, record_recovery_idle};
+        inner.append_zeros(start);
+        inner.append({reinterpret_cast<const uint8_t*>(&area), sizeof area});
+        inner.append({reinterpret_cast<const uint8_t*>(&total), sizeof total});
+        size += total;
+    } else {
+        inner.append_zeros(sizeof header);
+    }
+    std::memcpy(inner.data(), &header, sizeof header);
     if (const int outcome = disk_->truncate(fd, 0); outcome != 0) return fail_errno(outcome, name(), "cannot empty the file");
     int outcome = disk_->allocate(fd, 0, size);
-    if (outcome == 0) outcome = disk_->write(fd, header.mutex_size, bytes);
-    if (outcome == 0 && header.mutex_size != 0) outcome = disk_->write(fd, 0, bytes);
+    if (outcome == 0) outcome = disk_->write(fd, header.mutex_size, inner);
+    if (outcome == 0 && header.mutex_size != 0) outcome = disk_->write(fd, 0, {reinterpret_cast<const uint8_t*>(&outer), sizeof outer});
     if (outcome == 0) return {};
     (void)disk_->truncate(fd, 0);  // half a header would be taken for somebody's other file
     return fail_errno(outcome, name(), "cannot make the file");
@@ -194,7 +211,8 @@ Result<void> FileDatabase::adopt(UniqueFd fd, const FileHeader& header, bool fre
         auto made = init_mutex_area(*reinterpret_cast<MutexArea*>(mapping_.mutex_area()), hash_size_, name());
         if (!made) return made;
     }
-    commit_.use(*disk_, sync_ && !mutexes);
+    commit_.use(*disk_, sync_ && !mutexes, mutexes ? Overwrite::room : 0);
+    overwrite_.begin_at(static_cast<uint32_t>(::getpid()));
     locks_.use(mapping_, hash_size_, unlocked_ ? ChainLocks::Kind::none : mutexes ? ChainLocks::Kind::mutex : ChainLocks::Kind::fcntl);
     if (unlocked_) {
         locks_.suspend(true);
@@ -284,6 +302,7 @@ Result<bool> FileDatabase::make_if_new(int fd, const FileOptions& options) {
 Result<void> FileDatabase::reopen_after_fork() {
     ATOLL_ASSERT(!any_held());
     // The map, the descriptor and the mutexes serve the child as they are; fcntl locks are not inherited.
+    overwrite_.begin_at(static_cast<uint32_t>(::getpid()));
     if (mapping_.is_private()) mapping_.end_private();
     depth_ = 0;
     whole_ = !unlocked_ ? Whole::none : read_only_ ? Whole::read : Whole::write;

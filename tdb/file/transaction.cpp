@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -63,7 +64,8 @@ Result<void> FileDatabase::make_writable() {
 // No lock is held. Whoever comes first undoes it; the others find nothing to do.
 Result<void> FileDatabase::undo_dead_commit() {
     if (auto may = make_writable(); !may) return may;
-    const Taken taken = locks_.lock_all(Intent::write, true, [](uint32_t) {});
+    std::vector<uint32_t> dead_chains;
+    const Taken taken = locks_.lock_all(Intent::write, true, [&](uint32_t chain) { dead_chains.push_back(chain); });
     if (taken == Taken::failed) return fail_errno(errno, name(), "cannot lock all chains");
     Result<void> undone;
     if (taken == Taken::all_from_dead) {
@@ -73,6 +75,9 @@ Result<void> FileDatabase::undo_dead_commit() {
     } else {
         undone = commit_.recover();
         locks_.lock_byte(F_UNLCK, lock_open, true);
+        for (const uint32_t chain : dead_chains) {
+            if (undone) undone = repair_chain(chain);
+        }
     }
     locks_.unlock_all();
     return undone;
@@ -145,8 +150,17 @@ Result<void> FileDatabase::start(bool wait) {
 Result<void> FileDatabase::upgrade() {
     if (unlocked_) return {};
     Result<void> repaired;
-    const Taken taken = locks_.upgrade_all([&](uint32_t) {});
+    const Taken taken = locks_.upgrade_all([&](uint32_t chain) {
+        // Who was repairing it beside this transaction has died as well, and the transaction may have seen half of it.
+        if (mapping_.is_private()) mapping_.end_private();
+        if (auto outcome = repair_chain(chain); outcome && repaired.ok()) {
+            repaired = failed(Code::busy, fmt::format("a process died while it repaired chain {}", chain));
+        } else if (!outcome) {
+            repaired = outcome;
+        }
+    });
     if (taken != Taken::yes) return fail_errno(errno, name(), "cannot lock all chains for writing");
+    if (!repaired) return repaired;
     if (!locks_.lock_byte(F_WRLCK, lock_open, true)) return fail_errno(errno, name(), "cannot lock the file");
     return {};
 }
