@@ -11,8 +11,7 @@ import subprocess
 import sys
 
 import accounts
-import smbtorture
-from suites import DEBIAN, Suite
+from suites import DEBIAN, LONG, Suite
 
 RUNS = 3
 
@@ -40,11 +39,8 @@ def verdict(outcomes):
 
 def record(name):
     suite = Suite(name)
-    tests = smbtorture.list_tests(name)
-    runs = []
-    for _ in range(RUNS):
-        with suite.server("debian") as server:
-            runs.append(suite.run(server, tests))
+    tests = suite.list_tests()
+    runs = [suite.run("debian", tests) for _ in range(RUNS)]
     suite.record["server"] = subprocess.run(["/usr/sbin/smbd", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     suite.record["tests"] = {}
     for test, results in zip(tests, zip(*runs)):
@@ -52,6 +48,9 @@ def record(name):
         reason = next((result.reason for result in results if result.outcome != "pass"), "")
         if reason:
             entry["reason"] = reason
+        seconds = round(max(result.seconds for result in results))
+        if seconds >= LONG:
+            entry["seconds"] = seconds
         suite.record["tests"][test] = entry
         print(f"{entry['is']:5} {test}" + (f"  ({reason})" if reason else ""), flush=True)
     write(suite.directory, suite.record)

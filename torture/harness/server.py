@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import accounts
+import isolation
 from accounts import HarnessError
 from wire import answers_negotiate
 
@@ -27,6 +28,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 KINDS = ("debian", "atoll")
 START_SECONDS = 30
 STOP_SECONDS = 10
+FILE_SYSTEM_BYTES = 1 << 30
 
 # What a crash looks like in the logs and on standard error of either server.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|PANIC|INTERNAL ERROR|"
@@ -79,14 +81,16 @@ class Server:
     preset    which build of ours
     smb_conf  the whole text instead of shares and options, with @TOP@ and @PORT@ in it; for tests of what a bad one does
     keep      leave the directory behind
+    file_system  a kind of file system: the shares are on a new one, on a loop mount. To be used inside isolation.run(mounts=True)
     """
 
-    def __init__(self, kind, shares=None, options=None, users=(), preset="release", smb_conf=None, keep=False, port=None):
+    def __init__(self, kind, shares=None, options=None, users=(), preset="release", smb_conf=None, keep=False, port=None, file_system=None):
         if kind not in KINDS:
             raise HarnessError(f"no such server: {kind}")
         self.kind, self.shares, self.options, self.users = kind, dict(shares or {}), dict(options or {}), list(users)
         self.preset, self.keep, self.smb_conf_text = preset, keep, smb_conf
         self.port = port or free_port()
+        self.file_system = file_system
         self.process = None
         self.top = pathlib.Path(tempfile.mkdtemp(prefix=f"atoll-{kind}-", dir=os.environ.get("ATOLL_TEST_DIR")))
         self.top.chmod(0o755)
@@ -172,6 +176,8 @@ class Server:
     def prepare(self):
         """Writes smb.conf and the accounts, without starting anything."""
         accounts.ensure(self.users)
+        if self.file_system:
+            isolation.loop_mount(self.file_system, self.top / "image", self.top / "shares", FILE_SYSTEM_BYTES)
         self.write_conf()
         for user in self.users:
             self.add_user(user)
@@ -229,6 +235,8 @@ class Server:
         if self.keep:
             print(f"# left behind: {self.top}", flush=True)
         else:
+            if self.file_system:
+                subprocess.run(["umount", str(self.top / "shares")], check=False)
             shutil.rmtree(self.top, ignore_errors=True)
 
     # What it said

@@ -2,8 +2,20 @@
 
     expected/debian-4.17/SUITE/smb.conf        what the suite's smb.conf has besides the common lines of server.py. Every test at work has a share of
                                                its own, made like [share]; other sections are taken as they are
-    expected/debian-4.17/SUITE/recording.json  smbtorture's options, the users, the namespace, and what Debian's smbd did on each test in three runs
+    expected/debian-4.17/SUITE/recording.json  what the suite needs, and what Debian's smbd did on each test in three runs
     expected/atoll/SUITE.txt                   what must pass on ours: `pass TEST`, or `fail TEST: the reason` for one that does not yet
+
+recording.json has
+
+    of           smbtorture's name of the suite when it is not SUITE: the same tests, or some of them, in another configuration
+    only         a regular expression that the tests' names match from their beginning on; all when it is not there
+    users        the accounts that exist; smbtorture logs on as the first
+    logon        {test: user} for tests that log on as another one, when it is there
+    namespace    "none", or "network": server and smbtorture run in a network namespace of their own (tests that block packets with iptables)
+    file_system  which kind of file system the shares are on, on a loop mount; the machine's when it is not there
+    options      smbtorture's command line
+    parallel     how many tests run at once; seconds: the time-out of one
+    tests        {test: {"is": pass, fail, skip, hang or flaky, "runs": the three outcomes, "reason", "seconds" when it takes five or more}}
 
 In smb.conf and options @SHARE@ is the share's name, @PATH@ its directory on the host, @USER2@ the second user's USER%PASSWORD.
 """
@@ -14,12 +26,14 @@ import re
 import shutil
 
 import accounts
+import isolation
 import smbtorture
 from server import Server, TOP
 
 EXPECTED = TOP / "torture" / "expected"
 DEBIAN = EXPECTED / "debian-4.17"
 ATOLL = EXPECTED / "atoll"
+LONG = 5  # seconds from which on a test is one that takes long
 
 
 def parse_conf(text):
@@ -52,26 +66,38 @@ class Suite:
     def users(self):
         return [accounts.ALL[name] for name in self.record["users"]]
 
+    def logon(self, test):
+        return accounts.ALL[self.record.get("logon", {}).get(test, self.record["users"][0])]
+
     @property
     def parallel(self):
         return self.record.get("parallel", 4)
 
-    def server(self, kind, preset="release", keep=False):
+    def list_tests(self):
+        """The names of the suite's tests, as smbtorture takes them."""
+        return [test for test in smbtorture.list_tests(self.record.get("of", self.name)) if re.match(self.record.get("only", ""), test)]
+
+    def run(self, kind, tests, preset="release", seconds=None, keep=False):
+        """Starts a server of that kind, in the namespaces that the suite wants, and runs the tests; results in the same order."""
+        def work():
+            with self.server(kind, preset, keep) as server:
+                return smbtorture.run_many(tests, lambda test, worker: self.run_one(server, test, worker, seconds), self.parallel)
+
+        return isolation.run(work, network=self.record["namespace"] == "network", mounts="file_system" in self.record)
+
+    def server(self, kind, preset, keep):
         shares = {name: settings for name, settings in self.conf.items() if name not in ("global", "share")}
         for worker in range(self.parallel):
             shares[f"share{worker}"] = self.conf.get("share", {})
-        return Server(kind, shares=shares, options=self.conf.get("global", {}), users=self.users, preset=preset, keep=keep)
+        return Server(kind, shares=shares, options=self.conf.get("global", {}), users=self.users, preset=preset, keep=keep,
+                      file_system=self.record.get("file_system"))
 
-    def run(self, server, tests, seconds=None):
-        """Runs the tests against a server made by server(); results in the same order."""
-        def one(test, worker):
-            share = f"share{worker}"
-            self.empty(server.path(share))
-            replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
-            options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
-            return smbtorture.run_one(test, server.port, share, self.users[0], options, seconds or self.record.get("seconds", 120))
-
-        return smbtorture.run_many(tests, one, self.parallel)
+    def run_one(self, server, test, worker, seconds):
+        share = f"share{worker}"
+        self.empty(server.path(share))
+        replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
+        options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
+        return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", 120))
 
     @staticmethod
     def empty(path):
@@ -80,6 +106,10 @@ class Suite:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
+
+    def seconds(self):
+        """{test: how long it takes on Debian's smbd} of those that take long."""
+        return {test: result["seconds"] for test, result in self.record["tests"].items() if "seconds" in result}
 
     def passes_on_debian(self):
         """The tests that Debian's smbd passed in every recorded run."""
