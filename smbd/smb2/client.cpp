@@ -38,6 +38,8 @@ Client::Client(ProcessContext context) : context_(std::move(context)) {
             [&messaging](const fsa::Holder& holder) {
                 return messaging.exists({holder.node, holder.pid, holder.unique_id});
             },
+        .watches = &tables().watches(),
+        .loop = &context_.loop,
     });
     receive_messages();
 }
@@ -106,7 +108,17 @@ Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info)
     tables().remove_open(open.persistent_id);
     open.tcon->open_count--;
     opens_.remove(open);
+    end_lock_waits(open);
     return closed;
+}
+
+// Their chains go on, under other identities.
+void Client::end_lock_waits(const xsrv::Open& open) {
+    for (;;) {
+        const auto waiting = std::ranges::find_if(lock_waits_, [&](const Request* one) { return one->open.get() == &open; });
+        if (waiting == lock_waits_.end()) return;
+        (*waiting)->lock_wait.open_closed();
+    }
 }
 
 void Client::end_open(xsrv::Open& open) {

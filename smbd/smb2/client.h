@@ -40,6 +40,8 @@ class Client final : public ClientProcess {
     [[nodiscard]] uint32_t max_credits() const;
 
     std::string& path_scratch() { return path_scratch_; }
+    std::vector<fsa::LockRange>& lock_ranges() { return lock_ranges_; }  // scratch
+    std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
 
     // --- How objects end; each also takes its record out of its table.
     void end_session(xsrv::Session& session);                 // and all its tree connects and opens
@@ -54,6 +56,7 @@ class Client final : public ClientProcess {
     // From other processes, and from this one's services (smbd/xsrv/message_types.h).
     void receive_messages();
     void end_open(xsrv::Open& open);
+    void end_lock_waits(const xsrv::Open& open);
     void reap();
     void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
 
@@ -63,6 +66,8 @@ class Client final : public ClientProcess {
     xsrv::OpenTable opens_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::string path_scratch_;
+    std::vector<fsa::LockRange> lock_ranges_;
+    std::vector<Request*> lock_waits_;
     bool reaping_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

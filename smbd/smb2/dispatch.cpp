@@ -48,7 +48,7 @@ constexpr Entry table[] = {
     {handle_flush, true},
     {handle_read, true},
     {handle_write, true},
-    {refuse<smb::LockRequest>, true},
+    {handle_lock, true},
     {handle_ioctl, true},
     {unreachable, false},
     {handle_echo, false},

@@ -23,6 +23,7 @@ NtStatus handle_close(Request& request);            // 3.3.5.10
 NtStatus handle_flush(Request& request);            // 3.3.5.11
 NtStatus handle_read(Request& request);             // 3.3.5.12
 NtStatus handle_write(Request& request);            // 3.3.5.13
+NtStatus handle_lock(Request& request);             // 3.3.5.14
 NtStatus handle_ioctl(Request& request);            // 3.3.5.15
 NtStatus handle_echo(Request& request);             // 3.3.5.17
 NtStatus handle_query_directory(Request& request);  // 3.3.5.18

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/loop/worker_pool.h"
 #include "libcli/smb/header.h"
+#include "smbd/smb2/lock.h"
 #include "smbd/smb2/pipe.h"
 #include "smbd/smb2/reply.h"
 #include "smbd/transport/transport.h"
@@ -68,6 +69,7 @@ struct Request {
     void* context = nullptr;  // of whoever keeps a pending request
     PoolWork work;
     PipeRead pipe_read{*this};
+    LockWait lock_wait{*this};
 
     [[nodiscard]] Connection& connection() const;
     // Where the body goes. Position 0 is the response's SMB2 header, for which 64 bytes are already there.

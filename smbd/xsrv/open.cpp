@@ -77,6 +77,7 @@ void OpenTable::take_back(Open* open) {
     open->pipe_access = 0;
     open->session = nullptr;
     open->tcon = nullptr;
+    open->lock_sequences = Open::no_lock_sequences();
     open->current_ea_index = 1;
     open->channel_sequence = 0;
     open->outstanding_requests = 0;

@@ -1,6 +1,7 @@
 // An open (MS-SMB2 3.3.1.10) as its process holds it, and the table of them. Main thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,11 +29,20 @@ class Open final : public Counted {
     [[nodiscard]] bool is_open() const { return file != nullptr || pipe; }
     Ref<Session> session;
     Ref<Tcon> tcon;
+    // MS-SMB2 3.3.1.10, Open.LockSequenceArray: the number of the last LOCK of each index, from 1 on.
+    static constexpr uint8_t no_lock_sequence = 0xFF;
+    std::array<uint8_t, 64> lock_sequences = no_lock_sequences();
     uint32_t current_ea_index = 1;  // MS-SMB2 3.3.1.10, Open.CurrentEaIndex
     // MS-SMB2 3.3.5.2.10
     uint16_t channel_sequence = 0;
     uint32_t outstanding_requests = 0;
     uint32_t outstanding_pre_requests = 0;
+
+    static std::array<uint8_t, 64> no_lock_sequences() {
+        std::array<uint8_t, 64> none;
+        none.fill(no_lock_sequence);
+        return none;
+    }
 
  private:
     friend class OpenTable;
