@@ -1,5 +1,5 @@
-// wakebench [--smoke] [--rounds N]: how long it takes to wake another process: by a message, and by a change of a record that it watches;
-// beside a bare pipe and a bare futex, in turns, on one core and on two. Prints microseconds a round trip, and the ratios.
+// wakebench [--smoke] [--rounds N] [--only GAME]: how long it takes to wake another process: by a message, and by a change of a record that
+// it watches; beside a bare pipe and a bare futex, in turns, on one core and on two. Prints microseconds a round trip, and the ratios.
 #include <fmt/format.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -194,7 +194,7 @@ std::unique_ptr<tdb::FileDatabase> open(const std::string& path, tdb::Rank rank)
     return must(tdb::FileDatabase::open(options));
 }
 
-void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_cores) {
+void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_cores, const std::string& only) {
     const Game games[] = {
         {"bare pipe", [&](int player, uint64_t n) { play_pipe(setting, player, n); }},
         {"bare futex", [&](int player, uint64_t n) { play_futex(setting, player, n); }},
@@ -203,14 +203,18 @@ void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_
     };
     std::vector<std::vector<double>> taken(std::size(games));
     for (int i = 0; i < repetitions; i++) {
-        for (size_t game = 0; game < std::size(games); game++) taken[game].push_back(run(setting, games[game], rounds, two_cores));
+        for (size_t game = 0; game < std::size(games); game++) {
+            if (only.empty() || only == games[game].name) taken[game].push_back(run(setting, games[game], rounds, two_cores));
+        }
     }
     const auto median = [&](size_t game) {
+        if (taken[game].empty()) return 0.0;
         std::nth_element(taken[game].begin(), taken[game].begin() + repetitions / 2, taken[game].end());
         return taken[game][static_cast<size_t>(repetitions / 2)];
     };
     const double pipe = median(0), futex = median(1);
     for (size_t game = 0; game < std::size(games); game++) {
+        if (taken[game].empty()) continue;
         fmt::print("{:9}  {:10}  {:7.2f} us   {:5.2f} x pipe  {:5.2f} x futex\n", two_cores ? "two cores" : "one core", games[game].name,
                    median(game), median(game) / pipe, median(game) / futex);
     }
@@ -221,6 +225,7 @@ void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_
 int main(int argc, char** argv) {
     uint64_t rounds = 20'000;
     int repetitions = 7;
+    std::string only;
     for (int i = 1; i < argc; i++) {
         const std::string argument = argv[i];
         if (argument == "--smoke") {
@@ -228,8 +233,10 @@ int main(int argc, char** argv) {
             repetitions = 1;
         } else if (argument == "--rounds" && i + 1 < argc) {
             rounds = std::max<uint64_t>(1, std::strtoull(argv[++i], nullptr, 10));
+        } else if (argument == "--only" && i + 1 < argc) {
+            only = argv[++i];  // for profiles
         } else {
-            fmt::print(stderr, "usage: wakebench [--smoke] [--rounds N]\n");
+            fmt::print(stderr, "usage: wakebench [--smoke] [--rounds N] [--only GAME]\n");
             return 2;
         }
     }
@@ -242,8 +249,8 @@ int main(int argc, char** argv) {
         if (::pipe(setting.pipes[0]) != 0 || ::pipe(setting.pipes[1]) != 0) give_up("cannot make a pipe");
         setting.records = open(directory + "/records.tdb", tdb::Rank::locking);
         setting.companion = open(directory + "/watches.tdb", tdb::Rank::watches);
-        compare(setting, rounds, repetitions, false);
-        if (::sysconf(_SC_NPROCESSORS_ONLN) > 1) compare(setting, rounds, repetitions, true);
+        compare(setting, rounds, repetitions, false, only);
+        if (::sysconf(_SC_NPROCESSORS_ONLN) > 1) compare(setting, rounds, repetitions, true, only);
     }
     std::filesystem::remove_all(directory);
     return 0;
