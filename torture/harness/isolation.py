@@ -48,10 +48,11 @@ def run(work, network=False, mounts=False):
 
 
 def loop_mount(kind, image, target, size):
-    """A new file system of that kind on `image`, mounted on `target`; the loop device goes with the mount."""
+    """A new file system of that kind (`btrfs`, `ext3 -I 128`: with mkfs's options) on `image`, mounted on `target`; the loop device goes with the mount."""
+    kind, *options = kind.split()
     target.mkdir(parents=True, exist_ok=True)
     with open(image, "wb") as file:
         file.truncate(size)
-    subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True, capture_output=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(target)], check=True)
+    subprocess.run([f"mkfs.{kind}", "-q", *options, str(image)], check=True, capture_output=True)
+    subprocess.run(["mount", "-t", kind, "-o", "loop", str(image), str(target)], check=True)
     target.chmod(0o777)

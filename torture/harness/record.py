@@ -48,7 +48,7 @@ def record(name):
         reason = next((result.reason for result in results if result.outcome != "pass"), "")
         if reason:
             entry["reason"] = reason
-        seconds = round(max(result.seconds for result in results))
+        seconds = round(min(result.seconds for result in results))
         if seconds >= LONG:
             entry["seconds"] = seconds
         suite.record["tests"][test] = entry

@@ -13,15 +13,19 @@ recording.json has
     logon        {test: user} for tests that log on as another one, when it is there
     namespace    "none", or "network": server and smbtorture run in a network namespace of their own (tests that block packets with iptables)
     file_system  which kind of file system the shares are on, on a loop mount; the machine's when it is not there
+    files        {path below the directory of shares: content, or {"mode": "0000"} of a directory}, made before the tests begin; those that begin with
+                 @SHARE@ anew for each test
     options      smbtorture's command line
     parallel     how many tests run at once; seconds: the time-out of one
-    tests        {test: {"is": pass, fail, skip, hang or flaky, "runs": the three outcomes, "reason", "seconds" when it takes five or more}}
+    tests        {test: {"is": pass, fail, skip, hang or flaky, "runs": the three outcomes, "reason", "seconds" when even the quickest took five or more}}
 
 In smb.conf and options @SHARE@ is the share's name, @PATH@ its directory on the host, @USER2@ the second user's USER%PASSWORD.
 """
 
 import json
+import os
 import pathlib
+import pwd
 import re
 import shutil
 
@@ -81,6 +85,7 @@ class Suite:
         """Starts a server of that kind, in the namespaces that the suite wants, and runs the tests; results in the same order."""
         def work():
             with self.server(kind, preset, keep) as server:
+                self.make_files(server, {path: what for path, what in self.record.get("files", {}).items() if not path.startswith("@SHARE@")})
                 return smbtorture.run_many(tests, lambda test, worker: self.run_one(server, test, worker, seconds), self.parallel)
 
         return isolation.run(work, network=self.record["namespace"] == "network", mounts="file_system" in self.record)
@@ -95,9 +100,24 @@ class Suite:
     def run_one(self, server, test, worker, seconds):
         share = f"share{worker}"
         self.empty(server.path(share))
+        self.make_files(server, {path.replace("@SHARE@", share): what for path, what in self.record.get("files", {}).items() if path.startswith("@SHARE@")})
         replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
         options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
         return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", 120))
+
+    def make_files(self, server, files):
+        """Files of the first user; a directory gets its mode."""
+        uid = pwd.getpwnam(self.users[0].name).pw_uid
+        for name, what in files.items():
+            path = server.top / "shares" / name
+            made = [parent for parent in [path, *path.parents] if not parent.exists()]
+            (path if isinstance(what, dict) else path.parent).mkdir(parents=True, exist_ok=True)
+            if isinstance(what, dict):
+                path.chmod(int(what["mode"], 8))
+            else:
+                path.write_text(what)
+            for new in made:
+                os.chown(new, uid, -1)
 
     @staticmethod
     def empty(path):
