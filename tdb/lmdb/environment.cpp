@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "base/unique_fd.h"
+#include "tdb/lmdb/cut_short.h"
 
 namespace Atoll::tdb {
 namespace {
@@ -126,6 +127,9 @@ Result<void> LmdbEnvironment::open_file(const LmdbEnvironmentOptions& options) {
     const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (read_only_ ? unsigned{MDB_RDONLY} : 0u);
     if (outcome == 0) outcome = ::mdb_env_open(environment_, path_.c_str(), flags, options.mode);
     if (outcome != 0) return lmdb_failed(outcome, "cannot open the database");
+    if (is_there && is_cut_short(environment_, path_))
+        return fail(Code::corrupt, path_,
+                    "the file has been cut short: what its last commit says is there is not; restore it from a backup");
     if (!is_there) {
         if (auto synced = sync_directory_of(path_); !synced) return synced;
     }

@@ -128,6 +128,40 @@ class Reader {
     int from_ = -1, to_ = -1;
 };
 
+// Wherever a file ends too early, it is refused or everything in it can be read; nobody dies of SIGBUS.
+TEST_F(EnvironmentTest, FileThatIsCutShort) {
+    open();
+    const std::string large(9000, 'l');
+    for (int i = 0; i < 40; i++) ASSERT_TRUE(put("key" + std::to_string(i), i % 4 == 0 ? large : "small").ok());
+    close();
+    const auto whole = std::filesystem::file_size(path);
+    const std::string copy = directory + "/cut.mdb";
+    constexpr int refused = 10, read = 11;
+    int refusals = 0;
+    for (uint64_t size = whole; size > 8192; size -= 4096) {
+        std::filesystem::copy_file(path, copy, std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::resize_file(copy, size);
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            LmdbEnvironmentOptions options;
+            options.path = copy;
+            auto opened = LmdbEnvironment::open(options);
+            if (!opened) ::_exit(opened.error().code == Code::corrupt ? refused : 1);
+            auto records = LmdbDatabase::open(*opened, "records", Rank::none);
+            if (!records) ::_exit(2);
+            auto seen = (*records)->traverse([](Bytes, Bytes value) { return value.back() == 0 ? Visit::stop : Visit::go_on; });
+            ::_exit(seen && *seen == 40 ? read : 3);
+        }
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        ASSERT_TRUE(WIFEXITED(status)) << size << " of " << whole << " bytes: signal " << WTERMSIG(status);
+        EXPECT_TRUE(WEXITSTATUS(status) == refused || WEXITSTATUS(status) == read) << size << ": " << WEXITSTATUS(status);
+        refusals += WEXITSTATUS(status) == refused ? 1 : 0;
+        EXPECT_TRUE(size < whole || WEXITSTATUS(status) == read) << "the whole file is refused";
+    }
+    EXPECT_GT(refusals, 10);
+}
+
 TEST_F(EnvironmentTest, NamedDatabasesShareATransaction) {
     open();
     auto other = LmdbDatabase::open(environment, "others", Rank::none);
