@@ -13,8 +13,8 @@ recording.json has
     logon        {test: user} for tests that log on as another one, when it is there
     namespace    "none", or "network": server and smbtorture run in a network namespace of their own (tests that block packets with iptables)
     file_system  which kind of file system the shares are on, on a loop mount; the machine's when it is not there
-    files        {path below the directory of shares: content, or {"mode": "0000"} of a directory}, made before the tests begin; those that begin with
-                 @SHARE@ anew for each test
+    files        {path below the directory of shares: what}, made before the tests begin; those that begin with @SHARE@ anew for each test. `what` is the
+                 content, or {"content": the content, "xattrs": {name: value}}, or of a directory {"mode": "0000"}
     options      smbtorture's command line
     parallel     how many tests run at once; seconds: the time-out of one
     tests        {test: {"is": pass, fail, skip, hang or flaky, "runs": the three outcomes, "reason", "seconds" when even the quickest took five or more}}
@@ -111,11 +111,14 @@ class Suite:
         for name, what in files.items():
             path = server.top / "shares" / name
             made = [parent for parent in [path, *path.parents] if not parent.exists()]
-            (path if isinstance(what, dict) else path.parent).mkdir(parents=True, exist_ok=True)
-            if isinstance(what, dict):
+            what = {"content": what} if isinstance(what, str) else what
+            (path if "mode" in what else path.parent).mkdir(parents=True, exist_ok=True)
+            if "mode" in what:
                 path.chmod(int(what["mode"], 8))
             else:
-                path.write_text(what)
+                path.write_text(what["content"])
+            for attribute, value in what.get("xattrs", {}).items():
+                os.setxattr(path, attribute, value.encode())
             for new in made:
                 os.chown(new, uid, -1)
 
