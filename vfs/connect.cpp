@@ -1,6 +1,7 @@
 // Building a share's stack of modules.
 #include <map>
 
+#include "vfs/modules.h"
 #include "vfs/posix.h"
 
 namespace Atoll::vfs {
@@ -8,7 +9,9 @@ namespace Atoll::vfs {
 namespace {
 
 std::map<std::string, ModuleFactory, std::less<>>& registry() {
-    static std::map<std::string, ModuleFactory, std::less<>> modules;
+    static std::map<std::string, ModuleFactory, std::less<>> modules{
+        {"streams_xattr", make_streams_xattr},
+    };
     return modules;
 }
 

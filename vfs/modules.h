@@ -1,0 +1,12 @@
+// The modules that `vfs objects` may name: one file each, one line in connect.cpp.
+#pragma once
+
+#include <memory>
+
+#include "vfs/vfs.h"
+
+namespace Atoll::vfs {
+
+std::unique_ptr<Vfs> make_streams_xattr(std::unique_ptr<Vfs> next);
+
+}  // namespace Atoll::vfs
