@@ -42,7 +42,8 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
         if (auto now = open.info()) *info = *now;
         info->name = {};
     }
-    if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty()) find_name(open);  // the link that is deleted
+    if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty() && open.stream.empty())
+        find_name(open);  // the link that is deleted
     open.give_up_locks();
     auto removed = leave(open, ShareModes::Removal::of_close);
     open.root().open_count--;
@@ -53,13 +54,19 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
 
 Result<void, NtStatus> Core::leave(OpenFile& open, ShareModes::Removal removal) {
     auto removed = modes.remove(open.id, open.open_id, open.full_name(), deletion_, removal);
-    if (deletion_.now) delete_file(open);
-    return removed;
+    if (open.stream.empty()) {
+        if (deletion_.now) delete_file(open, open.id);
+        return removed;
+    }
+    if (deletion_.now) delete_stream(open);
+    auto left = leave_file_of_stream(open);
+    return removed ? left : removed;
 }
 
 Result<void, NtStatus> Core::delete_orphan(OpenFile& open) {
     auto taken = modes.drop_ended(open.id, open.open_id, deletion_);
-    if (deletion_.now) delete_file(open);
+    if (deletion_.now && open.id.stream != 0) delete_stream(open);
+    if (deletion_.now && open.id.stream == 0) delete_file(open, open.id);
     return taken;
 }
 
@@ -99,25 +106,20 @@ void Core::find_name(OpenFile& open) {
         if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device)))
             return;
     }
-    modes.current_name(open.id, open.root().path(), open.name);
+    modes.current_name(open.id.of_file(), open.root().path(), open.name);
 }
 
-// Calls `remove` under the rights of whoever asked for the deletion.
-template <class F>
-void Core::as_deleter(F remove) {
-    if (!deletion_.token) return remove();
+void Core::become_deleter() {
     const auto& token = *deletion_.token;
     former_ = loop::current_identity();
     deleter_.uid = token.uid;
     deleter_.gid = token.gid;
     deleter_.groups.assign(token.gids.begin(), token.gids.end());
     if (!loop::take_identity(deleter_)) log_warning("fsa: cannot delete as uid {}", token.uid);
-    remove();
-    ATOLL_ASSERT(loop::take_identity(former_));
 }
 
 // Removes the name of a file that nobody has open any more, and its record.
-void Core::delete_file(OpenFile& open) {
+void Core::delete_file(OpenFile& open, const FileId& id) {
     ShareRoot& share = open.root();
     as_deleter([&] {
         // The record has the name as the last rename left it, if that was made by way of the same share.
@@ -125,7 +127,7 @@ void Core::delete_file(OpenFile& open) {
         if (same_share && remove_name(share, open.file, deletion_.name)) return;
         if (!same_share || deletion_.name != open.name) remove_name(share, open.file, open.name);
     });
-    modes.finish_deletion(open.id);
+    modes.finish_deletion(id);
 }
 
 // The same where nobody has the file open: what has that name must be that file.
@@ -136,7 +138,12 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
         auto stat = file ? vfs.stat(*file) : Result<vfs::Stat, int>(file.error());
         if (!stat) return;
         const vfs::FileId there = vfs.file_id(*file, *stat);
-        if (FileId{there.volume, there.inode, there.generation, 0} == id) remove_name(share, *file, deletion_.name);
+        if (FileId{there.volume, there.inode, there.generation, 0} != id.of_file()) return;
+        if (id.stream == 0) {
+            remove_name(share, *file, deletion_.name);
+        } else if (auto r = vfs.remove_stream(*file, deletion_.stream); !r) {
+            log_info("fsa: cannot delete stream {} of {}: errno {}", deletion_.stream, deletion_.name, r.error());
+        }
     });
 }
 
@@ -156,15 +163,15 @@ void Core::split(std::string_view path) {
 }
 
 void Core::renamed(OpenFile& open, const std::string& new_name) {
-    const FileId id = open.id;
+    const FileId id = open.id.of_file();
     ShareRoot& share = open.root();
     const std::string old_name = open.name;
     for (OpenFile& other : all_) {
-        if (other.id == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name)
+        if (other.id.of_file() == id && !other.closed && other.file.valid() && &other.root() == &share && other.name == old_name)
             other.name = new_name;
     }
     open.name = new_name;
-    modes.rename(id, old_name, open.full_name());
+    modes.rename(id, old_name, {share.path(), new_name, {}});
 }
 
 void OpenFile::reset() {

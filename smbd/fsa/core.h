@@ -37,9 +37,18 @@ class Core final : public FileSystem {
     [[nodiscard]] const Holder& self() const { return params_.self; }
 
  private:
+    // Calls `remove` under the rights of whoever asked for the deletion.
     template <class F>
-    void as_deleter(F remove);
-    void delete_file(OpenFile& open);
+    void as_deleter(F remove) {
+        if (!deletion_.token) return remove();
+        become_deleter();
+        remove();
+        ATOLL_ASSERT(loop::take_identity(former_));
+    }
+    void become_deleter();
+    void delete_file(OpenFile& open, const FileId& id);
+    void delete_stream(OpenFile& open);
+    Result<void, NtStatus> leave_file_of_stream(OpenFile& open);
     void delete_unopened(ShareRoot& share, const FileId& id);
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name);
     void split(std::string_view path);  // into parent_path_ and leaf_

@@ -69,6 +69,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     const auto& parsed = core_.parsed;
     if (parsed.trailing_backslash && ((params_.options & option::non_directory_file) != 0 || parsed.data_stream))
         return NtStatus::OBJECT_NAME_INVALID;
+    if (parsed.data_stream && !vfs_.has_streams()) return NtStatus::OBJECT_NAME_INVALID;
     if (wants_directory() && parsed.data_stream) return NtStatus::NOT_A_DIRECTORY;  // phase 7
     if (auto r = share_.check_veto(parsed.path); !r) return r.failure();
 
@@ -84,15 +85,18 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
         auto step = attempt();
         if (step && *step == Step::done) {
             share_.open_count++;
+            leave_made_file(false);
             return result();
         }
         if (!step) {
+            leave_made_file(true);
             core_.give_back(*open_);
             return step.failure();
         }
         open_->file = vfs::File();
         verified_ = 0;
     }
+    leave_made_file(true);
     core_.give_back(*open_);
     return NtStatus::SHARING_VIOLATION;
 }
@@ -112,7 +116,7 @@ vfs::Access CreateOperation::data_access(uint32_t desired) const {
 Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
     const auto d = disposition_of(params_);
     const std::string& path = core_.parsed.path;
-    if (d != Disposition::create) {
+    if (d != Disposition::create || of_stream()) {
         auto found = open_existing(path.c_str());
         if (!found) return found.failure();
         if (*found) {
@@ -126,13 +130,13 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
     if (located.missing == vfs::Missing::component) return NtStatus::OBJECT_PATH_NOT_FOUND;
     open_->name = located.path;
     if (located.missing == vfs::Missing::nothing) {
-        if (d == Disposition::create) return check_collision().failure();
+        if (d == Disposition::create && !of_stream()) return check_collision().failure();
         auto found = open_existing(located.path.c_str());
         if (!found) return found.failure();
         return *found ? take_existing() : Result<Step, NtStatus>(Step::again);
     }
     if (d == Disposition::open || d == Disposition::overwrite || located.dangling) return NtStatus::OBJECT_NAME_NOT_FOUND;
-    return make_new();
+    return of_stream() ? make_file_of_stream() : make_new();
 }
 
 // False: nothing of that very name.
@@ -141,7 +145,8 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
     vfs::OpenHow how;
     how.access = data_access(desired);
     if (wants_directory()) how.access = (desired & access::list_directory) != 0 ? vfs::Access::read : vfs::Access::path;
-    if ((desired & access::maximum_allowed) != 0 && !overwrites()) how.access = vfs::Access::path;  // open_for_granted() opens it again
+    if (of_stream() || ((desired & access::maximum_allowed) != 0 && !overwrites()))
+        how.access = vfs::Access::path;  // open_for_granted() opens it again
     auto file = vfs_.open(path, how);
     // A directory, which has no bytes to write; or a FIFO or socket, which nobody reads by way of a share.
     if (!file && (file.error() == EISDIR || file.error() == ENXIO)) {
@@ -198,6 +203,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_existing() {
     if (!stat) return nt_status_from_errno(stat.error());
     open_->stat = *stat;
     open_->directory = stat->is_directory();
+    if (of_stream()) return take_stream();
     if (auto r = check_type(open_->directory); !r) return r.failure();
     if (open_->directory && overwrites()) return open_->name.empty() ? NtStatus::ACCESS_DENIED : NtStatus::OBJECT_NAME_COLLISION;
     if (!open_->directory && stat->type() != vfs::FileType::regular && (params_.desired_access & (reading | writing)) != 0)
@@ -231,9 +237,10 @@ Result<void, NtStatus> CreateOperation::check_overwrite() const {
 
 // What an overwrite needs beyond what was asked for. It is checked, and counts for sharing, but the Open does not get it.
 uint32_t CreateOperation::added_access() const {
+    if (makes_stream_) return access::write_data;
     if (!overwrites()) return 0;
     const uint32_t replace = disposition_of(params_) == Disposition::supersede ? access::delete_ : access::write_data;
-    return replace | access::write_ea | access::write_attributes;
+    return of_stream() ? replace : replace | access::write_ea | access::write_attributes;
 }
 
 // MS-FSA 2.1.5.1.2.1
@@ -285,19 +292,26 @@ void CreateOperation::relax_exclusive() {
     if (parent && !vfs_.may(*parent, 2 /* W_OK */)) open_->sharing |= sharing::read;
 }
 
-// Into locking.tdb: the sharing check. Whether the file still has a name is then for the caller to look.
-Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
-    relax_exclusive();
-    const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
-    open_->id = {id.volume, id.inode, id.generation, 0};
+share_mode CreateOperation::share_entry() const {
     share_mode entry;
     entry.holder = server_id_of(core_.self());
     entry.open_id = open_->open_id;
     entry.access_mask = open_->granted | added_access();
     entry.share_access = open_->sharing;
     entry.create_options = open_->create_options;
-    if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     entry.opened = NtTime::now();
+    return entry;
+}
+
+// Into locking.tdb: the sharing check. Whether the file still has a name is then for the caller to look.
+Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
+    if (open_->stream.empty()) {
+        relax_exclusive();
+        const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
+        open_->id = {id.volume, id.inode, id.generation, 0};
+    }
+    share_mode entry = share_entry();
+    if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     auto added = core_.modes.add(open_->id, entry, open_->full_name(), open_->token);
     if (!added) return added.failure();
     if (*added == ShareModes::Added::orphaned) {
@@ -328,6 +342,7 @@ Result<void, NtStatus> CreateOperation::overwrite() {
     // First, since it is what can be refused: attributes that are too many leave the file as it was.
     if (auto r = store_extended_attributes(vfs_, open_->file, params_.extended_attributes); !r) return r;
     if (auto r = vfs_.truncate(open_->file, 0); !r) return nt_status_from_errno(r.error());
+    remove_streams();
     allocate();
     vfs::DosAttributes value = open_->attributes;
     // MS-FSA 2.1.5.1.2: ARCHIVE is added, NORMAL and NOT_CONTENT_INDEXED are taken away.

@@ -25,9 +25,16 @@ class CreateOperation {
     Result<Step, NtStatus> make_new();
     Result<void, NtStatus> make_node(const vfs::Stat& parent);
     Result<Step, NtStatus> settle_new();
+    Result<Step, NtStatus> make_file_of_stream();
+    void leave_made_file(bool failed);
+    Result<Step, NtStatus> take_stream();
+    Result<Step, NtStatus> enter_file_of_stream();
+    Result<Step, NtStatus> open_and_enter_stream();
     Result<void, NtStatus> furnish();
 
     [[nodiscard]] bool wants_directory() const { return (params_.options & option::directory_file) != 0 || core_.parsed.index_allocation; }
+    [[nodiscard]] bool of_stream() const { return !core_.parsed.stream.empty(); }
+    [[nodiscard]] share_mode share_entry() const;
     [[nodiscard]] bool overwrites() const;
     [[nodiscard]] vfs::Access data_access(uint32_t desired) const;
     [[nodiscard]] uint32_t added_access() const;
@@ -41,6 +48,7 @@ class CreateOperation {
     Result<Step, NtStatus> enter_record();
     void relax_exclusive();
     Result<void, NtStatus> overwrite();
+    void remove_streams();
     void allocate();
     void leave(ShareModes::Removal removal = ShareModes::Removal::of_failed_create);
     CreateResult result();
@@ -53,6 +61,9 @@ class CreateOperation {
     OpenFile* open_ = nullptr;
     uint32_t verified_ = 0;  // access that the kernel has granted by opening the file so
     CreateAction action_ = CreateAction::opened;
+    bool makes_stream_ = false;
+    OpenFile* made_file_ = nullptr;  // of the stream that is to be made; open until that is done
+    bool made_file_is_new_ = false;
 };
 
 }  // namespace Atoll::fsa

@@ -93,6 +93,9 @@ class Open {
     virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;  // 2.1.5.15.12
     virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;    // 2.1.5.15.7
 
+    // The streams of the file (2.1.5.12.29), with those that others make and delete at the time.
+    virtual Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) = 0;
+
     // --- Extended attributes, in the order in which the file system keeps them.
     // The length of all as a FILE_FULL_EA_INFORMATION list, each entry aligned to 4 bytes; 0 without any, and with `ea support = no`.
     virtual uint32_t ea_length() = 0;

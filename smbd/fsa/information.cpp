@@ -50,6 +50,7 @@ FileInfo OpenFile::info_from(const vfs::Stat& s, const vfs::DosAttributes& a, bo
     for (char& c : wire_name_) {
         if (c == '/') c = '\\';
     }
+    if (!stream.empty()) wire_name_.append(1, ':') += stream;
     out.name = wire_name_;
     return out;
 }
@@ -151,13 +152,14 @@ Result<void, NtStatus> OpenFile::note_modification() {
         wrote = true;
         if (auto r = add_archive_attribute(); !r) return r;
     }
-    if (!user_set_write) return {};
-    timespec omit{};
+    if (!user_set_write && stream.empty()) return {};
+    timespec omit{}, time = kept_write;
     omit.tv_nsec = UTIME_OMIT;
-    auto set = vfs().set_times(file, omit, kept_write);
+    if (!user_set_write) time.tv_nsec = UTIME_NOW;  // data of a stream is none of the file's to the file system
+    auto set = vfs().set_times(file, omit, time);
     if (!set && set.error() == EPERM && share_->conf().dos_filetimes) {
         const loop::RootScope root;  // as in set_file_times
-        set = vfs().set_times(file, omit, kept_write);
+        set = vfs().set_times(file, omit, time);
     }
     if (!set) return nt_status_from_errno(set.error());
     return {};
@@ -232,14 +234,15 @@ Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending) {
     if (!delete_pending) return core_.modes.set_delete_pending(id, false, full_name(), nullptr);
     if (auto r = refresh(); !r) return r;
     if ((attributes.attributes & attribute::readonly) != 0 && !share_->conf().delete_readonly) return NtStatus::CANNOT_DELETE;
-    if (name.empty()) return NtStatus::CANNOT_DELETE;  // the root has no name that could go
+    if (name.empty() && stream.empty()) return NtStatus::CANNOT_DELETE;  // the root has no name that could go
     if (directory) {
         auto empty = is_empty_directory();
         if (!empty) return empty.failure();
         if (!*empty) return NtStatus::DIRECTORY_NOT_EMPTY;
     }
     // What the file system would refuse at the last close is refused now, while somebody hears of it.
-    if (!name.empty()) core_.find_name(*this);
+    if (!stream.empty()) return core_.modes.set_delete_pending(id, true, full_name(), token);
+    core_.find_name(*this);
     if (!may_change_directory_of(*share_, name, stat)) return NtStatus::ACCESS_DENIED;
     return core_.modes.set_delete_pending(id, true, full_name(), token);
 }

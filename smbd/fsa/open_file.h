@@ -51,6 +51,8 @@ class OpenFile final : public Open {
     Result<void, NtStatus> rename(std::string_view new_path, bool replace) override;
     Result<void, NtStatus> link(std::string_view new_path, bool replace) override;
 
+    Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) override;
+
     uint32_t ea_length() override { return share_->ea_length(file); }
     Result<void, NtStatus> get_extended_attributes(ExtendedAttributes& out) override;
     Result<void, NtStatus> set_extended_attributes(std::span<const ExtendedAttribute> list) override;
@@ -83,6 +85,8 @@ class OpenFile final : public Open {
     // Stores DOS attributes and creation time; as root where the user may change attributes, but not write the file, which the attribute's
     // storage needs. Without effect on file systems that cannot store them.
     Result<void, NtStatus> store_attributes(const vfs::DosAttributes& value);
+    // The write time and the archive attribute, after data has changed: MS-FSA 2.1.4.17.
+    Result<void, NtStatus> note_modification();
     ShareModes::Name full_name() const { return {share_->path(), name, stream}; }
     void attach(ShareRoot& share) { share_ = &share; }
     [[nodiscard]] ShareRoot& root() const { return *share_; }
@@ -121,7 +125,7 @@ class OpenFile final : public Open {
  private:
     Result<void, NtStatus> set_attributes_and_creation(const SetBasic& value);
     Result<void, NtStatus> set_file_times(const SetBasic& value);
-    Result<void, NtStatus> note_modification();
+    Result<void, NtStatus> rename_stream(std::string_view new_name, bool replace);
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     [[nodiscard]] bool uses_posix_locks() const;

@@ -10,6 +10,8 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
     if (new_path.empty()) return NtStatus::INVALID_PARAMETER;
     ParsedName& parsed = core_.parsed;
     if (auto r = parse_name(new_path, parsed); !r) return r;
+    // A stream is renamed by ":name" alone; Windows opens another's directory first, and meets the open that is to be renamed.
+    if (!parsed.stream.empty() && vfs().has_streams()) return NtStatus::SHARING_VIOLATION;
     if (parsed.path.empty() || parsed.data_stream || parsed.index_allocation) return NtStatus::OBJECT_NAME_INVALID;
     if (auto r = share_->check_veto(parsed.path); !r) return r;
     auto located = share_->lookup().locate(parsed.path, target);
@@ -57,6 +59,7 @@ Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view 
 
 Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
+    if (new_path.starts_with(':')) return rename_stream(new_path, replace);
     if (name.empty()) return NtStatus::ACCESS_DENIED;  // the share's root
     core_.find_name(*this);
     vfs::Located& target = core_.located;
@@ -93,6 +96,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace)
 
 Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace) {
     if (directory) return NtStatus::FILE_IS_A_DIRECTORY;
+    if (!stream.empty()) return NtStatus::INVALID_PARAMETER;
     if (share_->read_only()) return NtStatus::ACCESS_DENIED;
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     vfs::Located& target = core_.located;

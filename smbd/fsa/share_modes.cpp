@@ -260,6 +260,31 @@ void ShareModes::rename(const FileId& id, std::string_view old_name, const Name&
     if (auto r = write(*locked); !r) log_error("locking: a renamed file keeps its former name");
 }
 
+// Two locked steps: first the entry is in both, so that nobody takes the stream for unused.
+Result<void, NtStatus> ShareModes::move(const FileId& from, const FileId& to, uint64_t open_id, const Name& name) {
+    if (auto r = copy_only_entry(from, to, open_id, name); !r) return r;
+    finish_deletion(from);
+    return {};
+}
+
+Result<void, NtStatus> ShareModes::copy_only_entry(const FileId& from, const FileId& to, uint64_t open_id, const Name& name) {
+    share_mode entry;
+    {
+        const auto locked = lock(from);
+        if (!locked) return locked.failure();
+        drop_dead();
+        if (record_.share_modes.size() != 1 || !is_self(record_.share_modes.front(), open_id)) return NtStatus::SHARING_VIOLATION;
+        entry = record_.share_modes.front();
+    }
+    auto locked = lock(to);
+    if (!locked) return locked.failure();
+    drop_dead();
+    if (!record_.share_modes.empty()) return NtStatus::SHARING_VIOLATION;
+    record_.share_modes.push_back(entry);
+    set_name(name);
+    return write(*locked);
+}
+
 Result<size_t, NtStatus> ShareModes::others(const FileId& id, uint64_t open_id) {
     auto locked = lock(id);
     if (!locked) return locked.failure();

@@ -62,6 +62,8 @@ class ShareModes {
     bool is_delete_pending(const FileId& id);
     // Where the file that was opened first as something else is now, if that was by way of the same share; else `name` stays.
     void current_name(const FileId& id, std::string_view share_path, std::string& name);
+    // The record of a stream becomes that of its new name. The open must be the only one of both; SHARING_VIOLATION if it is not.
+    Result<void, NtStatus> move(const FileId& from, const FileId& to, uint64_t open_id, const Name& name);
     void rename(const FileId& id, std::string_view old_name, const Name& name);
     // Opens of the file other than `open_id` whose holders live.
     Result<size_t, NtStatus> others(const FileId& id, uint64_t open_id);
@@ -74,6 +76,7 @@ class ShareModes {
     [[nodiscard]] bool is_self(const share_mode& entry, uint64_t open_id) const {
         return entry.open_id == open_id && holder_of(entry.holder) == params_.self;
     }
+    Result<void, NtStatus> copy_only_entry(const FileId& from, const FileId& to, uint64_t open_id, const Name& name);
     void drop_dead();
     NtStatus conflict_with(const share_mode& entry) const;
     void describe(Deletion& deletion) const;

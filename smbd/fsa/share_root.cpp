@@ -11,7 +11,7 @@ namespace {
 
 // MS-FSCC 2.5.1
 constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_read_only_volume = 0x80000,
-                   fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000;
+                   fs_named_streams = 0x40000, fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
@@ -78,6 +78,7 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     v.attributes = fs_case_preserved_names | fs_unicode_on_disk | fs_supports_hard_links;
     if (vfs_->options().case_sensitive) v.attributes |= fs_case_sensitive_search;
     if (conf().ea_support) v.attributes |= fs_supports_extended_attributes;
+    if (vfs_->has_streams()) v.attributes |= fs_named_streams;
     if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;
     v.max_component_length = std::min<uint32_t>(space->name_max, 255);
     const uint64_t volume = vfs_->file_id(vfs_->root(), *stat).volume;

@@ -198,6 +198,12 @@ struct DirectoryItem {
     WireFileId id;
 };
 
+// FileStreamInformation (MS-FSCC 2.4.49), sizes in bytes.
+struct StreamEntry {
+    std::string name;  // UTF-8, ":name:$DATA"; "::$DATA" the unnamed one
+    uint64_t size = 0, allocation_size = 0;
+};
+
 // What QUERY_INFO's file-system classes answer from (MS-FSA 2.1.5.13).
 struct VolumeInfo {
     std::string label;

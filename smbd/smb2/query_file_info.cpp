@@ -62,13 +62,17 @@ NtStatus alternate_name(Request& request, size_t limit, std::string_view name) {
     return append_named(request, limit, least_name, smb::FileNameInformation{wire_name(request, name)});
 }
 
-// The one stream that every file has (MS-FSCC 2.4.49); directories have none.
-NtStatus streams(Request& request, size_t limit, const fsa::FileInfo& info) {
+// MS-FSA 2.1.5.12.29
+NtStatus streams(Request& request, size_t limit) {
     if (limit < least_stream) return NtStatus::INFO_LENGTH_MISMATCH;
-    if (info.directory) return NtStatus::SUCCESS;
+    std::vector<fsa::StreamEntry> found;
+    if (const auto listed = request.open->file->list_streams(found); !listed.ok()) return listed.error();
     smb::EntryListWriter list(request.out(), limit);
-    const smb::StreamEntry data{info.end_of_file, info.allocation_size, wire_name(request, "::$DATA")};
-    return smb::add_stream(list, data) ? NtStatus::SUCCESS : NtStatus::BUFFER_OVERFLOW;
+    for (const auto& stream : found) {
+        if (!smb::add_stream(list, {stream.size, stream.allocation_size, wire_name(request, stream.name)}))
+            return NtStatus::BUFFER_OVERFLOW;
+    }
+    return NtStatus::SUCCESS;
 }
 
 NtStatus file_id(Request& request, size_t limit, const fsa::FileInfo& info) {
@@ -105,7 +109,7 @@ NtStatus query_file_info(Request& request, Class info_class, size_t limit) {
         case Class::alignment: return append_fixed(request, limit, smb::FileAlignmentInformation{info->alignment});
         case Class::all: return all(request, limit, *info);
         case Class::normalized_name: return normalized_name(request, limit, *info);
-        case Class::stream: return streams(request, limit, *info);
+        case Class::stream: return streams(request, limit);
         case Class::compression: return compression(request, limit, *info);
         case Class::network_open: return append_fixed(request, limit, smb::FileNetworkOpenInformation{times_and_sizes(*info)});
         case Class::attribute_tag:
