@@ -38,6 +38,11 @@ class DebianStore final : public Store {
         must(seen >= 0, "traverse");
         return static_cast<uint64_t>(seen);
     }
+    uint64_t traverse_locked() override {
+        const int seen = tdb_traverse(tdb_, visit, this);
+        must(seen >= 0, "traverse");
+        return static_cast<uint64_t>(seen);
+    }
     void transaction(std::span<const Bytes> keys, Bytes value) override {
         must(tdb_transaction_start(tdb_) == 0, "transaction start");
         for (const Bytes key : keys) store(key, value);

@@ -106,7 +106,7 @@ void print_row(const Work& work, std::string_view mode, unsigned processes, cons
     const bool slower = !row.ratios.empty() && ratio < least;
     const auto [low, high] = std::minmax_element(row.ratios.begin(), row.ratios.end());
     const std::string spread = row.ratios.empty() ? "-" : fmt::format("{:.2f}-{:.2f}", *low, *high);
-    fmt::print("| {:<12} | {:<5} | {:>2} | {:>11.0f} | {:>11.0f} | {:>5.2f} | {:>11} | {:>9.0f} | {:>9.0f} | {:>5.2f} | {:>4.2f} {} |\n",
+    fmt::print("| {:<13} | {:<5} | {:>2} | {:>11.0f} | {:>11.0f} | {:>5.2f} | {:>11} | {:>9.0f} | {:>9.0f} | {:>5.2f} | {:>4.2f} {} |\n",
                work.name, mode, processes, median(row.rates[0]), median(row.rates[1]), ratio, spread, median(row.cpu[0]),
                median(row.cpu[1]), cpu_ratio, least, slower ? "slower" : "      ");
     std::fflush(stdout);
@@ -132,7 +132,7 @@ bool chosen(const std::vector<std::string>& words, std::string_view name) {
 
 int run(const Options& options) {
     Summary summary;
-    fmt::print("| {:<12} | {:<5} | {:>2} | {:>11} | {:>11} | {:>5} | {:>11} | {:>9} | {:>9} | {:>5} | {:>11} |\n", "work", "mode", "n",
+    fmt::print("| {:<13} | {:<5} | {:>2} | {:>11} | {:>11} | {:>5} | {:>11} | {:>9} | {:>9} | {:>5} | {:>11} |\n", "work", "mode", "n",
                "ours /s", "libtdb /s", "ratio", "spread", "ours ns", "libtdb ns", "cpu", "wanted");
     for (Work work : all_works()) {
         if (!chosen(options.only, work.name)) continue;

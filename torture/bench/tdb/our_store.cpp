@@ -39,6 +39,12 @@ class OurStore final : public Store {
             return tdb::Visit::go_on;
         }));
     }
+    uint64_t traverse_locked() override {
+        return must(database_->traverse_locked([this](tdb::LockedRecord& record) {
+            look_at(record.value());
+            return tdb::Visit::go_on;
+        }));
+    }
     void transaction(std::span<const Bytes> keys, Bytes value) override {
         must(database_->begin());
         for (const Bytes key : keys) must(database_->store(key, value));

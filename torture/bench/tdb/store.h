@@ -37,6 +37,8 @@ class Store {
     virtual void update(Bytes key, Bytes value) = 0;
     // Visits every record for reading; their number.
     virtual uint64_t traverse() = 0;
+    // The same, each under its lock for changing it.
+    virtual uint64_t traverse_locked() = 0;
     // Stores `value` under each key in one transaction, synced.
     virtual void transaction(std::span<const Bytes> keys, Bytes value) = 0;
     // Examines the whole file; its number of records.

@@ -83,6 +83,8 @@ uint64_t step_contended(Worker& worker) {
 
 uint64_t step_traverse(Worker& worker) { return worker.store.traverse(); }
 
+uint64_t step_traverse_locked(Worker& worker) { return worker.store.traverse_locked(); }
+
 uint64_t step_transaction(Worker& worker) {
     std::array<Key, 10> keys;
     std::array<Bytes, 10> views;
@@ -105,7 +107,8 @@ constexpr Work works[] = {
     {"mixed", "70 % fetch, 20 % store, 10 % remove", 10'000, chains, 64, false, true, 1.0, 1.5, step_mixed},
     {"contended", "update and fetch of 16 keys by all", 16, chains, 64, false, true, 1.0, 1.0, step_contended},
     {"traverse", "records seen of 10 000", 10'000, chains, 1, false, true, 1.0, 1.0, step_traverse},
-    {"commit", "a transaction of 10 stores, without a disk", 1'000, 1009, 1, false, false, 1.0, 1.0, step_transaction},
+    {"traverse-lock", "the same, each record locked to be changed", 10'000, chains, 1, false, true, 1.0, 1.0, step_traverse_locked},
+    {"commit", "a transaction of 10 stores, without a disk", 1'000, 1009, 1, false, true, 1.0, 1.0, step_transaction},
     {"commit-disk", "the same, synced to a disk", 1'000, 1009, 1, true, false, 1.0, 1.0, step_transaction},
     {"million", "fetch among a million, 10 a chain", million, 100'003, 64, false, true, 1 / 1.1, 1 / 1.1, step_lookup},
     {"million-long", "fetch among a million, 100 a chain", million, chains, 16, false, true, 1 / 1.1, 1 / 1.1, step_lookup},
