@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Tests of the harness itself, with what the real programs were seen to print."""
 
+import pathlib
+import tempfile
+import types
 import unittest
+from unittest import mock
 
 import conformance
 import smbtorture
@@ -50,7 +54,23 @@ class Hold(unittest.TestCase):
         self.assertIn("listed as failing", conformance.hold(smbtorture.Result("t", "pass"), "needs oplocks"))
 
 
+class Sample(unittest.TestCase):
+    def test_every_test_has_its_turn_and_quick_ones_are_always_run(self):
+        every = suites.Suite.all()
+        long = {(test, suite.name) for suite in every for test, seconds in suite.seconds().items() if seconds >= conformance.TOO_LONG}
+        left_out = [conformance.sample(every, number) for number in range(conformance.SAMPLE)]
+        self.assertTrue(all(names < long for names in left_out))
+        self.assertEqual(set.intersection(*left_out), set())
+
+
 class Files(unittest.TestCase):
+    def test_a_new_pass_changes_its_line_and_no_other(self):
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(conformance, "ATOLL", pathlib.Path(directory)):
+            path = pathlib.Path(directory, "s.txt")
+            path.write_text("# head\npass s.a\nfail s.b: no: locks\nfail s.bc: none\n")
+            conformance.update(types.SimpleNamespace(name="s"), {"s.b"})
+            self.assertEqual(path.read_text(), "# head\npass s.a\npass s.b\nfail s.bc: none\n")
+
     def test_every_pass_of_debian_is_listed_for_ours(self):
         for suite in suites.Suite.all():
             expected = suites.read_expectations(suite.name)

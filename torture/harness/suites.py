@@ -11,7 +11,8 @@ recording.json has
     only         a regular expression that the tests' names match from their beginning on; all when it is not there
     users        the accounts that exist; smbtorture logs on as the first
     logon        {test: user} for tests that log on as another one, when it is there
-    namespace    "none", or "network": server and smbtorture run in a network namespace of their own (tests that block packets with iptables)
+    namespace    "none", or "network": server and smbtorture run in a network namespace of their own, on port 445 (tests that block packets with
+                 iptables, or that connect to the usual port)
     file_system  which kind of file system the shares are on, on a loop mount; the machine's when it is not there
     files        {path below the directory of shares: what}, made before the tests begin; those that begin with @SHARE@ anew for each test. `what` is the
                  content, or {"content": the content, "xattrs": {name: value}}, or of a directory {"mode": "0000"}
@@ -95,7 +96,7 @@ class Suite:
         for worker in range(self.parallel):
             shares[f"share{worker}"] = self.conf.get("share", {})
         return Server(kind, shares=shares, options=self.conf.get("global", {}), users=self.users, preset=preset, keep=keep,
-                      file_system=self.record.get("file_system"))
+                      file_system=self.record.get("file_system"), port=445 if self.record["namespace"] == "network" else None)
 
     def run_one(self, server, test, worker, seconds):
         share = f"share{worker}"
