@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Debian's libtdb at work on the file of a running tdbtorture, with values of its form (tools/tdb/torture_child.cpp).
 
-    libtdb_worker.py FILE NUMBER
+    libtdb_worker.py FILE NUMBER [mutexes]
 
 Works until its standard input ends, and prints how many operations it did. Exit code 1: a value was torn or a transaction lost. Runs under Debian's own
 Python, which has python3-tdb.
@@ -15,6 +15,8 @@ import sys
 
 import tdb
 
+# TDB_MUTEX_LOCKING of tdb.h, which python3-tdb has no name for.
+MUTEX_LOCKING = 4096
 SHARED_RECORDS = 150
 OWN_RECORDS = 3
 
@@ -32,8 +34,9 @@ def demand(condition, text):
 
 
 class Worker:
-    def __init__(self, path, number):
-        self.database = tdb.open(path, 0, tdb.DEFAULT, os.O_RDWR)
+    def __init__(self, path, number, mutexes):
+        flags = tdb.CLEAR_IF_FIRST | tdb.INCOMPATIBLE_HASH | MUTEX_LOCKING if mutexes else tdb.DEFAULT
+        self.database = tdb.open(path, 0, flags, os.O_RDWR)
         self.number, self.rng, self.counter = number, random.Random(number), 0
 
     def look_at(self, key):
@@ -77,7 +80,7 @@ class Worker:
 
 
 def main():
-    worker = Worker(sys.argv[1], int(sys.argv[2]))
+    worker = Worker(sys.argv[1], int(sys.argv[2]), "mutexes" in sys.argv[3:])
     done = 0
     while not select.select([sys.stdin], [], [], 0)[0]:
         worker.step()

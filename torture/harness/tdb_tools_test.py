@@ -4,7 +4,8 @@
     tdb_tools_test.py [--preset release] [--full]
 
 1. tdbtool, tdbdump and tdbbackup of ours and of Debian's print the same, byte by byte, on the same files and for the same commands.
-2. Both libraries work on one file at once, ours as tdbtorture, Debian's through python3-tdb: no value is torn, no transaction half there.
+2. Both libraries work on one file at once, by fcntl locks and by its mutexes, ours as tdbtorture, Debian's through python3-tdb: no value is torn,
+   no transaction half there.
 3. tdbtorture: processes are killed at work, in both locking modes (--full: a million operations each).
 4. The databases of our running server are read by Debian's tdbdump and tdbtool; those of a killed one by these and tdbbackup after `tdbtool FILE
    export PLAIN`; dbdump knows every record in them.
@@ -217,9 +218,9 @@ def same_backups(ours, debian, top):
 
 # 2. Both libraries at once
 
-def both_at_once(ours, debian, top, loops, kill):
-    path = top / f"both-{kill}.tdb"
-    arguments = ["-n", "2", "-l", str(loops), "-H", "7", "-s", "5", "-f", str(path)] + (["-k"] if kill else [])
+def both_at_once(ours, debian, top, loops, kill, mutexes=False):
+    path = top / f"both-{kill}-{mutexes}.tdb"
+    arguments = ["-n", "2", "-l", str(loops), "-H", "7", "-s", "5", "-f", str(path)] + (["-k"] if kill else []) + (["-m"] if mutexes else [])
     torturer = subprocess.Popen([str(ours.directory / "tdbtorture"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     workers = []
     try:
@@ -227,7 +228,8 @@ def both_at_once(ours, debian, top, loops, kill):
             require(torturer.poll() is None, "tdbtorture has ended")
             time.sleep(0.01)
         for number in range(2):
-            workers.append(subprocess.Popen([str(DEBIAN / "python3"), str(WORKER), str(path), str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            command = [str(DEBIAN / "python3"), str(WORKER), str(path), str(number)] + (["mutexes"] if mutexes else [])
+            workers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         out = torturer.communicate(timeout=TORTURE_TIMEOUT)[0].decode()
         results = [worker.communicate(timeout=60) for worker in workers]
     finally:
@@ -385,6 +387,8 @@ def main():
         for kill in (False, True):
             with tally.case(f"both libraries on one file{', ours killed at it' if kill else ''}"):
                 both_at_once(ours, debian, top, (400000 if arguments.full else 4000) * (1 if kill else 10), kill)
+        with tally.case("both libraries on one file with mutexes"):
+            both_at_once(ours, debian, top, 2000000 if arguments.full else 200000, kill=False, mutexes=True)
         for options in (["-m"], ["-m", "-k"], ["-t"], ["-k"], ["-m", "-k", "-t"]):
             with tally.case(f"tdbtorture {' '.join(options)}"):
                 torture(ours, debian, top, ["-n", "8", "-l", str(loops), "-H", "131", "-s", "1", *options])
