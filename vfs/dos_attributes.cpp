@@ -19,6 +19,10 @@ namespace {
 constexpr uint32_t valid_attributes = 0x1;
 constexpr uint32_t valid_create_time = 0x10;
 constexpr size_t max_text = 4;  // "0x27"
+// What we add where a client has set the change time (docs/formats/dosattrib.md, "Change time").
+constexpr uint32_t change_time_mark = 0x4d544843;  // "CHTM"
+constexpr size_t change_time_size = 4 + 8 + 8;
+constexpr uint64_t clock_tick = 40'000;  // 100 ns: by how much the file system's clock may be behind (4 ms before Linux 6.13)
 
 // The value written before there were structures: hexadecimal digits, with "0x" or without.
 std::optional<StoredAttributes> decode_text(std::string_view text) {
@@ -26,7 +30,7 @@ std::optional<StoredAttributes> decode_text(std::string_view text) {
     uint32_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return StoredAttributes{number, {}};
+    return StoredAttributes{number, {}, {}, {}};
 }
 
 // docs/formats/dosattrib.md, "Versions".
@@ -43,6 +47,9 @@ std::optional<StoredAttributes> decode_structure(ByteReader& in) {
     if (version == 3) in.skip(8);  // change time
     if (!in.ok()) return std::nullopt;
     if ((valid & valid_create_time) != 0) out.create_time = create;
+    if (version != 5 || in.remaining() != change_time_size || in.u32() != change_time_mark) return out;
+    out.change_time = {in.u64()};
+    out.valid_until = {in.u64()};
     return out;
 }
 
@@ -74,6 +81,10 @@ void encode_dos_attrib(Buffer& out, const StoredAttributes& value) {
     w.u32(value.create_time.ticks != 0 ? valid_attributes | valid_create_time : valid_attributes);
     w.u32(value.attributes);
     w.u64(value.create_time.ticks);
+    if (value.change_time.ticks == 0) return;
+    w.u32(change_time_mark);
+    w.u64(value.change_time.ticks);
+    w.u64(value.valid_until.ticks);
 }
 
 uint32_t attributes_of_mode(const Options& options, const Stat& stat) {
@@ -112,6 +123,7 @@ DosAttributes PosixVfs::attributes_from(Bytes stored, const Stat& stat, std::str
         if (const auto value = decode_dos_attrib(stored)) {
             out.attributes = value->attributes & attribute::settable;
             out.create_time = value->create_time;
+            if (NtTime::from(stat.change_time).ticks <= value->valid_until.ticks) out.change_time = value->change_time;
             out.stored = true;
         }
     }
@@ -156,7 +168,8 @@ Result<void, int> PosixVfs::set_dos_attributes(const File& file, const Stat& sta
         if (mode == (stat.mode & 07777)) return {};
         return chmod(file, mode);
     }
-    encode_dos_attrib(encoded_, {stat.is_directory() ? kept | attribute::directory : kept, value.create_time});
+    const NtTime until{NtTime::now().ticks + clock_tick};
+    encode_dos_attrib(encoded_, {stat.is_directory() ? kept | attribute::directory : kept, value.create_time, value.change_time, until});
     return set_xattr(file, dos_attrib_xattr, encoded_);
 }
 

@@ -22,7 +22,9 @@ constexpr uint32_t settable = readonly | hidden | system | archive | temporary |
 
 struct StoredAttributes {
     uint32_t attributes = 0;
-    NtTime create_time;  // 0: none stored
+    NtTime create_time{};  // 0: none stored
+    NtTime change_time{};  // 0: none stored
+    NtTime valid_until{};  // `change_time` holds as long as the file system's change time is not later
 };
 
 // nullopt for a value that is not in the format.

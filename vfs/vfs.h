@@ -91,6 +91,7 @@ struct FileId {
 struct DosAttributes {
     uint32_t attributes = 0;  // never 0 when returned: FILE_ATTRIBUTE_NORMAL or others; DIRECTORY is set for directories
     NtTime create_time;       // stored one, else birth time, else the earliest of the file's times
+    NtTime change_time;       // one that a client has set, and that nothing has changed since; else 0: the file system's counts
     bool stored = false;      // came from user.DOSATTRIB, not from mode bits
 };
 

@@ -345,6 +345,7 @@ Result<void, NtStatus> CreateOperation::overwrite() {
     remove_streams();
     allocate();
     vfs::DosAttributes value = open_->attributes;
+    value.change_time = {};
     // MS-FSA 2.1.5.1.2: ARCHIVE is added, NORMAL and NOT_CONTENT_INDEXED are taken away.
     value.attributes = (params_.attributes | attribute::archive) & ~(attribute::normal | attribute::not_content_indexed);
     if (auto r = open_->store_attributes(value); !r) return r;

@@ -99,11 +99,27 @@ Result<void, NtStatus> OpenFile::set_basic(const SetBasic& value) {
     if (auto r = refresh(); !r) return r;
     if (auto r = set_attributes_and_creation(value); !r) return r;
     if (auto r = set_file_times(value); !r) return r;
+    if (value.change.ticks == NtTime::thaw) user_set_change = false;
+    if (value.change.ticks == NtTime::freeze || sets(value.change)) {
+        user_set_change = true;
+        kept_change = sets(value.change) ? value.change : basic_info(stat, attributes).change;
+    }
+    return user_set_change ? keep_change_time() : refresh();
+}
+
+// What the file system has made of the change time since is undone.
+Result<void, NtStatus> OpenFile::keep_change_time() {
+    if (auto r = refresh(); !r) return r;
+    if (basic_info(stat, attributes).change == kept_change) return {};
+    vfs::DosAttributes value = attributes;
+    value.change_time = kept_change;
+    if (auto r = store_attributes(value); !r) return r;
     return refresh();
 }
 
 Result<void, NtStatus> OpenFile::set_attributes_and_creation(const SetBasic& value) {
     vfs::DosAttributes wanted = attributes;
+    wanted.change_time = {};
     if (value.attributes != 0) {
         const uint32_t fixed = name.empty() ? attribute::hidden | attribute::system : 0;  // the root's cannot be changed
         wanted.attributes = (attributes.attributes & fixed) | (value.attributes & vfs::attribute::settable & ~fixed);
@@ -114,7 +130,6 @@ Result<void, NtStatus> OpenFile::set_attributes_and_creation(const SetBasic& val
     return store_attributes(wanted);
 }
 
-// The change time is the file system's own: it cannot be set, and always tells the truth.
 Result<void, NtStatus> OpenFile::set_file_times(const SetBasic& value) {
     if (value.write.ticks == NtTime::thaw) user_set_write = false;
     if (value.write.ticks == NtTime::freeze) {
@@ -140,6 +155,7 @@ Result<void, NtStatus> OpenFile::add_archive_attribute() {
     if ((attributes.attributes & attribute::archive) != 0) return {};
     if (auto r = refresh(); !r) return r;
     vfs::DosAttributes value = attributes;
+    value.change_time = {};
     value.attributes = (value.attributes | attribute::archive) & ~attribute::normal;
     if (auto r = store_attributes(value); !r) return r;
     attributes.attributes = value.attributes;
@@ -152,7 +168,7 @@ Result<void, NtStatus> OpenFile::note_modification() {
         wrote = true;
         if (auto r = add_archive_attribute(); !r) return r;
     }
-    if (!user_set_write && stream.empty()) return {};
+    if (!user_set_write && stream.empty()) return user_set_change ? keep_change_time() : Result<void, NtStatus>();
     timespec omit{}, time = kept_write;
     omit.tv_nsec = UTIME_OMIT;
     if (!user_set_write) time.tv_nsec = UTIME_NOW;  // data of a stream is none of the file's to the file system
@@ -162,7 +178,7 @@ Result<void, NtStatus> OpenFile::note_modification() {
         set = vfs().set_times(file, omit, time);
     }
     if (!set) return nt_status_from_errno(set.error());
-    return {};
+    return user_set_change ? keep_change_time() : Result<void, NtStatus>();
 }
 
 // MS-FSA 2.1.5.15.5
@@ -182,6 +198,9 @@ Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
     if (size < now->size) {
         if (auto r = vfs().truncate(file, size); !r) return nt_status_from_errno(r.error());
         return note_modification();
+    }
+    if (size < now->allocated) {  // what was set aside behind the end of the file is freed
+        if (auto r = vfs().truncate(file, now->size); !r) return nt_status_from_errno(r.error());
     }
     if (size == 0) return {};
     auto allocated = vfs().allocate(file, vfs::Allocate::keep_size, 0, size);

@@ -1,4 +1,6 @@
 // Data, information, names and listings of open files: MS-FSA 2.1.5.3 to 2.1.5.7, 2.1.5.12, 2.1.5.15.
+#include <unistd.h>
+
 #include "smbd/fsa/fsa_fixture_test.h"
 
 namespace Atoll::fsa {
@@ -188,9 +190,47 @@ TEST_F(FsaTest, RenamesAndOtherOpens) {  // 2.1.4.2, 2.1.5.15.12
     close(below);
     ASSERT_TRUE(directory.rename("e", false));
     EXPECT_TRUE(exists("e/sub/x"));
-    EXPECT_EQ(directory.rename("e\\inside", false).error(), NtStatus::INVALID_PARAMETER);
+    EXPECT_EQ(directory.rename("e\\inside", false).error(), NtStatus::SHARING_VIOLATION);  // its own DELETE is not shared
     ASSERT_TRUE(file.set_disposition(true));
     EXPECT_EQ(file.rename("c", false).error(), NtStatus::ACCESS_DENIED);
+}
+
+TEST_F(FsaTest, RenamesAndOpensOfTheNewDirectory) {  // 2.1.5.15.12, note 185
+    write("a");
+    mkdir("d");
+    Open& file = open(params("a", access::delete_ | access::read_attributes));
+    const auto renamed_beside = [&](uint32_t desired, uint32_t share) {
+        CreateParams p = params("d", desired);
+        p.share_access = share;
+        Open& directory = open(p);
+        auto r = file.rename("d\\a", false);
+        close(directory);
+        if (r) {
+            EXPECT_TRUE(file.rename("a", false));
+        }
+        return r ? NtStatus::SUCCESS : r.error();
+    };
+    EXPECT_EQ(renamed_beside(access::list_directory | access::delete_, sharing::all), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(renamed_beside(access::list_directory, sharing::read), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(renamed_beside(access::list_directory, sharing::read | sharing::write), NtStatus::SUCCESS);
+    EXPECT_EQ(renamed_beside(access::read_attributes, 0), NtStatus::SUCCESS);
+}
+
+TEST_F(FsaTest, AChangeTimeThatWasSetStaysUntilTheFileChanges) {  // 2.1.5.15.2, 2.1.4.17
+    write("a");
+    const NtTime then{0x01d00000000000a0};
+    Open& file = open(params("a", rw_access));
+    SetBasic basic;
+    basic.change = then;
+    ASSERT_TRUE(file.set_basic(basic));
+    EXPECT_EQ(open(params("a")).info()->basic.change, then);
+    ASSERT_TRUE(file.write_now(as_bytes("x"), 0, false));  // through the open that has set it: it stays
+    EXPECT_EQ(open(params("a")).info()->basic.change, then);
+    close(file);
+    ::usleep(8000);  // the clock of file systems
+    Open& other = open(params("a", rw_access));
+    ASSERT_TRUE(other.write_now(as_bytes("y"), 0, false));
+    EXPECT_GT(other.info()->basic.change.ticks, then.ticks + 1000000);
 }
 
 TEST_F(FsaTest, RenamedFilesAreDeletedWhereTheyAre) {

@@ -117,6 +117,8 @@ class OpenFile final : public Open {
     // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.
     bool user_set_write = false;
     timespec kept_write{};
+    bool user_set_change = false;  // Open.UserSetChangeTime, the same
+    NtTime kept_change;
     size_t locks = 0;                     // byte-range locks that it holds
     std::optional<uint32_t> unlocked_at;  // see ByteRangeLocks::forbid
     bool wrote = false;                   // written to through this open: the archive attribute is set
@@ -124,8 +126,11 @@ class OpenFile final : public Open {
 
  private:
     Result<void, NtStatus> set_attributes_and_creation(const SetBasic& value);
+    Result<void, NtStatus> keep_change_time();
     Result<void, NtStatus> set_file_times(const SetBasic& value);
     Result<void, NtStatus> rename_stream(std::string_view new_name, bool replace);
+    Result<void, NtStatus> rename_to_unnamed(bool replace);
+    Result<void, NtStatus> check_directory_sharing(const vfs::Located& target);
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     [[nodiscard]] bool uses_posix_locks() const;

@@ -23,6 +23,16 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
     return {};
 }
 
+// The new name's directory is opened to make the name in it, as Windows does it before Windows 11 24H2 and Server 2025: with
+// FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185). Debian's smbd has it so too.
+Result<void, NtStatus> OpenFile::check_directory_sharing(const vfs::Located& target) {
+    const vfs::FileId parent = vfs().file_id(target.parent, target.parent_stat);
+    const uint32_t access = directory ? access::add_subdirectory : access::write_data;
+    auto conflict = core_.modes.would_conflict({parent.volume, parent.inode, parent.generation, 0}, access, sharing::read | sharing::write);
+    if (!conflict) return conflict.failure();
+    return *conflict ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : Result<void, NtStatus>();
+}
+
 // Whether what stands at the new name may be replaced. `same_file`: it is this very file.
 Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool replace, bool& same_file) {
     same_file = false;
@@ -64,6 +74,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace)
     core_.find_name(*this);
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
+    if (auto r = check_directory_sharing(target); !r) return r;
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
     if (directory) {  // MS-FSA 2.1.4.2

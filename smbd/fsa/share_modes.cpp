@@ -285,6 +285,36 @@ Result<void, NtStatus> ShareModes::copy_only_entry(const FileId& from, const Fil
     return write(*locked);
 }
 
+Result<bool, NtStatus> ShareModes::would_conflict(const FileId& id, uint32_t access, uint32_t share) {
+    share_mode entry;
+    entry.access_mask = access;
+    entry.share_access = share;
+    const auto conflicts = [&] {
+        return std::ranges::any_of(record_.share_modes, [&](const share_mode& existing) { return sharing_conflicts(existing, entry); });
+    };
+    bool conflict = false;
+    auto seen = params_.locking.parse(key_of(id), [&](Bytes value) { conflict = decode(value, record_) && conflicts(); });
+    if (!seen) return failed(seen.error());
+    if (!conflict) return false;
+    auto locked = lock(id);  // who is in the way may have died
+    if (!locked) return locked.failure();
+    drop_dead();
+    return conflicts();
+}
+
+Result<void, NtStatus> ShareModes::become_file(const FileId& stream, uint64_t open_id) {
+    {
+        auto locked = lock(stream.of_file());
+        if (!locked) return locked.failure();
+        drop_dead();
+        if (record_.share_modes.size() != 1 || !is_self(record_.share_modes.front(), open_id)) return NtStatus::SHARING_VIOLATION;
+        record_.share_modes.front().flags = share_mode_flags::none;
+        if (auto r = write(*locked); !r) return r;
+    }
+    finish_deletion(stream);
+    return {};
+}
+
 Result<size_t, NtStatus> ShareModes::others(const FileId& id, uint64_t open_id) {
     auto locked = lock(id);
     if (!locked) return locked.failure();

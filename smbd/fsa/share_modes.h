@@ -65,6 +65,10 @@ class ShareModes {
     // The record of a stream becomes that of its new name. The open must be the only one of both; SHARING_VIOLATION if it is not.
     Result<void, NtStatus> move(const FileId& from, const FileId& to, uint64_t open_id, const Name& name);
     void rename(const FileId& id, std::string_view old_name, const Name& name);
+    // Whether an open with that access and sharing could not stand beside those that are there. It is not entered.
+    Result<bool, NtStatus> would_conflict(const FileId& id, uint32_t access, uint32_t share);
+    // An open of a stream becomes one of the whole file, which nobody else has open: SHARING_VIOLATION if somebody has.
+    Result<void, NtStatus> become_file(const FileId& stream, uint64_t open_id);
     // Opens of the file other than `open_id` whose holders live.
     Result<size_t, NtStatus> others(const FileId& id, uint64_t open_id);
     // Whether anything below the directory is open. Looks at every record: for directory renames only.

@@ -75,8 +75,7 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     v.serial_number = serial_;
     v.creation_time = vfs_->dos_attributes(vfs_->root(), *stat, {}).create_time;
     v.file_system_name = conf().fstype;
-    v.attributes = fs_case_preserved_names | fs_unicode_on_disk | fs_supports_hard_links;
-    if (vfs_->options().case_sensitive) v.attributes |= fs_case_sensitive_search;
+    v.attributes = fs_case_sensitive_search | fs_case_preserved_names | fs_unicode_on_disk | fs_supports_hard_links;
     if (conf().ea_support) v.attributes |= fs_supports_extended_attributes;
     if (vfs_->has_streams()) v.attributes |= fs_named_streams;
     if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;
@@ -104,8 +103,8 @@ Result<VolumeSize, NtStatus> ShareRoot::size() {
 }
 
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes) {
-    return {attributes.create_time, NtTime::from(stat.access_time), NtTime::from(stat.write_time), NtTime::from(stat.change_time),
-            attributes.attributes};
+    const NtTime change = attributes.change_time.ticks != 0 ? attributes.change_time : NtTime::from(stat.change_time);
+    return {attributes.create_time, NtTime::from(stat.access_time), NtTime::from(stat.write_time), change, attributes.attributes};
 }
 
 WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume) {

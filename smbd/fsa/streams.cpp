@@ -201,6 +201,34 @@ Result<void, NtStatus> OpenFile::list_streams(std::vector<StreamEntry>& out) {
     return {};
 }
 
+// "::$DATA": the stream becomes the file's data, of which there must be none. A directory has no unnamed stream.
+Result<void, NtStatus> OpenFile::rename_to_unnamed(bool replace) {
+    vfs::OpenHow how;
+    how.access = vfs::Access::read_write;
+    auto whole = vfs().open(name.c_str(), how);
+    if (!whole) return whole.error() == EISDIR ? NtStatus::INVALID_PARAMETER : nt_status_from_errno(whole.error());
+    auto there = vfs().stat(*whole);
+    if (!there) return nt_status_from_errno(there.error());
+    if (there->size > 0) return replace ? NtStatus::INVALID_PARAMETER : NtStatus::OBJECT_NAME_COLLISION;
+    auto its = vfs().stat(file);
+    if (!its) return nt_status_from_errno(its.error());
+    Buffer data;
+    data.resize(static_cast<size_t>(its->size));
+    auto got = vfs().pread(file, data.mutable_bytes(), 0);
+    if (!got) return nt_status_from_errno(got.error());
+    auto put = vfs().pwrite(*whole, data.bytes().first(*got), 0);
+    if (!put) return nt_status_from_errno(put.error());
+    if (auto r = core_.modes.become_file(id, open_id); !r) {
+        (void)vfs().truncate(*whole, 0).ok();
+        return r;
+    }
+    if (auto r = vfs().remove_stream(file, stream); !r) return nt_status_from_errno(r.error());
+    file = std::move(*whole);
+    stream.clear();
+    id = id.of_file();
+    return note_modification();
+}
+
 // MS-FSA 2.1.5.15.12.1. Other opens of the stream would have to be told its new name, wherever they are: they are in the way, as on
 // Debian's smbd.
 Result<void, NtStatus> OpenFile::rename_stream(std::string_view new_name, bool replace) {
@@ -209,7 +237,7 @@ Result<void, NtStatus> OpenFile::rename_stream(std::string_view new_name, bool r
     if (stream.empty()) return directory ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
     std::string target(*split);
     if (equal_ignoring_case(target, stream)) return {};
-    if (target.empty()) return NtStatus::INVALID_PARAMETER;
+    if (target.empty()) return rename_to_unnamed(replace);
     auto others = core_.modes.others(id, open_id);
     if (!others) return others.failure();
     if (*others > 0) return NtStatus::SHARING_VIOLATION;

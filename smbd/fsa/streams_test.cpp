@@ -175,6 +175,21 @@ TEST_F(StreamsTest, Renaming) {  // 2.1.5.15.12.1
     EXPECT_EQ(streams(f), "::$DATA=0 :there:$DATA=5 ");
 }
 
+TEST_F(StreamsTest, AStreamBecomesTheFilesData) {  // 2.1.5.15.12.1
+    Open& s = make("f:s");
+    ASSERT_TRUE(s.rename("::$DATA", false));
+    EXPECT_EQ(read("f"), "hello");
+    EXPECT_EQ(streams(s), "::$DATA=5 ");
+    EXPECT_EQ(status(params("f:s")), NtStatus::OBJECT_NAME_NOT_FOUND);
+    ASSERT_TRUE(s.set_disposition(true));
+    close(s);
+    EXPECT_FALSE(exists("f"));
+    write("full");
+    EXPECT_EQ(make("full:s").rename("::$DATA", true).error(), NtStatus::INVALID_PARAMETER);
+    mkdir("d");
+    EXPECT_EQ(make("d:s").rename("::$DATA", true).error(), NtStatus::INVALID_PARAMETER);
+}
+
 TEST_F(StreamsTest, ARenamedFileTakesItsStreamsAlong) {
     Open& s = make("f:s");
     Open& f = open(params("f", access::delete_));
