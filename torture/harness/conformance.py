@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import report
+import smbtorture
 from server import TOP
 from suites import ATOLL, Suite, read_expectations
 
@@ -94,7 +95,7 @@ def run_suites(suites, arguments, tally):
             run_suite(suite, arguments, left_out, tally)
         print(f"# {suite.name}: {time.monotonic() - began:.1f} s", flush=True)
 
-    with ThreadPoolExecutor(arguments.jobs) as pool:
+    with ThreadPoolExecutor(arguments.jobs) as pool, smbtorture.stop_on_interruption():
         list(pool.map(one, sorted(suites, key=lambda suite: -max(suite.seconds().values(), default=0))))
 
 

@@ -4,6 +4,7 @@ smbtorture prints, for each test, `test: NAME` and later one of `success: NAME`,
 followed by the reason and a line `]`.
 """
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ from accounts import HarnessError
 OUTCOMES = {"success": "pass", "xfail": "pass", "failure": "fail", "error": "fail", "uxsuccess": "fail", "skip": "skip"}
 RESULT = re.compile(r"^(success|xfail|failure|error|uxsuccess|skip): (.*?)( \[)?$")
 SOURCE = re.compile(r"^(?:\.\./)+")
+
+# Set when the harness is told to end: tests that have not begun do not begin.
+stopping = threading.Event()
 
 
 @dataclass
@@ -95,11 +99,22 @@ def run_one(test, port, share, user, options=(), seconds=120, host="127.0.0.1"):
     return Result(test, worst[1], worst[2][:400], took)
 
 
+@contextlib.contextmanager
+def stop_on_interruption():
+    try:
+        yield
+    except BaseException:
+        stopping.set()
+        raise
+
+
 def run_many(tests, one, parallel):
     """Calls one(test, worker) for every test, `parallel` at a time, worker 0..parallel-1 being the caller's to keep apart; results in the tests' order."""
     free, lock = list(range(parallel)), threading.Lock()
 
     def job(test):
+        if stopping.is_set():
+            raise HarnessError("stopped")
         with lock:
             worker = free.pop()
         try:
