@@ -331,5 +331,69 @@ TEST_F(Interchange, SambasAccountsAreReadAndChanged) {
     ::system(("rm -rf " + directory).c_str());
 }
 
+// Every series of up to four beginnings, commits, cancels and stores, and some longer ones, has the same outcomes, and leaves the same records, in both libraries.
+constexpr const char* nesting_script = R"(
+import itertools, os, sys
+sys.path = [path for path in sys.path if path not in ("", ".")]
+import tdb
+path, flags = sys.argv[1], int(sys.argv[2])
+longer = "bbbxc bbbxcc bbbxccc bbxbc bbxbcc bbxbxcc bbbxcbccc bbbcxc bbxsbscc bsbxcbsc bbxxbsc bbxccbsc".split()
+for series in itertools.chain(*(itertools.product("bcxs", repeat=n) for n in range(1, 5)), longer):
+    database = tdb.open(path, 7, flags | tdb.NOSYNC, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    outcomes = ""
+    for number, step in enumerate(series):
+        try:
+            if step == "b": database.transaction_start()
+            elif step == "c": database.transaction_commit()
+            elif step == "x": database.transaction_cancel()
+            else: database.store(b"%d" % number, b"v")
+            outcomes += "+"
+        except RuntimeError:
+            outcomes += "-"
+    database.close()
+    database = tdb.open(path, 7, 0, os.O_RDWR)
+    print("".join(series), outcomes, sum(1 for _ in database))
+    database.close()
+)";
+
+bool take_step(FileDatabase& database, char step, size_t number) {
+    switch (step) {
+        case 'b': return database.begin().ok();
+        case 'c': return database.commit().ok();
+        case 'x':
+            if (!database.in_transaction()) return false;
+            database.cancel();
+            return true;
+        default: return database.store(as_bytes(std::to_string(number)), as_bytes("v")).ok();
+    }
+}
+
+std::string our_outcomes(const std::string& path, Nesting nesting, const std::string& series) {
+    std::string outcomes = series + " ";
+    {
+        auto database = FileDatabase::open({.path = path, .truncate = true, .sync = false, .nesting = nesting, .hash_size = 7});
+        if (!database) return database.error().message();
+        for (size_t i = 0; i < series.size(); i++) outcomes.push_back(take_step(**database, series[i], i) ? '+' : '-');
+    }
+    auto database = FileDatabase::open({.path = path, .create = false, .read_only = true});
+    if (!database) return database.error().message();
+    return outcomes + " " + std::to_string((*database)->traverse([](Bytes, Bytes) { return Visit::go_on; }).value());
+}
+
+TEST_F(Interchange, TransactionsNestAsLibtdbsDo) {
+    if (output_of("/usr/bin/python3 -c 'import tdb'") != "") GTEST_SKIP() << "python3-tdb is not installed";
+    constexpr int allow_nesting = 512, disallow_nesting = 1024;  // tdb.h
+    for (const auto& [flag, nesting] : {std::pair(allow_nesting, Nesting::counted), std::pair(disallow_nesting, Nesting::refused)}) {
+        const std::string theirs = output_of(fmt::format("/usr/bin/python3 -c '{}' {} {}", nesting_script, path, flag));
+        size_t compared = 0;
+        for (size_t at = 0; at < theirs.size(); compared++) {
+            const std::string line = theirs.substr(at, theirs.find('\n', at) - at);
+            at += line.size() + 1;
+            EXPECT_EQ(our_outcomes(path, nesting, line.substr(0, line.find(' '))), line);
+        }
+        EXPECT_EQ(compared, 4u + 16 + 64 + 256 + 12);
+    }
+}
+
 }  // namespace
 }  // namespace Atoll::tdb

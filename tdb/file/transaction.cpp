@@ -194,7 +194,7 @@ Result<void> FileDatabase::commit() {
     if (depth_ == 0) return failed(Code::invalid, "no transaction to commit");
     if (depth_ > 1) {
         depth_--;
-        return {};
+        return poisoned_ ? failed(Code::invalid, "a transaction beside or inside this one was cancelled") : Result<void>{};
     }
     Result<void> outcome;
     if (poisoned_) outcome = failed(Code::invalid, "a transaction inside this one was cancelled");
