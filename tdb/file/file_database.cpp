@@ -113,8 +113,7 @@ void FileDatabase::release_one_of(uint32_t chain) {
 void FileDatabase::announce(uint32_t chain) const {
     locks_.prefetch_chain(chain);
     const uint8_t* first = mapping_.at(mapping_.load(chain_head(chain)));
-    __builtin_prefetch(first);
-    __builtin_prefetch(first + 64);
+    for (size_t line = 0; line < 4; line++) __builtin_prefetch(first + line * record_alignment);
 }
 
 Bytes FileDatabase::key_of(Offset record) const { return {mapping_.at(record + sizeof(RecordHeader)), mapping_.record(record).key_len}; }
