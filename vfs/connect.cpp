@@ -10,6 +10,9 @@ namespace {
 
 std::map<std::string, ModuleFactory, std::less<>>& registry() {
     static std::map<std::string, ModuleFactory, std::less<>> modules{
+        {"catia", make_catia},
+        {"readonly", make_readonly},
+        {"recycle", make_recycle},
         {"streams_xattr", make_streams_xattr},
     };
     return modules;

@@ -7,6 +7,9 @@
 
 namespace Atoll::vfs {
 
+std::unique_ptr<Vfs> make_catia(std::unique_ptr<Vfs> next);
+std::unique_ptr<Vfs> make_readonly(std::unique_ptr<Vfs> next);
+std::unique_ptr<Vfs> make_recycle(std::unique_ptr<Vfs> next);
 std::unique_ptr<Vfs> make_streams_xattr(std::unique_ptr<Vfs> next);
 
 }  // namespace Atoll::vfs

@@ -158,7 +158,8 @@ class Vfs {
     Vfs& operator=(const Vfs&) = delete;
 
     virtual const Options& options() const = 0;
-    virtual const File& root() const = 0;  // the share's root, path_only
+    virtual const File& root() const = 0;             // the share's root, path_only
+    virtual bool read_only() const { return false; }  // nobody may change anything here: for the caller to enforce
 
     // --- Names. A failure is ENOENT for a missing leaf and ENOTDIR or ENOENT for a missing or wrong component (NameLookup tells
     // --- them apart), EXDEV for a symlink that leaves the share, ELOOP for one that may not be followed or too many.
@@ -247,6 +248,7 @@ class Module : public Vfs {
 
     const Options& options() const override { return next_->options(); }
     const File& root() const override { return next_->root(); }
+    bool read_only() const override { return next_->read_only(); }
     Result<File, int> open(const char* path, const OpenHow& how) override { return next_->open(path, how); }
     Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override {
         return next_->open_at(parent, leaf, how);

@@ -185,7 +185,7 @@ void OpenFile::reset() {
     open_id = position = 0;
     granted = sharing = create_options = mode = 0;
     token = nullptr;
-    directory = closed = user_set_write = user_set_change = wrote = false;
+    directory = closed = user_set_write = user_set_change = set_aside = wrote = false;
     locks = 0;
     unlocked_at.reset();
     query.reader.reset();

@@ -37,7 +37,7 @@ FileInfo OpenFile::info_from(const vfs::Stat& s, const vfs::DosAttributes& a, bo
     out.basic = basic_info(s, a);
     out.directory = s.is_directory();
     out.end_of_file = out.directory ? 0 : s.size;
-    out.allocation_size = allocation_size(*share_, s);
+    out.allocation_size = allocation_size(*share_, s, set_aside);
     out.links = out.directory ? 1 : s.links;
     if (delete_pending && out.links > 0) out.links--;
     out.delete_pending = delete_pending;
@@ -200,9 +200,11 @@ Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
         return note_modification();
     }
     if (size < now->allocated) {  // what was set aside behind the end of the file is freed
+        set_aside = false;
         if (auto r = vfs().truncate(file, now->size); !r) return nt_status_from_errno(r.error());
     }
     if (size == 0) return {};
+    set_aside = true;
     auto allocated = vfs().allocate(file, vfs::Allocate::keep_size, 0, size);
     if (!allocated && allocated.error() != EOPNOTSUPP) return nt_status_from_errno(allocated.error());
     return {};

@@ -13,7 +13,7 @@ class ShareRoot final : public Share {
     ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs);
 
     [[nodiscard]] const std::string& name() const override { return params_.conf->name; }
-    [[nodiscard]] bool read_only() const override { return params_.read_only; }
+    [[nodiscard]] bool read_only() const override { return params_.read_only || vfs_->read_only(); }
     uint32_t maximal_access() override;
     Result<VolumeInfo, NtStatus> volume() override;
     Result<VolumeSize, NtStatus> size() override;
@@ -52,6 +52,7 @@ class ShareRoot final : public Share {
 // Of one file, in the form that the wire wants them. Allocation is rounded up to `allocation roundup size`; 0 for directories.
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes);
 WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume);
-uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat);
+// `set_aside`: what an empty file has was asked for; else it may be the file system's own, for extended attributes, and is not told.
+uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat, bool set_aside = false);
 
 }  // namespace Atoll::fsa
