@@ -27,6 +27,30 @@ OpenFile* Core::take() {
     return open;
 }
 
+Actor OpenFile::actor() const { return {server_id_of(core_.self()), open_id, lease ? &*lease : nullptr}; }
+
+OpenFile* Core::find_open(uint64_t open_id) {
+    for (OpenFile& open : all_) {
+        if (open.open_id == open_id && open.file.valid() && !open.closed) return &open;
+    }
+    return nullptr;
+}
+
+OpenFile* Core::find_open(const lease_id& lease) {
+    for (OpenFile& open : all_) {
+        if (open.lease && *open.lease == lease && open.file.valid() && !open.closed) return &open;
+    }
+    return nullptr;
+}
+
+Result<OplockLevel, NtStatus> Core::acknowledge_oplock(Open& open, OplockLevel level) {
+    return oplocks.acknowledge(static_cast<OpenFile&>(open), level);
+}
+
+Result<void, NtStatus> Core::acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) {
+    return oplocks.acknowledge({client, key}, state);
+}
+
 void Core::give_back(OpenFile& open) {
     ATOLL_ASSERT(open.jobs == 0);
     open.reset();
@@ -186,6 +210,8 @@ void OpenFile::reset() {
     granted = sharing = create_options = mode = 0;
     token = nullptr;
     directory = closed = user_set_write = user_set_change = set_aside = wrote = false;
+    oplock = OplockLevel::none;
+    lease.reset();
     locks = 0;
     unlocked_at.reset();
     query.reader.reset();

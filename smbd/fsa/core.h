@@ -8,12 +8,14 @@
 #include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/open_file.h"
+#include "smbd/fsa/oplocks.h"
 
 namespace Atoll::fsa {
 
 class Core final : public FileSystem {
  public:
-    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_), locks(params_) {}
+    explicit Core(FileSystemParams params)
+        : params_(std::move(params)), modes(params_), locks(params_), oplocks(*this, params_, modes) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -21,9 +23,14 @@ class Core final : public FileSystem {
     Result<void, NtStatus> close(Open& open, FileInfo* info) override;
     [[nodiscard]] size_t opens() const override { return in_use_; }
     void end_holder(const Holder& holder, const ShareAt& share_at) override;
+    Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) override;
+    Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
 
     // nullptr at limits::max_opens.
     OpenFile* take();
+    // Null: no open of this process has that id, or is under that lease.
+    OpenFile* find_open(uint64_t open_id);
+    OpenFile* find_open(const lease_id& lease);
     // The Open must not be used any more.
     void give_back(OpenFile& open);
     // Takes the Open's entry out of the file's record, and deletes the file if that is to be then.
@@ -66,6 +73,7 @@ class Core final : public FileSystem {
     ShareModes modes;
     ByteRangeLocks locks;
     std::vector<PosixPiece> posix_pieces;  // scratch
+    OplockTable oplocks;
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;

@@ -292,6 +292,19 @@ void CreateOperation::relax_exclusive() {
     if (parent && !vfs_.may(*parent, 2 /* W_OK */)) open_->sharing |= sharing::read;
 }
 
+// What may be granted at all (smb.conf(5): oplocks, level2 oplocks, veto oplock files).
+CachingRequest CreateOperation::caching_request() const {
+    CachingRequest out;
+    const auto& conf = share_.conf();
+    if (params_.oplock == OplockLevel::none || !core_.oplocks.possible() || open_->directory || !conf.oplocks) return out;
+    if (open_->stat.type() != vfs::FileType::regular || share_.vetoes_oplocks(vfs::leaf_of(open_->name))) return out;
+    if (params_.oplock == OplockLevel::lease && params_.lease == nullptr) return out;
+    out.level = params_.oplock;
+    out.lease = params_.lease;
+    out.level_ii = conf.level2_oplocks;
+    return out;
+}
+
 share_mode CreateOperation::share_entry() const {
     share_mode entry;
     entry.holder = server_id_of(core_.self());
@@ -312,8 +325,19 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     }
     share_mode entry = share_entry();
     if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
-    auto added = core_.modes.add(open_->id, entry, open_->full_name(), open_->token);
+    if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
+        if (auto r = core_.oplocks.check_lease(*params_.lease, &open_->id); !r) return r.failure();
+    }
+    const CachingRequest caching = caching_request();
+    if (caching.level == OplockLevel::lease) entry.lease = id_of(*caching.lease);
+    const bool wants_caching = caching.level != OplockLevel::none;
+    granted_ = {};
+    const ShareModes::Name name = open_->full_name();
+    auto added = core_.modes.add(open_->id, {entry, name, open_->token, entry.access_mask, overwrites(), wants_caching ? &caching : nullptr,
+                                             &granted_, core_.oplocks.possible() ? wait_ : nullptr});
     if (!added) return added.failure();
+    open_->oplock = granted_.level;
+    if (granted_.level == OplockLevel::lease) open_->lease = entry.lease;
     if (*added == ShareModes::Added::orphaned) {
         if (auto r = core_.delete_orphan(*open_); !r) return r.failure();
         return Step::again;
@@ -363,6 +387,8 @@ CreateResult CreateOperation::result() {
     CreateResult out;
     out.open = open_;
     out.action = action_;
+    out.oplock = granted_.level;
+    out.lease = granted_.lease;
     out.info = open_->info_from(open_->stat, open_->attributes, false);
     if (params_.want_maximal_access) {
         out.maximal_access = action_ == CreateAction::created ? access::all : rights_of(share_, open_->file, open_->stat, open_->name);

@@ -46,6 +46,7 @@ class CreateOperation {
     Result<void, NtStatus> open_for_granted();
     Result<Step, NtStatus> enter();
     Result<Step, NtStatus> enter_record();
+    [[nodiscard]] CachingRequest caching_request() const;
     void relax_exclusive();
     Result<void, NtStatus> overwrite();
     void remove_streams();
@@ -64,6 +65,7 @@ class CreateOperation {
     bool makes_stream_ = false;
     OpenFile* made_file_ = nullptr;  // of the stream that is to be made; open until that is done
     bool made_file_is_new_ = false;
+    CachingGrant granted_;
 };
 
 }  // namespace Atoll::fsa

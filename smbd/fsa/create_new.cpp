@@ -20,6 +20,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
     if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0})) return NtStatus::DELETE_PENDING;
 
+    if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
+        if (auto r = core_.oplocks.check_lease(*params_.lease, nullptr); !r) return r.failure();
+    }
     open_->directory = directory;
     auto made = make_node(parent);
     if (!made) return made.error() == NtStatus::OBJECT_NAME_COLLISION ? Result<Step, NtStatus>(Step::again) : made.failure();
@@ -65,6 +68,11 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     if ((params_.desired_access & access::maximum_allowed) != 0) open_->granted |= access::all;
     action_ = CreateAction::created;
     auto step = enter_record();
+    // Somebody was first in its record, and is in the way: the file is his, and is opened as one that was there.
+    if (!step && step.error() == NtStatus::PENDING) {
+        wait_->cancel();
+        return Step::again;
+    }
     if (!step || *step == Step::again) return step;
 
     if (auto r = furnish(); !r) {

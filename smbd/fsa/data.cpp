@@ -47,7 +47,9 @@ Result<void, NtStatus> OpenFile::check_write(uint64_t offset, size_t length) {
     if ((granted & (access::write_data | access::append_data)) == 0) return NtStatus::ACCESS_DENIED;
     if (offset > INT64_MAX || length > INT64_MAX - offset) return NtStatus::INVALID_PARAMETER;
     if (length > 0 && offset + length > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
-    return check_locks(offset, length, true);
+    if (auto r = check_locks(offset, length, true); !r) return r;
+    if (length > 0) core_.oplocks.break_for_write(*this);
+    return {};
 }
 
 Result<size_t, NtStatus> OpenFile::run_write(Bytes data, uint64_t offset, bool write_through) {

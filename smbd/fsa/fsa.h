@@ -50,7 +50,7 @@ struct ShareParams {
     std::shared_ptr<const conf::ShareConf> conf;
     std::string path;                    // of the root, macros expanded
     bool read_only = false;              // for this user: `read only`, `read list`, `write list`
-    std::string veto_files, hide_files;  // expanded
+    std::string veto_files, hide_files, veto_oplock_files;  // expanded
 };
 
 class Share {
@@ -88,10 +88,11 @@ class Open {
     virtual Result<void, NtStatus> set_valid_data_length(uint64_t size) = 0;  // 2.1.5.15.15
     virtual Result<void, NtStatus> set_position(uint64_t position) = 0;       // 2.1.5.15.10
     virtual Result<void, NtStatus> set_mode(uint32_t mode) = 0;               // 2.1.5.15.8
-    virtual Result<void, NtStatus> set_disposition(bool delete_pending) = 0;  // 2.1.5.15.3
+    // Those with a `wait` may return PENDING, as FileSystem::create; without one nobody is waited for.
+    virtual Result<void, NtStatus> set_disposition(bool delete_pending, Wait* wait = nullptr) = 0;  // 2.1.5.15.3
     // `new_path` as CreateParams::path, from the share's root.
-    virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace) = 0;  // 2.1.5.15.12
-    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace) = 0;    // 2.1.5.15.7
+    virtual Result<void, NtStatus> rename(std::string_view new_path, bool replace, Wait* wait = nullptr) = 0;  // 2.1.5.15.12
+    virtual Result<void, NtStatus> link(std::string_view new_path, bool replace, Wait* wait = nullptr) = 0;    // 2.1.5.15.7
 
     // The streams of the file (2.1.5.12.29), with those that others make and delete at the time.
     virtual Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) = 0;
@@ -158,6 +159,13 @@ class FileSystem {
     // (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB) as of just before the close; its name is not set.
     virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;
     [[nodiscard]] virtual size_t opens() const = 0;
+
+    // What a client answers to a break (BreakSink). Gives the level that it keeps. INVALID_DEVICE_STATE: nothing breaks; INVALID_PARAMETER,
+    // INVALID_OPLOCK_PROTOCOL: the level makes no sense, and it keeps none (MS-SMB2 3.3.5.22.1).
+    virtual Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) = 0;
+    // OBJECT_NAME_NOT_FOUND: there is no such lease; UNSUCCESSFUL: it does not break; REQUEST_NOT_ACCEPTED: the client wants to keep more than
+    // it may (MS-SMB2 3.3.5.22.2).
+    virtual Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) = 0;
 
     // Gives the share whose root is at `path`; null: there is none any more.
     using ShareAt = std::function<Share*(const std::string& path)>;

@@ -185,6 +185,7 @@ Result<void, NtStatus> OpenFile::note_modification() {
 Result<void, NtStatus> OpenFile::set_end_of_file(uint64_t size) {
     if (directory || size > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
+    core_.oplocks.break_for_write(*this);
     if (auto r = vfs().truncate(file, size); !r) return nt_status_from_errno(r.error());
     return note_modification();
 }
@@ -193,6 +194,7 @@ Result<void, NtStatus> OpenFile::set_end_of_file(uint64_t size) {
 Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
     if (directory || size > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
+    core_.oplocks.break_for_write(*this);
     auto now = vfs().stat(file);
     if (!now) return nt_status_from_errno(now.error());
     if (size < now->size) {
@@ -250,7 +252,7 @@ Result<bool, NtStatus> OpenFile::is_empty_directory() {
 }
 
 // MS-FSA 2.1.5.15.3
-Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending) {
+Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending, Wait* wait) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
     if (!delete_pending) return core_.modes.set_delete_pending(id, false, full_name(), nullptr);
     if (auto r = refresh(); !r) return r;
@@ -265,6 +267,7 @@ Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending) {
     if (!stream.empty()) return core_.modes.set_delete_pending(id, true, full_name(), token);
     core_.find_name(*this);
     if (!may_change_directory_of(*share_, name, stat)) return NtStatus::ACCESS_DENIED;
+    if (auto r = core_.oplocks.make_way(*this, CachingOperation::remove, wait); !r) return r;
     return core_.modes.set_delete_pending(id, true, full_name(), token);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "smbd/fsa/caching_rules.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/fsa/share_modes.h"
 #include "smbd/fsa/share_root.h"
@@ -47,9 +48,9 @@ class OpenFile final : public Open {
     Result<void, NtStatus> set_valid_data_length(uint64_t size) override;
     Result<void, NtStatus> set_position(uint64_t value) override;
     Result<void, NtStatus> set_mode(uint32_t value) override;
-    Result<void, NtStatus> set_disposition(bool delete_pending) override;
-    Result<void, NtStatus> rename(std::string_view new_path, bool replace) override;
-    Result<void, NtStatus> link(std::string_view new_path, bool replace) override;
+    Result<void, NtStatus> set_disposition(bool delete_pending, Wait* wait) override;
+    Result<void, NtStatus> rename(std::string_view new_path, bool replace, Wait* wait) override;
+    Result<void, NtStatus> link(std::string_view new_path, bool replace, Wait* wait) override;
 
     Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) override;
 
@@ -113,6 +114,9 @@ class OpenFile final : public Open {
     const security::Token* token = nullptr;
     bool directory = false;
     bool closed = false;
+    OplockLevel oplock = OplockLevel::none;  // that its client has; of a lease, what was granted is in leases.tdb
+    std::optional<lease_id> lease;
+    [[nodiscard]] Actor actor() const;
     unsigned jobs = 0;
     // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.
     bool user_set_write = false;
@@ -138,7 +142,7 @@ class OpenFile final : public Open {
     Result<void, int> set_posix_locks(const LockRange& range, std::span<const LockRange> without);
     Result<void, NtStatus> check_lock_request() const;
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
-    Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file);
+    Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file, Wait* wait);
     Result<void, NtStatus> move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace);
     Result<bool, NtStatus> take_dot(EntryDetail detail);
     Result<bool, NtStatus> take_entry(const vfs::DirectoryEntry& entry, EntryDetail detail);

@@ -34,7 +34,7 @@ Result<void, NtStatus> OpenFile::check_directory_sharing(const vfs::Located& tar
 }
 
 // Whether what stands at the new name may be replaced. `same_file`: it is this very file.
-Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool replace, bool& same_file) {
+Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool replace, bool& same_file, Wait* wait) {
     same_file = false;
     if (target.missing == vfs::Missing::leaf) return {};
     auto there = vfs().stat_at(target.parent, target.leaf());
@@ -48,6 +48,7 @@ Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool r
     const vfs::FileId other = vfs().file_id(target.parent, *there);
     const FileId other_id{other.volume, other.inode, other.generation, 0};
     if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
+    if (auto r = core_.oplocks.make_way(other_id, actor(), CachingOperation::name, wait); !r) return r;
     auto opens = core_.modes.others(other_id, open_id);
     if (!opens) return opens.failure();
     return *opens > 0 ? Result<void, NtStatus>(NtStatus::ACCESS_DENIED) : Result<void, NtStatus>();
@@ -67,7 +68,7 @@ Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view 
     return {};
 }
 
-Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace) {
+Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace, Wait* wait) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
     if (new_path.starts_with(':')) return rename_stream(new_path, replace);
     if (name.empty()) return NtStatus::ACCESS_DENIED;  // the share's root
@@ -85,8 +86,9 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace)
     const std::string wanted_leaf(vfs::leaf_of(core_.parsed.path));
     std::string new_name = target.path.substr(0, target.leaf_offset) + wanted_leaf;
     if (new_name == name) return {};
+    if (auto r = core_.oplocks.make_way(*this, CachingOperation::name, wait); !r) return r;
     bool same_file = false;
-    if (auto r = check_target(target, replace, same_file); !r) return r;
+    if (auto r = check_target(target, replace, same_file, wait); !r) return r;
     if (same_file && target.path != name) {
         // Another link to the same file: rename(2) would leave both.
         const std::string source_path(vfs::parent_of(name)), source_leaf(vfs::leaf_of(name));
@@ -105,7 +107,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace)
     return {};
 }
 
-Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace) {
+Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, Wait* wait) {
     if (directory) return NtStatus::FILE_IS_A_DIRECTORY;
     if (!stream.empty()) return NtStatus::INVALID_PARAMETER;
     if (share_->read_only()) return NtStatus::ACCESS_DENIED;
@@ -114,7 +116,8 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace) {
     if (auto r = find_target(new_path, target); !r) return r;
     if (auto r = refresh(); !r) return r;
     bool same_file = false;
-    if (auto r = check_target(target, replace, same_file); !r) return r;
+    if (auto r = check_target(target, replace, same_file, wait); !r) return r;
+    if (auto r = core_.oplocks.make_way(*this, CachingOperation::name, wait); !r) return r;
     if (same_file) return replace ? Result<void, NtStatus>() : Result<void, NtStatus>(NtStatus::OBJECT_NAME_COLLISION);
     if (target.missing == vfs::Missing::nothing) {
         if (auto r = vfs().unlink(target.parent, target.leaf()); !r) return nt_status_from_errno(r.error());

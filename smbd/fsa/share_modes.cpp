@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/record_key.h"
 
 namespace Atoll::fsa {
@@ -97,6 +98,7 @@ Result<void, NtStatus> ShareModes::write(tdb::LockedRecord& record) {
         if (auto r = record.remove(); !r) return failed(r.error());
         return {};
     }
+    record_.cached = std::ranges::any_of(record_.share_modes, [](const share_mode& entry) { return entry.caching != 0; });
     encoded_.clear();
     encode(record_, encoded_, format_level);
     if (auto r = record.store(encoded_); !r) return failed(r.error());
@@ -110,6 +112,7 @@ void ShareModes::drop_dead() {
         const Holder holder = holder_of(entry.holder);
         if (holder == params_.self || params_.holder_exists(holder)) return false;
         if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = true;
+        oplocks_->forget(record_, entry);
         return true;
     });
 }
@@ -123,25 +126,96 @@ NtStatus ShareModes::conflict_with(const share_mode& entry) const {
     return NtStatus::SUCCESS;
 }
 
-Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const share_mode& entry, const Name& name,
-                                                    const security::Token* token) {
+struct ShareModes::Look {
+    Actor actor;
+    OplockTable::Outcome outcome;
+    [[nodiscard]] CachingOperation operation(const Opening& opening) const {
+        return opening.overwrites ? CachingOperation::overwrite : CachingOperation::open;
+    }
+};
+
+// Whether the open is in the way of what somebody caches, whoever that is.
+bool ShareModes::breaks_something(const Opening& opening) const {
+    const auto operation = opening.overwrites ? CachingOperation::overwrite : CachingOperation::open;
+    return record_.cached && std::ranges::any_of(record_.share_modes, [&](const share_mode& other) {
+               return kept_beside(operation, opening.desired, other) != other.caching;
+           });
+}
+
+// An open whose sharing is refused waits for those who only keep their handles for later (MS-FSA 2.1.5.1.2, OPEN_BREAK_H).
+NtStatus ShareModes::look_at_sharing(const FileId& id, const Opening& opening, Look& found) {
+    auto& entries = record_.share_modes;
+    bool conflict = false;
+    for (const share_mode& other : entries) {
+        if (!sharing_conflicts(other, opening.entry)) continue;
+        if ((other.caching & caching::handle) == 0 || other.oplock != oplock_kind::OPLOCK_LEASE || found.actor.shares_key(other))
+            return NtStatus::SHARING_VIOLATION;
+        conflict = true;
+    }
+    if (!conflict) return NtStatus::SUCCESS;
+    for (size_t i = 0; i < entries.size(); i++) {
+        if (sharing_conflicts(entries[i], opening.entry))
+            oplocks_->take(record_, id, i, CachingOperation::share, opening.desired, found.outcome);
+    }
+    return found.outcome.wait ? NtStatus::PENDING : NtStatus::SHARING_VIOLATION;
+}
+
+// MS-FSA 2.1.5.1.2: batch oplocks first, then the sharing, then what else is cached. PENDING: others have been asked.
+NtStatus ShareModes::look(const FileId& id, const Opening& opening, Look& found) {
+    if (record_.delete_pending) return NtStatus::DELETE_PENDING;
+    auto& entries = record_.share_modes;
+    if (entries.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
+    if (!record_.cached) return conflict_with(opening.entry);
+    for (size_t i = 0; i < entries.size(); i++) {
+        if (entries[i].oplock == oplock_kind::OPLOCK_BATCH)
+            oplocks_->take(record_, id, i, found.operation(opening), opening.desired, found.outcome);
+    }
+    if (found.outcome.wait) return NtStatus::PENDING;
+    if (const NtStatus status = look_at_sharing(id, opening, found); status != NtStatus::SUCCESS) return status;
+    for (size_t i = 0; i < entries.size(); i++) {
+        if (!found.actor.shares_key(entries[i])) oplocks_->take(record_, id, i, found.operation(opening), opening.desired, found.outcome);
+    }
+    return found.outcome.wait ? NtStatus::PENDING : NtStatus::SUCCESS;
+}
+
+Result<ShareModes::Added, NtStatus> ShareModes::wait_for_others(tdb::LockedRecord& record, const Opening& opening, const Look& found) {
+    if (opening.wait == nullptr) return NtStatus::SHARING_VIOLATION;
+    if (const auto armed = oplocks_->wait(record, found.outcome.until, *opening.wait); !armed) return failed(armed.error());
+    return NtStatus::PENDING;
+}
+
+Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const Opening& opening) {
     auto locked = lock(id);
     if (!locked) return locked.failure();
-    NtStatus conflict = conflict_with(entry);
-    if (conflict != NtStatus::SUCCESS) {  // only now is it worth asking whether the others still live
+    Look found;
+    found.actor = {opening.entry.holder, opening.entry.open_id, opening.entry.lease ? &*opening.entry.lease : nullptr};
+    // Only then is it worth asking whether the others still live.
+    if (conflict_with(opening.entry) != NtStatus::SUCCESS || breaks_something(opening)) {
         const size_t before = record_.share_modes.size();
         drop_dead();
-        if (record_.share_modes.size() != before) {
-            if (record_.delete_pending && record_.share_modes.empty()) return Added::orphaned;
-            if (auto r = write(*locked); !r) return r.failure();
-            conflict = conflict_with(entry);
-        }
-        if (conflict != NtStatus::SUCCESS) return conflict;
+        found.outcome.changed = record_.share_modes.size() != before;
+        if (found.outcome.changed && record_.delete_pending && record_.share_modes.empty()) return Added::orphaned;
     }
-    if (record_.share_modes.empty()) set_name(name);
+    const NtStatus status = look(id, opening, found);
+    if (status != NtStatus::SUCCESS) {
+        if (found.outcome.changed) {
+            if (auto r = write(*locked); !r) return r.failure();
+        }
+        auto outcome = status == NtStatus::PENDING ? wait_for_others(*locked, opening, found) : Result<Added, NtStatus>(status);
+        locked->release();
+        oplocks_->send();
+        return outcome;
+    }
+    if (record_.share_modes.empty()) set_name(opening.name);
+    share_mode entry = opening.entry;
+    if (opening.caching != nullptr) {
+        if (auto r = oplocks_->grant(record_, id, entry, *opening.caching, *opening.granted); !r) return r.failure();
+    }
     record_.share_modes.push_back(entry);
-    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) set_deleter(token);
+    if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) set_deleter(opening.token);
     if (auto r = write(*locked); !r) return r.failure();
+    locked->release();
+    oplocks_->send();
     return Added::yes;
 }
 
@@ -172,11 +246,19 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, co
             record_.delete_pending = true;
             set_name(name);
         }
-        own->flags = share_mode_flags::none;
+        own->flags = own->flags & ~share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     }
     if (removal == Removal::of_failed_new && entries.size() == 1) {
         record_.delete_pending = true;
         set_name(name);
+    }
+    if (record_.delete_pending && entries.size() > 1 && removal == Removal::of_close) {
+        // Others keep a file that is to be deleted from going: they are asked to close what they only keep for later.
+        OplockTable::Outcome ignored;
+        const Actor actor{own->holder, own->open_id, own->lease ? &*own->lease : nullptr};
+        for (size_t i = 0; i < entries.size(); i++) {
+            if (!actor.shares_key(entries[i])) oplocks_->take(record_, id, i, CachingOperation::remove, access::delete_, ignored);
+        }
     }
     if (record_.delete_pending && entries.size() > 1) {
         const share_mode kept = *own;
@@ -186,10 +268,22 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, co
     if (record_.delete_pending && entries.size() == 1) {
         // The entry stays while the file is deleted, so that nobody opens it meanwhile: it is delete-pending.
         describe(deletion);
+        oplocks_->forget(record_, entries.front());
+        entries.front().caching = 0;
         return write(*locked);
     }
-    std::erase_if(entries, [&](const share_mode& entry) { return is_self(entry, open_id); });
-    return write(*locked);
+    remove_entry(open_id);
+    auto written = write(*locked);
+    locked->release();
+    oplocks_->send();
+    return written;
+}
+
+void ShareModes::remove_entry(uint64_t open_id) {
+    auto& entries = record_.share_modes;
+    const auto own = std::find_if(entries.begin(), entries.end(), [&](const share_mode& entry) { return is_self(entry, open_id); });
+    oplocks_->forget(record_, *own);
+    entries.erase(own);
 }
 
 Result<void, NtStatus> ShareModes::drop_ended(const FileId& id, uint64_t open_id, Deletion& deletion) {
@@ -232,6 +326,27 @@ Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pen
         set_name(name);
     }
     return write(*locked);
+}
+
+bool ShareModes::may_be_cached(const FileId& id) {
+    const Key key = key_of(id);
+    bool cached = false;
+    // locking.idl: the record's header, then `cached`.
+    constexpr size_t cached_at = 4;
+    auto r = params_.locking.parse(key, [&](Bytes value) { cached = value.size() > cached_at && value[cached_at] != 0; });
+    if (!r) log_error("locking: {}", r.error().message());
+    return cached;
+}
+
+bool ShareModes::has_lease(const FileId& id, const lease_id& lease) {
+    const Key key = key_of(id);
+    bool found = false;
+    auto r = params_.locking.parse(key, [&](Bytes value) {
+        if (!decode(value, record_)) return;
+        found = std::ranges::any_of(record_.share_modes, [&](const share_mode& entry) { return entry.lease && *entry.lease == lease; });
+    });
+    if (!r) log_error("locking: {}", r.error().message());
+    return found;
 }
 
 bool ShareModes::is_delete_pending(const FileId& id) {

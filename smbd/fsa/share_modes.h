@@ -12,6 +12,10 @@
 
 namespace Atoll::fsa {
 
+class OplockTable;
+struct CachingRequest;
+struct CachingGrant;
+
 // Whether an open may stand beside an existing one (MS-FSA 2.1.5.1.2.1 and 2.1.5.1.2.2). Access masks are those granted.
 bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, uint32_t share_b);
 // The same of two opens of one file, by its own record: between an open of a stream and one of the whole file only deleting matters
@@ -34,8 +38,19 @@ class ShareModes {
         yes,
         orphaned,  // nobody who still lives has it open, but it is to be deleted: drop_ended, delete it and try again
     };
-    // Enters an open. SHARING_VIOLATION, DELETE_PENDING; INSUFFICIENT_RESOURCES if the database fails.
-    Result<Added, NtStatus> add(const FileId& id, const share_mode& entry, const Name& name, const security::Token* token);
+    struct Opening {
+        const share_mode& entry;
+        const Name& name;
+        const security::Token* token = nullptr;
+        uint32_t desired = 0;  // access, as others' caching sees it
+        bool overwrites = false;
+        const CachingRequest* caching = nullptr;  // null: none is wanted
+        CachingGrant* granted = nullptr;          // with `caching`
+        Wait* wait = nullptr;
+    };
+    // Enters an open (MS-FSA 2.1.5.1.2). SHARING_VIOLATION, DELETE_PENDING; PENDING: `wait` waits for somebody to give up an oplock or
+    // lease; INSUFFICIENT_RESOURCES if the database fails.
+    Result<Added, NtStatus> add(const FileId& id, const Opening& opening);
 
     // What is to be done when an open has been removed.
     struct Deletion {
@@ -74,21 +89,36 @@ class ShareModes {
     // Whether anything below the directory is open. Looks at every record: for directory renames only.
     Result<bool, NtStatus> any_below(const Name& directory);
 
- private:
+    // --- For OplockTable: a step on a record of its own.
+    void attach(OplockTable& oplocks) { oplocks_ = &oplocks; }
     Result<tdb::LockedRecord, NtStatus> lock(const FileId& id);
     Result<void, NtStatus> write(tdb::LockedRecord& record);
+    locking_record& record() { return record_; }  // of the record that was locked last
+    // False: certainly nobody caches anything of the file.
+    bool may_be_cached(const FileId& id);
+    // Whether anybody has the file open under that lease.
+    bool has_lease(const FileId& id, const lease_id& lease);
+    void drop_dead();
+
+ private:
     [[nodiscard]] bool is_self(const share_mode& entry, uint64_t open_id) const {
         return entry.open_id == open_id && holder_of(entry.holder) == params_.self;
     }
     Result<void, NtStatus> copy_only_entry(const FileId& from, const FileId& to, uint64_t open_id, const Name& name);
-    void drop_dead();
-    NtStatus conflict_with(const share_mode& entry) const;
+    [[nodiscard]] NtStatus conflict_with(const share_mode& entry) const;
+    [[nodiscard]] bool breaks_something(const Opening& opening) const;
+    struct Look;
+    NtStatus look(const FileId& id, const Opening& opening, Look& found);
+    NtStatus look_at_sharing(const FileId& id, const Opening& opening, Look& found);
+    Result<Added, NtStatus> wait_for_others(tdb::LockedRecord& record, const Opening& opening, const Look& found);
+    void remove_entry(uint64_t open_id);
     void describe(Deletion& deletion) const;
     void set_name(const Name& name);
     void set_deleter(const security::Token* token);
     void clear_deleter();
 
     const FileSystemParams& params_;
+    OplockTable* oplocks_ = nullptr;
     locking_record record_;        // scratch, kept for its capacity
     security::Token spare_token_;  // the capacity of one that record_ does not have now
     Buffer encoded_;

@@ -26,7 +26,8 @@ ShareRoot::ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs)
       vfs_(std::move(vfs)),
       lookup_(*vfs_),
       veto_(params_.veto_files, vfs_->options().case_sensitive),
-      hide_(params_.hide_files, vfs_->options().case_sensitive) {
+      hide_(params_.hide_files, vfs_->options().case_sensitive),
+      veto_oplocks_(params_.veto_oplock_files, vfs_->options().case_sensitive) {
     const int64_t configured = params_.conf->volume_serial_number;
     serial_ = configured >= 0 ? static_cast<uint32_t>(configured) : hash(params_.conf->name);
 }

@@ -37,6 +37,7 @@ class ShareRoot final : public Share {
     uint32_t ea_length(const vfs::File& file, const char* leaf = nullptr);
 
     size_t open_count = 0;
+    [[nodiscard]] bool vetoes_oplocks(std::string_view leaf) const { return !veto_oplocks_.empty() && veto_oplocks_.matches(leaf); }
     [[nodiscard]] bool hides(std::string_view leaf) const { return !hide_.empty() && hide_.matches(leaf); }  // by `hide files`
 
  private:
@@ -45,7 +46,7 @@ class ShareRoot final : public Share {
     ShareParams params_;
     std::unique_ptr<vfs::Vfs> vfs_;
     vfs::NameLookup lookup_;
-    conf::NamePatterns veto_, hide_;
+    conf::NamePatterns veto_, hide_, veto_oplocks_;
     uint32_t serial_ = 0;
 };
 

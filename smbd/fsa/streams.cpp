@@ -133,7 +133,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_file_of_stream() 
     const FileId stream = open_->id;
     share_mode entry = share_entry();
     entry.flags = share_mode_flags::SHARE_MODE_OF_STREAM;
-    auto added = core_.modes.add(stream.of_file(), entry, {share_.path(), open_->name, {}}, open_->token);
+    const ShareModes::Name name{share_.path(), open_->name, {}};
+    constexpr uint32_t no_data = 0;  // of the file's own stream, whose caching is not in the way
+    auto added = core_.modes.add(stream.of_file(), {entry, name, open_->token, no_data, false, nullptr, nullptr, wait_});
     if (!added) return added.failure();
     if (*added != ShareModes::Added::orphaned) return Step::done;
     open_->id = stream.of_file();

@@ -38,8 +38,11 @@ Client::Client(ProcessContext context) : context_(std::move(context)) {
             [&messaging](const fsa::Holder& holder) {
                 return messaging.exists({holder.node, holder.pid, holder.unique_id});
             },
+        .leases = context_.configuration->global().smb2_leases ? &tables().leases() : nullptr,
+        .messaging = &messaging,
         .watches = &tables().watches(),
         .loop = &context_.loop,
+        .breaks = this,
     });
     receive_messages();
 }
@@ -173,6 +176,13 @@ void Client::connection_ended(Connection& connection) {
             std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) { return other->sessions.contains(entry.first); });
         if (!elsewhere) end_session(*entry.second);
     }
+}
+
+Connection* Client::live_connection(const xsrv::Session* session) {
+    for (const auto& connection : connections_) {
+        if (!connection->ended() && (session == nullptr || connection->sessions.contains(session->id))) return connection.get();
+    }
+    return nullptr;
 }
 
 void Client::reap_later() {

@@ -17,7 +17,7 @@
 
 namespace Atoll::smb2 {
 
-class Client final : public ClientProcess {
+class Client final : public ClientProcess, private fsa::BreakSink {
  public:
     explicit Client(ProcessContext context);
     ~Client() override;
@@ -52,7 +52,12 @@ class Client final : public ClientProcess {
     // Removes connections that have ended and that nothing refers to, soon.
     void reap_later();
 
+    // A connection of this client that still stands; of that session, if one is given. Null: none.
+    Connection* live_connection(const xsrv::Session* session);
+
  private:
+    bool oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge) override;
+    bool lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) override;
     // From other processes, and from this one's services (smbd/xsrv/message_types.h).
     void receive_messages();
     void end_open(xsrv::Open& open);

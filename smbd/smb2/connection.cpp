@@ -184,6 +184,16 @@ void Connection::send(Reply& reply) {
     client_.loop().defer(*this);
 }
 
+void Connection::notify(Reply& message, const xsrv::Session* sealer) {
+    if (sealer != nullptr && sealer->sealer) {
+        message.sealed = true;
+        const MutableBytes all = message.out().mutable_bytes();
+        const MutableBytes parts[] = {all.subspan(Reply::front)};
+        sealer->sealer->seal(all.subspan(transport::header_size).first<smb::TransformHeader::size>(), parts);
+    }
+    send(message);
+}
+
 void Connection::cancel(const smb::Header& header) {
     for (Chain* chain : active_) {
         if (!chain->pending()) continue;

@@ -53,6 +53,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     void put_chain(Chain* chain);  // after its last request
     Reply* get_reply();
     void put_reply(Reply* reply);
+    // Sends an unsolicited message, which begins at Reply::front and is not signed (MS-SMB2 3.3.4.6, 3.3.4.7); sealed for `sealer`, unless null.
+    void notify(Reply& message, const xsrv::Session* sealer);
     void send(Reply& reply);  // queued, flushed before the loop waits
     // A request waits from now on: see Chain::tick.
     void watch_pending() {

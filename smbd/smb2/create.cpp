@@ -1,6 +1,7 @@
 // CREATE (MS-SMB2 3.3.5.9).
 #include "base/utf.h"
 #include "libcli/smb/create.h"
+#include "libcli/smb/negotiate.h"
 #include "smbd/smb2/acting.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
@@ -42,12 +43,23 @@ fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::Cre
     return params;
 }
 
+// MS-SMB2 3.3.5.9.8, 3.3.5.9.11: null if the request has none that this connection may have.
+std::optional<fsa::LeaseRequest> lease_request(const Request& request, const smb::CreateContexts& contexts) {
+    const ChannelState& channel = request.connection().channel();
+    if (!contexts.lease || (channel.server_capabilities & smb::global_cap::leasing) == 0) return std::nullopt;
+    const smb::LeaseContext& asked = *contexts.lease;
+    if (asked.version > 1 && !request.connection().is_smb3()) return std::nullopt;
+    fsa::LeaseRequest out{channel.client_guid, asked.key, asked.state, std::nullopt, asked.epoch, asked.version};
+    if ((asked.flags & smb::lease_flags::parent_lease_key_set) != 0) out.parent = asked.parent_key;
+    return out;
+}
+
 // Opens the file and enters the open into smbXsrv_open_global. On failure nothing of it is left.
 NtStatus open_file(Request& request, fsa::CreateParams& params, fsa::CreateResult& result) {
     Client& client = request.connection().client();
     for (int attempt = 0; attempt < max_id_attempts; attempt++) {
         params.open_id = request.open->persistent_id;
-        auto created = client.file_system().create(*request.tcon->share, params);
+        auto created = client.file_system().create(*request.tcon->share, params, &request.caching_wait);
         if (!created.ok()) return created.error();
         request.open->file = created->open;
         created->open->context = request.open.get();
@@ -64,11 +76,28 @@ NtStatus open_file(Request& request, fsa::CreateParams& params, fsa::CreateResul
     return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
+// MS-SMB2 2.2.14.2.10, 2.2.14.2.11
+smb::LeaseContext lease_response(const smb::LeaseKey& key, const fsa::LeaseGrant& granted) {
+    smb::LeaseContext out;
+    out.version = granted.version;  // the lease's, whatever the request's
+    out.key = key;
+    out.state = granted.state;
+    if (granted.breaking) out.flags |= smb::lease_flags::break_in_progress;
+    if (granted.version == 1) return out;
+    out.epoch = granted.epoch;
+    if (granted.parent) {
+        out.flags |= smb::lease_flags::parent_lease_key_set;
+        out.parent_key = *granted.parent;
+    }
+    return out;
+}
+
 void write_response(Request& request, const smb::CreateContexts& asked, const fsa::CreateResult& result) {
     smb::CreateResponse response;
     response.action = static_cast<smb::CreateAction>(result.action);
     response.info = times_and_sizes(result.info);
     response.file_id = {request.open->persistent_id, request.open->volatile_id};
+    response.oplock_level = static_cast<smb::OplockLevel>(result.oplock);
     smb::CreateResponseContexts contexts;
     if (asked.query_maximal_access) {
         const bool unchanged = asked.maximal_access_timestamp && *asked.maximal_access_timestamp == result.info.basic.change;
@@ -76,6 +105,7 @@ void write_response(Request& request, const smb::CreateContexts& asked, const fs
                                                      unchanged ? 0 : result.maximal_access & request.tcon->maximal_access};
     }
     if (asked.query_on_disk_id) contexts.on_disk_id = smb::OnDiskId{result.info.id.index_number, result.info.id.volume_serial};
+    if (result.oplock == fsa::OplockLevel::lease) contexts.lease = lease_response(asked.lease->key, result.lease);
     response.encode(request.out(), contexts);
 }
 
@@ -104,12 +134,14 @@ NtStatus handle_create(Request& request) {
     request.open->tcon = request.tcon;
     request.open->channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
     fsa::CreateParams params = create_params(*create, *contexts, path);
+    const auto lease = lease_request(request, *contexts);
+    params.lease = lease ? &*lease : nullptr;
     params.extended_attributes = extended_attributes;
     fsa::CreateResult result;
     if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {
         client.opens().remove(*request.open);
         request.open = nullptr;
-        return status;
+        return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }
     request.tcon->open_count++;
     write_response(request, *contexts, result);

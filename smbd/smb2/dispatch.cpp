@@ -18,10 +18,6 @@ NtStatus refuse(Request& request) {
     return decoded.ok() ? NtStatus::NOT_SUPPORTED : decoded.error();
 }
 
-NtStatus refuse_break(Request& request) {
-    return smb::oplock_break_form(request.message) == 0 ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
-}
-
 // CANCEL never comes here: it is not answered.
 NtStatus unreachable(Request&) { return NtStatus::INVALID_PARAMETER; }
 
@@ -56,7 +52,7 @@ constexpr Entry table[] = {
     {refuse<smb::ChangeNotifyRequest>, true},
     {handle_query_info, true},
     {handle_set_info, true},
-    {refuse_break, true},
+    {handle_oplock_break, true},
 };
 
 }  // namespace

@@ -64,6 +64,7 @@ smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& 
     channel.max_read = multi_credit ? policy.max_read : std::min(policy.max_read, small_transfer);
     channel.max_write = multi_credit ? policy.max_write : std::min(policy.max_write, small_transfer);
     channel.server_capabilities = multi_credit ? smb::global_cap::large_mtu : 0;
+    if (policy.leasing && dialect != 0x0202) channel.server_capabilities |= smb::global_cap::leasing;
 
     smb::NegotiateResponse response;
     response.security_mode = channel.server_security_mode;
@@ -210,6 +211,7 @@ NegotiatePolicy negotiate_policy(const conf::Configuration& configuration, const
     policy.max_dialect = static_cast<uint16_t>(global.server_max_protocol);
     policy.signing_required = global.server_signing == conf::Demand::required;
     policy.encryption_offered = global.server_smb_encrypt != conf::Demand::off;
+    policy.leasing = global.smb2_leases;
     for (const conf::Cipher cipher : global.server_smb3_encryption_algorithms) policy.ciphers.push_back(static_cast<uint16_t>(cipher));
     for (const conf::Signing signing : global.server_smb3_signing_algorithms)
         policy.signing_algorithms.push_back(static_cast<uint16_t>(signing));

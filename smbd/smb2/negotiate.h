@@ -19,6 +19,7 @@ struct NegotiatePolicy {
     uint16_t max_dialect = 0x0311;
     bool signing_required = false;
     bool encryption_offered = true;
+    bool leasing = false;
     std::vector<uint16_t> ciphers;             // in order of preference
     std::vector<uint16_t> signing_algorithms;  // in order of preference
     uint32_t max_transact = 0;

@@ -26,6 +26,19 @@ class Chain;
 class Connection;
 struct Request;
 
+// A request that waits for somebody else's oplock or lease: what its handler did is done again when that has come down.
+class CachingWait final : public fsa::Wait {
+ public:
+    explicit CachingWait(Request& request) : request_(request) {}
+    // `handler` is called again, as for a request that has just come. Gives PENDING.
+    NtStatus start(NtStatus (*handler)(Request&));
+    void resume() override;
+
+ private:
+    Request& request_;
+    NtStatus (*handler_)(Request&) = nullptr;
+};
+
 // Work that a request hands to the pool. `work` runs on a pool thread under the session's identity and may use only what it is given;
 // `finish` then runs on the loop and calls complete().
 struct PoolWork final : loop::Job {
@@ -70,6 +83,7 @@ struct Request {
     PoolWork work;
     PipeRead pipe_read{*this};
     LockWait lock_wait{*this};
+    CachingWait caching_wait{*this};
 
     [[nodiscard]] Connection& connection() const;
     // Where the body goes. Position 0 is the response's SMB2 header, for which 64 bytes are already there.

@@ -37,16 +37,18 @@ NtStatus set_basic(fsa::Open& file, Bytes buffer) {
         file.set_basic({info->creation_time, info->last_access_time, info->last_write_time, info->change_time, info->file_attributes}));
 }
 
-NtStatus set_disposition(fsa::Open& file, Bytes buffer, bool ex) {
+NtStatus set_disposition(Request& request, Bytes buffer, bool ex) {
+    fsa::Open& file = *request.open->file;
+    fsa::Wait* wait = &request.caching_wait;
     if (!ex) {
         const auto info = smb::FileDispositionInformation::decode(buffer);
-        return info.ok() ? status_of(file.set_disposition(info->delete_pending)) : info.error();
+        return info.ok() ? status_of(file.set_disposition(info->delete_pending, wait)) : info.error();
     }
     const auto info = smb::FileDispositionInformationEx::decode(buffer);
     if (!info.ok()) return info.error();
     // Deletion in the manner of POSIX and its companions are not offered (MS-FSCC 2.4.12).
     if ((info->value & ~smb::disposition_flags::delete_file) != 0) return NtStatus::NOT_SUPPORTED;
-    return status_of(file.set_disposition((info->value & smb::disposition_flags::delete_file) != 0));
+    return status_of(file.set_disposition((info->value & smb::disposition_flags::delete_file) != 0, wait));
 }
 
 NtStatus set_name(Request& request, Bytes buffer, Class info_class) {
@@ -59,7 +61,8 @@ NtStatus set_name(Request& request, Bytes buffer, Class info_class) {
     if (!utf16le_to_utf8(info->name, path) || path.empty()) return NtStatus::OBJECT_NAME_INVALID;
     const bool replace = (info->flags & smb::rename_flags::replace_if_exists) != 0;
     fsa::Open& file = *request.open->file;
-    return status_of(info_class == Class::link ? file.link(path, replace) : file.rename(path, replace));
+    fsa::Wait* wait = &request.caching_wait;
+    return status_of(info_class == Class::link ? file.link(path, replace, wait) : file.rename(path, replace, wait));
 }
 
 template <class T>
@@ -79,8 +82,8 @@ NtStatus set_file_info(Request& request, Class info_class, Bytes buffer) {
         case Class::rename:
         case Class::rename_ex:
         case Class::link: return set_name(request, buffer, info_class);
-        case Class::disposition: return set_disposition(file, buffer, false);
-        case Class::disposition_ex: return set_disposition(file, buffer, true);
+        case Class::disposition: return set_disposition(request, buffer, false);
+        case Class::disposition_ex: return set_disposition(request, buffer, true);
         case Class::position: return set_number<smb::FilePositionInformation>(file, buffer, &fsa::Open::set_position);
         case Class::mode: return set_number<smb::FileModeInformation>(file, buffer, &fsa::Open::set_mode);
         case Class::allocation: return set_number<smb::FileAllocationInformation>(file, buffer, &fsa::Open::set_allocation_size);
@@ -111,6 +114,7 @@ NtStatus handle_set_info(Request& request) {
     if (info->info_type != smb::InfoType::file)
         return info->info_type > smb::InfoType::quota ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
     const NtStatus status = set_file_info(request, static_cast<Class>(info->info_class), info->buffer);
+    if (status == NtStatus::PENDING) return request.caching_wait.start(handle_set_info);
     if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());
     return status;
 }
