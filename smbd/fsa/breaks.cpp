@@ -101,7 +101,7 @@ Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id,
     if (next != state) {
         // Handles first: RH to R, which is acknowledged, and R to nothing, which is not.
         const bool handles_first = next == 0 && (state & caching::handle) != 0;
-        start(record, file, *held, handles_first ? static_cast<uint8_t>(state & ~caching::handle) : next);
+        start(record, file, *held, handles_first ? static_cast<uint8_t>(state & ~caching::handle) : next, Step::further);
         for_lease(record, *held, [&](share_mode& each) { each.then_to = next; });
     }
     if (auto r = modes_.write(*locked); !r) return r;

@@ -14,8 +14,7 @@ namespace Atoll::fsa {
 
 class Core final : public FileSystem {
  public:
-    explicit Core(FileSystemParams params)
-        : params_(std::move(params)), modes(params_), locks(params_), oplocks(*this, params_, modes) {}
+    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_), locks(params_), oplocks(*this, params_, modes) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;

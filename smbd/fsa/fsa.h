@@ -48,8 +48,8 @@ struct FileSystemParams {
 
 struct ShareParams {
     std::shared_ptr<const conf::ShareConf> conf;
-    std::string path;                    // of the root, macros expanded
-    bool read_only = false;              // for this user: `read only`, `read list`, `write list`
+    std::string path;                                       // of the root, macros expanded
+    bool read_only = false;                                 // for this user: `read only`, `read list`, `write list`
     std::string veto_files, hide_files, veto_oplock_files;  // expanded
 };
 
@@ -163,8 +163,8 @@ class FileSystem {
     // What a client answers to a break (BreakSink). Gives the level that it keeps. INVALID_DEVICE_STATE: nothing breaks; INVALID_PARAMETER,
     // INVALID_OPLOCK_PROTOCOL: the level makes no sense, and it keeps none (MS-SMB2 3.3.5.22.1).
     virtual Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) = 0;
-    // OBJECT_NAME_NOT_FOUND: there is no such lease; UNSUCCESSFUL: it does not break; REQUEST_NOT_ACCEPTED: the client wants to keep more than
-    // it may (MS-SMB2 3.3.5.22.2).
+    // OBJECT_NAME_NOT_FOUND: there is no such lease; UNSUCCESSFUL: it does not break; REQUEST_NOT_ACCEPTED: the client wants to keep more
+    // than it may (MS-SMB2 3.3.5.22.2).
     virtual Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) = 0;
 
     // Gives the share whose root is at `path`; null: there is none any more.

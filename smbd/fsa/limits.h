@@ -10,7 +10,8 @@ constexpr size_t max_byte_range_locks = 200000;  // of one stream; INSUFFICIENT_
 // After which a lock that waits for a program on this machine is tried again: nobody tells when such a program gives its lock up.
 constexpr std::chrono::milliseconds posix_lock_retry{100};
 
-constexpr unsigned break_timeout_seconds = 35;  // for which a client may answer a break (MS-SMB2 3.3.6.1, note 246); then it has given all up
-constexpr unsigned break_grace_seconds = 2;     // after which others no longer wait for the holder's process to note that
+constexpr unsigned break_timeout_seconds =
+    35;                                      // for which a client may answer a break (MS-SMB2 3.3.6.1, note 246); then it has given all up
+constexpr unsigned break_grace_seconds = 2;  // after which others no longer wait for the holder's process to note that
 
 }  // namespace Atoll::limits

@@ -67,13 +67,13 @@ void OplockTable::take(locking_record& record, const FileId& id, size_t index, C
 }
 
 // Notes the message to the holder. What need not be acknowledged has been given up from now on.
-void OplockTable::start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to) {
+void OplockTable::start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step) {
     const bool acknowledge = needs_acknowledgment(entry);
     const NtTime deadline{NtTime::now().ticks + break_timeout};
     Asked& asked = asked_.emplace_back();
     asked.holder = entry.holder;
     asked.message = {file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
-    if (entry.lease) asked.message.epoch = lease_breaks(*entry.lease, to, acknowledge);
+    if (entry.lease) asked.message.epoch = lease_breaks(*entry.lease, to, acknowledge, step);
     for_lease(record, entry, [&](share_mode& each) {
         if (acknowledge) {
             set_breaking(each, to, deadline);
@@ -84,11 +84,11 @@ void OplockTable::start(locking_record& record, const FileId& id, share_mode& en
 }
 
 // Gives the new epoch.
-uint16_t OplockTable::lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge) {
+uint16_t OplockTable::lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step) {
     const lease_record* found = leases_.find(lease);
     if (found == nullptr) return 0;
     lease_record record = *found;
-    if (record.version > 1) record.epoch++;
+    if (record.version > 1 && step == Step::first) record.epoch++;
     record.breaking = acknowledge;
     record.breaking_to = to;
     if (!acknowledge) record.state = to;

@@ -89,9 +89,10 @@ class OplockTable {
         NtTime deadline;
     };
 
-    void start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to);
+    enum class Step : uint8_t { first, further };  // a further step of a break does not count in the epoch
+    void start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step = Step::first);
     void give_up(locking_record& record, share_mode& entry, uint8_t state);
-    uint16_t lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge);
+    uint16_t lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step);
     void lease_came_down(const lease_id& lease, uint8_t state);
     template <class F>
     void for_lease(locking_record& record, const share_mode& entry, F change);

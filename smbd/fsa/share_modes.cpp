@@ -329,7 +329,7 @@ Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pen
 }
 
 bool ShareModes::may_be_cached(const FileId& id) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     bool cached = false;
     // locking.idl: the record's header, then `cached`.
     constexpr size_t cached_at = 4;
@@ -339,7 +339,7 @@ bool ShareModes::may_be_cached(const FileId& id) {
 }
 
 bool ShareModes::has_lease(const FileId& id, const lease_id& lease) {
-    const Key key = key_of(id);
+    const RecordKey key = key_of(id);
     bool found = false;
     auto r = params_.locking.parse(key, [&](Bytes value) {
         if (!decode(value, record_)) return;
