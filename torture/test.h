@@ -117,6 +117,8 @@ extern const Suite credits_suite;
 extern const Suite create_suite;
 extern const Suite info_suite;
 extern const Suite ea_suite;
+extern const Suite streams_suite;
+extern const Suite rename_suite;
 extern const Suite pipe_suite;
 extern const Suite rpc_suite;
 extern const Suite hostile_suite;

@@ -209,7 +209,8 @@ void OpenFile::reset() {
     open_id = position = 0;
     granted = sharing = create_options = mode = 0;
     token = nullptr;
-    directory = closed = user_set_write = user_set_change = set_aside = wrote = false;
+    set_aside = 0;
+    directory = closed = user_set_write = user_set_change = wrote = false;
     oplock = OplockLevel::none;
     lease.reset();
     locks = 0;

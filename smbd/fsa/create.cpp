@@ -380,7 +380,7 @@ Result<void, NtStatus> CreateOperation::overwrite() {
 // SMB2_CREATE_ALLOCATION_SIZE: a hint, but a full disk shows now rather than in the middle of a copy. File systems without it do without.
 void CreateOperation::allocate() {
     if (!params_.allocation_size || *params_.allocation_size == 0 || open_->directory || open_->file.path_only) return;
-    open_->set_aside = vfs_.allocate(open_->file, vfs::Allocate::keep_size, 0, *params_.allocation_size).ok();
+    if (vfs_.allocate(open_->file, vfs::Allocate::keep_size, 0, *params_.allocation_size)) open_->set_aside = *params_.allocation_size;
 }
 
 CreateResult CreateOperation::result() {

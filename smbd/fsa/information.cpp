@@ -202,11 +202,11 @@ Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
         return note_modification();
     }
     if (size < now->allocated) {  // what was set aside behind the end of the file is freed
-        set_aside = false;
+        set_aside = 0;
         if (auto r = vfs().truncate(file, now->size); !r) return nt_status_from_errno(r.error());
     }
     if (size == 0) return {};
-    set_aside = true;
+    set_aside = size;
     auto allocated = vfs().allocate(file, vfs::Allocate::keep_size, 0, size);
     if (!allocated && allocated.error() != EOPNOTSUPP) return nt_status_from_errno(allocated.error());
     return {};

@@ -125,7 +125,7 @@ class OpenFile final : public Open {
     NtTime kept_change;
     size_t locks = 0;                     // byte-range locks that it holds
     std::optional<uint32_t> unlocked_at;  // see ByteRangeLocks::forbid
-    bool set_aside = false;               // an allocation size was asked for through this open
+    uint64_t set_aside = 0;               // the allocation size that was asked for through this open
     bool wrote = false;                   // written to through this open: the archive attribute is set
     DirectoryQuery query;
 

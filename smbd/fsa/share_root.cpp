@@ -117,9 +117,10 @@ WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume) {
     return id;
 }
 
-uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat, bool set_aside) {
+uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat, uint64_t set_aside) {
     constexpr uint64_t one_block = 4096;
-    if (stat.is_directory() || (stat.size == 0 && stat.allocated <= one_block && !set_aside)) return 0;
+    if (stat.is_directory() || (stat.size == 0 && stat.allocated <= one_block && set_aside == 0)) return 0;
+    if (set_aside != 0) return (std::max(stat.size, set_aside) + one_block - 1) / one_block * one_block;
     const uint64_t unit = share.conf().allocation_roundup_size;
     if (unit <= 1) return stat.allocated;
     return (stat.allocated + unit - 1) / unit * unit;

@@ -53,7 +53,8 @@ class ShareRoot final : public Share {
 // Of one file, in the form that the wire wants them. Allocation is rounded up to `allocation roundup size`; 0 for directories.
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes);
 WireFileId wire_id(const ShareRoot& share, uint64_t inode, uint64_t volume);
-// `set_aside`: what an empty file has was asked for; else it may be the file system's own, for extended attributes, and is not told.
-uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat, bool set_aside = false);
+// `set_aside`: the allocation size that was asked for, or 0: then a block of an empty file may be the file system's own, for extended
+// attributes, and is not told.
+uint64_t allocation_size(const ShareRoot& share, const vfs::Stat& stat, uint64_t set_aside = 0);
 
 }  // namespace Atoll::fsa

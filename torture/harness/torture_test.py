@@ -82,7 +82,7 @@ def main():
     with tally.guard("the server"):
         path = program(arguments.client)
         tests = names(path, arguments.tests)
-        with Server(kind, shares={"share": {}}, users=[USER1, USER2], preset=arguments.preset) as server:
+        with Server(kind, shares={"share": {"vfs objects": "streams_xattr"}}, users=[USER1, USER2], preset=arguments.preset) as server:
             results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in ("asan", "tsan"))
         if arguments.record:
             record(results)
