@@ -11,6 +11,9 @@
 
 #include <x86gprintrin.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
@@ -62,7 +65,8 @@ void work(FileDatabase& database) {
     (void)database.store(as_bytes("key1"), as_bytes(small)).ok();
 }
 
-// The copies that the child makes: in memory that outlives it, each behind its size.
+// The copies that the child makes: in memory that outlives it, each behind its size; of each page whether it is more than zeros, and then
+// what.
 struct Copies {
     static constexpr size_t room = size_t{1} << 30;  // of address space
 
@@ -73,15 +77,36 @@ struct Copies {
 Copies* copies = nullptr;
 int copied_fd = -1;
 
+constexpr size_t page = 4096;
+
 void on_trap(int) {
     if (copies->instructions++ % stride != 0) return;
-    const off_t size = ::lseek(copied_fd, 0, SEEK_END);
+    static const uint8_t zeros[page] = {};
+    const auto size = static_cast<uint64_t>(::lseek(copied_fd, 0, SEEK_END));
     uint8_t* at = copies->bytes + copies->used;
-    if (copies->used + static_cast<uint64_t>(size) + 4096 > Copies::room ||
-        ::pread(copied_fd, at + 8, static_cast<size_t>(size), 0) != size)
-        ::_exit(1);
-    store_le<uint64_t>(at, static_cast<uint64_t>(size));
-    copies->used += 8 + (static_cast<uint64_t>(size) + 7) / 8 * 8;
+    if (copies->used + size + size / page * 8 + 4 * page > Copies::room) ::_exit(1);
+    store_le<uint64_t>(at, size);
+    at += 8;
+    for (uint64_t done = 0; done < size; done += page) {
+        const size_t length = std::min<uint64_t>(page, size - done);
+        if (::pread(copied_fd, at + 8, length, static_cast<off_t>(done)) != static_cast<ssize_t>(length)) ::_exit(1);
+        const bool zero = std::memcmp(at + 8, zeros, length) == 0;
+        store_le<uint64_t>(at, zero ? 0 : 1);
+        at += zero ? 8 : 8 + page;
+    }
+    copies->used = static_cast<uint64_t>(at - copies->bytes);
+}
+
+// The copy at `at`, behind which the next begins.
+std::string next_copy(uint64_t& at) {
+    std::string bytes(load_le<uint64_t>(copies->bytes + at), 0);
+    at += 8;
+    for (uint64_t done = 0; done < bytes.size(); done += page) {
+        const bool zero = load_le<uint64_t>(copies->bytes + at) == 0;
+        if (!zero) std::memcpy(bytes.data() + done, copies->bytes + at + 8, std::min<uint64_t>(page, bytes.size() - done));
+        at += zero ? 8 : 8 + page;
+    }
+    return bytes;
 }
 
 void step_through(FileDatabase& database) {
@@ -92,10 +117,10 @@ void step_through(FileDatabase& database) {
 }
 
 // Writes a copy as a file, with every held mutex as the kernel leaves it when its holder is gone.
-void write_as_left_by_the_dead(MutableBytes bytes, int to) {
+void write_as_left_by_the_dead(std::string bytes, int to) {
     for (size_t i = 0; i <= chains + 1; i++) {
-        uint8_t* word =
-            bytes.data() + (i == 0 ? offsetof(MutexArea, all_mutex) : offsetof(MutexArea, locks) + (i - 1) * sizeof(pthread_mutex_t));
+        uint8_t* word = reinterpret_cast<uint8_t*>(bytes.data()) +
+                        (i == 0 ? offsetof(MutexArea, all_mutex) : offsetof(MutexArea, locks) + (i - 1) * sizeof(pthread_mutex_t));
         if (load_le<uint32_t>(word) != 0) store_le<uint32_t>(word, futex_owner_died);
     }
     ASSERT_EQ(::pwrite(to, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
@@ -172,10 +197,8 @@ TEST_P(Crash, AnyInstructionMayBeTheLast) {
     const int to = ::open(copy.c_str(), O_RDWR | O_CREAT, 0600);
     uint64_t copied = 0;
     for (uint64_t at = 0; at < copies->used && !HasFatalFailure(); copied++) {
-        const uint64_t size = load_le<uint64_t>(copies->bytes + at);
-        write_as_left_by_the_dead({copies->bytes + at + 8, size}, to);
+        write_as_left_by_the_dead(next_copy(at), to);
         examine(copy, copied);
-        at += 8 + (size + 7) / 8 * 8;
     }
     std::printf("died at %lu of %lu instructions\n", static_cast<unsigned long>(copied), static_cast<unsigned long>(copies->instructions));
     if (keeper > 0) {
