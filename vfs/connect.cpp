@@ -1,4 +1,5 @@
 // Building a share's stack of modules.
+#include <algorithm>
 #include <map>
 
 #include "vfs/modules.h"
@@ -10,10 +11,8 @@ namespace {
 
 std::map<std::string, ModuleFactory, std::less<>>& registry() {
     static std::map<std::string, ModuleFactory, std::less<>> modules{
-        {"catia", make_catia},
-        {"readonly", make_readonly},
-        {"recycle", make_recycle},
-        {"streams_xattr", make_streams_xattr},
+        {"catia", make_catia},         {"readonly", make_readonly},           {"recycle", make_recycle},
+        {"acl_xattr", make_acl_xattr}, {"streams_xattr", make_streams_xattr},
     };
     return modules;
 }
@@ -36,6 +35,9 @@ Result<std::unique_ptr<Vfs>> connect_share(Options options) {
                     "unknown module '" + unknown.front() + "' in vfs objects: the share is not available");
     }
     const std::vector<std::string> modules = options.modules;
+    if (std::find(modules.begin(), modules.end(), "acl_xattr") != modules.end()) prepare_acl_xattr(options);
+    static security::UnixIdMap unix_ids;
+    if (options.ids == nullptr) options.ids = &unix_ids;
     auto posix = PosixVfs::connect(std::move(options));
     if (!posix) return posix.failure();
     std::unique_ptr<Vfs> top = std::move(*posix);

@@ -10,6 +10,10 @@ namespace Atoll::vfs {
 std::unique_ptr<Vfs> make_catia(std::unique_ptr<Vfs> next);
 std::unique_ptr<Vfs> make_readonly(std::unique_ptr<Vfs> next);
 std::unique_ptr<Vfs> make_recycle(std::unique_ptr<Vfs> next);
+std::unique_ptr<Vfs> make_acl_xattr(std::unique_ptr<Vfs> next);
+// What acl_xattr forces upon the options of a share that has it.
+void prepare_acl_xattr(Options& options);
+
 std::unique_ptr<Vfs> make_streams_xattr(std::unique_ptr<Vfs> next);
 
 }  // namespace Atoll::vfs

@@ -34,6 +34,9 @@ class PosixVfs : public Vfs {
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override;
     Result<Space, int> space(const File& file) override;
     bool may(const File& file, int mode) override;
+    Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) override;
+    Result<void, int> set_descriptor(const File& file, const Stat& stat, uint32_t parts,
+                                     const security::SecurityDescriptor& value) override;
     Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override;
     Result<void, int> set_xattr(const File& file, const char* name, Bytes value) override;
     Result<void, int> remove_xattr(const File& file, const char* name) override;

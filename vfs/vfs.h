@@ -23,6 +23,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/unique_fd.h"
+#include "libcli/security/id_map.h"
+#include "libcli/security/security_descriptor.h"
 
 namespace Atoll::vfs {
 
@@ -51,7 +53,10 @@ struct Options {
     mode_t force_directory_mode = 0;
     bool inherit_permissions = false;
     bool strict_allocate = false;
-    std::string fileid_algorithm;  // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
+    bool acl_map_full_control = true;
+    bool force_unknown_acl_user = false;
+    security::IdMap* ids = nullptr;  // who uids and gids are; must outlive the Vfs. Null: S-1-22-1-uid and S-1-22-2-gid
+    std::string fileid_algorithm;    // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
     std::function<std::string(std::string_view name)>
         parametric;  // "module:option" of this share, for modules; "" where unset; may be empty
 };
@@ -194,6 +199,17 @@ class Vfs {
     // Whether the calling thread's identity has all of R_OK, W_OK, X_OK that `mode` names.
     virtual bool may(const File& file, int mode) = 0;
 
+    // --- Security descriptors (MS-DTYP 2.4.6). `stat` is the file's.
+    // True if they are kept as they are set, and decide who may do what; false: the kernel decides, by POSIX mode and ACL, and a descriptor
+    // is what these look like.
+    virtual bool keeps_descriptors() const { return false; }
+    // Owner, group and ACLs, all that there are. Never without a DACL of some kind where none is kept.
+    virtual Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) = 0;
+    // Makes `value`, which is complete, the file's; `parts` (bits of security::part) says which parts of it are new. The caller has checked
+    // that the user may. EPERM where the kernel does not let him all the same.
+    virtual Result<void, int> set_descriptor(const File& file, const Stat& stat, uint32_t parts,
+                                             const security::SecurityDescriptor& value) = 0;
+
     // --- Extended attributes. ERANGE if the value does not fit `out`; an empty `out` asks for the size. ENODATA if it is not there.
     virtual Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) = 0;
     virtual Result<void, int> set_xattr(const File& file, const char* name, Bytes value) = 0;
@@ -283,6 +299,14 @@ class Module : public Vfs {
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override { return next_->chown(file, uid, gid); }
     Result<Space, int> space(const File& file) override { return next_->space(file); }
     bool may(const File& file, int mode) override { return next_->may(file, mode); }
+    bool keeps_descriptors() const override { return next_->keeps_descriptors(); }
+    Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) override {
+        return next_->get_descriptor(file, stat, out);
+    }
+    Result<void, int> set_descriptor(const File& file, const Stat& stat, uint32_t parts,
+                                     const security::SecurityDescriptor& value) override {
+        return next_->set_descriptor(file, stat, parts, value);
+    }
     Result<size_t, int> get_xattr(const File& file, const char* name, MutableBytes out) override {
         return next_->get_xattr(file, name, out);
     }

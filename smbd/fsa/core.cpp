@@ -13,7 +13,9 @@ std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) { return
 Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
 
 Result<std::unique_ptr<Share>> Core::connect(ShareParams params) {
-    auto vfs = vfs::connect_share(vfs::options_of(*params.conf, params.path));
+    vfs::Options options = vfs::options_of(*params.conf, params.path);
+    options.ids = params_.ids;
+    auto vfs = vfs::connect_share(std::move(options));
     if (!vfs) return vfs.failure();
     return std::unique_ptr<Share>(std::make_unique<ShareRoot>(std::move(params), std::move(*vfs)));
 }

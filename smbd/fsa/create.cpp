@@ -250,16 +250,18 @@ Result<void, NtStatus> CreateOperation::check_access() {
     if (!open_->directory && readonly && (desired & writing) != 0) return NtStatus::ACCESS_DENIED;
     if (readonly && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
     if (share_.read_only() && (((desired | added_access()) & changing_access) != 0)) return NtStatus::ACCESS_DENIED;
-    if ((desired & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
     return grant(desired | added_access());
 }
 
 Result<void, NtStatus> CreateOperation::grant(uint32_t remaining) {
     const bool maximum = (remaining & access::maximum_allowed) != 0;
     remaining &= ~access::maximum_allowed;
-    uint32_t granted = free_access | verified_;
-    if (maximum || (remaining & ~granted) != 0) granted |= rights_of(share_, open_->file, open_->stat, open_->name);
+    uint32_t granted = share_.decides_by_descriptor() ? 0 : free_access | verified_;
+    if (maximum || (remaining & ~granted) != 0)
+        granted |= rights_of(share_, open_->file, open_->stat, open_->name, maximum ? UINT32_MAX : remaining);
+    if ((remaining & ~granted) == access::system_security) return NtStatus::PRIVILEGE_NOT_HELD;
     if ((remaining & ~granted) != 0) return NtStatus::ACCESS_DENIED;
+    granted &= ~access::system_security;  // who wants it asks for it
     open_->granted = params_.desired_access & ~access::maximum_allowed;
     if (maximum) {
         if ((open_->attributes.attributes & attribute::readonly) != 0)
@@ -391,7 +393,9 @@ CreateResult CreateOperation::result() {
     out.lease = granted_.lease;
     out.info = open_->info_from(open_->stat, open_->attributes, false);
     if (params_.want_maximal_access) {
-        out.maximal_access = action_ == CreateAction::created ? access::all : rights_of(share_, open_->file, open_->stat, open_->name);
+        const bool all = action_ == CreateAction::created && !share_.decides_by_descriptor();
+        out.maximal_access = all ? access::all : rights_of(share_, open_->file, open_->stat, open_->name, UINT32_MAX);
+        out.maximal_access &= ~access::system_security;
         if ((open_->attributes.attributes & attribute::readonly) != 0) out.maximal_access &= ~(writing | access::delete_child);
     }
     return out;

@@ -2,6 +2,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/create.h"
 #include "smbd/fsa/extended_attributes.h"
+#include "smbd/fsa/security.h"
 #include "vfs/dos_attributes.h"
 #include "vfs/modes.h"
 #include "vfs/path.h"
@@ -14,7 +15,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (share_.read_only()) return NtStatus::ACCESS_DENIED;
     if (directory && (params_.attributes & attribute::temporary) != 0) return NtStatus::INVALID_PARAMETER;
     if ((params_.attributes & attribute::readonly) != 0 && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
-    if ((params_.desired_access & access::system_security) != 0) return NtStatus::ACCESS_DENIED;
+    if ((params_.desired_access & access::system_security) != 0 && !holds_security_privilege(share_)) return NtStatus::PRIVILEGE_NOT_HELD;
+    if (auto r = check_sent_descriptor(share_, params_.security_descriptor); !r) return r.failure();
+    if (auto r = check_may_add(share_, core_.located.parent, core_.located.parent_stat, directory); !r) return r.failure();
     if (auto r = check_extended_attributes(params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
     const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
@@ -92,6 +95,9 @@ Result<void, NtStatus> CreateOperation::furnish() {
     if (!open_->directory) value.attributes |= attribute::archive;
     value.create_time = NtTime::from(open_->stat.has_birth_time ? open_->stat.birth_time : open_->stat.write_time);
     if (auto r = open_->store_attributes(value); !r) return r;
+    const auto& located = core_.located;
+    if (auto r = give_descriptor(share_, {open_->file, open_->stat, located.parent, located.parent_stat, params_.security_descriptor}); !r)
+        return r;
     if (auto r = store_extended_attributes(vfs_, open_->file, params_.extended_attributes); !r) return r;
     return open_->refresh();
 }

@@ -37,6 +37,8 @@ struct FileSystemParams {
     std::function<bool(const Holder&)>
         holder_exists;  // false only if it is certain that the process has ended; its entries are then removed
 
+    security::IdMap* ids = nullptr;  // who uids and gids are; must outlive the FileSystem. Null: S-1-22-1-uid and S-1-22-2-gid
+
     // For oplocks and leases; what is given must outlive the FileSystem. Without `leases` no lease is granted; without messages, watches,
     // loop and sink nothing is, and nobody waits: what would have to is refused.
     tdb::Database* leases = nullptr;  // leases.tdb, rank leases
@@ -51,6 +53,7 @@ struct ShareParams {
     std::string path;                                       // of the root, macros expanded
     bool read_only = false;                                 // for this user: `read only`, `read list`, `write list`
     std::string veto_files, hide_files, veto_oplock_files;  // expanded
+    const security::Token* token = nullptr;  // of the user, for what descriptors grant; must outlive the Share. Null: the kernel decides
 };
 
 class Share {
@@ -104,6 +107,11 @@ class Open {
     // Sets and deletes one after the other. INVALID_EA_NAME, EA_TOO_LARGE and ACCESS_DENIED (FILE_WRITE_EA is missing, or a name is one
     // under which the server keeps its own) before anything is changed; EAS_NOT_SUPPORTED with `ea support = no`.
     virtual Result<void, NtStatus> set_extended_attributes(std::span<const ExtendedAttribute> list) = 0;  // 2.1.5.15.6
+
+    // --- Security. `parts`: bits of security::part, of which only those that there are count. ACCESS_DENIED if the Open was not granted
+    // what they need; of a set, INVALID_OWNER for an owner that the user may not name.
+    virtual Result<void, NtStatus> query_security(uint32_t parts, security::SecurityDescriptor& out) = 0;        // 2.1.5.14
+    virtual Result<void, NtStatus> set_security(uint32_t parts, const security::SecurityDescriptor& value) = 0;  // 2.1.5.17
 
     // --- Data. read_now answers what can be answered at once; what it cannot goes to the pool:
     //     begin_job(); pool: run_read(); main: end_job(), finish_read().

@@ -58,6 +58,9 @@ class OpenFile final : public Open {
     Result<void, NtStatus> get_extended_attributes(ExtendedAttributes& out) override;
     Result<void, NtStatus> set_extended_attributes(std::span<const ExtendedAttribute> list) override;
 
+    Result<void, NtStatus> query_security(uint32_t parts, security::SecurityDescriptor& out) override;
+    Result<void, NtStatus> set_security(uint32_t parts, const security::SecurityDescriptor& value) override;
+
     Result<ReadNow, NtStatus> read_now(MutableBytes out, uint64_t offset) override;
     Result<size_t, NtStatus> run_read(MutableBytes out, uint64_t offset) override;
     Result<size_t, NtStatus> finish_read(Result<size_t, NtStatus> result, uint64_t offset) override;

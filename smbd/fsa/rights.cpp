@@ -1,5 +1,7 @@
 #include "smbd/fsa/rights.h"
 
+#include "smbd/fsa/security.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,7 +52,11 @@ bool may_change_directory_of(ShareRoot& share, std::string_view path, const vfs:
     return (parent_stat->mode & S_ISVTX) == 0 || stat.uid == uid || parent_stat->uid == uid;
 }
 
-uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, std::string_view path) {
+uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, std::string_view path, uint32_t wanted) {
+    if (share.decides_by_descriptor()) {
+        const uint32_t granted = rights_by_descriptor(share, file, stat, path, wanted);
+        return share.read_only() ? granted & ~changing_access : granted;
+    }
     const uid_t uid = loop::current_identity().uid;
     const Permissions p = permissions_of(share, file, stat, uid);
     uint32_t rights = free_access;

@@ -1,4 +1,4 @@
-// What the calling identity may do with a file: access rights from POSIX permissions, until the file has an NT ACL.
+// What the calling identity may do with a file: by its security descriptor where the share keeps them, else by POSIX permissions.
 #pragma once
 
 #include "smbd/fsa/share_root.h"
@@ -14,9 +14,10 @@ constexpr uint32_t changing_access = access::write_data | access::append_data | 
 // GENERIC_* into the file's specific rights (MS-SMB2 2.2.13.1).
 uint32_t map_generic(uint32_t desired);
 
-// All rights of the caller, of which DELETE may come from the directory (`path` names the file in its share; "" the root, never deleted by
-// name). DOS attributes are not looked at; a read-only share is. At most four system calls, none for root or, but for DELETE, the owner.
-uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, std::string_view path);
+// All rights of the caller; with descriptors, what its directory could add is only looked for where `wanted` has it. Of POSIX rights DELETE
+// may come from the directory (`path` names the file in its share; "" the root, never deleted by name). DOS attributes are not looked at; a
+// read-only share is. At most four system calls, none for root or, but for DELETE, the owner.
+uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, std::string_view path, uint32_t wanted);
 
 // Whether the caller may remove or add names in the directory that has `path`.
 bool may_change_directory_of(ShareRoot& share, std::string_view path, const vfs::Stat& stat);

@@ -10,7 +10,7 @@ namespace Atoll::fsa {
 namespace {
 
 // MS-FSCC 2.5.1
-constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_read_only_volume = 0x80000,
+constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_persistent_acls = 0x8, fs_read_only_volume = 0x80000,
                    fs_named_streams = 0x40000, fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
@@ -62,7 +62,7 @@ vfs::DosAttributes ShareRoot::attributes_at(const vfs::File& parent, const char*
 uint32_t ShareRoot::maximal_access() {
     auto stat = vfs_->stat(vfs_->root());
     if (!stat) return 0;
-    return rights_of(*this, vfs_->root(), *stat, std::string_view());
+    return rights_of(*this, vfs_->root(), *stat, std::string_view(), 0) & ~access::system_security;
 }
 
 // MS-FSA 2.1.5.13.1, .5, .10; MS-FSCC 2.5
@@ -77,6 +77,7 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     v.creation_time = vfs_->dos_attributes(vfs_->root(), *stat, {}).create_time;
     v.file_system_name = conf().fstype;
     v.attributes = fs_case_sensitive_search | fs_case_preserved_names | fs_unicode_on_disk | fs_supports_hard_links;
+    if (conf().nt_acl_support) v.attributes |= fs_persistent_acls;
     if (conf().ea_support) v.attributes |= fs_supports_extended_attributes;
     if (vfs_->has_streams()) v.attributes |= fs_named_streams;
     if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;

@@ -24,6 +24,13 @@ class ShareRoot final : public Share {
     [[nodiscard]] uint32_t volume_serial() const { return serial_; }
     vfs::Vfs& vfs() { return *vfs_; }
     vfs::NameLookup& lookup() { return lookup_; }
+    // The user whom the share is connected for; null where nobody in particular is (housekeeping).
+    [[nodiscard]] const security::Token* token() const { return params_.token; }
+    // True: files' descriptors and the token say who may do what. False: the kernel does, by POSIX rights.
+    [[nodiscard]] bool decides_by_descriptor() const { return params_.token != nullptr && vfs_->keeps_descriptors(); }
+    // For one call at a time, kept for capacity.
+    security::SecurityDescriptor& descriptor_scratch() { return descriptor_; }
+    security::SecurityDescriptor& new_descriptor_scratch() { return new_descriptor_; }
 
     // `veto files`: OBJECT_NAME_NOT_FOUND if the last component is vetoed, OBJECT_PATH_NOT_FOUND if another one is.
     Result<void, NtStatus> check_veto(std::string_view path) const;
@@ -47,6 +54,7 @@ class ShareRoot final : public Share {
     std::unique_ptr<vfs::Vfs> vfs_;
     vfs::NameLookup lookup_;
     conf::NamePatterns veto_, hide_, veto_oplocks_;
+    security::SecurityDescriptor descriptor_, new_descriptor_;
     uint32_t serial_ = 0;
 };
 

@@ -17,8 +17,10 @@
 #include "smbd/fsa/caching.h"
 
 namespace Atoll::security {
+class IdMap;
+struct SecurityDescriptor;
 struct Token;
-}
+}  // namespace Atoll::security
 
 namespace Atoll::fsa {
 
@@ -142,6 +144,7 @@ struct CreateParams {
     std::optional<uint64_t> allocation_size;  // SMB2_CREATE_ALLOCATION_SIZE
     std::span<const ExtendedAttribute>
         extended_attributes;           // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
+    const security::SecurityDescriptor* security_descriptor = nullptr;  // SMB2_CREATE_SD_BUFFER: of a file that is made
     bool want_maximal_access = false;  // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
     OplockLevel oplock = OplockLevel::none;  // wanted
     const LeaseRequest* lease = nullptr;     // with OplockLevel::lease

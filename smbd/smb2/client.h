@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libcli/security/security_descriptor.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/services/services.h"
 #include "smbd/smb2/client_process.h"
@@ -42,6 +43,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::string& path_scratch() { return path_scratch_; }
     std::vector<fsa::LockRange>& lock_ranges() { return lock_ranges_; }  // scratch
     std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
+    security::SecurityDescriptor& descriptor_scratch() { return descriptor_scratch_; }
 
     // --- How objects end; each also takes its record out of its table.
     void end_session(xsrv::Session& session);                 // and all its tree connects and opens
@@ -73,6 +75,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::string path_scratch_;
     std::vector<fsa::LockRange> lock_ranges_;
     std::vector<Request*> lock_waits_;
+    security::SecurityDescriptor descriptor_scratch_;
     bool reaping_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,5 +1,6 @@
 // CREATE (MS-SMB2 3.3.5.9).
 #include "base/utf.h"
+#include "libcli/security/security_descriptor.h"
 #include "libcli/smb/create.h"
 #include "libcli/smb/negotiate.h"
 #include "smbd/smb2/acting.h"
@@ -127,6 +128,9 @@ NtStatus handle_create(Request& request) {
 
     std::vector<fsa::ExtendedAttribute> extended_attributes;
     if (const NtStatus status = decode_ea_buffer(*contexts, extended_attributes); status != NtStatus::SUCCESS) return status;
+    security::SecurityDescriptor descriptor;  // MS-SMB2 3.3.5.9.2
+    if (contexts->security_descriptor && !security::decode(*contexts->security_descriptor, descriptor).ok())
+        return NtStatus::INVALID_PARAMETER;
 
     request.open = client.opens().add();
     if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
@@ -136,6 +140,7 @@ NtStatus handle_create(Request& request) {
     fsa::CreateParams params = create_params(*create, *contexts, path);
     const auto lease = lease_request(request, *contexts);
     params.lease = lease ? &*lease : nullptr;
+    if (contexts->security_descriptor) params.security_descriptor = &descriptor;
     params.extended_attributes = extended_attributes;
     fsa::CreateResult result;
     if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {

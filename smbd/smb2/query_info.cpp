@@ -1,6 +1,9 @@
 // QUERY_INFO (MS-SMB2 3.3.5.20).
+#include "libcli/security/security_descriptor.h"
+#include "libcli/smb/error.h"
 #include "smbd/smb2/acting.h"
 #include "smbd/smb2/admission.h"
+#include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/info_classes.h"
@@ -8,13 +11,22 @@
 namespace Atoll::smb2 {
 namespace {
 
-// Security descriptors are not offered; who may not read one hears of that first (MS-FSA 2.1.5.14).
+// MS-SMB2 3.3.5.20.3. Too small a buffer is answered with the size that is needed.
 NtStatus query_security(Request& request, const smb::QueryInfoRequest& info) {
-    constexpr uint32_t sacl = 0x8;  // MS-SMB2 2.2.37
-    const uint32_t granted = request.open->file->granted_access();
-    if ((info.additional_information & ~sacl) != 0 && (granted & fsa::access::read_control) == 0) return NtStatus::ACCESS_DENIED;
-    if ((info.additional_information & sacl) != 0 && (granted & fsa::access::system_security) == 0) return NtStatus::ACCESS_DENIED;
-    return NtStatus::NOT_SUPPORTED;
+    security::SecurityDescriptor& descriptor = request.connection().client().descriptor_scratch();
+    if (auto r = request.open->file->query_security(info.additional_information, descriptor); !r.ok()) return r.error();
+    const size_t needed = security::encoded_size(descriptor);
+    if (needed <= info.output_buffer_length) {
+        ByteWriter structure(request.out().buffer());
+        security::encode(descriptor, structure);
+        return NtStatus::SUCCESS;
+    }
+    std::array<uint8_t, 4> size;
+    store_le<uint32_t>(size.data(), static_cast<uint32_t>(needed));
+    request.out().buffer().resize(request.out().buffer().size() - (smb::OutputBufferResponse::payload_offset - smb::header_size));
+    smb::ErrorResponse::encode(request.out(), static_cast<smb::Dialect>(request.connection().channel().dialect), size);
+    request.keep_body = true;
+    return NtStatus::BUFFER_TOO_SMALL;
 }
 
 NtStatus query(Request& request, const smb::QueryInfoRequest& info) {

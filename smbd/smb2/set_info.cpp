@@ -1,5 +1,6 @@
 // SET_INFO (MS-SMB2 3.3.5.21).
 #include "base/utf.h"
+#include "libcli/security/security_descriptor.h"
 #include "libcli/smb/fscc_file.h"
 #include "smbd/smb2/acting.h"
 #include "smbd/smb2/admission.h"
@@ -71,6 +72,13 @@ NtStatus set_number(fsa::Open& file, Bytes buffer, Result<void, NtStatus> (fsa::
     return info.ok() ? status_of((file.*set)(info->value)) : info.error();
 }
 
+// MS-SMB2 3.3.5.21.3
+NtStatus set_security(Request& request, const smb::SetInfoRequest& info) {
+    security::SecurityDescriptor& descriptor = request.connection().client().descriptor_scratch();
+    if (!security::decode(info.buffer, descriptor).ok()) return NtStatus::INVALID_SECURITY_DESCR;
+    return status_of(request.open->file->set_security(info.additional_information, descriptor));
+}
+
 }  // namespace
 
 NtStatus set_file_info(Request& request, Class info_class, Bytes buffer) {
@@ -111,6 +119,11 @@ NtStatus handle_set_info(Request& request) {
     if (request.open->pipe) return set_pipe_info(request, *info);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
+    if (info->info_type == smb::InfoType::security) {
+        const NtStatus status = set_security(request, *info);
+        if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());
+        return status;
+    }
     if (info->info_type != smb::InfoType::file)
         return info->info_type > smb::InfoType::quota ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
     const NtStatus status = set_file_info(request, static_cast<Class>(info->info_class), info->buffer);

@@ -95,6 +95,7 @@ NtStatus connect_files(Connection& connection, const UserLists& lists, const con
     params.veto_files = conf::expand_macros(tcon.conf->veto_files, macros);
     params.hide_files = conf::expand_macros(tcon.conf->hide_files, macros);
     params.veto_oplock_files = conf::expand_macros(tcon.conf->veto_oplock_files, macros);
+    params.token = &tcon.token;
     tcon.share_path = params.path;
     auto share = connection.client().file_system().connect(std::move(params));
     if (!share.ok()) {
