@@ -69,6 +69,22 @@ NtStatus check_account(const Account& account, std::string_view workstation, uin
     return NtStatus::SUCCESS;
 }
 
+std::optional<IdAnswer> Authority::identify(const IdQuestion& question) {
+    if (!question.sid) {
+        const auto user = find_unix_user(question.uid);
+        if (!user) return std::nullopt;
+        const auto account = passdb_->find(user->name);
+        if (!account || !*account) return std::nullopt;
+        return IdAnswer{domain_sid_.with_rid((*account)->rid), user->uid};
+    }
+    if (!question.sid->is_in_domain(domain_sid_)) return std::nullopt;
+    const auto account = passdb_->find_rid(question.sid->rid());
+    if (!account || !*account) return std::nullopt;
+    const auto user = find_unix_user((*account)->user);
+    if (!user) return std::nullopt;
+    return IdAnswer{*question.sid, user->uid};
+}
+
 Authority::Authority(std::shared_ptr<const conf::Configuration> configuration, std::unique_ptr<Passdb> passdb, Sid domain_sid,
                      UsernameMap map)
     : configuration_(std::move(configuration)),

@@ -9,6 +9,7 @@
 #include "conf/configuration.h"
 #include "libcli/auth/logon.h"
 #include "libcli/security/security.idl.h"
+#include "smbd/accounts/id_cache.h"
 #include "smbd/accounts/passdb.h"
 #include "smbd/accounts/tokens.h"
 #include "smbd/accounts/user_cache.h"
@@ -37,6 +38,9 @@ class Authority {
     // anonymous against `restrict anonymous = 2`. NTLM_BLOCKED: `ntlm auth = disabled`. `map to guest` turns bad user and bad password into
     // guest.
     Result<LogonGrant, NtStatus> log_on(const auth::LogonProof& proof);
+
+    // Who has this SID, or uid: a UNIX user with an account. nullopt: nobody.
+    std::optional<IdAnswer> identify(const IdQuestion& question);
 
     [[nodiscard]] const TokenBuilder& tokens() const { return tokens_; }
     [[nodiscard]] const Sid& domain_sid() const { return domain_sid_; }

@@ -145,6 +145,7 @@ class Authd {
                 return;
             }
             if (packet.kind == PacketKind::verify) verify(*link, packet);
+            if (packet.kind == PacketKind::map_id && !link->is_preauth) map_id(*link, packet);
         }
     }
 
@@ -171,6 +172,18 @@ class Authd {
             return takers_.give(request, to_grant(request, std::move(*granted)), given);
         }
         send_answer(link, answer, {});
+    }
+
+    void map_id(Link& link, const Packet& packet) {
+        id_question question;
+        if (!decode(packet.payload, question)) return log_error("a question who somebody is cannot be read");
+        id_answer answer;
+        if (const auto found = authority_->identify({question.sid, question.uid})) {
+            answer.sid = found->sid;
+            answer.uid = found->uid;
+        }
+        if (const auto sent = link.socket.send(PacketKind::id_mapped, encode_record(answer)); !sent)
+            log_warning("cannot answer: {}", sent.error().text);
     }
 
     static void send_answer(Link& link, const verify_answer& answer, const PacketSocket& giver) {

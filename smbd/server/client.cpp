@@ -15,6 +15,7 @@
 #include "smbd/server/authd_client.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
+#include "smbd/server/id_map_client.h"
 #include "smbd/smb2/client_process.h"
 
 namespace Atoll::server {
@@ -39,11 +40,13 @@ class Client {
           messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
+          id_map_(authd_socket_path(start.configuration->global())),
           life_(std::move(start.listener_life)),
           life_watch_(loop_, life_.get(), [this] { end("the listener has gone"); }),
           signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
-          process_(smb2::ClientProcess::create(
-              {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); }})) {
+          process_(smb2::ClientProcess::create({loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration),
+                                                [this] { idle(); },
+                                                [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }})) {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
@@ -137,6 +140,7 @@ class Client {
     std::unique_ptr<messaging::Messaging> messaging_;
     std::unique_ptr<xsrv::Tables> tables_;
     AuthdClient verifier_;
+    IdMapClient id_map_;
     UniqueFd life_;
     loop::FdWatch life_watch_;
     loop::Signals signals_;

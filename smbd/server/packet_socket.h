@@ -34,6 +34,9 @@ enum class PacketKind : uint32_t {
     // preauth or a client process to authd, and back
     verify = 9,     // verify_request
     verified = 10,  // verify_answer [to preauth, on success: its end of the hand-over socket]
+    // a client process to authd, and back
+    map_id = 16,     // id_question
+    id_mapped = 17,  // id_answer
     // on a hand-over socket, to the taker: authd's grant, then preauth's handover; then the taker's answer
     grant = 11,     // logon_grant
     handover = 12,  // channel_handover [the client's socket]

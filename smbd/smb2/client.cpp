@@ -22,7 +22,7 @@ fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, 
 
 std::unique_ptr<ClientProcess> ClientProcess::create(ProcessContext context) { return std::make_unique<Client>(std::move(context)); }
 
-Client::Client(ProcessContext context) : context_(std::move(context)) {
+Client::Client(ProcessContext context) : context_(std::move(context)), ids_(context_.ask_ids) {
     messaging::Messaging& messaging = context_.messaging;
     services_ = std::make_unique<services::Services>(services::ServicesContext{
         [this] { return shared_configuration(); },
@@ -38,6 +38,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)) {
             [&messaging](const fsa::Holder& holder) {
                 return messaging.exists({holder.node, holder.pid, holder.unique_id});
             },
+        .ids = &ids_,
         .leases = context_.configuration->global().smb2_leases ? &tables().leases() : nullptr,
         .messaging = &messaging,
         .watches = &tables().watches(),

@@ -40,6 +40,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     fsa::FileSystem& file_system() { return *file_system_; }
     [[nodiscard]] uint32_t max_credits() const;
 
+    accounts::IdCache& ids() { return ids_; }
     std::string& path_scratch() { return path_scratch_; }
     std::vector<fsa::LockRange>& lock_ranges() { return lock_ranges_; }  // scratch
     std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
@@ -68,6 +69,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
 
     ProcessContext context_;
+    accounts::IdCache ids_;
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<services::Services> services_;
     xsrv::OpenTable opens_;

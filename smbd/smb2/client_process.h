@@ -15,6 +15,7 @@
 #include "conf/configuration.h"
 #include "libcli/auth/logon.h"
 #include "libcli/security/security.idl.h"
+#include "smbd/accounts/id_cache.h"
 #include "smbd/smb2/channel.h"
 #include "smbd/xsrv/tables.h"
 #include "tdb/messaging/messaging.h"
@@ -53,7 +54,8 @@ struct ProcessContext {
     xsrv::Tables& tables;
     LogonVerifier& verifier;
     std::shared_ptr<const conf::Configuration> configuration;
-    std::function<void()> on_idle;  // the last channel is gone and nothing is pending: the process may end
+    std::function<void()> on_idle;        // the last channel is gone and nothing is pending: the process may end
+    accounts::IdCache::Ask ask_ids = {};  // who other users are
 };
 
 class ClientProcess {

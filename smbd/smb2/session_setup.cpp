@@ -128,6 +128,7 @@ xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGr
     const ChannelState& channel = connection.channel();
     auto session = xsrv::make_ref<xsrv::Session>(grant.session_id);
     session->token = grant.token;
+    connection.client().ids().learn(grant.token);
     session->identity = identity_of(grant.token);
     session->account_name = grant.account_name;
     session->domain_name = grant.domain_name;
