@@ -86,6 +86,15 @@ uint16_t kept_bits(uint16_t sent, uint16_t all, uint16_t required, uint16_t auto
     return static_cast<uint16_t>(bits & ~required);
 }
 
+// What is kept of an ACL: generic rights become the file's, as PostProcessACL has it (MS-DTYP 2.5.3.4.7).
+std::optional<Acl> mapped(const std::optional<Acl>& sent) {
+    std::optional<Acl> acl = sent;
+    if (acl) {
+        for (Ace& ace : acl->aces) ace.mask = map_generic_file_rights(ace.mask);
+    }
+    return acl;
+}
+
 }  // namespace
 
 bool has_inheritable_aces(const SecurityDescriptor& parent, bool child_is_directory) {
@@ -120,13 +129,13 @@ void replace_parts(SecurityDescriptor& descriptor, uint32_t parts, const Securit
         take(control::group_defaulted, value.control & control::group_defaulted);
     }
     if ((parts & part::dacl) != 0) {
-        descriptor.dacl = value.dacl;
+        descriptor.dacl = mapped(value.dacl);
         take(dacl_bits, static_cast<uint16_t>(kept_bits(value.control, dacl_bits, control::dacl_computed_inheritance_required,
                                                         control::dacl_auto_inherited, mode) |
                                               control::dacl_present));
     }
     if ((parts & (part::sacl | part::label)) != 0) {
-        descriptor.sacl = value.sacl;
+        descriptor.sacl = mapped(value.sacl);
         take(sacl_bits, static_cast<uint16_t>(kept_bits(value.control, sacl_bits, control::sacl_computed_inheritance_required,
                                                         control::sacl_auto_inherited, mode) |
                                               (value.sacl ? control::sacl_present : uint16_t{0})));

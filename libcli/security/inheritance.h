@@ -17,7 +17,8 @@ void inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& grou
 // the request for it, as Windows has it, or as they are sent.
 enum class AutoInherited : uint8_t { when_required, as_sent };
 
-// Takes the parts (bits of `part`) of `value` over into `descriptor`, with the control bits that belong to them.
+// Takes the parts (bits of `part`) of `value` over into `descriptor`, with the control bits that belong to them. Generic rights of ACEs are
+// mapped.
 void replace_parts(SecurityDescriptor& descriptor, uint32_t parts, const SecurityDescriptor& value, AutoInherited mode);
 
 }  // namespace Atoll::security

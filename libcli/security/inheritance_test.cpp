@@ -126,6 +126,9 @@ TEST(ReplaceParts, OnlyWhatIsNamed) {
     value.control = control::dacl_present | control::dacl_auto_inherited;
     replace_parts(d, part::dacl, value, AutoInherited::as_sent);
     EXPECT_EQ(d.control, control::dacl_present | control::dacl_auto_inherited);
+    value.dacl->aces[0].mask = right::generic_read | right::delete_;
+    replace_parts(d, part::dacl, value, AutoInherited::as_sent);
+    EXPECT_EQ(d.dacl->aces[0].mask, file_rights::generic_read | right::delete_);
     value.dacl.reset();
     replace_parts(d, part::dacl, value, AutoInherited::when_required);
     EXPECT_FALSE(d.dacl.has_value());

@@ -60,7 +60,7 @@ TEST_F(FsaTest, ParametersOfPhase1) {
     EXPECT_EQ(check([](auto& p) { p.options = option::open_by_file_id; }), NtStatus::NOT_SUPPORTED);
     EXPECT_EQ(check([](auto& p) { p.options = option::reserve_opfilter; }), NtStatus::NOT_SUPPORTED);
     EXPECT_EQ(check([](auto& p) { p.options = option::open_requiring_oplock; }), NtStatus::SUCCESS);  // ignored, MS-SMB2 2.2.13
-    EXPECT_EQ(check([](auto& p) { p.desired_access |= access::system_security; }), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(check([](auto& p) { p.desired_access |= access::system_security; }), NtStatus::PRIVILEGE_NOT_HELD);
     // MS-SMB2 3.3.5.9: FILE_APPEND_DATA does not count without buffering.
     EXPECT_EQ(check([](auto& p) { p.options = option::no_intermediate_buffering, p.desired_access = access::append_data; }),
               NtStatus::ACCESS_DENIED);

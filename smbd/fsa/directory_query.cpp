@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/utf.h"
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/security.h"
 #include "smbd/fsa/wildcard.h"
 #include "vfs/path.h"
 #include "vfs/short_name.h"
@@ -20,6 +21,12 @@ bool is_valid_pattern(std::string_view pattern) {
         if (static_cast<unsigned char>(c) < 0x20 || c == '\\' || c == '/' || c == ':' || c == '|') return false;
     }
     return true;
+}
+
+// `hide unreadable` and `hide unwriteable files`: FILE_READ_DATA or FILE_WRITE_DATA, by whatever decides.
+bool may_touch_data(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, uint32_t right) {
+    if (share.decides_by_descriptor()) return (rights_by_descriptor(share, file, stat, {}, 0) & right) != 0;
+    return share.vfs().may(file, right == access::read_data ? R_OK : W_OK);
 }
 
 }  // namespace
@@ -142,8 +149,9 @@ Result<bool, NtStatus> OpenFile::fill_item(EntryDetail detail) {
     if (conf.hide_unreadable || conf.hide_unwriteable_files) {
         auto opened = vfs().open_at(file, query.name.c_str(), {});
         if (!opened) return false;
-        if (conf.hide_unreadable && !vfs().may(*opened, R_OK)) return false;
-        if (conf.hide_unwriteable_files && !its->is_directory() && !vfs().may(*opened, W_OK)) return false;
+        if (conf.hide_unreadable && !may_touch_data(*share_, *opened, *its, access::read_data)) return false;
+        if (conf.hide_unwriteable_files && !its->is_directory() && !may_touch_data(*share_, *opened, *its, access::write_data))
+            return false;
     }
     query.item.basic = basic_info(*its, share_->attributes_at(file, query.name.c_str(), *its));
     query.item.end_of_file = its->is_directory() ? 0 : its->size;

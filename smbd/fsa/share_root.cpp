@@ -10,8 +10,9 @@ namespace Atoll::fsa {
 namespace {
 
 // MS-FSCC 2.5.1
-constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_persistent_acls = 0x8, fs_read_only_volume = 0x80000,
-                   fs_named_streams = 0x40000, fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000;
+constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_persistent_acls = 0x8,
+                   fs_read_only_volume = 0x80000, fs_named_streams = 0x40000, fs_supports_hard_links = 0x400000,
+                   fs_supports_extended_attributes = 0x800000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
@@ -60,9 +61,11 @@ vfs::DosAttributes ShareRoot::attributes_at(const vfs::File& parent, const char*
 }
 
 uint32_t ShareRoot::maximal_access() {
+    // Where files' descriptors decide, the share itself keeps nobody from anything but writing.
+    if (decides_by_descriptor()) return read_only() ? access::all & ~changing_access : access::all;
     auto stat = vfs_->stat(vfs_->root());
     if (!stat) return 0;
-    return rights_of(*this, vfs_->root(), *stat, std::string_view(), 0) & ~access::system_security;
+    return rights_of(*this, vfs_->root(), *stat, std::string_view(), 0);
 }
 
 // MS-FSA 2.1.5.13.1, .5, .10; MS-FSCC 2.5

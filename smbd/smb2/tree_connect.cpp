@@ -27,6 +27,7 @@ std::optional<std::string> share_name(Bytes path) {
 uint32_t share_flags(const xsrv::Tcon& tcon, bool smb3) {
     uint32_t flags = 0;
     if (tcon.conf) flags |= static_cast<uint32_t>(tcon.conf->csc_policy) << 4;
+    if (tcon.conf && tcon.conf->hide_unreadable) flags |= smb::share_flags::access_based_directory_enum;
     if (tcon.encrypt_data && smb3) flags |= smb::share_flags::encrypt_data;
     return flags;
 }
