@@ -23,10 +23,17 @@ bool is_valid_pattern(std::string_view pattern) {
     return true;
 }
 
-// `hide unreadable` and `hide unwriteable files`: FILE_READ_DATA or FILE_WRITE_DATA, by whatever decides.
-bool may_touch_data(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, uint32_t right) {
-    if (share.decides_by_descriptor()) return (rights_by_descriptor(share, file, stat, {}, 0) & right) != 0;
-    return share.vfs().may(file, right == access::read_data ? R_OK : W_OK);
+// `hide unreadable`: what cannot be read in every respect is not there, neither data nor attributes nor who may.
+constexpr uint32_t readable = access::read_data | access::read_ea | access::read_attributes | access::read_control;
+
+// `hide unreadable` and `hide unwriteable files`, by whatever decides.
+bool may_read(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat) {
+    if (share.decides_by_descriptor()) return (rights_by_descriptor(share, file, stat, {}, 0) & readable) == readable;
+    return share.vfs().may(file, R_OK);
+}
+bool may_write(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat) {
+    if (share.decides_by_descriptor()) return (rights_by_descriptor(share, file, stat, {}, 0) & access::write_data) != 0;
+    return share.vfs().may(file, W_OK);
 }
 
 }  // namespace
@@ -149,9 +156,8 @@ Result<bool, NtStatus> OpenFile::fill_item(EntryDetail detail) {
     if (conf.hide_unreadable || conf.hide_unwriteable_files) {
         auto opened = vfs().open_at(file, query.name.c_str(), {});
         if (!opened) return false;
-        if (conf.hide_unreadable && !may_touch_data(*share_, *opened, *its, access::read_data)) return false;
-        if (conf.hide_unwriteable_files && !its->is_directory() && !may_touch_data(*share_, *opened, *its, access::write_data))
-            return false;
+        if (conf.hide_unreadable && !may_read(*share_, *opened, *its)) return false;
+        if (conf.hide_unwriteable_files && !its->is_directory() && !may_write(*share_, *opened, *its)) return false;
     }
     query.item.basic = basic_info(*its, share_->attributes_at(file, query.name.c_str(), *its));
     query.item.end_of_file = its->is_directory() ? 0 : its->size;
