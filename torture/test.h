@@ -115,6 +115,8 @@ extern const Suite dir_suite;
 extern const Suite compound_suite;
 extern const Suite credits_suite;
 extern const Suite create_suite;
+extern const Suite oplock_suite;
+extern const Suite lease_suite;
 extern const Suite info_suite;
 extern const Suite ea_suite;
 extern const Suite streams_suite;

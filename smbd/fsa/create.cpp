@@ -299,6 +299,7 @@ CachingRequest CreateOperation::caching_request() const {
     CachingRequest out;
     const auto& conf = share_.conf();
     if (params_.oplock == OplockLevel::none || !core_.oplocks.possible() || open_->directory || !conf.oplocks) return out;
+    if (conf.kernel_oplocks) return out;  // they would have to break for local programs too
     if (open_->stat.type() != vfs::FileType::regular || share_.vetoes_oplocks(vfs::leaf_of(open_->name))) return out;
     if (params_.oplock == OplockLevel::lease && params_.lease == nullptr) return out;
     out.level = params_.oplock;

@@ -38,6 +38,7 @@ Result<void, NtStatus> OpenFile::lock(std::span<const LockRange> ranges, Wait* w
     if (auto r = check_lock_request(); !r) return r;
     if (!share_->conf().locking) return {};
     if (!share_->conf().blocking_locks) wait = nullptr;
+    core_.oplocks.break_for_lock(*this);
     if (auto r = core_.locks.lock({id, open_id}, ranges, wait); !r) return r;
     locks += ranges.size();
     if (!uses_posix_locks()) return {};

@@ -11,6 +11,7 @@
 #include "idl/arbitrary.h"
 #include "smbd/accounts/account.idl.h"
 #include "smbd/accounts/tdbsam.h"
+#include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
@@ -173,6 +174,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
     const std::pair<const char*, std::span<const idl::RecordType>> databases[] = {
         {"smbXsrv_open_global.tdb", xsrv::xsrv_records()},
         {"locking.tdb", fsa::locking_records()},
+        {"leases.tdb", fsa::leases_records()},
         {"committer_senders", committer::committer_records()},
         {"watches.tdb", watch::watches_records()},
         {"", accounts::account_records()},

@@ -10,6 +10,7 @@
 #include "smbd/accounts/account.idl.h"
 #include "smbd/accounts/activity.idl.h"
 #include "smbd/accounts/tdbsam.h"
+#include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
@@ -81,6 +82,21 @@ bool print_file_key(Bytes key, idl::Printer& printer) {
     return true;
 }
 
+// smbd/fsa/leases.cpp: the client's GUID, then the lease key.
+bool print_lease_key(Bytes key, idl::Printer& printer) {
+    Guid guid;
+    if (key.size() != 2 * guid.bytes.size()) return false;
+    printer.begin_struct("lease");
+    for (const char* part : {"client", "key"}) {
+        std::copy_n(key.begin(), guid.bytes.size(), guid.bytes.begin());
+        key = key.subspan(guid.bytes.size());
+        printer.field(part);
+        printer.guid(guid);
+    }
+    printer.end_struct();
+    return true;
+}
+
 // tdb/watch: the name of a database, a NUL, and a record's key in it.
 bool print_watched_key(Bytes key, idl::Printer& printer) {
     const auto end = std::find(key.begin(), key.end(), 0);
@@ -124,8 +140,8 @@ Result<Described> describe_records(Bytes, Bytes value, Form form) {
 }
 
 Result<Described> describe_any(Bytes, Bytes value, Form form) {
-    for (const auto types : {xsrv::xsrv_records(), fsa::locking_records(), accounts::account_records(), accounts::activity_records(),
-                             committer::committer_records()}) {
+    for (const auto types : {xsrv::xsrv_records(), fsa::locking_records(), fsa::leases_records(), accounts::account_records(),
+                             accounts::activity_records(), committer::committer_records()}) {
         if (idl::find_record_type(types, value)) return describe_as(types, value, form);
     }
     return describe_as({}, value, form);
@@ -184,6 +200,7 @@ constexpr Schema schemas[] = {
     {"smbXsrv_tcon_global.tdb", print_tcon_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_open_global.tdb", print_open_key, describe_records<xsrv::xsrv_records>},
     {"locking.tdb", print_file_key, describe_records<fsa::locking_records>},
+    {"leases.tdb", print_lease_key, describe_records<fsa::leases_records>},
     {"watches.tdb", print_watched_key, describe_records<watch::watches_records>},
     {"passdb.tdb", print_text_key, describe_accounts<tdbsam_account>},
     {"accounts.mdb", print_text_key, describe_accounts<account_record>},
