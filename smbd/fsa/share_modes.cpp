@@ -172,8 +172,12 @@ NtStatus ShareModes::look(const FileId& id, const Opening& opening, Look& found)
     }
     if (found.outcome.wait) return NtStatus::PENDING;
     if (const NtStatus status = look_at_sharing(id, opening, found); status != NtStatus::SUCCESS) return status;
+    // Whoever is going to delete the file asks for its handles first, lest others keep it.
+    const bool deletes = any(opening.entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE);
     for (size_t i = 0; i < entries.size(); i++) {
-        if (!found.actor.shares_key(entries[i])) oplocks_->take(record_, id, i, found.operation(opening), opening.desired, found.outcome);
+        if (found.actor.shares_key(entries[i])) continue;
+        oplocks_->take(record_, id, i, found.operation(opening), opening.desired, found.outcome);
+        if (deletes) oplocks_->take(record_, id, i, CachingOperation::remove, opening.desired, found.outcome);
     }
     return found.outcome.wait ? NtStatus::PENDING : NtStatus::SUCCESS;
 }
