@@ -118,6 +118,7 @@ extern const Suite create_suite;
 extern const Suite oplock_suite;
 extern const Suite lease_suite;
 extern const Suite info_suite;
+extern const Suite notify_suite;
 extern const Suite ea_suite;
 extern const Suite streams_suite;
 extern const Suite rename_suite;

@@ -71,7 +71,11 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
     if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty() && open.stream.empty())
         find_name(open);  // the link that is deleted
     open.give_up_locks();
+    notify_watches.close(open);
     auto removed = leave(open, ShareModes::Removal::of_close);
+    const bool deletes = removed && (open.create_options & option::delete_on_close) != 0;
+    if (open.directory && deletes && !deletion_.now) notifier.marked_deleted(open.root(), open.name);  // others have it open
+    if (open.pending_changes != 0 && !deletion_.now) open.report(NotifyAction::modified, open.pending_changes);
     open.root().open_count--;
     open.closed = true;
     if (open.jobs == 0) give_back(open);
@@ -120,6 +124,7 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
             removed = vfs.rmdir(*parent, leaf_.c_str());
         }
     }
+    if (removed) notifier.removed(share, name, directory);
     if (!removed) log_info("fsa: cannot delete {} of share {}: errno {}", name, share.name(), removed.error());
     return true;
 }
@@ -212,7 +217,8 @@ void OpenFile::reset() {
     granted = sharing = create_options = mode = 0;
     token = nullptr;
     set_aside = 0;
-    directory = closed = user_set_write = user_set_change = wrote = false;
+    pending_changes = 0;
+    directory = closed = user_set_write = user_set_change = wrote = marked_deleted = told_written = false;
     oplock = OplockLevel::none;
     lease.reset();
     locks = 0;
@@ -221,6 +227,40 @@ void OpenFile::reset() {
     query.begun = query.found_any = query.put_back = false;
     query.next = DirectoryQuery::Next::dot;
     context = nullptr;
+}
+
+NtStatus OpenFile::wait_for_changes(NotifyWait& wait, NotifyEvents& events) { return core_.notify_watches.wait(*this, wait, events); }
+
+bool OpenFile::sees_local_changes() const { return core_.notify_watches.sees_local_changes(*this); }
+
+void OpenFile::forget_changes(NotifyWait& wait) { core_.notify_watches.forget(*this, wait); }
+
+void OpenFile::report(NotifyAction action, uint32_t filter) {
+    if (!core_.notifier.index.anyone()) return;
+    uint32_t of_file = filter;
+    if (!stream.empty()) {
+        uint32_t of_stream = 0;
+        if ((filter & notify_filter::size) != 0) of_stream |= notify_filter::stream_size;
+        if ((filter & notify_filter::last_write) != 0) of_stream |= notify_filter::stream_write;
+        of_file &= ~(notify_filter::size | notify_filter::last_write);
+        if (of_stream != 0) core_.notifier.changed(*share_, name + ':' + stream, NotifyAction::modified_stream, of_stream);
+    }
+    if (of_file != 0) core_.notifier.changed(*share_, name, action, of_file);
+}
+
+void OpenFile::report_stream(NotifyAction action) {
+    const bool modified = action == NotifyAction::modified_stream;
+    const uint32_t filter = modified ? notify_filter::stream_size | notify_filter::stream_write : notify_filter::stream_name;
+    if (core_.notifier.index.anyone()) core_.notifier.changed(*share_, name + ':' + stream, action, filter);
+}
+
+void OpenFile::report_written() {
+    constexpr uint32_t written = notify_filter::last_write | notify_filter::size;
+    if (std::exchange(told_written, true)) {
+        pending_changes |= written;
+    } else {
+        report(NotifyAction::modified, written);
+    }
 }
 
 void OpenFile::end_job() {

@@ -7,6 +7,8 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/name.h"
+#include "smbd/fsa/notifier.h"
+#include "smbd/fsa/notify_watches.h"
 #include "smbd/fsa/open_file.h"
 #include "smbd/fsa/oplocks.h"
 
@@ -14,7 +16,13 @@ namespace Atoll::fsa {
 
 class Core final : public FileSystem {
  public:
-    explicit Core(FileSystemParams params) : params_(std::move(params)), modes(params_), locks(params_), oplocks(*this, params_, modes) {}
+    explicit Core(FileSystemParams params)
+        : params_(std::move(params)),
+          notify_watches(params_.notify_index, params_.messaging, params_.loop),
+          notifier(params_.notify_index, params_.messaging, params_.loop, &notify_watches),
+          modes(params_),
+          locks(params_),
+          oplocks(*this, params_, modes) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -69,6 +77,8 @@ class Core final : public FileSystem {
     std::string parent_path_, leaf_;
 
  public:
+    NotifyWatches notify_watches;
+    Notifier notifier;
     ShareModes modes;
     ByteRangeLocks locks;
     std::vector<PosixPiece> posix_pieces;  // scratch

@@ -86,6 +86,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
         if (step && *step == Step::done) {
             share_.open_count++;
             leave_made_file(false);
+            report();
             return result();
         }
         if (!step) {
@@ -99,6 +100,18 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     leave_made_file(true);
     core_.give_back(*open_);
     return NtStatus::SHARING_VIOLATION;
+}
+
+// MS-FSA 2.1.5.1.1, 2.1.5.1.2
+void CreateOperation::report() {
+    open_->marked_deleted = open_->directory && (params_.options & option::delete_on_close) != 0;
+    if (action_ == CreateAction::opened) return;
+    if (!open_->stream.empty())
+        return open_->report_stream(action_ == CreateAction::created ? NotifyAction::added_stream : NotifyAction::modified_stream);
+    if (action_ == CreateAction::created) return core_.notifier.added(share_, open_->name, open_->directory);
+    uint32_t filter = notify_filter::attributes | notify_filter::size | notify_filter::last_write;
+    if (!params_.extended_attributes.empty()) filter |= notify_filter::ea;
+    open_->report(NotifyAction::modified, filter);
 }
 
 bool CreateOperation::overwrites() const {

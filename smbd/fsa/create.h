@@ -52,6 +52,7 @@ class CreateOperation {
     void remove_streams();
     void allocate();
     void leave(ShareModes::Removal removal = ShareModes::Removal::of_failed_create);
+    void report();
     CreateResult result();
 
     Core& core_;

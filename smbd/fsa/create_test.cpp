@@ -77,8 +77,11 @@ TEST_F(FsaTest, NamesThatAreNone) {  // MS-FSCC 2.1.5
     EXPECT_EQ(status(params(std::string(256, 'n'), rw_access, D::create)), NtStatus::OBJECT_NAME_INVALID);
     EXPECT_EQ(status(params(std::string(255, 'n'), rw_access, D::create)), NtStatus::SUCCESS);
     EXPECT_EQ(status(params("\\a")), NtStatus::INVALID_PARAMETER);
-    for (const char* up : {"..", "..\\a", "d\\..\\a", "..\\..\\etc\\passwd"})
+    for (const char* up : {"..", "..\\a", "d\\..\\..\\a", "..\\..\\etc\\passwd"})
         EXPECT_EQ(status(params(up)), NtStatus::OBJECT_PATH_SYNTAX_BAD) << up;
+    EXPECT_EQ(status(params("d\\..\\a")), NtStatus::SUCCESS);
+    EXPECT_EQ(status(params("d\\..")), NtStatus::SUCCESS);
+    EXPECT_EQ(status(params("d\\..\\..a")), NtStatus::OBJECT_NAME_NOT_FOUND);
 }
 
 TEST_F(FsaTest, NoStreams) {  // phases 5 to 7, where no module keeps streams

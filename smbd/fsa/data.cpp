@@ -65,6 +65,7 @@ Result<size_t, NtStatus> OpenFile::run_write(Bytes data, uint64_t offset, bool w
 Result<size_t, NtStatus> OpenFile::finish_write(Result<size_t, NtStatus> result, uint64_t offset) {
     if (!result) return result;
     position = offset + *result;
+    report_written();
     if (auto r = note_modification(); !r) return r.failure();
     return result;
 }

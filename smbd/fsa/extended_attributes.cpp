@@ -184,6 +184,7 @@ Result<void, NtStatus> OpenFile::set_extended_attributes(std::span<const Extende
     if (!share_->conf().ea_support) return NtStatus::EAS_NOT_SUPPORTED;
     if (auto r = check_extended_attributes(list); !r) return r;
     if (auto r = store_extended_attributes(vfs(), file, list); !r) return r;
+    if (!list.empty()) report(NotifyAction::modified, notify_filter::ea);
     return add_archive_attribute();
 }
 

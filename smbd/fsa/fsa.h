@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/result.h"
 #include "conf/configuration.h"
+#include "smbd/fsa/notify.h"
 #include "smbd/fsa/types.h"
 #include "tdb/database.h"
 
@@ -46,6 +47,9 @@ struct FileSystemParams {
     watch::Watches* watches = nullptr;  // observes locking
     loop::Loop* loop = nullptr;
     BreakSink* breaks = nullptr;
+
+    // For change notification, with messages and loop. Without all three nothing is notified of.
+    tdb::Database* notify_index = nullptr;  // notify_index.tdb; counts its changes
 };
 
 struct ShareParams {
@@ -144,6 +148,14 @@ class Open {
     virtual void put_back_entry() = 0;
     // The status of a query that found nothing: NO_SUCH_FILE for the first one with its pattern, else NO_MORE_FILES.
     [[nodiscard]] virtual NtStatus nothing_found() const = 0;
+
+    // --- Changes below a directory (2.1.5.11). SUCCESS and NOTIFY_ENUM_DIR: there were some already; `events` are they. PENDING:
+    // wait.changed() is called later, unless it is given up before. NOT_SUPPORTED, INSUFFICIENT_RESOURCES, DELETE_PENDING.
+    virtual NtStatus wait_for_changes(NotifyWait& wait, NotifyEvents& events) = 0;
+    // Whether what programs on this machine change is seen by now, as far as it ever will be; if not, wait.watching() is called later.
+    [[nodiscard]] virtual bool sees_local_changes() const = 0;
+    // Gives up a request that waits; changed() is not called.
+    virtual void forget_changes(NotifyWait& wait) = 0;
 
     // For whoever stands above, to find its own object again. Not used here.
     void* context = nullptr;

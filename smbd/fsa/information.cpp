@@ -99,6 +99,7 @@ Result<void, NtStatus> OpenFile::set_basic(const SetBasic& value) {
     if (auto r = refresh(); !r) return r;
     if (auto r = set_attributes_and_creation(value); !r) return r;
     if (auto r = set_file_times(value); !r) return r;
+    report_basic(value);
     if (value.change.ticks == NtTime::thaw) user_set_change = false;
     if (value.change.ticks == NtTime::freeze || sets(value.change)) {
         user_set_change = true;
@@ -115,6 +116,15 @@ Result<void, NtStatus> OpenFile::keep_change_time() {
     value.change_time = kept_change;
     if (auto r = store_attributes(value); !r) return r;
     return refresh();
+}
+
+void OpenFile::report_basic(const SetBasic& value) {
+    uint32_t filter = 0;
+    if (value.attributes != 0) filter |= notify_filter::attributes;
+    if (sets(value.creation)) filter |= notify_filter::creation;
+    if (sets(value.access)) filter |= notify_filter::last_access;
+    if (sets(value.write)) filter |= notify_filter::last_write;
+    if (filter != 0) report(NotifyAction::modified, filter);
 }
 
 Result<void, NtStatus> OpenFile::set_attributes_and_creation(const SetBasic& value) {
@@ -187,6 +197,7 @@ Result<void, NtStatus> OpenFile::set_end_of_file(uint64_t size) {
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
     core_.oplocks.break_for_write(*this);
     if (auto r = vfs().truncate(file, size); !r) return nt_status_from_errno(r.error());
+    report(NotifyAction::modified, notify_filter::size | notify_filter::last_write);
     return note_modification();
 }
 
@@ -199,6 +210,7 @@ Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
     if (!now) return nt_status_from_errno(now.error());
     if (size < now->size) {
         if (auto r = vfs().truncate(file, size); !r) return nt_status_from_errno(r.error());
+        report(NotifyAction::modified, notify_filter::size | notify_filter::last_write);
         return note_modification();
     }
     if (size < now->allocated) {  // what was set aside behind the end of the file is freed
@@ -268,7 +280,12 @@ Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending, Wait* wait
     core_.find_name(*this);
     if (!may_change_directory_of(*share_, name, stat)) return NtStatus::ACCESS_DENIED;
     if (auto r = core_.oplocks.make_way(*this, CachingOperation::remove, wait); !r) return r;
-    return core_.modes.set_delete_pending(id, true, full_name(), token);
+    auto set = core_.modes.set_delete_pending(id, true, full_name(), token);
+    if (set && directory) {
+        marked_deleted = true;
+        core_.notifier.marked_deleted(*share_, name);
+    }
+    return set;
 }
 
 }  // namespace Atoll::fsa

@@ -63,10 +63,16 @@ Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out) {
         if (component.empty()) continue;  // redundant backslashes
         auto name = split_stream(component, wire.empty(), out);
         if (!name) return name.failure();
-        // Dot names must not be sent (MS-FSCC 2.1.5.1, which names no status; Debian's smbd has this one). They are never resolved here.
         if (name->empty() && out.path.empty() && wire.empty()) continue;  // a stream of the share's root
         if (name->empty()) return NtStatus::OBJECT_NAME_INVALID;
-        if (*name == "..") return NtStatus::OBJECT_PATH_SYNTAX_BAD;
+        // MS-FSCC 2.1.5.1: of what went before in the name, without a look at what is there. There is no way out of the share: at its root
+        // the section has it mean nothing; it must not be sent, and is refused as Debian's smbd refuses it.
+        if (*name == "..") {
+            if (out.path.empty()) return NtStatus::OBJECT_PATH_SYNTAX_BAD;
+            const size_t slash = out.path.rfind('/');
+            out.path.resize(slash == std::string::npos ? 0 : slash);
+            continue;
+        }
         if (*name == "." || has_forbidden(*name) || name->size() > limits::max_component_bytes) return NtStatus::OBJECT_NAME_INVALID;
         if (!out.path.empty()) out.path += '/';
         out.path += *name;

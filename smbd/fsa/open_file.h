@@ -81,6 +81,10 @@ class OpenFile final : public Open {
     void put_back_entry() override;
     [[nodiscard]] NtStatus nothing_found() const override;
 
+    NtStatus wait_for_changes(NotifyWait& wait, NotifyEvents& events) override;
+    [[nodiscard]] bool sees_local_changes() const override;
+    void forget_changes(NotifyWait& wait) override;
+
     // --- For this room's code.
     // The answer to every query of a file, from `stat` and `attributes`.
     FileInfo info_from(const vfs::Stat& stat, const vfs::DosAttributes& attributes, bool delete_pending);
@@ -91,6 +95,10 @@ class OpenFile final : public Open {
     Result<void, NtStatus> store_attributes(const vfs::DosAttributes& value);
     // The write time and the archive attribute, after data has changed: MS-FSA 2.1.4.17.
     Result<void, NtStatus> note_modification();
+    // Change notification: what has happened to this file, or to its stream. Written data is reported once, and again at the close.
+    void report(NotifyAction action, uint32_t filter);
+    void report_written();
+    void report_stream(NotifyAction action);
     ShareModes::Name full_name() const { return {share_->path(), name, stream}; }
     void attach(ShareRoot& share) { share_ = &share; }
     [[nodiscard]] ShareRoot& root() const { return *share_; }
@@ -129,10 +137,14 @@ class OpenFile final : public Open {
     size_t locks = 0;                     // byte-range locks that it holds
     std::optional<uint32_t> unlocked_at;  // see ByteRangeLocks::forbid
     uint64_t set_aside = 0;               // the allocation size that was asked for through this open
+    bool marked_deleted = false;          // MS-FSA 2.1.1.6: Open.ChangeNotifyDirectoryMarkedDeleted
+    bool told_written = false;            // that data was written has been reported
+    uint32_t pending_changes = 0;         // MS-FSA 2.1.1.3: PendingNotifications, as notify_filter
     bool wrote = false;                   // written to through this open: the archive attribute is set
     DirectoryQuery query;
 
  private:
+    void report_basic(const SetBasic& value);
     Result<void, NtStatus> set_attributes_and_creation(const SetBasic& value);
     Result<void, NtStatus> keep_change_time();
     Result<void, NtStatus> set_file_times(const SetBasic& value);
@@ -146,6 +158,8 @@ class OpenFile final : public Open {
     Result<void, NtStatus> check_lock_request() const;
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
     Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file, Wait* wait);
+    void report_rename(const std::string& old_name, const vfs::Located& target, bool same_file);
+    void report_link(const vfs::Located& target, const std::string& new_name);
     Result<void, NtStatus> move_to(vfs::Located& target, std::string_view wanted_leaf, bool replace);
     Result<bool, NtStatus> take_dot(EntryDetail detail);
     Result<bool, NtStatus> take_entry(const vfs::DirectoryEntry& entry, EntryDetail detail);

@@ -84,6 +84,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
         if (*below) return NtStatus::ACCESS_DENIED;
     }
     const std::string wanted_leaf(vfs::leaf_of(core_.parsed.path));
+    const std::string old_name = name;
     std::string new_name = target.path.substr(0, target.leaf_offset) + wanted_leaf;
     if (new_name == name) return {};
     if (auto r = core_.oplocks.make_way(*this, CachingOperation::name, wait); !r) return r;
@@ -104,7 +105,15 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     }
     target.parent = vfs::File();
     core_.renamed(*this, new_name);
+    report_rename(old_name, target, same_file);
     return {};
+}
+
+void OpenFile::report_rename(const std::string& old_name, const vfs::Located& target, bool same_file) {
+    const bool replaced = target.missing == vfs::Missing::nothing;
+    if (same_file && replaced) return core_.notifier.removed(*share_, old_name, directory);  // of two links to it one has gone
+    const RenameTarget was = !replaced ? RenameTarget::nothing : target.path == name ? RenameTarget::same_name : RenameTarget::other_case;
+    core_.notifier.renamed(*share_, old_name, name, directory, was, target.path);
 }
 
 Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, Wait* wait) {
@@ -126,7 +135,17 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, W
     auto linked = vfs().link(file, target.parent, leaf.c_str());
     target.parent = vfs::File();
     if (!linked) return nt_status_from_errno(linked.error());
+    report_link(target, target.path.substr(0, target.leaf_offset) + leaf);
     return {};
+}
+
+// MS-FSA 2.1.5.15.7
+void OpenFile::report_link(const vfs::Located& target, const std::string& new_name) {
+    const bool replaced = target.missing == vfs::Missing::nothing;
+    if (replaced && target.path == new_name)
+        return core_.notifier.changed(*share_, new_name, NotifyAction::modified, notify_filter::other_file);
+    if (replaced) core_.notifier.removed(*share_, target.path, false);
+    core_.notifier.added(*share_, new_name, false);
 }
 
 }  // namespace Atoll::fsa

@@ -1,6 +1,11 @@
 #include "smbd/fsa/share_root.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <climits>
 
 #include "smbd/fsa/rights.h"
 #include "vfs/path.h"
@@ -30,6 +35,8 @@ ShareRoot::ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs)
       hide_(params_.hide_files, vfs_->options().case_sensitive),
       veto_oplocks_(params_.veto_oplock_files, vfs_->options().case_sensitive) {
     const int64_t configured = params_.conf->volume_serial_number;
+    auto real = fsa::real_path(vfs_->root());
+    real_path_ = real ? std::move(*real) : params_.path;
     serial_ = configured >= 0 ? static_cast<uint32_t>(configured) : hash(params_.conf->name);
 }
 
@@ -105,6 +112,19 @@ Result<VolumeSize, NtStatus> ShareRoot::size() {
     s.caller_units = space->blocks_available;
     s.actual_units = space->blocks_free;
     return s;
+}
+
+Result<std::string, int> real_path(const vfs::File& file) {
+    std::string path(PATH_MAX, '\0');
+    const std::string link = "/proc/self/fd/" + std::to_string(file.fd.get());
+    const ssize_t length = ::readlink(link.c_str(), path.data(), path.size());
+    if (length < 0) return errno;
+    if (static_cast<size_t>(length) == path.size()) return ENAMETOOLONG;
+    path.resize(static_cast<size_t>(length));
+    struct stat now;
+    if (::fstat(file.fd.get(), &now) != 0) return errno;
+    if (now.st_nlink == 0) return ENOENT;
+    return path;
 }
 
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes) {

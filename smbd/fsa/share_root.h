@@ -21,6 +21,8 @@ class ShareRoot final : public Share {
 
     [[nodiscard]] const conf::ShareConf& conf() const { return *params_.conf; }
     [[nodiscard]] const std::string& path() const { return params_.path; }
+    // Absolute, without symlinks: what changes are known by. path() if it cannot be told.
+    [[nodiscard]] const std::string& real_path() const { return real_path_; }
     [[nodiscard]] uint32_t volume_serial() const { return serial_; }
     vfs::Vfs& vfs() { return *vfs_; }
     vfs::NameLookup& lookup() { return lookup_; }
@@ -56,7 +58,11 @@ class ShareRoot final : public Share {
     conf::NamePatterns veto_, hide_, veto_oplocks_;
     security::SecurityDescriptor descriptor_, new_descriptor_;
     uint32_t serial_ = 0;
+    std::string real_path_;
 };
+
+// Where an open file is, absolute and without symlinks; ENOENT if it has been deleted.
+Result<std::string, int> real_path(const vfs::File& file);
 
 // Of one file, in the form that the wire wants them. Allocation is rounded up to `allocation roundup size`; 0 for directories.
 BasicInfo basic_info(const vfs::Stat& stat, const vfs::DosAttributes& attributes);

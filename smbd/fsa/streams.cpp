@@ -174,6 +174,7 @@ void Core::delete_stream(OpenFile& open) {
         }
     });
     modes.finish_deletion(open.id);
+    open.report_stream(NotifyAction::removed_stream);
 }
 
 // The other entry of an open of a stream; the file goes if it was only kept by it.
@@ -261,8 +262,10 @@ Result<void, NtStatus> OpenFile::rename_stream(std::string_view new_name, bool r
     }
     vfs::OpenHow how;
     how.access = file.path_only ? vfs::Access::path : vfs::Access::read_write;
+    report_stream(NotifyAction::removed_stream);
     stream = target;
     id = target_id;
+    report_stream(NotifyAction::added_stream);
     auto reopened = vfs().open_stream(file, stream, how);
     if (!reopened) return nt_status_from_errno(reopened.error());
     file = std::move(*reopened);

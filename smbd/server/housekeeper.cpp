@@ -2,10 +2,16 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <set>
+#include <system_error>
+
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "base/loop/loop.h"
 #include "smbd/fsa/fsa.h"
+#include "smbd/fsa/local_changes.h"
+#include "smbd/fsa/notify_index.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/process_packets.h"
 #include "smbd/xsrv/tables.h"
@@ -16,6 +22,16 @@ namespace Atoll::server {
 namespace {
 
 fsa::Holder holder_of(const messaging::ServerId& id) { return {id.node, id.pid, id.unique_id}; }
+
+// All that report what they change, for they have a mailbox before they serve anybody.
+std::set<uint64_t> processes_with_mailbox(const std::string& lock_directory) {
+    std::set<uint64_t> pids;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(lock_directory + "/msg.sock", error)) {
+        if (const auto id = messaging::parse_server_id(entry.path().filename().string())) pids.insert(id->pid);
+    }
+    return pids;
+}
 
 class Housekeeper {
  public:
@@ -30,12 +46,24 @@ class Housekeeper {
               .brlock = tables_->brlock(),
               .self = holder_of(messaging_->self()),
               .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
+              .messaging = messaging_.get(),
+              .loop = &loop_,
+              .notify_index = &tables_->notify_index(),
           })) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
     }
 
     Result<void> wipe() { return tables_->wipe_volatile(); }
+    // Without it local changes go unseen, and all else goes on.
+    void watch_local_changes() {
+        const conf::GlobalConf& conf = configuration_->global();
+        if (!conf.kernel_change_notify || !conf.change_notify) return;
+        auto started = fsa::LocalChanges::start(
+            {loop_, *messaging_, tables_->notify_index(), [path = conf.lock_directory] { return processes_with_mailbox(path); }});
+        if (!started) return log_notice("changes that programs on this machine make are not seen: {}", started.error().message());
+        local_changes_ = std::move(*started);
+    }
     Result<void> tell_ready() { return control_.send(PacketKind::ready, {}); }
     void run() { loop_.run(); }
 
@@ -57,6 +85,11 @@ class Housekeeper {
         share_.reset();
         loop::take_root();
         tables_->end_holder(id);
+        if (local_changes_) {
+            local_changes_->process_ended(id);
+        } else {
+            (void)fsa::NotifyIndex(&tables_->notify_index()).end_process(id.to_record());
+        }
         messaging_->forget(id);
         // Until it hears this the listener keeps the id, for the next housekeeper if this one ends.
         const auto told = send_process(control_, PacketKind::process_ended, id);
@@ -92,6 +125,7 @@ class Housekeeper {
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<fsa::Share> share_;  // in which is deleted
     fsa::Holder ending_;
+    std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };
 
 Result<void> settle_format_level(const std::string& state_directory, const std::string& lock_directory) {
@@ -115,6 +149,7 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     if (first) {
         if (auto wiped = housekeeper->wipe(); !wiped) return wiped.failure();
     }
+    housekeeper->watch_local_changes();
     if (auto told = housekeeper->tell_ready(); !told) return told.failure();
     return housekeeper;
 }

@@ -41,6 +41,7 @@ class TablesInMemory final : public xsrv::Tables {
     tdb::Database& locking() override { std::abort(); }
     tdb::Database& brlock() override { std::abort(); }
     tdb::Database& leases() override { std::abort(); }
+    tdb::Database& notify_index() override { std::abort(); }
     watch::Watches& watches() override { std::abort(); }
     void end_holder(const messaging::ServerId&) override { (void)unused().ok(); }
     Result<void> wipe_volatile() override { return unused(); }

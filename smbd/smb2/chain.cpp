@@ -92,6 +92,7 @@ void Chain::start_request() {
     request_.keep_body = false;
     request_.names_file = false;
     request_.interim_at_once = false;
+    request_.answer_unbegun = false;
     request_.end_session_after = false;
     request_.owes_signature = false;
     request_.abandon = nullptr;
@@ -101,11 +102,7 @@ void Chain::start_request() {
         index_++;
         return;
     }
-    reply_->out().append_zeros((8 - (reply_->size() - Reply::front) % 8) % 8);
-    responses_.push_back({reply_->size(), nullptr});
-    out_.emplace(reply_->out());
-    out_->zeros(smb::header_size);
-
+    begin_response();
     in_handler_ = true;
     NtStatus status = admit_request(request_);
     if (status == NtStatus::SUCCESS) status = dispatch(request_);
@@ -208,11 +205,12 @@ void Chain::write_response_header(NtStatus status, uint16_t credits) {
     }
 }
 
-// MS-SMB2 3.3.4.2. A frame of its own: the pool may be writing into the reply that waits. A request before the last of its chain goes
+// MS-SMB2 3.3.4.2. A frame of its own, if the pool may be writing into the reply that waits. A request before the last of its chain goes
 // without one: its answer and those after it go out together.
 void Chain::send_interim() {
     if (!pending_ || request_.async_id != 0 || !is_last()) return;
     request_.async_id = connection_.next_async_id();
+    if (request_.answer_unbegun && responses_.size() > 1) return send_earlier_with_interim();
     Reply* interim = connection_.get_reply();
     interim->sealed = sealed_;
     ByteWriter out(interim->out());
@@ -220,6 +218,26 @@ void Chain::send_interim() {
     write_error_body(out);
     if (sealed_) seal(*interim);
     connection_.send(*interim);
+}
+
+// The answers to the requests before it go out now, and the interim response as the last of them.
+void Chain::send_earlier_with_interim() {
+    reply_->out().resize(responses_.back().start + smb::header_size);
+    write_error_body(*out_);
+    write_response_header(NtStatus::PENDING, connection_.window().grant(std::max<uint16_t>(request_.header.credits, 1)));
+    protect();
+    queue_reply();
+    responses_.clear();
+    reply_ = connection_.get_reply();
+    reply_->sealed = sealed_;
+    begin_response();
+}
+
+void Chain::begin_response() {
+    reply_->out().append_zeros((8 - (reply_->size() - Reply::front) % 8) % 8);
+    responses_.push_back({reply_->size(), nullptr});
+    out_.emplace(reply_->out());
+    out_->zeros(smb::header_size);
 }
 
 void Chain::tick() {

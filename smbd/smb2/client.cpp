@@ -44,6 +44,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .watches = &tables().watches(),
         .loop = &context_.loop,
         .breaks = this,
+        .notify_index = &tables().notify_index(),
     });
     receive_messages();
 }

@@ -199,7 +199,7 @@ void Connection::cancel(const smb::Header& header) {
         if (!chain->pending()) continue;
         const Request& request = chain->request();
         const bool named = header.is_async() ? request.async_id != 0 && request.async_id == header.async_id
-                                             : request.async_id == 0 && request.header.message_id == header.message_id;
+                                             : request.header.message_id == header.message_id;
         if (named) return chain->abandon();
     }
 }

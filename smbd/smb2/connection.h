@@ -61,7 +61,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
         if (!pending_timer_.is_set()) pending_timer_.set_in(pending_interval);
     }
     uint64_t next_async_id() { return ++last_async_id_; }
-    // CANCEL names a request by its async id, or by its message id while no interim response has been sent (MS-SMB2 3.3.5.16).
+    // CANCEL names a request by its async id, or, where the client has not seen an interim response yet, by its message id
+    // (MS-SMB2 3.3.5.16).
     void cancel(const smb::Header& header);
     [[nodiscard]] size_t pending_requests() const { return active_.size(); }
     Buffer& scratch() { return scratch_; }

@@ -49,7 +49,7 @@ constexpr Entry table[] = {
     {unreachable, false},
     {handle_echo, false},
     {handle_query_directory, true},
-    {refuse<smb::ChangeNotifyRequest>, true},
+    {handle_change_notify, true},
     {handle_query_info, true},
     {handle_set_info, true},
     {handle_oplock_break, true},

@@ -27,6 +27,7 @@ NtStatus handle_lock(Request& request);             // 3.3.5.14
 NtStatus handle_ioctl(Request& request);            // 3.3.5.15
 NtStatus handle_echo(Request& request);             // 3.3.5.17
 NtStatus handle_query_directory(Request& request);  // 3.3.5.18
+NtStatus handle_change_notify(Request& request);    // 3.3.5.19
 NtStatus handle_query_info(Request& request);       // 3.3.5.20
 NtStatus handle_set_info(Request& request);         // 3.3.5.21
 NtStatus handle_oplock_break(Request& request);     // 3.3.5.22

@@ -13,6 +13,7 @@
 #include "base/loop/loop.h"
 #include "base/loop/worker_pool.h"
 #include "libcli/smb/header.h"
+#include "smbd/smb2/change_notify.h"
 #include "smbd/smb2/lock.h"
 #include "smbd/smb2/pipe.h"
 #include "smbd/smb2/reply.h"
@@ -79,6 +80,7 @@ struct Request {
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote
     bool names_file = false;         // it holds a FileId
+    bool answer_unbegun = false;     // pending, and nothing of its answer is written: those before it in its chain need not wait for it
     bool interim_at_once = false;    // pending, and for long: its interim response does not wait
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     bool owes_signature = false;     // not verified yet: see settle_signature()
@@ -88,6 +90,7 @@ struct Request {
     PipeRead pipe_read{*this};
     LockWait lock_wait{*this};
     CachingWait caching_wait{*this};
+    ChangeNotify change_notify{*this};
 
     [[nodiscard]] Connection& connection() const;
     // Where the body goes. Position 0 is the response's SMB2 header, for which 64 bytes are already there.
@@ -176,10 +179,12 @@ class Chain {
 
     void begin(MutableBytes frame, const transport::ChunkRef& memory);
     void start_request();
+    void begin_response();
     void finish_request(NtStatus status);
     void leave_to_related(NtStatus status);
     [[nodiscard]] smb::Header response_header(NtStatus status, uint16_t credits) const;
     void write_response_header(NtStatus status, uint16_t credits);
+    void send_earlier_with_interim();
     void finish_chain();
     void seal(Reply& reply) const;
     void protect();

@@ -40,6 +40,7 @@ Result<Databases> open_databases(const std::string& directory) {
         {out.brlock, "brlock.tdb", tdb::Rank::brlock, true},
         {out.leases, "leases.tdb", tdb::Rank::leases},
         {out.waiters, "watches.tdb", tdb::Rank::watches},
+        {out.notify_index, "notify_index.tdb", tdb::Rank::watches, true},  // while one of its records is held nothing else is used
     };
     for (const Wanted& wanted : all) {
         auto opened = open_one(directory, wanted.name, wanted.rank, wanted.counts);
@@ -68,8 +69,9 @@ Result<void> settle_format_level(tdb::Database& database) {
 }
 
 Result<void> reopen_after_fork(const Databases& databases) {
-    for (tdb::Database* database : {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(),
-                                    databases.locking.get(), databases.brlock.get(), databases.leases.get(), databases.waiters.get()}) {
+    for (tdb::Database* database :
+         {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(), databases.locking.get(),
+          databases.brlock.get(), databases.leases.get(), databases.waiters.get(), databases.notify_index.get()}) {
         if (auto reopened = database->reopen_after_fork(); !reopened.ok()) return reopened;
     }
     return {};

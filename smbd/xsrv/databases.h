@@ -12,14 +12,15 @@
 namespace Atoll::xsrv {
 
 struct Databases {
-    std::unique_ptr<tdb::Database> client;   // smbXsrv_client_global.tdb
-    std::unique_ptr<tdb::Database> session;  // smbXsrv_session_global.tdb
-    std::unique_ptr<tdb::Database> tcon;     // smbXsrv_tcon_global.tdb
-    std::unique_ptr<tdb::Database> open;     // smbXsrv_open_global.tdb
-    std::unique_ptr<tdb::Database> locking;  // locking.tdb
-    std::unique_ptr<tdb::Database> brlock;   // brlock.tdb, which counts its changes
-    std::unique_ptr<tdb::Database> leases;   // leases.tdb
-    std::unique_ptr<tdb::Database> waiters;  // watches.tdb
+    std::unique_ptr<tdb::Database> client;        // smbXsrv_client_global.tdb
+    std::unique_ptr<tdb::Database> session;       // smbXsrv_session_global.tdb
+    std::unique_ptr<tdb::Database> tcon;          // smbXsrv_tcon_global.tdb
+    std::unique_ptr<tdb::Database> open;          // smbXsrv_open_global.tdb
+    std::unique_ptr<tdb::Database> locking;       // locking.tdb
+    std::unique_ptr<tdb::Database> brlock;        // brlock.tdb, which counts its changes
+    std::unique_ptr<tdb::Database> leases;        // leases.tdb
+    std::unique_ptr<tdb::Database> waiters;       // watches.tdb
+    std::unique_ptr<tdb::Database> notify_index;  // notify_index.tdb, which counts its changes
     // Of client, session, locking and brlock, from watch_changes() on: changes of their records wake who waits for them. The last member,
     // for it ends before they do.
     std::unique_ptr<watch::Watches> watches;

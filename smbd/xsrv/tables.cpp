@@ -83,6 +83,7 @@ class FileTables final : public Tables {
     tdb::Database& locking() override { return *databases_.locking; }
     tdb::Database& brlock() override { return *databases_.brlock; }
     tdb::Database& leases() override { return *databases_.leases; }
+    tdb::Database& notify_index() override { return *databases_.notify_index; }
     watch::Watches& watches() override { return *databases_.watches; }
     void end_holder(const messaging::ServerId& holder) override;
     Result<void> wipe_volatile() override;
@@ -238,8 +239,9 @@ void FileTables::end_holder(const messaging::ServerId& holder) {
 }
 
 Result<void> FileTables::wipe_volatile() {
-    for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(),
-                                    databases_.locking.get(), databases_.brlock.get(), databases_.leases.get(), databases_.waiters.get()}) {
+    for (tdb::Database* database :
+         {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get(),
+          databases_.brlock.get(), databases_.leases.get(), databases_.waiters.get(), databases_.notify_index.get()}) {
         if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
     }
     return {};

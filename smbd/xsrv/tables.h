@@ -62,6 +62,7 @@ class Tables {
     virtual tdb::Database& locking() = 0;
     virtual tdb::Database& brlock() = 0;
     virtual tdb::Database& leases() = 0;
+    virtual tdb::Database& notify_index() = 0;
 
     virtual watch::Watches& watches() = 0;
 

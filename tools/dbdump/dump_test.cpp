@@ -13,6 +13,7 @@
 #include "smbd/accounts/tdbsam.h"
 #include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
+#include "smbd/fsa/notify.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
 #include "tdb/watch/watches.idl.h"
@@ -175,6 +176,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
         {"smbXsrv_open_global.tdb", xsrv::xsrv_records()},
         {"locking.tdb", fsa::locking_records()},
         {"leases.tdb", fsa::leases_records()},
+        {"notify_index.tdb", fsa::notify_records()},
         {"committer_senders", committer::committer_records()},
         {"watches.tdb", watch::watches_records()},
         {"", accounts::account_records()},

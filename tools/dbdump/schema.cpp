@@ -12,6 +12,7 @@
 #include "smbd/accounts/tdbsam.h"
 #include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
+#include "smbd/fsa/notify.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
 #include "tdb/watch/watches.idl.h"
@@ -201,6 +202,7 @@ constexpr Schema schemas[] = {
     {"smbXsrv_open_global.tdb", print_open_key, describe_records<xsrv::xsrv_records>},
     {"locking.tdb", print_file_key, describe_records<fsa::locking_records>},
     {"leases.tdb", print_lease_key, describe_records<fsa::leases_records>},
+    {"notify_index.tdb", print_text_key, describe_records<fsa::notify_records>},
     {"watches.tdb", print_watched_key, describe_records<watch::watches_records>},
     {"passdb.tdb", print_text_key, describe_accounts<tdbsam_account>},
     {"accounts.mdb", print_text_key, describe_accounts<account_record>},

@@ -1,0 +1,61 @@
+// The records of notify_index: who watches which directory. Paths are absolute and canonical. Each function is one locked step on one
+// record, or several such steps.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "smbd/fsa/notify.idl.h"
+#include "tdb/database.h"
+
+namespace Atoll::fsa {
+
+class NotifyIndex {
+ public:
+    // `database` counts its changes, for anyone(). Null: nobody watches anything.
+    explicit NotifyIndex(tdb::Database* database) : database_(database) {}
+
+    [[nodiscard]] bool usable() const { return database_ != nullptr; }
+    // Whether anybody on the node watches anything. One look into shared memory as long as nobody comes or goes.
+    bool anyone();
+    // The watches of a directory; valid until the next call.
+    const std::vector<directory_watch>& watches_of(std::string_view directory);
+
+    Result<void> add(std::string_view directory, const directory_watch& watch);
+    void remove(std::string_view directory, const tdb::server_id& holder, uint64_t open_id);
+    // What has been at `from`, or below it, is at `to`. Gives the directories that have moved.
+    struct Moved {
+        std::string to;
+        std::vector<directory_watch> watches;
+    };
+    std::vector<Moved> move(std::string_view from, std::string_view to);
+    // Takes out the watches of a process that has ended; the directories that it watched.
+    std::vector<std::string> end_process(const tdb::server_id& holder);
+    std::vector<std::string> directories();
+
+    // Who reports changes that no process of ours makes.
+    std::optional<tdb::server_id> local_watcher();
+    void set_local_watcher(const tdb::server_id& process);
+
+ private:
+    Result<void> append(std::string_view directory, const directory_watch* watches, size_t count);
+    Result<void> enter(std::string_view directory, const directory_watch* watches, size_t count);
+    template <class Predicate>
+    size_t take_out(std::string_view directory, Predicate which);
+    bool load_state();
+    Result<void> change_count(int64_t by);
+    bool load(const tdb::LockedRecord& locked);
+
+    tdb::Database* database_;
+    uint32_t seen_ = 0;  // sequence number as of which `some_` is true
+    bool known_ = false, some_ = false;
+    directory_watches record_;  // scratch, kept for its capacity
+    notify_state state_;
+    Buffer encoded_;
+};
+
+}  // namespace Atoll::fsa

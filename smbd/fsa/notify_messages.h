@@ -1,0 +1,16 @@
+// Messages about changes (tdb/messaging/message_types.h, message_block_fsa).
+#pragma once
+
+#include "tdb/messaging/message_types.h"
+
+namespace Atoll::fsa {
+
+enum NotifyMessage : uint32_t {
+    message_notify = messaging::message_block_fsa + 64,  // a notify_told
+    // To the local watcher: somebody begins or ends to watch a directory, whose absolute path is the payload. It answers with
+    // message_watched, the same payload, when changes that are made locally are seen as the record of notify_index wants it.
+    message_look_at_watches = messaging::message_block_fsa + 65,
+    message_watched = messaging::message_block_fsa + 66,
+};
+
+}  // namespace Atoll::fsa

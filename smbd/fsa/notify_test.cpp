@@ -1,0 +1,385 @@
+// Change notification: MS-FSA 2.1.4.1, 2.1.5.11, and what each operation reports.
+#include "smbd/fsa/notify.h"
+
+#include <optional>
+
+#include "smbd/fsa/fsa_fixture_test.h"
+#include "smbd/fsa/limits.h"
+#include "smbd/fsa/notify_index.h"
+#include "tdb/messaging/messaging.h"
+
+namespace Atoll::fsa {
+
+// "added a, modified b"
+std::string describe(const NotifyEvents& events) {
+    static const char* const names[] = {"",    "added",        "removed",        "modified",       "old",
+                                        "new", "added stream", "removed stream", "modified stream"};
+    std::string out;
+    for (size_t i = 0; i < events.size(); i++) {
+        if (i > 0) out += ", ";
+        out += names[static_cast<uint32_t>(events[i].action)];
+        out += ' ';
+        out += events[i].name;
+    }
+    return out;
+}
+
+class Waiter final : public NotifyWait {
+ public:
+    Waiter(bool whole_tree, uint32_t of, uint32_t bytes) {
+        tree = whole_tree;
+        filter = of;
+        room = bytes;
+    }
+    void changed(NtStatus status, const NotifyEvents& events) override {
+        ended = status;
+        what = describe(events);
+    }
+    void watching() override { seen = true; }
+
+    std::optional<NtStatus> ended;
+    std::string what;
+    bool seen = false;
+};
+
+// Two processes of the server, as far as this room can tell: each has its mailbox, its FileSystem and its tree connect.
+class NotifyTest : public FsaTest {
+ protected:
+    void SetUp() override {
+        FsaTest::SetUp();
+        index_ = tdb::MemoryDatabase::open({"notify_index", tdb::Rank::watches});
+        std::string pattern = (std::filesystem::temp_directory_path() / "atoll_notify_XXXXXX").string();
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        mailboxes_ = pattern;
+        share_.reset();
+        files_ = process(messages_);
+        connect();
+        other_files_ = process(other_messages_);
+        other_share_ = make_share(*other_files_);
+    }
+    void TearDown() override {
+        other_share_.reset();
+        other_files_.reset();
+        FsaTest::TearDown();
+        std::filesystem::remove_all(mailboxes_);
+    }
+
+    std::unique_ptr<FileSystem> process(std::unique_ptr<messaging::Messaging>& messages) {
+        auto socket = messaging::MessageSocket::open(mailboxes_, messaging::ProcessClass::client);
+        EXPECT_TRUE(socket);
+        messages = messaging::make_local_messaging(loop_, std::move(*socket));
+        const auto& self = messages->self();
+        return FileSystem::create({.locking = *locking_,
+                                   .brlock = *brlock_,
+                                   .self = {self.node, self.pid, self.unique_id},
+                                   .holder_exists = [](const Holder&) { return true; },
+                                   .messaging = messages.get(),
+                                   .loop = &loop_,
+                                   .notify_index = index_.get()});
+    }
+
+    Open& directory(const std::string& path) {
+        CreateParams p = params(path, access::list_directory | access::delete_);
+        p.options = option::directory_file;
+        return open(p);
+    }
+    // What a request on `open` is told once all messages are there; "" and nothing if it waits.
+    struct Told {
+        std::optional<NtStatus> status;
+        std::string what;
+    };
+    Told ask(Open& open, Waiter& waiter) {
+        NotifyEvents events;
+        const NtStatus status = open.wait_for_changes(waiter, events);
+        if (status == NtStatus::PENDING) return {};
+        return {status, describe(events)};
+    }
+    void settle() { (void)loop_.run_until(monotonic_now() + std::chrono::milliseconds(30)); }
+    // By the other process.
+    Open& other_open(CreateParams p) {
+        auto r = other_files_->create(*other_share_, p);
+        EXPECT_TRUE(r) << p.path << ": " << to_string(r.error());
+        return *r->open;
+    }
+    void other_make(const std::string& path, uint32_t options = 0) {
+        ASSERT_TRUE(other_files_->close(other_open(params(path, rw_access, Disposition::create, options))));
+    }
+    void other_delete(const std::string& path) {
+        ASSERT_TRUE(other_files_->close(other_open(params(path, access::delete_, Disposition::open, option::delete_on_close))));
+    }
+
+    loop::Loop loop_;
+    std::string mailboxes_;
+    std::unique_ptr<tdb::MemoryDatabase> index_;
+    std::unique_ptr<messaging::Messaging> messages_, other_messages_;
+    std::unique_ptr<FileSystem> other_files_;
+    std::unique_ptr<Share> other_share_;
+};
+
+constexpr uint32_t names = notify_filter::file_name | notify_filter::dir_name;
+
+TEST_F(NotifyTest, AnotherProcessIsHeard) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter first(false, names, 1000);
+    EXPECT_FALSE(ask(d, first).status);
+    other_make("d\\new");
+    settle();
+    EXPECT_EQ(first.ended, NtStatus::SUCCESS);
+    EXPECT_EQ(first.what, "added new");
+    // What changes between requests is kept for the next.
+    other_make("d\\second");
+    other_delete("d\\new");
+    settle();
+    Waiter next(false, names, 1000);
+    const Told told = ask(d, next);
+    EXPECT_EQ(told.status, NtStatus::SUCCESS);
+    EXPECT_EQ(told.what, "added second, removed new");
+}
+
+TEST_F(NotifyTest, OwnChangesComeAfterTheHandler) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waiter).status);
+    close(open(params("d\\f", rw_access, Disposition::create)));
+    EXPECT_FALSE(waiter.ended);
+    settle();
+    EXPECT_EQ(waiter.what, "added f");
+}
+
+TEST_F(NotifyTest, TreesAndTheirNames) {
+    mkdir("d");
+    mkdir("d/e");
+    Open& d = directory("d");
+    Open& root = directory("");
+    Waiter flat(false, names, 1000), deep(true, names, 1000);
+    EXPECT_FALSE(ask(d, flat).status);
+    EXPECT_FALSE(ask(root, deep).status);
+    other_make("d\\e\\f");
+    settle();
+    EXPECT_FALSE(flat.ended);
+    EXPECT_EQ(deep.what, "added d/e/f");
+    // The watch's own directory is not below itself, but in its parent.
+    other_make("d\\e\\g");
+    settle();
+    Waiter again(true, names, 1000);
+    EXPECT_EQ(ask(root, again).what, "added d/e/g");
+}
+
+TEST_F(NotifyTest, OnlyTheFirstRequestsFilterCounts) {  // MS-SMB2 3.3.1.3
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter first(false, notify_filter::dir_name, 1000), second(true, notify_filter::all, 1000);
+    EXPECT_FALSE(ask(d, first).status);
+    other_make("d\\e", option::directory_file);
+    settle();
+    EXPECT_EQ(first.what, "added e");
+    EXPECT_FALSE(ask(d, second).status);
+    other_make("d\\f");
+    other_make("d\\e\\g", option::directory_file);
+    settle();
+    EXPECT_FALSE(second.ended);
+    d.forget_changes(second);
+}
+
+TEST_F(NotifyTest, RequestsAreCompletedInTheirOrder) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter first(false, names, 1000), second(false, names, 1000), third(false, names, 1000);
+    EXPECT_FALSE(ask(d, first).status);
+    EXPECT_FALSE(ask(d, second).status);
+    EXPECT_FALSE(ask(d, third).status);
+    d.forget_changes(second);
+    other_make("d\\a");
+    settle();
+    EXPECT_EQ(first.what, "added a");
+    EXPECT_FALSE(third.ended);
+    other_make("d\\b");
+    settle();
+    EXPECT_EQ(third.what, "added b");
+    EXPECT_FALSE(second.ended);
+}
+
+TEST_F(NotifyTest, WhatDoesNotFitIsNotTold) {  // MS-FSA 2.1.5.11.1
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter small(false, names, 12 + 2 * 3), next(false, names, 1000), rest(false, names, 1000);
+    EXPECT_FALSE(ask(d, small).status);
+    other_make("d\\abc");
+    settle();
+    EXPECT_EQ(small.what, "added abc");  // to the byte
+    other_make("d\\ab");
+    other_make("d\\c");
+    settle();
+    EXPECT_EQ(ask(d, next).status, NtStatus::NOTIFY_ENUM_DIR);  // the first request's room is the buffer's
+    EXPECT_FALSE(ask(d, rest).status);
+    other_make("d\\x");
+    settle();
+    EXPECT_EQ(rest.what, "added x");
+    Waiter none(false, names, 0);
+    EXPECT_FALSE(ask(d, none).status);
+    other_make("d\\y");
+    settle();
+    EXPECT_EQ(none.ended, NtStatus::NOTIFY_ENUM_DIR);
+}
+
+TEST_F(NotifyTest, RenamesComeInPairs) {  // MS-FSA 2.1.5.15.12
+    mkdir("d");
+    mkdir("e");
+    write("d/f");
+    Open& d = directory("d");
+    Open& e = directory("e");
+    Open& root = directory("");
+    Waiter in_d(false, names, 1000), in_e(false, names, 1000), above(true, names, 1000);
+    EXPECT_FALSE(ask(d, in_d).status);
+    EXPECT_FALSE(ask(root, above).status);
+    Open& f = other_open(params("d\\f", access::delete_));
+    ASSERT_TRUE(f.rename("d\\g", false));
+    settle();
+    EXPECT_EQ(in_d.what, "old f, new g");
+    EXPECT_EQ(above.what, "old d/f, new d/g");
+    Waiter in_d2(false, names, 1000);
+    EXPECT_FALSE(ask(d, in_d2).status);
+    EXPECT_FALSE(ask(e, in_e).status);
+    ASSERT_TRUE(f.rename("e\\h", false));
+    settle();
+    EXPECT_EQ(in_d2.what, "removed g");
+    EXPECT_EQ(in_e.what, "added h");
+    ASSERT_TRUE(other_files_->close(f));
+}
+
+TEST_F(NotifyTest, EachChangeHasItsFilter) {
+    write("f");
+    struct Case {
+        uint32_t filter;
+        const char* what;
+        std::function<void(Open&)> change;
+    };
+    SetBasic times;
+    times.write = NtTime::now();
+    SetBasic access_time;
+    access_time.access = NtTime::now();
+    SetBasic creation;
+    creation.creation = NtTime::now();
+    SetBasic hidden;
+    hidden.attributes = attribute::hidden;
+    const Case cases[] = {
+        {notify_filter::last_write, "modified f", [&](Open& f) { EXPECT_TRUE(f.set_basic(times)); }},
+        {notify_filter::last_access, "modified f", [&](Open& f) { EXPECT_TRUE(f.set_basic(access_time)); }},
+        {notify_filter::creation, "modified f", [&](Open& f) { EXPECT_TRUE(f.set_basic(creation)); }},
+        {notify_filter::attributes, "modified f", [&](Open& f) { EXPECT_TRUE(f.set_basic(hidden)); }},
+        {notify_filter::size, "modified f", [&](Open& f) { EXPECT_TRUE(f.set_end_of_file(3)); }},
+        {notify_filter::last_write, "modified f", [&](Open& f) { EXPECT_TRUE(f.write_now(as_bytes("x"), 0, false)); }},
+    };
+    for (const Case& one : cases) {
+        Open& root = directory("");
+        Open& deaf = directory("");
+        Waiter waiter(false, one.filter, 1000),
+            other(false, notify_filter::all & ~one.filter & ~notify_filter::size & ~notify_filter::last_write, 1000);
+        EXPECT_FALSE(ask(root, waiter).status);
+        EXPECT_FALSE(ask(deaf, other).status);
+        Open& f = open(params("f", rw_access));
+        one.change(f);
+        settle();
+        EXPECT_EQ(waiter.what, one.what) << one.filter;
+        EXPECT_FALSE(other.ended) << one.filter;
+        close(f);
+        close(root);
+        close(deaf);
+    }
+}
+
+TEST_F(NotifyTest, WrittenDataIsToldAtOnceAndAtTheClose) {
+    write("f");
+    Open& root = directory("");
+    Waiter at_once(false, notify_filter::size, 1000), at_close(false, notify_filter::size, 1000);
+    EXPECT_FALSE(ask(root, at_once).status);
+    Open& f = open(params("f", rw_access));
+    EXPECT_TRUE(f.write_now(as_bytes("x"), 0, false));
+    settle();
+    EXPECT_EQ(at_once.what, "modified f");
+    EXPECT_FALSE(ask(root, at_close).status);
+    for (int i = 0; i < 10; i++) EXPECT_TRUE(f.write_now(as_bytes("x"), 0, false));
+    settle();
+    EXPECT_FALSE(at_close.ended);
+    close(f);
+    settle();
+    EXPECT_EQ(at_close.what, "modified f");
+}
+
+TEST_F(NotifyTest, CloseEndsRequests) {  // MS-FSA 2.1.5.5, phase 5
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waiter).status);
+    EXPECT_EQ(index_->size(), 2u);  // the directory's, and the count
+    close(d);
+    EXPECT_EQ(waiter.ended, NtStatus::NOTIFY_CLEANUP);
+    EXPECT_EQ(index_->size(), 1u);
+    EXPECT_FALSE(NotifyIndex(index_.get()).anyone());
+}
+
+TEST_F(NotifyTest, ADirectoryThatIsToBeDeletedIsNotWatched) {  // MS-FSA 2.1.5.15.3
+    mkdir("d");
+    Open& d = directory("d");
+    Open& marks = directory("d");
+    Waiter waiter(false, names, 1000), other(false, names, 1000);
+    EXPECT_FALSE(ask(d, waiter).status);
+    ASSERT_TRUE(marks.set_disposition(true));
+    settle();
+    EXPECT_EQ(waiter.ended, NtStatus::DELETE_PENDING);
+    ASSERT_TRUE(marks.set_disposition(false));
+    EXPECT_EQ(ask(marks, other).status, NtStatus::DELETE_PENDING);  // never reset
+}
+
+TEST_F(NotifyTest, AWatchedDirectoryThatIsRenamedGoesOnBeingWatched) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waiter).status);
+    CreateParams p = params("d", access::delete_);
+    Open& same = other_open(p);
+    ASSERT_TRUE(same.rename("moved", false));
+    ASSERT_TRUE(other_files_->close(same));
+    settle();
+    other_make("moved\\f");
+    settle();
+    EXPECT_EQ(waiter.what, "added f");
+    close(d);
+    EXPECT_EQ(index_->size(), 1u);
+}
+
+TEST_F(NotifyTest, AnEndedProcessLeavesNothing) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waiter).status);
+    NotifyIndex index(index_.get());
+    EXPECT_TRUE(index.anyone());
+    EXPECT_EQ(index.end_process(messages_->self().to_record()), std::vector<std::string>{std::filesystem::canonical(at("d")).string()});
+    EXPECT_FALSE(index.anyone());
+    d.forget_changes(waiter);
+}
+
+TEST_F(NotifyTest, WithoutWatchersNothingIsLookedFor) {
+    NotifyIndex index(index_.get());
+    EXPECT_FALSE(index.anyone());
+    index_->fail_writes(1, Code::io, 1000);  // what is written would fail
+    close(open(params("f", rw_access, Disposition::create)));
+    EXPECT_EQ(index_->size(), 0u);
+}
+
+TEST_F(NotifyTest, VetoedFilesDoNotChange) {
+    share_.reset();
+    connect("veto files = /secret/\n");
+    Open& root = directory("");
+    Waiter waiter(true, names, 1000);
+    EXPECT_FALSE(ask(root, waiter).status);
+    other_make("secret");
+    other_make("plain");
+    settle();
+    EXPECT_EQ(waiter.what, "added plain");
+}
+
+}  // namespace Atoll::fsa

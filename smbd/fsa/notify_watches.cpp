@@ -1,0 +1,231 @@
+#include "smbd/fsa/notify_watches.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/utf.h"
+#include "smbd/fsa/core.h"
+#include "smbd/fsa/limits.h"
+#include "smbd/fsa/notify_messages.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+constexpr size_t entry_header = 12, entry_alignment = 4;  // MS-FSCC 2.7.1
+
+size_t aligned(size_t size) { return (size + entry_alignment - 1) & ~(entry_alignment - 1); }
+
+}  // namespace
+
+size_t NotifyEvents::wire_size_with(std::string_view name) const {
+    return aligned(wire_size_) + entry_header + utf16le_size(name).value_or(0);
+}
+
+void NotifyEvents::add(NotifyAction action, std::string_view name) {
+    if (!utf16le_size(name)) return;
+    wire_size_ = wire_size_with(name);
+    entries_.push_back({action, names_.size(), name.size()});
+    names_ += name;
+}
+
+void NotifyEvents::clear() {
+    entries_.clear();
+    names_.clear();
+    wire_size_ = 0;
+}
+
+NotifyWatches::NotifyWatches(tdb::Database* notify_index, messaging::Messaging* messaging, loop::Loop* loop)
+    : messaging_(messaging), loop_(loop), index_(messaging != nullptr && loop != nullptr ? notify_index : nullptr) {
+    if (!index_.usable()) return;
+    messaging_->receive(message_notify, [this](messaging::Message& message) {
+        if (decode(message.payload, news_)) told(news_);
+    });
+    messaging_->receive(message_watched, [this](messaging::Message& message) { watched_locally(as_text(message.payload)); });
+}
+
+NotifyWatches::~NotifyWatches() {
+    ATOLL_ASSERT(watched_.empty());
+    if (!index_.usable()) return;
+    messaging_->receive(message_notify, {});
+    messaging_->receive(message_watched, {});
+}
+
+// MS-FSA 2.1.5.11
+NtStatus NotifyWatches::wait(OpenFile& open, NotifyWait& wait, NotifyEvents& events) {
+    if (!index_.usable()) return NtStatus::NOT_SUPPORTED;
+    if (open.marked_deleted) return NtStatus::DELETE_PENDING;
+    const auto found = watched_.find(open.open_id);
+    Watched* watched = found == watched_.end() ? nullptr : found->second.get();
+    if (watched == nullptr) {
+        auto begun = begin(open, wait);
+        if (!begun) return begun.error();
+        watched = *begun;
+    }
+    if (watched->first == nullptr && (watched->lost || !watched->events.empty())) return collect(*watched, wait.room, events);
+    wait.next_ = nullptr;
+    (watched->first == nullptr ? watched->first : watched->last->next_) = &wait;
+    watched->last = &wait;
+    return NtStatus::PENDING;
+}
+
+Result<NotifyWatches::Watched*, NtStatus> NotifyWatches::begin(OpenFile& open, const NotifyWait& wait) {
+    auto path = real_path(open.file);
+    if (!path) return nt_status_from_errno(path.error());
+    auto watched = std::make_unique<Watched>();
+    watched->open = &open;
+    watched->path = std::move(*path);
+    watched->limit = std::min<size_t>(wait.room, limits::max_notify_buffer);
+    directory_watch entry;
+    entry.holder = messaging_->self().to_record();
+    entry.open_id = open.open_id;
+    entry.filter = wait.filter & notify_filter::all;
+    entry.tree = wait.tree;
+    if (auto added = index_.add(watched->path, entry); !added) {
+        log_error("{}", added.error().message());
+        return NtStatus::INSUFFICIENT_RESOURCES;
+    }
+    ask_local_watcher(*watched);
+    return (watched_[open.open_id] = std::move(watched)).get();
+}
+
+void NotifyWatches::ask_local_watcher(Watched& watched) {
+    const auto watcher = index_.local_watcher();
+    if (!watcher) return;
+    watched.watching = !messaging_->send(messaging::ServerId(*watcher), message_look_at_watches, as_bytes(watched.path)).ok();
+}
+
+bool NotifyWatches::sees_local_changes(const OpenFile& open) const {
+    const auto found = watched_.find(open.open_id);
+    return found != watched_.end() && found->second->watching;
+}
+
+void NotifyWatches::watched_locally(std::string_view path) {
+    for (auto& [id, watched] : watched_) {
+        if (watched->watching || watched->path != path) continue;
+        watched->watching = true;
+        for (NotifyWait* wait = watched->first; wait != nullptr; wait = wait->next_) wait->watching();
+    }
+}
+
+void NotifyWatches::told(const notify_told& news) {
+    for (const told_change& change : news.changes) {
+        for (const told_watch& watch : change.watches) {
+            const auto found = watched_.find(watch.open_id);
+            if (news.news == notify_news::NOTIFY_MOVED) moved(watch.open_id, change.name);
+            if (found == watched_.end()) continue;
+            Watched& watched = *found->second;
+            switch (news.news) {
+                case notify_news::NOTIFY_CHANGED:
+                    if (watch.name_offset <= change.name.size())
+                        take(watched, static_cast<NotifyAction>(change.action), std::string_view(change.name).substr(watch.name_offset));
+                    break;
+                case notify_news::NOTIFY_LOST:
+                    watched.events.clear();
+                    watched.lost = true;
+                    break;
+                case notify_news::NOTIFY_MARKED_DELETED: watched.marked_deleted = true; break;
+                case notify_news::NOTIFY_MOVED: break;
+            }
+            make_ready(watch.open_id, watched);
+        }
+    }
+}
+
+void NotifyWatches::take(Watched& watched, NotifyAction action, std::string_view name) {
+    if (watched.lost) return;
+    // `veto files`: what is not there for the client does not change either.
+    if (!watched.open->root().check_veto(name)) return;
+    // One more change of what is said to have changed is no news.
+    if (action == NotifyAction::modified && !watched.events.empty()) {
+        const auto last = watched.events[watched.events.size() - 1];
+        if (last.action == action && last.name == name) return;
+    }
+    const size_t room = watched.first != nullptr ? std::max<size_t>(watched.first->room, watched.limit) : watched.limit;
+    if (watched.events.wire_size_with(name) > room) {
+        watched.events.clear();
+        watched.lost = true;
+        return;
+    }
+    watched.events.add(action, name);
+}
+
+// Its record is at the new place already; if it was closed meanwhile, it is taken out there.
+void NotifyWatches::moved(uint64_t open_id, const std::string& path) {
+    const auto found = watched_.find(open_id);
+    if (found == watched_.end()) return index_.remove(path, messaging_->self().to_record(), open_id);
+    found->second->path = path;
+    ask_local_watcher(*found->second);
+}
+
+void NotifyWatches::make_ready(uint64_t open_id, Watched& watched) {
+    const bool any = watched.first != nullptr && (watched.lost || !watched.events.empty());
+    if (watched.ready || (!any && !watched.marked_deleted)) return;
+    watched.ready = true;
+    ready_.push_back(open_id);
+    loop_->defer(*this);
+}
+
+// MS-FSA 2.1.5.11.1: all or nothing.
+NtStatus NotifyWatches::collect(Watched& watched, size_t room, NotifyEvents& events) {
+    events.clear();
+    const bool fits = !watched.lost && watched.events.wire_size() <= room;
+    if (fits) std::swap(events, watched.events);
+    watched.events.clear();
+    watched.lost = false;
+    return fits ? NtStatus::SUCCESS : NtStatus::NOTIFY_ENUM_DIR;
+}
+
+// In the order of requests, the oldest gets all there is.
+void NotifyWatches::run_deferred() {
+    for (size_t i = 0; i < ready_.size(); i++) {  // a completed request may bring the next one
+        const auto found = watched_.find(ready_[i]);
+        if (found == watched_.end() || !found->second->ready) continue;
+        Watched& watched = *found->second;
+        watched.ready = false;
+        if (watched.marked_deleted) {
+            end(found, NtStatus::DELETE_PENDING);
+            continue;
+        }
+        NotifyWait* wait = watched.first;
+        if (wait == nullptr || (!watched.lost && watched.events.empty())) continue;
+        watched.first = wait->next_;
+        const NtStatus status = collect(watched, wait->room, handed_out_);
+        wait->changed(status, handed_out_);
+    }
+    ready_.clear();
+}
+
+void NotifyWatches::forget(OpenFile& open, NotifyWait& wait) {
+    const auto found = watched_.find(open.open_id);
+    ATOLL_ASSERT(found != watched_.end());
+    Watched& watched = *found->second;
+    NotifyWait* previous = nullptr;
+    for (NotifyWait* one = watched.first; one != &wait; one = one->next_) previous = one;
+    (previous == nullptr ? watched.first : previous->next_) = wait.next_;
+    if (watched.last == &wait) watched.last = previous;
+}
+
+void NotifyWatches::end(Place place, NtStatus status) {
+    const std::unique_ptr<Watched> watched = std::move(place->second);
+    const uint64_t open_id = place->first;
+    watched_.erase(place);
+    index_.remove(watched->path, messaging_->self().to_record(), open_id);
+    ask_local_watcher(*watched);
+    handed_out_.clear();
+    for (NotifyWait* wait = watched->first; wait != nullptr;) {
+        NotifyWait* const next = wait->next_;
+        wait->changed(status, handed_out_);
+        wait = next;
+    }
+}
+
+// MS-FSA 2.1.5.5, phase 5
+void NotifyWatches::close(OpenFile& open) {
+    if (watched_.empty()) return;
+    const auto found = watched_.find(open.open_id);
+    if (found != watched_.end()) end(found, NtStatus::NOTIFY_CLEANUP);
+}
+
+}  // namespace Atoll::fsa
