@@ -121,13 +121,14 @@ DosAttributes PosixVfs::attributes_from(Bytes stored, const Stat& stat, std::str
     out.attributes = attributes_of_mode(options_, stat);
     if (!stored.empty()) {
         if (const auto value = decode_dos_attrib(stored)) {
-            out.attributes = value->attributes & attribute::settable;
+            out.attributes = value->attributes & attribute::stored;
             out.create_time = value->create_time;
             if (NtTime::from(stat.change_time).ticks <= value->valid_until.ticks) out.change_time = value->change_time;
             out.stored = true;
         }
     }
     if (stat.is_directory()) out.attributes |= attribute::directory;
+    if (stat.compressed) out.attributes |= attribute::compressed;
     if (options_.hide_dot_files && leaf.size() > 1 && leaf.front() == '.' && leaf != "..") out.attributes |= attribute::hidden;
     if (out.attributes == 0) out.attributes = attribute::normal;
     if (out.create_time.ticks == 0) out.create_time = stat.has_birth_time ? NtTime::from(stat.birth_time) : earliest_time(stat);
@@ -162,7 +163,7 @@ DosAttributes PosixVfs::dos_attributes_at(const File& parent, const char* leaf, 
 }
 
 Result<void, int> PosixVfs::set_dos_attributes(const File& file, const Stat& stat, const DosAttributes& value) {
-    const uint32_t kept = value.attributes & attribute::settable;
+    const uint32_t kept = value.attributes & attribute::stored;
     if (!options_.store_dos_attributes) {
         const mode_t mode = mode_of_attributes(options_, stat, kept);
         if (mode == (stat.mode & 07777)) return {};

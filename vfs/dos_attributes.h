@@ -18,6 +18,8 @@ constexpr uint32_t readonly = 0x1, hidden = 0x2, system = 0x4, directory = 0x10,
                    encrypted = 0x4000;
 // What a client may set (MS-FSCC 2.6 less what only the file system sets) and we store.
 constexpr uint32_t settable = readonly | hidden | system | archive | temporary | offline | not_content_indexed;
+// What we store: beside these, what the file system knows of only because we say so.
+constexpr uint32_t stored = settable | sparse_file;
 }  // namespace attribute
 
 struct StoredAttributes {

@@ -55,6 +55,11 @@ timespec to_timespec(const struct statx_timestamp& t) {
     return out;
 }
 
+Features features_of(decltype(statfs::f_type) type) {
+    const bool btrfs = type == BTRFS_SUPER_MAGIC;
+    return {.sparse = type != MSDOS_SUPER_MAGIC && type != EXFAT_SUPER_MAGIC, .clone = btrfs, .compression = btrfs};
+}
+
 Stat to_stat(const struct statx& x) {
     Stat s;
     s.inode = x.stx_ino;
@@ -70,6 +75,7 @@ Stat to_stat(const struct statx& x) {
     s.change_time = to_timespec(x.stx_ctime);
     s.has_birth_time = (x.stx_mask & STATX_BTIME) != 0;
     if (s.has_birth_time) s.birth_time = to_timespec(x.stx_btime);
+    s.compressed = (x.stx_attributes & STATX_ATTR_COMPRESSED) != 0;
     return s;
 }
 
@@ -104,7 +110,9 @@ Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     if (n < 0) return fail_errno(errno, vfs->options_.share, "cannot tell the real path of " + path + " (is /proc mounted?)");
     vfs->real_path_.assign(real.data(), static_cast<size_t>(n));
     struct statfs kind {};
-    vfs->in_memory_ = ::fstatfs(vfs->root_.fd.get(), &kind) == 0 && (kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC);
+    if (::fstatfs(vfs->root_.fd.get(), &kind) != 0) return fail_errno(errno, vfs->options_.share, "cannot tell the file system of " + path);
+    vfs->in_memory_ = kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC;
+    vfs->features_ = features_of(kind.f_type);
     auto stat = vfs->stat(vfs->root_);
     if (!stat) return fail_errno(stat.error(), vfs->options_.share, "cannot stat " + path);
     if (!vfs->volumes_.set_root(vfs->root_.fd.get(), *stat)) {

@@ -33,6 +33,8 @@ class PosixVfs : public Vfs {
     Result<void, int> chmod(const File& file, mode_t mode) override;
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override;
     Result<Space, int> space(const File& file) override;
+    Features features() const override { return features_; }
+    Result<void, int> set_compressed(const File& file, bool compressed) override;
     bool may(const File& file, int mode) override;
     Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) override;
     Result<void, int> set_descriptor(const File& file, const Stat& stat, uint32_t parts,
@@ -49,6 +51,9 @@ class PosixVfs : public Vfs {
     Result<size_t, int> pwrite(const File& file, Bytes data, uint64_t offset) override;
     Result<void, int> fsync(const File& file) override;
     Result<void, int> truncate(const File& file, uint64_t size) override;
+    Result<size_t, int> copy_range(const File& source, uint64_t from, const File& target, uint64_t to, size_t length) override;
+    Result<void, int> clone_range(const File& source, uint64_t from, const File& target, uint64_t to, uint64_t length) override;
+    Result<uint64_t, int> seek(const File& file, Seek what, uint64_t offset) override;
     Result<void, int> lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) override;
     Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override;
     Result<size_t, int> read_directory(const File& directory, MutableBytes out) override;
@@ -63,6 +68,7 @@ class PosixVfs : public Vfs {
     std::string real_path_;  // of the root, without symlinks
     File root_;
     VolumeIds volumes_;
+    Features features_;
     bool in_memory_ = false;  // the root is on tmpfs or ramfs, whose reads wait for no disk
     std::atomic<bool> reads_cached_{true};
     Buffer encoded_;  // scratch of set_dos_attributes

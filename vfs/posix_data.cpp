@@ -1,5 +1,7 @@
 // The POSIX backend: bytes of files and directories.
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -60,6 +62,48 @@ Result<void, int> PosixVfs::allocate(const File& file, Allocate how, uint64_t of
     if (how == Allocate::punch_hole) mode |= FALLOC_FL_PUNCH_HOLE;
     if (how == Allocate::zero_range) mode |= FALLOC_FL_ZERO_RANGE;
     if (::fallocate(file.fd.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) return errno;
+    return {};
+}
+
+Result<size_t, int> PosixVfs::copy_range(const File& source, uint64_t from, const File& target, uint64_t to, size_t length) {
+    auto in = static_cast<loff_t>(from), out = static_cast<loff_t>(to);
+    ssize_t n = -1;
+    do {
+        n = ::copy_file_range(source.fd.get(), &in, target.fd.get(), &out, length, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) return Failure<int>(errno);
+    return static_cast<size_t>(n);
+}
+
+Result<void, int> PosixVfs::clone_range(const File& source, uint64_t from, const File& target, uint64_t to, uint64_t length) {
+    struct file_clone_range range {};
+    range.src_fd = source.fd.get();
+    range.src_offset = from;
+    range.src_length = length;
+    range.dest_offset = to;
+    if (::ioctl(target.fd.get(), FICLONERANGE, &range) != 0) return errno == ENOTTY ? EOPNOTSUPP : errno;
+    return {};
+}
+
+Result<uint64_t, int> PosixVfs::seek(const File& file, Seek what, uint64_t offset) {
+    if (offset > INT64_MAX) return Failure<int>(ENXIO);
+    const off_t found = ::lseek(file.fd.get(), static_cast<off_t>(offset), what == Seek::data ? SEEK_DATA : SEEK_HOLE);
+    if (found < 0) return Failure<int>(errno);
+    return static_cast<uint64_t>(found);
+}
+
+Result<void, int> PosixVfs::set_compressed(const File& file, bool compressed) {
+    UniqueFd readable;
+    int fd = file.fd.get();
+    if (file.path_only) {  // its flags cannot be changed by such a descriptor
+        readable.reset(::open(ProcPath(fd).text, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        if (!readable) return errno;
+        fd = readable.get();
+    }
+    int flags = 0;
+    if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return errno == ENOTTY ? EOPNOTSUPP : errno;
+    const int wanted = compressed ? (flags | FS_COMPR_FL) & ~FS_NOCOMP_FL : flags & ~FS_COMPR_FL;
+    if (wanted != flags && ::ioctl(fd, FS_IOC_SETFLAGS, &wanted) != 0) return errno;
     return {};
 }
 

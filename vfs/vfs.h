@@ -78,6 +78,7 @@ struct Stat {
     timespec change_time{};
     timespec birth_time{};  // zero where the file system keeps none
     bool has_birth_time = false;
+    bool compressed = false;  // FS_COMPR_FL: the file system compresses it, or what is made in it
 
     [[nodiscard]] FileType type() const;
     [[nodiscard]] bool is_directory() const { return type() == FileType::directory; }
@@ -152,6 +153,13 @@ struct StreamInfo {
 // A lock on a range of a file, as the kernel keeps it for an open file description (F_OFD_SETLK).
 enum class RangeLock : uint8_t { none, shared, exclusive };
 
+// What the file system of a share has that not every one has.
+struct Features {
+    bool sparse = false;       // holes, and telling where they are
+    bool clone = false;        // blocks that several files share
+    bool compression = false;  // by file and directory
+};
+
 // What fallocate offers.
 enum class Allocate : uint8_t { keep_size, punch_hole, zero_range };
 
@@ -196,6 +204,8 @@ class Vfs {
     virtual Result<void, int> chmod(const File& file, mode_t mode) = 0;
     virtual Result<void, int> chown(const File& file, uid_t uid, gid_t gid) = 0;  // -1: leave
     virtual Result<Space, int> space(const File& file) = 0;
+    virtual Features features() const = 0;
+    virtual Result<void, int> set_compressed(const File& file, bool compressed) = 0;
     // Whether the calling thread's identity has all of R_OK, W_OK, X_OK that `mode` names.
     virtual bool may(const File& file, int mode) = 0;
 
@@ -244,6 +254,15 @@ class Vfs {
     virtual Result<void, int> truncate(const File& file, uint64_t size) = 0;
     virtual Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) = 0;
 
+    // Copies up to `length` bytes within the kernel, sharing blocks where the file system can; 0 at the source's end. EXDEV, EINVAL (ranges
+    // of one file that overlap), EOPNOTSUPP and their kin: it has to be read and written.
+    virtual Result<size_t, int> copy_range(const File& source, uint64_t from, const File& target, uint64_t to, size_t length) = 0;
+    // Makes the target's range share the blocks of the source's. EOPNOTSUPP or EXDEV where it cannot be, EINVAL for what is not aligned.
+    virtual Result<void, int> clone_range(const File& source, uint64_t from, const File& target, uint64_t to, uint64_t length) = 0;
+    // Where the next data, or the next hole, is from `offset` on; the file's end is a hole. ENXIO: there is no more data, or `offset` is at
+    // or beyond the end.
+    enum class Seek : uint8_t { data, hole };
+    virtual Result<uint64_t, int> seek(const File& file, Seek what, uint64_t offset) = 0;
     // Locks the range for this File against other programs, or unlocks it; a former lock of this File there is replaced. Never waits:
     // EAGAIN if somebody else has a lock in the way. `length` 0: to the end of all files. An exclusive lock of a File that cannot be
     // written to is a shared one, and the other way round.
@@ -298,6 +317,8 @@ class Module : public Vfs {
     Result<void, int> chmod(const File& file, mode_t mode) override { return next_->chmod(file, mode); }
     Result<void, int> chown(const File& file, uid_t uid, gid_t gid) override { return next_->chown(file, uid, gid); }
     Result<Space, int> space(const File& file) override { return next_->space(file); }
+    Features features() const override { return next_->features(); }
+    Result<void, int> set_compressed(const File& file, bool compressed) override { return next_->set_compressed(file, compressed); }
     bool may(const File& file, int mode) override { return next_->may(file, mode); }
     bool keeps_descriptors() const override { return next_->keeps_descriptors(); }
     Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) override {
@@ -339,6 +360,13 @@ class Module : public Vfs {
     Result<void, int> allocate(const File& file, Allocate how, uint64_t offset, uint64_t length) override {
         return next_->allocate(file, how, offset, length);
     }
+    Result<size_t, int> copy_range(const File& source, uint64_t from, const File& target, uint64_t to, size_t length) override {
+        return next_->copy_range(source, from, target, to, length);
+    }
+    Result<void, int> clone_range(const File& source, uint64_t from, const File& target, uint64_t to, uint64_t length) override {
+        return next_->clone_range(source, from, target, to, length);
+    }
+    Result<uint64_t, int> seek(const File& file, Seek what, uint64_t offset) override { return next_->seek(file, what, offset); }
     Result<void, int> lock_range(const File& file, RangeLock lock, uint64_t offset, uint64_t length) override {
         return next_->lock_range(file, lock, offset, length);
     }

@@ -141,6 +141,23 @@ class Open {
     // One after the other (2.1.5.9); those before a failure stay unlocked. RANGE_NOT_LOCKED.
     virtual Result<void, NtStatus> unlock(std::span<const LockRange> ranges) = 0;
 
+    // --- Holes, compression, and copies within the server: what FSCTLs ask for (MS-FSA 2.1.5.10). These check granted_access themselves.
+    virtual Result<void, NtStatus> set_sparse(bool sparse) = 0;  // 2.1.5.10.38
+    // Appends what of the range has blocks; all of it for a file that is not sparse. At most `limit`; true: there are more. 2.1.5.10.22
+    virtual Result<bool, NtStatus> allocated_ranges(const FileRange& range, size_t limit, std::vector<FileRange>& out) = 0;
+    virtual Result<void, NtStatus> set_zero_data(uint64_t offset, uint64_t beyond) = 0;  // 2.1.5.10.39
+    // The bytes are not needed any more, and what is read there from now on is zeros or what was there (2.1.5.10.6).
+    virtual Result<void, NtStatus> trim(std::span<const FileRange> ranges) = 0;
+    virtual Result<bool, NtStatus> is_compressed() = 0;                  // 2.1.5.10.9
+    virtual Result<void, NtStatus> set_compressed(bool compressed) = 0;  // 2.1.5.10.30; NOT_SUPPORTED: the file system has none
+    // Into this file from `source`, which may be the same. Main thread: check, begin_job() of both; pool: run; main: end_job(),
+    // finish_write. MS-SMB2 3.3.5.15.6. `run_copy` gives INVALID_VIEW_SIZE if the source ends before; fewer bytes: the disk is full. `to`
+    // ~0: at the end.
+    virtual Result<void, NtStatus> check_copy(Open& source, uint64_t from, uint64_t to, size_t length) = 0;
+    virtual Result<size_t, NtStatus> run_copy(Open& source, uint64_t from, uint64_t to, size_t length) = 0;
+    virtual Result<void, NtStatus> check_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) = 0;  // 2.1.5.10.4
+    virtual Result<void, NtStatus> run_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) = 0;
+
     // --- Directories (2.1.5.6.3). begin_query, then next_entry until it gives null or the answer is full; what did not fit is put back.
     virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
     // Null at the end. What is beyond `detail` is left unset.

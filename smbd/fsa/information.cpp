@@ -132,7 +132,8 @@ Result<void, NtStatus> OpenFile::set_attributes_and_creation(const SetBasic& val
     wanted.change_time = {};
     if (value.attributes != 0) {
         const uint32_t fixed = name.empty() ? attribute::hidden | attribute::system : 0;  // the root's cannot be changed
-        wanted.attributes = (attributes.attributes & fixed) | (value.attributes & vfs::attribute::settable & ~fixed);
+        const uint32_t own = fixed | attribute::sparse_file;                              // set by FSCTL_SET_SPARSE alone
+        wanted.attributes = (attributes.attributes & own) | (value.attributes & vfs::attribute::settable & ~fixed);
     }
     if (sets(value.creation)) wanted.create_time = value.creation;
     const uint32_t before = attributes.attributes & vfs::attribute::settable;

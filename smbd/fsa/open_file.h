@@ -76,6 +76,17 @@ class OpenFile final : public Open {
     Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait) override;
     Result<void, NtStatus> unlock(std::span<const LockRange> ranges) override;
 
+    Result<void, NtStatus> set_sparse(bool sparse) override;
+    Result<bool, NtStatus> allocated_ranges(const FileRange& range, size_t limit, std::vector<FileRange>& out) override;
+    Result<void, NtStatus> set_zero_data(uint64_t offset, uint64_t beyond) override;
+    Result<void, NtStatus> trim(std::span<const FileRange> ranges) override;
+    Result<bool, NtStatus> is_compressed() override;
+    Result<void, NtStatus> set_compressed(bool compressed) override;
+    Result<void, NtStatus> check_copy(Open& source, uint64_t from, uint64_t to, size_t length) override;
+    Result<size_t, NtStatus> run_copy(Open& source, uint64_t from, uint64_t to, size_t length) override;
+    Result<void, NtStatus> check_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) override;
+    Result<void, NtStatus> run_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) override;
+
     Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
     Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) override;
     void put_back_entry() override;
@@ -154,6 +165,10 @@ class OpenFile final : public Open {
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     [[nodiscard]] bool uses_posix_locks() const;
+    [[nodiscard]] bool is_sparse() const { return (attributes.attributes & attribute::sparse_file) != 0; }
+    Result<void, NtStatus> zero(uint64_t offset, uint64_t length);
+    Result<void, NtStatus> write_zeros(uint64_t offset, uint64_t length);
+    Result<size_t, NtStatus> copy_by_hand(OpenFile& source, uint64_t from, uint64_t to, size_t length);
     Result<void, int> set_posix_locks(const LockRange& range, std::span<const LockRange> without);
     Result<void, NtStatus> check_lock_request() const;
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);

@@ -167,6 +167,12 @@ struct CreateResult {
 // Times of a SET_INFO FileBasicInformation: 0 keep, -1 freeze, -2 thaw (NtTime); attributes 0: keep.
 using SetBasic = BasicInfo;
 
+// In bytes.
+struct FileRange {
+    uint64_t offset = 0;
+    uint64_t length = 0;
+};
+
 // A byte-range lock that is asked for, or a range to unlock (MS-FSA 2.1.5.8, 2.1.5.9), in bytes.
 struct LockRange {
     uint64_t offset = 0;

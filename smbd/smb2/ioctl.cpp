@@ -1,6 +1,7 @@
 // IOCTL (MS-SMB2 3.3.5.15).
+#include "smbd/smb2/ioctl.h"
+
 #include "libcli/smb/ioctl.h"
-#include "smbd/smb2/acting.h"
 #include "smbd/smb2/admission.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
@@ -36,25 +37,6 @@ NtStatus validate_negotiate_info(Request& request, const smb::IoctlRequest& ioct
     return NtStatus::SUCCESS;
 }
 
-// FSCTL_CREATE_OR_GET_OBJECT_ID (MS-FSCC 2.3.1, 2.1.3.1): every file has one without its being stored: its 128-bit id. It was born
-// where it is.
-NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl) {
-    constexpr size_t size = 64;
-    if (ioctl.max_output_response < size) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
-    const auto info = request.open->file->info();
-    if (!info.ok()) return info.error();
-    const auto volume = request.tcon->share->volume();
-    if (!volume.ok()) return volume.error();
-    smb::IoctlResponse::begin(request.out(), ioctl.ctl_code, {request.open->persistent_id, request.open->volatile_id});
-    request.out().bytes(info->id.id_128);
-    request.out().bytes(volume->object_id.bytes);
-    request.out().bytes(info->id.id_128);
-    request.out().zeros(16);  // DomainId
-    smb::IoctlResponse::finish(request.out());
-    return NtStatus::SUCCESS;
-}
-
 // Control codes that name no open (MS-SMB2 2.2.31: FileId is all ones).
 bool names_no_file(smb::ControlCode code) {
     switch (code) {
@@ -67,7 +49,39 @@ bool names_no_file(smb::ControlCode code) {
     }
 }
 
+NtStatus file_ioctl(Request& request, const smb::IoctlRequest& ioctl) {
+    using Code = smb::ControlCode;
+    switch (ioctl.ctl_code) {
+        case Code::srv_request_resume_key: return request_resume_key(request, ioctl);
+        case Code::srv_copychunk:
+        case Code::srv_copychunk_write: return copy_chunks(request, ioctl);
+        case Code::duplicate_extents_to_file:
+        case Code::duplicate_extents_to_file_ex: return duplicate_extents(request, ioctl);
+        case Code::set_sparse: return set_sparse(request, ioctl);
+        case Code::query_allocated_ranges: return query_allocated_ranges(request, ioctl);
+        case Code::set_zero_data: return set_zero_data(request, ioctl);
+        case Code::file_level_trim: return file_level_trim(request, ioctl);
+        case Code::get_compression: return get_compression(request, ioctl);
+        case Code::set_compression: return set_compression(request, ioctl);
+        case Code::create_or_get_object_id:
+        case Code::get_object_id: return get_object_id(request, ioctl);
+        case Code::srv_enumerate_snapshots: return enumerate_snapshots(request, ioctl);
+        case Code::get_reparse_point: return NtStatus::NOT_A_REPARSE_POINT;  // MS-FSA 2.1.5.10.14: a symlink that is opened is followed
+        case Code::pipe_peek:
+        case Code::pipe_transceive: return NtStatus::NOT_SUPPORTED;  // MS-SMB2 3.3.5.15.3: no pipe
+        default: return NtStatus::INVALID_DEVICE_REQUEST;
+    }
+}
+
 }  // namespace
+
+NtStatus answer_ioctl(Request& request, const smb::IoctlRequest& ioctl, Bytes output, NtStatus status) {
+    smb::IoctlResponse::begin(request.out(), ioctl.ctl_code, {request.open->persistent_id, request.open->volatile_id});
+    request.out().bytes(output);
+    smb::IoctlResponse::finish(request.out());
+    request.keep_body = true;
+    return status;
+}
 
 NtStatus handle_ioctl(Request& request) {
     const auto ioctl = smb::IoctlRequest::decode(request.message);
@@ -85,16 +99,14 @@ NtStatus handle_ioctl(Request& request) {
         if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     }
     if (!names_no_file(ioctl->ctl_code) && request.open->pipe) return pipe_ioctl(request, *ioctl);
+    if (!names_no_file(ioctl->ctl_code)) return file_ioctl(request, *ioctl);
     switch (ioctl->ctl_code) {
         case smb::ControlCode::validate_negotiate_info: return validate_negotiate_info(request, *ioctl);
         case smb::ControlCode::dfs_get_referrals:
         case smb::ControlCode::dfs_get_referrals_ex:
             return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
-        case smb::ControlCode::create_or_get_object_id: return get_object_id(request, *ioctl);
         case smb::ControlCode::query_network_interface_info: return NtStatus::NOT_SUPPORTED;
         case smb::ControlCode::pipe_wait: return wait_for_pipe(request, *ioctl);
-        case smb::ControlCode::pipe_peek:
-        case smb::ControlCode::pipe_transceive: return NtStatus::NOT_SUPPORTED;  // MS-SMB2 3.3.5.15.3: no pipe
         default: return NtStatus::INVALID_DEVICE_REQUEST;
     }
 }

@@ -52,7 +52,8 @@ struct PoolWork final : loop::Job {
     void (*finish)(Request&, PoolWork&) = nullptr;
 
     // What the work is about; which of these count is between work and finish.
-    fsa::Open* file = nullptr;  // between begin_job and end_job: a CLOSE meanwhile leaves it standing
+    fsa::Open* file = nullptr;    // between begin_job and end_job: a CLOSE meanwhile leaves it standing
+    fsa::Open* source = nullptr;  // of a copy, with a job of its own
     MutableBytes buffer;
     Bytes data;
     uint64_t offset = 0;

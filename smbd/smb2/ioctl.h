@@ -1,0 +1,35 @@
+// The control codes that IOCTL passes to files, in families: one file each.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/nt_status.h"
+
+namespace Atoll::smb {
+struct IoctlRequest;
+}
+
+namespace Atoll::smb2 {
+
+struct Request;
+
+// The answer to a control code, with this output, which fits MaxOutputResponse; `status` is returned. The body is sent with an error, too.
+NtStatus answer_ioctl(Request& request, const smb::IoctlRequest& ioctl, Bytes output, NtStatus status = NtStatus::SUCCESS);
+
+// ioctl_copy.cpp
+NtStatus request_resume_key(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.5
+NtStatus copy_chunks(Request& request, const smb::IoctlRequest& ioctl);         // 3.3.5.15.6
+NtStatus duplicate_extents(Request& request, const smb::IoctlRequest& ioctl);   // MS-FSA 2.1.5.10.4, .5
+
+// ioctl_data.cpp
+NtStatus set_sparse(Request& request, const smb::IoctlRequest& ioctl);              // MS-FSA 2.1.5.10.38
+NtStatus query_allocated_ranges(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.22
+NtStatus set_zero_data(Request& request, const smb::IoctlRequest& ioctl);           // 2.1.5.10.39
+NtStatus file_level_trim(Request& request, const smb::IoctlRequest& ioctl);         // 2.1.5.10.6
+
+// ioctl_attributes.cpp
+NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);      // MS-FSA 2.1.5.10.9
+NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);      // 2.1.5.10.30
+NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);        // 2.1.5.10.1, .13
+NtStatus enumerate_snapshots(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.1
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,65 @@
+// What a file is beside its data: FSCTL_GET_COMPRESSION, FSCTL_SET_COMPRESSION, FSCTL_CREATE_OR_GET_OBJECT_ID,
+// FSCTL_SRV_ENUMERATE_SNAPSHOTS.
+#include "libcli/smb/ioctl.h"
+#include "smbd/smb2/acting.h"
+#include "smbd/smb2/ioctl.h"
+#include "smbd/smb2/request.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+using smb::IoctlRequest;
+
+// MS-FSCC 2.3.18
+constexpr uint16_t compression_none = 0, compression_lznt1 = 2;
+
+}  // namespace
+
+NtStatus get_compression(Request& request, const IoctlRequest& ioctl) {
+    std::array<uint8_t, 2> state;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    const auto compressed = request.open->file->is_compressed();
+    if (!compressed.ok()) return compressed.error();
+    if (ioctl.max_output_response < state.size()) return NtStatus::INVALID_PARAMETER;
+    store_le(state.data(), *compressed ? compression_lznt1 : compression_none);
+    return answer_ioctl(request, ioctl, state);
+}
+
+NtStatus set_compression(Request& request, const IoctlRequest& ioctl) {
+    ByteReader in(ioctl.input);
+    const uint16_t state = in.u16();
+    if (!in.ok() || state > compression_lznt1) return NtStatus::INVALID_PARAMETER;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    const auto set = request.open->file->set_compressed(state != compression_none);
+    return set.ok() ? answer_ioctl(request, ioctl, {}) : set.error();
+}
+
+// MS-FSCC 2.3.1, 2.1.3.1: every file has an id without its being stored: its 128-bit file id. It was born where it is.
+NtStatus get_object_id(Request& request, const IoctlRequest& ioctl) {
+    constexpr size_t size = 64;
+    if (ioctl.max_output_response < size) return NtStatus::INVALID_PARAMETER;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    const auto info = request.open->file->info();
+    if (!info.ok()) return info.error();
+    const auto volume = request.tcon->share->volume();
+    if (!volume.ok()) return volume.error();
+    Buffer output;
+    output.append(info->id.id_128);
+    output.append(volume->object_id.bytes);
+    output.append(info->id.id_128);
+    output.append_zeros(16);  // DomainId
+    return answer_ioctl(request, ioctl, output);
+}
+
+// MS-SMB2 3.3.5.15.1: of a share that keeps none.
+NtStatus enumerate_snapshots(Request& request, const IoctlRequest& ioctl) {
+    constexpr size_t least = 16;
+    if (ioctl.max_output_response < least) return NtStatus::INVALID_PARAMETER;
+    Buffer output;
+    ByteWriter out(output);
+    smb::SnapshotArray{}.encode(out);
+    output.append_zeros(least - output.size());
+    return answer_ioctl(request, ioctl, output);
+}
+
+}  // namespace Atoll::smb2

@@ -1,0 +1,14 @@
+// Limits of this room alone (the others: base/limits.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace Atoll::limits {
+
+// MS-SMB2 3.3.3, ServerSideCopyMax...: of one FSCTL_SRV_COPYCHUNK; INVALID_PARAMETER, and an answer that says them.
+constexpr uint32_t max_copy_chunks = 256;
+constexpr uint32_t max_copy_chunk = 1u << 20;   // bytes of one
+constexpr uint32_t max_copy_bytes = 16u << 20;  // of all
+
+}  // namespace Atoll::limits
