@@ -66,7 +66,7 @@ std::optional<File> directory(Test& t, Client& c, std::string_view leaf) {
     const std::string path = t.path(c, leaf);
     if (!leaf.empty()) (void)client::make_directory(*c.tree, path);
     OpenOptions o = OpenOptions::directory(false);
-    o.access |= smb::access_mask::delete_;
+    o.access |= smb::access_mask::delete_access;
     auto opened = File::open(*c.tree, path, o);
     if (opened) return std::move(*opened);
     t.fail("cannot open " + path + ": " + to_string(opened.error()));
@@ -75,7 +75,7 @@ std::optional<File> directory(Test& t, Client& c, std::string_view leaf) {
 
 NtStatus make_file(Client& c, const std::string& path) {
     OpenOptions o;
-    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_;
+    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_access;
     o.disposition = smb::CreateDisposition::open_if;
     auto f = File::open(*c.tree, path, o);
     return f ? f->close() : f.error();
