@@ -23,12 +23,14 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
     return {};
 }
 
-// The new name's directory is opened to make the name in it, as Windows does it before Windows 11 24H2 and Server 2025: with
-// FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185). Debian's smbd has it so too.
+// The new name's directory is opened to make the name in it. For a file's, as Windows does it before Windows 11 24H2 and Server 2025: with
+// FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185); for a directory's with FILE_SHARE_DELETE too, as later ones do it
+// for both. smbtorture's smb2.rename wants the one and its smb2.notify-inotify the other; Debian's smbd has it so.
 Result<void, NtStatus> OpenFile::check_directory_sharing(const vfs::Located& target) {
     const vfs::FileId parent = vfs().file_id(target.parent, target.parent_stat);
     const uint32_t access = directory ? access::add_subdirectory : access::write_data;
-    auto conflict = core_.modes.would_conflict({parent.volume, parent.inode, parent.generation, 0}, access, sharing::read | sharing::write);
+    const uint32_t share = directory ? sharing::all : sharing::read | sharing::write;
+    auto conflict = core_.modes.would_conflict({parent.volume, parent.inode, parent.generation, 0}, access, share);
     if (!conflict) return conflict.failure();
     return *conflict ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : Result<void, NtStatus>();
 }
