@@ -62,11 +62,11 @@ std::string told(const client::ExchangePtr& exchange) {
     return out;
 }
 
-std::optional<File> directory(Test& t, Client& c, std::string_view leaf) {
+std::optional<File> directory(Test& t, Client& c, std::string_view leaf, uint32_t more = 0) {
     const std::string path = t.path(c, leaf);
     if (!leaf.empty()) (void)client::make_directory(*c.tree, path);
     OpenOptions o = OpenOptions::directory(false);
-    o.access |= smb::access_mask::delete_access;
+    o.access |= more;
     auto opened = File::open(*c.tree, path, o);
     if (opened) return std::move(*opened);
     t.fail("cannot open " + path + ": " + to_string(opened.error()));
@@ -75,7 +75,7 @@ std::optional<File> directory(Test& t, Client& c, std::string_view leaf) {
 
 NtStatus make_file(Client& c, const std::string& path) {
     OpenOptions o;
-    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_access;
+    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_;
     o.disposition = smb::CreateDisposition::open_if;
     auto f = File::open(*c.tree, path, o);
     return f ? f->close() : f.error();
@@ -195,7 +195,7 @@ void deleted_directory(Test& t) {
     REQUIRE(t, d, directory(t, *c, "d"));
     const auto waits = start(*c, *d);
     CHECK(t, watching(*c, waits), "no interim response");
-    REQUIRE(t, same, directory(t, *other, "d"));
+    REQUIRE(t, same, directory(t, *other, "d", smb::access_mask::delete_));
     CHECK_STATUS(t, same->set_delete(true), NtStatus::SUCCESS);
     CHECK_STATUS(t, c->connection->wait(waits, patience), NtStatus::DELETE_PENDING);
     CHECK_STATUS(t, same->set_delete(false), NtStatus::SUCCESS);

@@ -49,13 +49,14 @@ Notifier::Recipient& Notifier::recipient(const tdb::server_id& process) {
 }
 
 // MS-FSA 2.1.4.1: its parent is asked, and those above that watch their trees. A watch of the file itself does not hear of it.
-void Notifier::add(std::string_view path, NotifyAction action, uint32_t filter) {
+// With `but_not`, who watches for that is not told.
+void Notifier::add(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not) {
     ++change_;
     bool immediate = true;
     for (std::string_view directory = path; directory.size() > 1; immediate = false) {
         directory = directory_of(directory);
         for (const directory_watch& watch : index.watches_of(directory)) {
-            if ((watch.filter & filter) == 0 || (!immediate && !watch.tree)) continue;
+            if ((watch.filter & filter) == 0 || (watch.filter & but_not) != 0 || (!immediate && !watch.tree)) continue;
             Recipient& to = recipient(watch.holder);
             if (to.change != change_) {
                 to.change = change_;
@@ -129,6 +130,8 @@ void Notifier::renamed(const ShareRoot& share, std::string_view from, std::strin
         add(new_path, NotifyAction::modified, notify_filter::other_file);
     } else {
         add(new_path, moves ? NotifyAction::added : NotifyAction::renamed_new_name, name_filter);
+        // A file's archive attribute is set (and by tunneling its creation time, 2.1.5.15.12): told to those who do not hear of the name.
+        if (!directory) add(new_path, NotifyAction::modified, notify_filter::attributes | notify_filter::creation, name_filter);
     }
     send();
     if (directory) moved(old_path, new_path);

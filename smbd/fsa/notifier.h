@@ -76,7 +76,7 @@ class Notifier {
     };
 
     static std::string full_path(const ShareRoot& share, std::string_view name);
-    void add(std::string_view path, NotifyAction action, uint32_t filter);
+    void add(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not = 0);
     void send();
     Recipient& recipient(const tdb::server_id& process);
     void tell(const tdb::server_id& process, const notify_told& news);

@@ -1,6 +1,7 @@
 // Change notification: MS-FSA 2.1.4.1, 2.1.5.11, and what each operation reports.
 #include "smbd/fsa/notify.h"
 
+#include <deque>
 #include <optional>
 
 #include "smbd/fsa/fsa_fixture_test.h"
@@ -78,8 +79,8 @@ class NotifyTest : public FsaTest {
                                    .notify_index = index_.get()});
     }
 
-    Open& directory(const std::string& path) {
-        CreateParams p = params(path, access::list_directory | access::delete_);
+    Open& directory(const std::string& path, uint32_t more = 0) {
+        CreateParams p = params(path, access::list_directory | more);
         p.options = option::directory_file;
         return open(p);
     }
@@ -108,7 +109,11 @@ class NotifyTest : public FsaTest {
         ASSERT_TRUE(other_files_->close(other_open(params(path, access::delete_, Disposition::open, option::delete_on_close))));
     }
 
+    // Lives until everything is closed.
+    Waiter& waiter(bool tree, uint32_t filter, uint32_t room) { return waiters_.emplace_back(tree, filter, room); }
+
     loop::Loop loop_;
+    std::deque<Waiter> waiters_;
     std::string mailboxes_;
     std::unique_ptr<tdb::MemoryDatabase> index_;
     std::unique_ptr<messaging::Messaging> messages_, other_messages_;
@@ -121,7 +126,7 @@ constexpr uint32_t names = notify_filter::file_name | notify_filter::dir_name;
 TEST_F(NotifyTest, AnotherProcessIsHeard) {
     mkdir("d");
     Open& d = directory("d");
-    Waiter first(false, names, 1000);
+    Waiter& first = waiter(false, names, 1000);
     EXPECT_FALSE(ask(d, first).status);
     other_make("d\\new");
     settle();
@@ -131,7 +136,7 @@ TEST_F(NotifyTest, AnotherProcessIsHeard) {
     other_make("d\\second");
     other_delete("d\\new");
     settle();
-    Waiter next(false, names, 1000);
+    Waiter& next = waiter(false, names, 1000);
     const Told told = ask(d, next);
     EXPECT_EQ(told.status, NtStatus::SUCCESS);
     EXPECT_EQ(told.what, "added second, removed new");
@@ -140,12 +145,12 @@ TEST_F(NotifyTest, AnotherProcessIsHeard) {
 TEST_F(NotifyTest, OwnChangesComeAfterTheHandler) {
     mkdir("d");
     Open& d = directory("d");
-    Waiter waiter(false, names, 1000);
-    EXPECT_FALSE(ask(d, waiter).status);
+    Waiter& waits = waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waits).status);
     close(open(params("d\\f", rw_access, Disposition::create)));
-    EXPECT_FALSE(waiter.ended);
+    EXPECT_FALSE(waits.ended);
     settle();
-    EXPECT_EQ(waiter.what, "added f");
+    EXPECT_EQ(waits.what, "added f");
 }
 
 TEST_F(NotifyTest, TreesAndTheirNames) {
@@ -153,7 +158,8 @@ TEST_F(NotifyTest, TreesAndTheirNames) {
     mkdir("d/e");
     Open& d = directory("d");
     Open& root = directory("");
-    Waiter flat(false, names, 1000), deep(true, names, 1000);
+    Waiter& flat = waiter(false, names, 1000);
+    Waiter& deep = waiter(true, names, 1000);
     EXPECT_FALSE(ask(d, flat).status);
     EXPECT_FALSE(ask(root, deep).status);
     other_make("d\\e\\f");
@@ -163,14 +169,15 @@ TEST_F(NotifyTest, TreesAndTheirNames) {
     // The watch's own directory is not below itself, but in its parent.
     other_make("d\\e\\g");
     settle();
-    Waiter again(true, names, 1000);
+    Waiter& again = waiter(true, names, 1000);
     EXPECT_EQ(ask(root, again).what, "added d/e/g");
 }
 
 TEST_F(NotifyTest, OnlyTheFirstRequestsFilterCounts) {  // MS-SMB2 3.3.1.3
     mkdir("d");
     Open& d = directory("d");
-    Waiter first(false, notify_filter::dir_name, 1000), second(true, notify_filter::all, 1000);
+    Waiter& first = waiter(false, notify_filter::dir_name, 1000);
+    Waiter& second = waiter(true, notify_filter::all, 1000);
     EXPECT_FALSE(ask(d, first).status);
     other_make("d\\e", option::directory_file);
     settle();
@@ -186,7 +193,9 @@ TEST_F(NotifyTest, OnlyTheFirstRequestsFilterCounts) {  // MS-SMB2 3.3.1.3
 TEST_F(NotifyTest, RequestsAreCompletedInTheirOrder) {
     mkdir("d");
     Open& d = directory("d");
-    Waiter first(false, names, 1000), second(false, names, 1000), third(false, names, 1000);
+    Waiter& first = waiter(false, names, 1000);
+    Waiter& second = waiter(false, names, 1000);
+    Waiter& third = waiter(false, names, 1000);
     EXPECT_FALSE(ask(d, first).status);
     EXPECT_FALSE(ask(d, second).status);
     EXPECT_FALSE(ask(d, third).status);
@@ -204,7 +213,9 @@ TEST_F(NotifyTest, RequestsAreCompletedInTheirOrder) {
 TEST_F(NotifyTest, WhatDoesNotFitIsNotTold) {  // MS-FSA 2.1.5.11.1
     mkdir("d");
     Open& d = directory("d");
-    Waiter small(false, names, 12 + 2 * 3), next(false, names, 1000), rest(false, names, 1000);
+    Waiter& small = waiter(false, names, 12 + 2 * 3);
+    Waiter& next = waiter(false, names, 1000);
+    Waiter& rest = waiter(false, names, 1000);
     EXPECT_FALSE(ask(d, small).status);
     other_make("d\\abc");
     settle();
@@ -217,7 +228,7 @@ TEST_F(NotifyTest, WhatDoesNotFitIsNotTold) {  // MS-FSA 2.1.5.11.1
     other_make("d\\x");
     settle();
     EXPECT_EQ(rest.what, "added x");
-    Waiter none(false, names, 0);
+    Waiter& none = waiter(false, names, 0);
     EXPECT_FALSE(ask(d, none).status);
     other_make("d\\y");
     settle();
@@ -231,7 +242,9 @@ TEST_F(NotifyTest, RenamesComeInPairs) {  // MS-FSA 2.1.5.15.12
     Open& d = directory("d");
     Open& e = directory("e");
     Open& root = directory("");
-    Waiter in_d(false, names, 1000), in_e(false, names, 1000), above(true, names, 1000);
+    Waiter& in_d = waiter(false, names, 1000);
+    Waiter& in_e = waiter(false, names, 1000);
+    Waiter& above = waiter(true, names, 1000);
     EXPECT_FALSE(ask(d, in_d).status);
     EXPECT_FALSE(ask(root, above).status);
     Open& f = other_open(params("d\\f", access::delete_));
@@ -239,7 +252,7 @@ TEST_F(NotifyTest, RenamesComeInPairs) {  // MS-FSA 2.1.5.15.12
     settle();
     EXPECT_EQ(in_d.what, "old f, new g");
     EXPECT_EQ(above.what, "old d/f, new d/g");
-    Waiter in_d2(false, names, 1000);
+    Waiter& in_d2 = waiter(false, names, 1000);
     EXPECT_FALSE(ask(d, in_d2).status);
     EXPECT_FALSE(ask(e, in_e).status);
     ASSERT_TRUE(f.rename("e\\h", false));
@@ -275,14 +288,14 @@ TEST_F(NotifyTest, EachChangeHasItsFilter) {
     for (const Case& one : cases) {
         Open& root = directory("");
         Open& deaf = directory("");
-        Waiter waiter(false, one.filter, 1000),
-            other(false, notify_filter::all & ~one.filter & ~notify_filter::size & ~notify_filter::last_write, 1000);
-        EXPECT_FALSE(ask(root, waiter).status);
+        Waiter& waits = waiter(false, one.filter, 1000);
+        Waiter& other = waiter(false, notify_filter::all & ~one.filter & ~notify_filter::size & ~notify_filter::last_write, 1000);
+        EXPECT_FALSE(ask(root, waits).status);
         EXPECT_FALSE(ask(deaf, other).status);
         Open& f = open(params("f", rw_access));
         one.change(f);
         settle();
-        EXPECT_EQ(waiter.what, one.what) << one.filter;
+        EXPECT_EQ(waits.what, one.what) << one.filter;
         EXPECT_FALSE(other.ended) << one.filter;
         close(f);
         close(root);
@@ -293,7 +306,8 @@ TEST_F(NotifyTest, EachChangeHasItsFilter) {
 TEST_F(NotifyTest, WrittenDataIsToldAtOnceAndAtTheClose) {
     write("f");
     Open& root = directory("");
-    Waiter at_once(false, notify_filter::size, 1000), at_close(false, notify_filter::size, 1000);
+    Waiter& at_once = waiter(false, notify_filter::size, 1000);
+    Waiter& at_close = waiter(false, notify_filter::size, 1000);
     EXPECT_FALSE(ask(root, at_once).status);
     Open& f = open(params("f", rw_access));
     EXPECT_TRUE(f.write_now(as_bytes("x"), 0, false));
@@ -311,11 +325,11 @@ TEST_F(NotifyTest, WrittenDataIsToldAtOnceAndAtTheClose) {
 TEST_F(NotifyTest, CloseEndsRequests) {  // MS-FSA 2.1.5.5, phase 5
     mkdir("d");
     Open& d = directory("d");
-    Waiter waiter(false, names, 1000);
-    EXPECT_FALSE(ask(d, waiter).status);
+    Waiter& waits = waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waits).status);
     EXPECT_EQ(index_->size(), 2u);  // the directory's, and the count
     close(d);
-    EXPECT_EQ(waiter.ended, NtStatus::NOTIFY_CLEANUP);
+    EXPECT_EQ(waits.ended, NtStatus::NOTIFY_CLEANUP);
     EXPECT_EQ(index_->size(), 1u);
     EXPECT_FALSE(NotifyIndex(index_.get()).anyone());
 }
@@ -323,12 +337,13 @@ TEST_F(NotifyTest, CloseEndsRequests) {  // MS-FSA 2.1.5.5, phase 5
 TEST_F(NotifyTest, ADirectoryThatIsToBeDeletedIsNotWatched) {  // MS-FSA 2.1.5.15.3
     mkdir("d");
     Open& d = directory("d");
-    Open& marks = directory("d");
-    Waiter waiter(false, names, 1000), other(false, names, 1000);
-    EXPECT_FALSE(ask(d, waiter).status);
+    Open& marks = directory("d", access::delete_);
+    Waiter& waits = waiter(false, names, 1000);
+    Waiter& other = waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waits).status);
     ASSERT_TRUE(marks.set_disposition(true));
     settle();
-    EXPECT_EQ(waiter.ended, NtStatus::DELETE_PENDING);
+    EXPECT_EQ(waits.ended, NtStatus::DELETE_PENDING);
     ASSERT_TRUE(marks.set_disposition(false));
     EXPECT_EQ(ask(marks, other).status, NtStatus::DELETE_PENDING);  // never reset
 }
@@ -336,8 +351,8 @@ TEST_F(NotifyTest, ADirectoryThatIsToBeDeletedIsNotWatched) {  // MS-FSA 2.1.5.1
 TEST_F(NotifyTest, AWatchedDirectoryThatIsRenamedGoesOnBeingWatched) {
     mkdir("d");
     Open& d = directory("d");
-    Waiter waiter(false, names, 1000);
-    EXPECT_FALSE(ask(d, waiter).status);
+    Waiter& waits = waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waits).status);
     CreateParams p = params("d", access::delete_);
     Open& same = other_open(p);
     ASSERT_TRUE(same.rename("moved", false));
@@ -345,7 +360,7 @@ TEST_F(NotifyTest, AWatchedDirectoryThatIsRenamedGoesOnBeingWatched) {
     settle();
     other_make("moved\\f");
     settle();
-    EXPECT_EQ(waiter.what, "added f");
+    EXPECT_EQ(waits.what, "added f");
     close(d);
     EXPECT_EQ(index_->size(), 1u);
 }
@@ -353,13 +368,13 @@ TEST_F(NotifyTest, AWatchedDirectoryThatIsRenamedGoesOnBeingWatched) {
 TEST_F(NotifyTest, AnEndedProcessLeavesNothing) {
     mkdir("d");
     Open& d = directory("d");
-    Waiter waiter(false, names, 1000);
-    EXPECT_FALSE(ask(d, waiter).status);
+    Waiter& waits = waiter(false, names, 1000);
+    EXPECT_FALSE(ask(d, waits).status);
     NotifyIndex index(index_.get());
     EXPECT_TRUE(index.anyone());
     EXPECT_EQ(index.end_process(messages_->self().to_record()), std::vector<std::string>{std::filesystem::canonical(at("d")).string()});
     EXPECT_FALSE(index.anyone());
-    d.forget_changes(waiter);
+    d.forget_changes(waits);
 }
 
 TEST_F(NotifyTest, WithoutWatchersNothingIsLookedFor) {
@@ -374,12 +389,12 @@ TEST_F(NotifyTest, VetoedFilesDoNotChange) {
     share_.reset();
     connect("veto files = /secret/\n");
     Open& root = directory("");
-    Waiter waiter(true, names, 1000);
-    EXPECT_FALSE(ask(root, waiter).status);
+    Waiter& waits = waiter(true, names, 1000);
+    EXPECT_FALSE(ask(root, waits).status);
     other_make("secret");
     other_make("plain");
     settle();
-    EXPECT_EQ(waiter.what, "added plain");
+    EXPECT_EQ(waits.what, "added plain");
 }
 
 }  // namespace Atoll::fsa
