@@ -139,6 +139,7 @@ Result<void, NtStatus> OpenFile::set_security(uint32_t parts, const SecurityDesc
         return NtStatus::INVALID_OWNER;
     security::replace_parts(whole, parts, value, auto_inherited_mode(share_->conf()));
     if (auto r = vfs().set_descriptor(file, *now, parts, whole); !r) return status_of_set(r.error());
+    report(NotifyAction::modified, notify_filter::security);
     return refresh();
 }
 

@@ -67,6 +67,7 @@ Result<void, NtStatus> OpenFile::set_zero_data(uint64_t offset, uint64_t beyond)
     if (offset >= end) return {};
     if (auto r = check_locks(offset, end - offset, true); !r) return r;
     if (auto r = zero(offset, end - offset); !r) return r;
+    report_written();
     return note_modification();
 }
 
@@ -107,6 +108,7 @@ Result<void, NtStatus> OpenFile::trim(std::span<const FileRange> ranges) {
         if (!punched && has_no_such(punched.error())) return NtStatus::INVALID_DEVICE_REQUEST;
         if (!punched) return nt_status_from_errno(punched.error());
     }
+    report_written();
     return note_modification();
 }
 
@@ -128,6 +130,7 @@ Result<void, NtStatus> OpenFile::set_compressed(bool compressed) {
     }
     if (!set && has_no_such(set.error())) return NtStatus::NOT_SUPPORTED;
     if (!set) return nt_status_from_errno(set.error());
+    report(NotifyAction::modified, notify_filter::attributes);
     return refresh();
 }
 
