@@ -229,7 +229,13 @@ void OpenFile::reset() {
     context = nullptr;
 }
 
-NtStatus OpenFile::wait_for_changes(NotifyWait& wait, NotifyEvents& events) { return core_.notify_watches.wait(*this, wait, events); }
+NtStatus OpenFile::wait_for_changes(NotifyWait& wait, NotifyEvents& events) {
+    const NtStatus status = core_.notify_watches.wait(*this, wait, events);
+    if (status != NtStatus::PENDING || !core_.modes.is_delete_pending(id)) return status;
+    // Whoever marked it deleted before it was watched has told nobody.
+    core_.notify_watches.forget(*this, wait);
+    return NtStatus::DELETE_PENDING;
+}
 
 bool OpenFile::sees_local_changes() const { return core_.notify_watches.sees_local_changes(*this); }
 

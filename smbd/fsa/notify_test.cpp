@@ -344,6 +344,8 @@ TEST_F(NotifyTest, ADirectoryThatIsToBeDeletedIsNotWatched) {  // MS-FSA 2.1.5.1
     ASSERT_TRUE(marks.set_disposition(true));
     settle();
     EXPECT_EQ(waits.ended, NtStatus::DELETE_PENDING);
+    Waiter& after = waiter(false, names, 1000);
+    EXPECT_EQ(ask(d, after).status, NtStatus::DELETE_PENDING);
     ASSERT_TRUE(marks.set_disposition(false));
     EXPECT_EQ(ask(marks, other).status, NtStatus::DELETE_PENDING);  // never reset
 }
