@@ -87,7 +87,9 @@ Result<void, NtStatus> OpenFile::check_duplicate(Open& from_open, uint64_t from,
     if (source.stat.device != stat.device) return NtStatus::INVALID_PARAMETER;
     if (source.is_sparse() && !is_sparse()) return NtStatus::NOT_SUPPORTED;
     if (auto r = check_locks(to, length, true); !r) return r;
-    return source.check_locks(from, length, false);
+    if (auto r = source.check_locks(from, length, false); !r) return r;
+    core_.oplocks.break_for_write(*this);
+    return {};
 }
 
 Result<void, NtStatus> OpenFile::run_duplicate(Open& from_open, uint64_t from, uint64_t to, uint64_t length) {

@@ -66,6 +66,7 @@ Result<void, NtStatus> OpenFile::set_zero_data(uint64_t offset, uint64_t beyond)
     const uint64_t end = std::min(beyond, stat.size);
     if (offset >= end) return {};
     if (auto r = check_locks(offset, end - offset, true); !r) return r;
+    core_.oplocks.break_for_write(*this);
     if (auto r = zero(offset, end - offset); !r) return r;
     report_written();
     return note_modification();
@@ -104,6 +105,7 @@ Result<void, NtStatus> OpenFile::trim(std::span<const FileRange> ranges) {
         const uint64_t end = std::min(range.offset + range.length, stat.size) / page_size * page_size;
         if (first >= end) continue;
         if (auto r = check_locks(first, end - first, true); !r) return r;
+        core_.oplocks.break_for_write(*this);
         auto punched = vfs().allocate(file, vfs::Allocate::punch_hole, first, end - first);
         if (!punched && has_no_such(punched.error())) return NtStatus::INVALID_DEVICE_REQUEST;
         if (!punched) return nt_status_from_errno(punched.error());
