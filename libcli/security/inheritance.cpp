@@ -101,7 +101,7 @@ bool has_inheritable_aces(const SecurityDescriptor& parent, bool child_is_direct
     return any_inheritable(parent.dacl, child_is_directory);
 }
 
-void inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory, SecurityDescriptor& out) {
+bool inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory, SecurityDescriptor& out) {
     out.resource_control = 0;
     out.control = control::dacl_present;
     out.owner = owner;
@@ -116,6 +116,7 @@ void inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& grou
         out.control |= static_cast<uint16_t>(control::sacl_present | (sacl_automatic ? control::sacl_auto_inherited : 0));
         inherit_acl(*parent.sacl, owner, group, child_is_directory, sacl_automatic, out.sacl);
     }
+    return encoded_size(out) <= UINT16_MAX;
 }
 
 void replace_parts(SecurityDescriptor& descriptor, uint32_t parts, const SecurityDescriptor& value, AutoInherited mode) {

@@ -10,8 +10,10 @@ bool has_inheritable_aces(const SecurityDescriptor& parent, bool child_is_direct
 
 // The descriptor of a new file or directory below `parent`, from the parent's inheritable ACEs alone. CREATOR OWNER and CREATOR GROUP
 // become `owner` and `group` in ACEs that are effective on the child; what the child hands on keeps them. The ACEs are marked inherited,
-// and the DACL auto-inherited, if the parent's DACL is auto-inherited. Replaces `out`, whose capacity is reused.
-void inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory, SecurityDescriptor& out);
+// and the DACL auto-inherited, if the parent's DACL is auto-inherited. Replaces `out`, whose capacity is reused. False: it would
+// be larger than an ACL can be (64 KiB), since an ACE may become two.
+[[nodiscard]] bool inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory,
+                           SecurityDescriptor& out);
 
 // How a set treats DACL_AUTO_INHERITED and SACL_AUTO_INHERITED (smb.conf: `acl flag inherited canonicalization`): kept only together with
 // the request for it, as Windows has it, or as they are sent.

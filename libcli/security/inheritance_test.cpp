@@ -29,7 +29,7 @@ SecurityDescriptor parent(std::vector<Ace> aces, uint16_t bits = 0) {
 
 std::vector<std::pair<uint8_t, Sid>> child(const SecurityDescriptor& of, bool directory) {
     SecurityDescriptor out;
-    inherit(of, owner, group, directory, out);
+    EXPECT_TRUE(inherit(of, owner, group, directory, out));
     EXPECT_EQ(out.owner, owner);
     EXPECT_EQ(out.group, group);
     std::vector<std::pair<uint8_t, Sid>> flags;
@@ -81,7 +81,7 @@ TEST(Inheritance, CreatorsBecomeOwnerAndGroup) {
 
 TEST(Inheritance, GenericRightsAreMappedForTheChildOnly) {
     SecurityDescriptor out;
-    inherit(parent({allow(well_known::users, right::generic_read, container_inherit)}), owner, group, true, out);
+    ASSERT_TRUE(inherit(parent({allow(well_known::users, right::generic_read, container_inherit)}), owner, group, true, out));
     ASSERT_EQ(out.dacl->aces.size(), 2u);
     EXPECT_EQ(out.dacl->aces[0].mask, file_rights::generic_read);
     EXPECT_EQ(out.dacl->aces[1].mask, right::generic_read);
@@ -89,11 +89,12 @@ TEST(Inheritance, GenericRightsAreMappedForTheChildOnly) {
 
 TEST(Inheritance, AutoInheritedParentsMarkTheirChildren) {
     SecurityDescriptor out;
-    inherit(parent({allow(well_known::users, 1, object_inherit | inherited)}, control::dacl_auto_inherited | control::dacl_protected),
-            owner, group, false, out);
+    ASSERT_TRUE(
+        inherit(parent({allow(well_known::users, 1, object_inherit | inherited)}, control::dacl_auto_inherited | control::dacl_protected),
+                owner, group, false, out));
     EXPECT_EQ(out.control, control::dacl_present | control::dacl_auto_inherited);
     EXPECT_EQ(out.dacl->aces[0].flags, inherited);
-    inherit(parent({allow(well_known::users, 1, object_inherit | inherited)}), owner, group, false, out);
+    ASSERT_TRUE(inherit(parent({allow(well_known::users, 1, object_inherit | inherited)}), owner, group, false, out));
     EXPECT_EQ(out.control, control::dacl_present);
     EXPECT_EQ(out.dacl->aces[0].flags, 0);
 }
@@ -105,9 +106,15 @@ TEST(Inheritance, AuditAcesTo) {
     from.control |= control::sacl_present;
     from.sacl = Acl{2, {audit}};
     SecurityDescriptor out;
-    inherit(from, owner, group, false, out);
+    ASSERT_TRUE(inherit(from, owner, group, false, out));
     ASSERT_TRUE(out.sacl.has_value());
     EXPECT_EQ(out.sacl->aces[0].flags, failed_access);
+}
+
+TEST(Inheritance, NoMoreThanAnAclHolds) {
+    const std::vector<Ace> many(2000, allow(well_known::creator_owner, 1, container_inherit));
+    SecurityDescriptor out;
+    EXPECT_FALSE(inherit(parent(many), owner, group, true, out));
 }
 
 TEST(ReplaceParts, OnlyWhatIsNamed) {

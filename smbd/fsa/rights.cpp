@@ -1,11 +1,12 @@
 #include "smbd/fsa/rights.h"
 
-#include "smbd/fsa/security.h"
-
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/loop/identity.h"
+#include "smbd/fsa/security.h"
 #include "vfs/path.h"
 
 namespace Atoll::fsa {
@@ -21,6 +22,11 @@ Permissions permissions_of(ShareRoot& share, const vfs::File& file, const vfs::S
     if (uid == 0) return {true, true, true};
     if (uid == stat.uid) return {(stat.mode & S_IRUSR) != 0, (stat.mode & S_IWUSR) != 0, (stat.mode & S_IXUSR) != 0};
     return {share.vfs().may(file, R_OK), share.vfs().may(file, W_OK), share.vfs().may(file, X_OK)};
+}
+
+bool is_in_group(gid_t gid) {
+    const loop::Identity& identity = loop::current_identity();
+    return identity.gid == gid || std::find(identity.groups.begin(), identity.groups.end(), gid) != identity.groups.end();
 }
 
 }  // namespace
@@ -65,6 +71,9 @@ uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& sta
     if (p.execute) rights |= access::execute;
     if (!stat.is_directory() && p.read && share.conf().acl_allow_execute_always) rights |= access::execute;
     if (uid == 0 || uid == stat.uid) rights |= access::write_attributes | access::write_dac | access::write_owner | access::delete_;
+    // smb.conf(5): who may write the file, or is in the group that owns it, may change who else may.
+    if (share.conf().dos_filemode && p.write) rights |= access::write_dac;
+    if (share.conf().acl_group_control && is_in_group(stat.gid)) rights |= access::write_dac;
     if ((rights & access::delete_) == 0 && !share.read_only() && may_change_directory_of(share, path, stat)) rights |= access::delete_;
     if (share.read_only()) rights &= ~changing_access;
     return rights;

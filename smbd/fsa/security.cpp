@@ -80,6 +80,10 @@ Result<void, NtStatus> check_sent_descriptor(ShareRoot& share, const SecurityDes
 
 // MS-DTYP 2.5.3.4: owner and group are the user's unless the client names others.
 Result<void, NtStatus> give_descriptor(ShareRoot& share, const NewFile& made) {
+    if (share.conf().inherit_owner != conf::InheritOwner::no && made.parent_stat.uid != made.stat.uid) {
+        const loop::RootScope root;  // only root may give files away, and smb.conf says so
+        (void)share.vfs().chown(made.file, made.parent_stat.uid, static_cast<gid_t>(-1)).ok();
+    }
     if (!share.conf().nt_acl_support) return {};
     const security::Token* token = share.token();
     if (!share.vfs().keeps_descriptors() || token == nullptr) {
@@ -98,8 +102,10 @@ Result<void, NtStatus> give_descriptor(ShareRoot& share, const NewFile& made) {
         if (auto r = share.vfs().get_descriptor(made.parent, made.parent_stat, parent); !r) return nt_status_from_errno(r.error());
         if (!security::has_inheritable_aces(parent, directory)) return {};
         const bool from_parent = share.conf().inherit_owner == conf::InheritOwner::windows_and_unix && parent.owner;
-        security::inherit(parent, from_parent ? *parent.owner : token->user_sid,
-                          token->group_sids.empty() ? security::unix_group_sid(made.stat.gid) : token->group_sids.front(), directory, own);
+        const bool fits = security::inherit(parent, from_parent ? *parent.owner : token->user_sid,
+                                            token->group_sids.empty() ? security::unix_group_sid(made.stat.gid) : token->group_sids.front(),
+                                            directory, own);
+        if (!fits) return NtStatus::INVALID_ACL;
         parts = part::dacl | (own.sacl ? part::sacl : 0);
     }
     if (parts == 0) return {};

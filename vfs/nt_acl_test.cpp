@@ -1,0 +1,169 @@
+#include "vfs/nt_acl.h"
+
+#include <gtest/gtest.h>
+
+#include "vfs/posix_descriptor.h"
+
+namespace Atoll::vfs {
+namespace {
+
+std::vector<uint8_t> from_hex(std::string_view hex) {
+    std::vector<uint8_t> out;
+    for (size_t i = 0; i + 1 < hex.size(); i += 2)
+        out.push_back(static_cast<uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+    return out;
+}
+
+// What Debian's smbd 4.17 stored for a file of uid 1001 and gid 100, mode 0775, with an ACL (docs/formats/ntacl.md).
+const std::vector<uint8_t> stored_by_debian = from_hex(
+    "0400040000000200040002000100"
+    "202a6a90caaf0aeae209831894977baa2741a28d80db60b95a036382352d2a3c"
+    "0000000000000000000000000000000000000000000000000000000000000000"
+    "706f7369785f61636c004c235e963d7add01"
+    "0030303c35904441cff297bd44e3d4e4d6ec94df7df36b59ece2acdc18367f67"
+    "0000000000000000000000000000000000000000000000000000000000000000"
+    "01000480b4000000d000000000000000ec000000"
+    "01050000000000051500000003d7608de0d98e35d2157a2fe8030000"
+    "01050000000000051500000003d7608de0d98e35d2157a2f01020000"
+    "0200640003000000"
+    "00002400ff011f0001050000000000051500000003d7608de0d98e35d2157a2fe8030000"
+    "00002400a900120001050000000000051500000003d7608de0d98e35d2157a2f01020000"
+    "00001400a9001200010100000000000100000000");
+
+const PosixAcl acl_of_it = {{PosixTag::user_obj, 7, 0}, {PosixTag::user, 7, 1001}, {PosixTag::group_obj, 5, 0},
+                            {PosixTag::group, 5, 100},  {PosixTag::mask, 7, 0},    {PosixTag::other, 5, 0}};
+
+TEST(NtAcl, ReadsAndWritesWhatDebianStored) {
+    NtAcl acl;
+    ASSERT_TRUE(decode_nt_acl(stored_by_debian, acl).ok());
+    EXPECT_EQ(acl.version, 4);
+    EXPECT_EQ(acl.description, posix_acl_description);
+    EXPECT_EQ(to_string(*acl.descriptor.owner), "S-1-5-21-2371933955-898554336-796530130-1000");
+    EXPECT_EQ(acl.descriptor.dacl->aces.size(), 3u);
+    Buffer again;
+    encode_nt_acl(acl.descriptor, acl.descriptor_hash, acl.system_hash, acl.time, again);
+    EXPECT_EQ(std::vector<uint8_t>(again.bytes().begin(), again.bytes().end()), stored_by_debian);
+}
+
+TEST(NtAcl, KnowsTheFilesRightsByTheirHash) {
+    NtAcl acl;
+    ASSERT_TRUE(decode_nt_acl(stored_by_debian, acl).ok());
+    Stat stat;
+    stat.uid = 1001;
+    stat.gid = 100;
+    stat.mode = 0100775;
+    NtAclHash hash;
+    hash_posix_rights({stat, acl_of_it, {}}, hash);
+    EXPECT_EQ(hash, acl.system_hash);
+    stat.mode = 0100774;
+    hash_posix_rights({stat, acl_of_it, {}}, hash);
+    EXPECT_NE(hash, acl.system_hash);
+}
+
+TEST(NtAcl, Version3HasNoHash) {
+    NtAcl acl;
+    ASSERT_TRUE(decode_nt_acl(stored_by_debian, acl).ok());
+    Buffer bytes;
+    encode_nt_acl(acl.descriptor, bytes);
+    NtAcl again;
+    ASSERT_TRUE(decode_nt_acl(bytes, again).ok());
+    EXPECT_EQ(again.version, 3);
+    EXPECT_EQ(again.descriptor, acl.descriptor);
+    EXPECT_EQ(again.descriptor_hash, NtAclHash{});
+    EXPECT_EQ(load_le<uint32_t>(bytes.data() + 0x54), 0x64u);  // offsets count from the start of the attribute
+}
+
+TEST(NtAcl, TruncationAndOtherVersionsAreRefused) {
+    NtAcl acl;
+    for (size_t n = 0; n < stored_by_debian.size(); n++) ASSERT_FALSE(decode_nt_acl(Bytes(stored_by_debian).first(n), acl).ok()) << n;
+    for (const uint8_t version : {uint8_t{0}, uint8_t{5}}) {
+        auto other = stored_by_debian;
+        other[0] = other[2] = version;
+        EXPECT_FALSE(decode_nt_acl(other, acl).ok());
+    }
+}
+
+TEST(PosixAclForm, GoesThereAndBack) {
+    Buffer bytes;
+    encode_posix_acl(acl_of_it, bytes);
+    PosixAcl again;
+    ASSERT_TRUE(decode_posix_acl(bytes, again));
+    EXPECT_EQ(again, acl_of_it);
+    EXPECT_FALSE(decode_posix_acl(bytes.bytes().first(bytes.size() - 1), again));
+    bytes[0] = 3;
+    EXPECT_FALSE(decode_posix_acl(bytes, again));
+}
+
+// Every expectation of the following two is what Debian's smbd 4.17 did.
+struct Mapped : ::testing::Test {
+    security::SecurityDescriptor of(uint32_t mode, bool directory, const PosixAcl& defaults = {}) {
+        stat.mode = mode | (directory ? 0040000 : 0100000);
+        PosixAcl access;
+        posix_acl_of_mode(stat.mode, access);
+        security::SecurityDescriptor out;
+        descriptor_of_posix({stat, access, defaults}, {}, ids, out);
+        return out;
+    }
+    std::vector<uint32_t> masks(uint32_t mode, bool directory) {
+        std::vector<uint32_t> out;
+        const auto descriptor = of(mode, directory);
+        for (const auto& ace : descriptor.dacl->aces) out.push_back(ace.mask);
+        return out;
+    }
+    Mapped() {
+        stat.uid = 1001;
+        stat.gid = 100;
+    }
+    Stat stat;
+    security::UnixIdMap ids;
+};
+
+TEST_F(Mapped, ModesToDescriptors) {
+    using M = std::vector<uint32_t>;
+    EXPECT_EQ(masks(0755, false), (M{0x1e01ff, 0x1200a9, 0x1200a9}));
+    EXPECT_EQ(masks(0755, true), (M{0x1f01ff, 0x1200a9, 0x1200a9}));
+    EXPECT_EQ(masks(0640, false), (M{0x12019f, 0x120089, 0}));
+    EXPECT_EQ(masks(0702, true), (M{0x1f01ff, 0, 0x120156}));
+    EXPECT_EQ(masks(0111, false), (M{0x1200a0, 0x1200a0, 0x1200a0}));
+    const auto d = of(0755, true, {{PosixTag::user_obj, 7, 0}, {PosixTag::group_obj, 5, 0}, {PosixTag::other, 5, 0}});
+    EXPECT_EQ(d.control, security::control::dacl_present | security::control::dacl_protected);
+    ASSERT_EQ(d.dacl->aces.size(), 5u);
+    EXPECT_EQ(d.dacl->aces[0].sid, well_known::everyone);  // the same for the directory and its children
+    EXPECT_EQ(d.dacl->aces[0].flags, 3);
+    EXPECT_EQ(d.dacl->aces[3].sid, well_known::creator_owner);
+    EXPECT_EQ(d.dacl->aces[3].flags, 0xb);
+}
+
+TEST_F(Mapped, DescriptorsToAcls) {
+    security::SecurityDescriptor d = of(0744, false);
+    const auto set = [&](std::vector<security::Ace> aces) {
+        d.dacl->aces = std::move(aces);
+        PosixAcl access, defaults;
+        EXPECT_TRUE(posix_acls_of_descriptor(d, stat, ids, access, defaults));
+        std::string text;
+        for (const PosixEntry& e : access) text += std::to_string(e.bits);
+        return text;
+    };
+    const auto allow = [](const Sid& sid, uint32_t mask) {
+        security::Ace ace;
+        ace.sid = sid;
+        ace.mask = mask;
+        return ace;
+    };
+    const Sid owner = ids.user_sid(1001), other = ids.user_sid(1002), group = ids.group_sid(100);
+    // owner, users..., group, groups..., mask, everyone
+    EXPECT_EQ(set({allow(owner, 0x1f01ff)}), "770070");
+    EXPECT_EQ(set({allow(owner, 0x1200a9), allow(well_known::everyone, 0x1f01ff)}), "557777");
+    EXPECT_EQ(set({allow(owner, 0x120089), allow(group, 0x120089), allow(well_known::everyone, 0x120089)}), "444474");
+    EXPECT_EQ(set({allow(other, 0x1f01ff)}), "7770070");
+    auto denied = allow(other, 0x2);
+    denied.type = security::ace_type::access_denied;
+    EXPECT_EQ(set({denied, allow(owner, 0x1f01ff), allow(well_known::everyone, 0x1200a9)}), "7755575");
+    EXPECT_EQ(set({}), "");
+    d.dacl->aces = {allow(*parse_sid("S-1-5-21-1-2-3-1000"), 1)};
+    PosixAcl access, defaults;
+    EXPECT_FALSE(posix_acls_of_descriptor(d, stat, ids, access, defaults));
+}
+
+}  // namespace
+}  // namespace Atoll::vfs
