@@ -75,7 +75,7 @@ std::optional<File> directory(Test& t, Client& c, std::string_view leaf, uint32_
 
 NtStatus make_file(Client& c, const std::string& path) {
     OpenOptions o;
-    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_;
+    o.access |= smb::access_mask::file_generic_write | smb::access_mask::delete_access;
     o.disposition = smb::CreateDisposition::open_if;
     auto f = File::open(*c.tree, path, o);
     return f ? f->close() : f.error();
@@ -195,7 +195,7 @@ void deleted_directory(Test& t) {
     REQUIRE(t, d, directory(t, *c, "d"));
     const auto waits = start(*c, *d);
     CHECK(t, watching(*c, waits), "no interim response");
-    REQUIRE(t, same, directory(t, *other, "d", smb::access_mask::delete_));
+    REQUIRE(t, same, directory(t, *other, "d", smb::access_mask::delete_access));
     CHECK_STATUS(t, same->set_delete(true), NtStatus::SUCCESS);
     CHECK_STATUS(t, c->connection->wait(waits, patience), NtStatus::DELETE_PENDING);
     CHECK_STATUS(t, same->set_delete(false), NtStatus::SUCCESS);
