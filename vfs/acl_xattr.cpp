@@ -29,13 +29,19 @@ void add(security::Acl& acl, const Sid& sid, uint32_t mask, uint8_t flags = 0) {
     ace.flags = flags;
 }
 
-// A class of the mode under `default acl style = posix`: without the special rights, which only the owner has.
+// A class of the mode: reading brings execution along, since the modes of files say nothing of it.
 uint32_t mask_of_class(uint32_t bits) {
     uint32_t mask = 0;
-    if ((bits & 4) != 0) mask |= file_rights::generic_read;
+    if ((bits & 4) != 0) mask |= file_rights::generic_read | file_rights::generic_execute;
     if ((bits & 2) != 0) mask |= file_rights::generic_write;
-    if ((bits & 1) != 0) mask |= file_rights::generic_execute;
     return mask;
+}
+
+// The owner's: who may read and write may everything.
+uint32_t mask_of_owner(uint32_t bits) {
+    constexpr uint32_t delete_right = 0x10000;
+    if ((bits & 6) == 6) return file_rights::all;
+    return (bits & 2) != 0 ? file_rights::generic_write | delete_right : mask_of_class(bits);
 }
 
 bool can_inherit(const security::Acl& acl) {
@@ -144,9 +150,9 @@ void AclXattr::make_default(const Stat& stat, security::SecurityDescriptor& out)
         case Style::everyone: return add(acl, well_known::everyone, file_rights::all);
         case Style::windows: add(acl, *out.owner, file_rights::all); break;
         case Style::posix:
-            add(acl, *out.owner, file_rights::all);
-            add(acl, *out.group, mask_of_class(stat.mode >> 3 & 7));
-            add(acl, well_known::everyone, mask_of_class(stat.mode & 7));
+            add(acl, *out.owner, mask_of_owner(stat.mode >> 6 & 7));
+            if (const uint32_t mask = mask_of_class(stat.mode >> 3 & 7); mask != 0) add(acl, *out.group, mask);
+            if (const uint32_t mask = mask_of_class(stat.mode & 7); mask != 0) add(acl, well_known::everyone, mask);
             break;
     }
     add(acl, well_known::system, file_rights::all);
@@ -157,9 +163,10 @@ Result<void, int> AclXattr::make_from_system(const File& file, const Stat& stat,
     if (auto r = next().get_descriptor(file, stat, out); !r) return r;
     out.control = static_cast<uint16_t>(out.control & ~security::control::dacl_protected);
     if (!out.dacl) return {};
-    constexpr uint32_t all_but_delete = file_rights::all & ~0x10000u;
+    // `dos filemode`, which the module forces: who may write may also delete it, and change who else may.
+    constexpr uint32_t write_data = 0x2, with_write = 0xD0000;
     for (Ace& ace : out.dacl->aces) {
-        if (ace.mask == all_but_delete) ace.mask = file_rights::all;
+        if ((ace.mask & write_data) != 0) ace.mask |= with_write;
     }
     if (!stat.is_directory() || can_inherit(*out.dacl)) return {};
     constexpr uint8_t for_children = ace_flag::object_inherit | ace_flag::container_inherit | ace_flag::inherit_only;

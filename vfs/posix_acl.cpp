@@ -39,7 +39,8 @@ uint16_t mask_entry(const PosixAcl& acl) {
     return 7;
 }
 
-// Owner first, then the others from the last to the first, everyone at the end: the order in which Samba gives them.
+// Owner first, then those who may nothing, then the others from the last to the first, everyone at the end: the order in which Samba gives
+// them.
 class Mapping {
  public:
     Mapping(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids)
@@ -54,8 +55,14 @@ class Mapping {
         for (const PosixEntry& e : acl) {
             if (e.tag == PosixTag::user_obj) take(e);
         }
+        const auto between = [](const PosixEntry& e) {
+            return e.tag != PosixTag::user_obj && e.tag != PosixTag::other && e.tag != PosixTag::mask;
+        };
+        for (const PosixEntry& e : acl) {
+            if (between(e) && (e.bits & mask) == 0) take(e);
+        }
         for (auto e = acl.rbegin(); e != acl.rend(); ++e) {
-            if (e->tag != PosixTag::user_obj && e->tag != PosixTag::other && e->tag != PosixTag::mask) take(*e);
+            if (between(*e) && (e->bits & mask) != 0) take(*e);
         }
         for (const PosixEntry& e : acl) {
             if (e.tag == PosixTag::other) take(e);
