@@ -74,6 +74,7 @@ Result<size_t, NtStatus> OpenFile::copy_by_hand(OpenFile& source, uint64_t from,
     return *put;
 }
 
+// Byte-range locks are not looked at, as ReFS does not, the one file system of Windows that has this (MS-FSA <91>, <92>).
 Result<void, NtStatus> OpenFile::check_duplicate(Open& from_open, uint64_t from, uint64_t to, uint64_t length) {
     auto& source = static_cast<OpenFile&>(from_open);
     if (directory || source.directory || file.stream || source.file.stream) return NtStatus::NOT_SUPPORTED;
@@ -86,15 +87,18 @@ Result<void, NtStatus> OpenFile::check_duplicate(Open& from_open, uint64_t from,
     if (source.stat.size < from + length) return NtStatus::NOT_SUPPORTED;
     if (source.stat.device != stat.device) return NtStatus::INVALID_PARAMETER;
     if (source.is_sparse() && !is_sparse()) return NtStatus::NOT_SUPPORTED;
-    if (auto r = check_locks(to, length, true); !r) return r;
-    if (auto r = source.check_locks(from, length, false); !r) return r;
+    if (id == source.id && overlap(from, to, length)) return NtStatus::NOT_SUPPORTED;
     core_.oplocks.break_for_write(*this);
     return {};
 }
 
 Result<void, NtStatus> OpenFile::run_duplicate(Open& from_open, uint64_t from, uint64_t to, uint64_t length) {
     auto& source = static_cast<OpenFile&>(from_open);
+    auto before = vfs().stat(file);
+    if (!before) return nt_status_from_errno(before.error());
+    if (to >= before->size) return {};  // the target's size does not change
     auto cloned = vfs().clone_range(source.file, from, file, to, length);
+    if (cloned && to + length > before->size) cloned = vfs().truncate(file, before->size);
     if (cloned) return {};
     if (cloned.error() == EOPNOTSUPP) return NtStatus::INVALID_DEVICE_REQUEST;
     if (cloned.error() == EXDEV) return NtStatus::INVALID_PARAMETER;

@@ -90,6 +90,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
 // What a new file has besides its name.
 Result<void, NtStatus> CreateOperation::furnish() {
     allocate();
+    // FILE_NO_COMPRESSION (MS-SMB2 2.2.13): whatever its directory hands down.
+    if (open_->stat.compressed && (params_.options & option::no_compression) != 0 && vfs_.set_compressed(open_->file, false))
+        open_->stat.compressed = false;
     vfs::DosAttributes value;
     value.attributes = params_.attributes & vfs::attribute::settable;
     if (!open_->directory) value.attributes |= attribute::archive;
