@@ -59,7 +59,8 @@ class Fanotify final : public LocalChanges {
           fd_(std::move(fd)),
           notifier_(&params_.notify_index, &params_.messaging, &params_.loop, nullptr),
           watch_(params_.loop, fd_.get(), [this] { readable(); }),
-          buffer_(limits::local_change_buffer) {
+          buffer_(limits::local_change_buffer),
+          event_(limits::local_change_buffer / sizeof(uint64_t)) {
         watch_.watch_read(true);
         params_.messaging.receive(message_look_at_watches, [this](messaging::Message& message) {
             const std::string path(as_text(message.payload));
@@ -90,6 +91,7 @@ class Fanotify final : public LocalChanges {
     void release(Mount& mount);
 
     void readable();
+    void take_all(std::span<const char> events);
     void take(const fanotify_event_metadata& event);
     bool is_own(uint64_t pid);
     Named names_of(const fanotify_event_metadata& event);
@@ -101,6 +103,7 @@ class Fanotify final : public LocalChanges {
     Notifier notifier_;
     loop::FdWatch watch_;
     std::vector<char> buffer_;
+    std::vector<uint64_t> event_;        // one event, aligned
     std::map<std::string, Mark> marks_;  // by path
     std::vector<std::unique_ptr<Mount>> mounts_;
     std::set<uint64_t> own_;       // pids
@@ -198,10 +201,21 @@ void Fanotify::readable() {
     const loop::RootScope root;  // to open directories by their handles
     for (unsigned i = 0; i < limits::local_change_reads; i++) {
         looked_for_own_ = false;
-        ssize_t size = ::read(fd_.get(), buffer_.data(), buffer_.size());
+        const ssize_t size = ::read(fd_.get(), buffer_.data(), buffer_.size());
         if (size <= 0) return;
-        const auto* event = reinterpret_cast<const fanotify_event_metadata*>(buffer_.data());
-        for (; FAN_EVENT_OK(event, size); event = FAN_EVENT_NEXT(event, size)) take(*event);
+        take_all(std::span(buffer_).first(static_cast<size_t>(size)));
+    }
+}
+
+// Events follow each other at multiples of four bytes, which is less than their structure wants: each is taken from an aligned copy.
+void Fanotify::take_all(std::span<const char> events) {
+    while (events.size() >= sizeof(fanotify_event_metadata)) {
+        uint32_t length = 0;
+        std::memcpy(&length, events.data() + offsetof(fanotify_event_metadata, event_len), sizeof length);
+        if (length < sizeof(fanotify_event_metadata) || length > events.size()) return;
+        std::memcpy(event_.data(), events.data(), length);
+        take(*reinterpret_cast<const fanotify_event_metadata*>(event_.data()));
+        events = events.subspan(length);
     }
 }
 
