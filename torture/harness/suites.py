@@ -39,6 +39,7 @@ EXPECTED = TOP / "torture" / "expected"
 DEBIAN = EXPECTED / "debian-4.17"
 ATOLL = EXPECTED / "atoll"
 LONG = 5  # seconds from which on a test is one that takes long
+PATIENCE = 300  # seconds after which a test counts as hanging: some take two minutes where other suites run beside them
 
 
 def parse_conf(text):
@@ -104,7 +105,7 @@ class Suite:
         self.make_files(server, {path.replace("@SHARE@", share): what for path, what in self.record.get("files", {}).items() if path.startswith("@SHARE@")})
         replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
         options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
-        return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", 120))
+        return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", PATIENCE))
 
     def make_files(self, server, files):
         """Files of the first user; a directory gets its mode."""
