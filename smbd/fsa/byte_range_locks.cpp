@@ -172,6 +172,15 @@ Result<void, NtStatus> ByteRangeLocks::unlock(const Owner& owner, std::span<cons
     return {};
 }
 
+size_t ByteRangeLocks::count(const FileId& id, uint64_t open_id) {
+    if (!look(id)) return 0;
+    size_t found = 0;
+    for (const LockArray* locks : {&exclusive_, &shared_, &empty_}) {
+        for (size_t i = 0; i < locks->size(); i++) found += locks->at(i).open_id == open_id;
+    }
+    return found;
+}
+
 void ByteRangeLocks::unlock_all(const Owner& owner) {
     auto record = fetch(owner.id);
     if (!record) return;

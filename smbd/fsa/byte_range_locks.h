@@ -45,6 +45,8 @@ class ByteRangeLocks {
     // Waits for the next change of the stream's locks, or for `delay`.
     Result<void, NtStatus> wait_for_change(const FileId& id, Wait& wait, std::chrono::nanoseconds delay);
 
+    [[nodiscard]] size_t count(const FileId& id, uint64_t open_id);
+
     // What POSIX locks the owner is to have in `range`: as its locks are now, or will be without one of each of `without`.
     void posix_pieces(const Owner& owner, const LockRange& range, std::span<const LockRange> without, std::vector<PosixPiece>& out);
 

@@ -154,6 +154,17 @@ TEST_F(LocksTest, Unlocking) {
     EXPECT_EQ(unlock(f, 10, 10), NtStatus::RANGE_NOT_LOCKED);
 }
 
+TEST_F(LocksTest, AreCountedForPeople) {
+    CreateParams wanted = params("f", rw_access);
+    Open& f = open(wanted);
+    ASSERT_EQ(lock(f, 10, 10), NtStatus::SUCCESS);
+    ASSERT_EQ(lock(f, 30, 10, false), NtStatus::SUCCESS);
+    ASSERT_EQ(lock(f, 0, 0), NtStatus::SUCCESS);
+    EXPECT_EQ(other_files_->locks_of(f.file_id(), "", wanted.open_id), 3u);
+    EXPECT_EQ(other_files_->locks_of(f.file_id(), "other", wanted.open_id), 0u);
+    EXPECT_EQ(other_files_->locks_of(f.file_id(), "", wanted.open_id + 1), 0u);
+}
+
 TEST_F(LocksTest, SeveralAtOnce) {
     Open& f = mine();
     Open& g = other();

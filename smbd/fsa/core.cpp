@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/streams.h"
 #include "vfs/path.h"
 #include "vfs/share_options.h"
 
@@ -47,6 +48,10 @@ OpenFile* Core::find_open(const lease_id& lease) {
 
 Result<OplockLevel, NtStatus> Core::acknowledge_oplock(Open& open, OplockLevel level) {
     return oplocks.acknowledge(static_cast<OpenFile&>(open), level);
+}
+
+size_t Core::locks_of(const FileId& file, std::string_view stream, uint64_t open_id) {
+    return locks.count({file.volume, file.inode, file.generation, stream.empty() ? 0 : stream_hash(stream)}, open_id);
 }
 
 Result<void, NtStatus> Core::acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) {

@@ -33,6 +33,8 @@ class Core final : public FileSystem {
     Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) override;
     Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
 
+    size_t locks_of(const FileId& file, std::string_view stream, uint64_t open_id) override;
+
     // nullptr at limits::max_opens.
     OpenFile* take();
     // Null: no open of this process has that id, or is under that lease.

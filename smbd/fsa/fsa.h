@@ -204,6 +204,10 @@ class FileSystem {
     // than it may (MS-SMB2 3.3.5.22.2).
     virtual Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) = 0;
 
+    // How many byte-range locks an open of any process holds on the stream of that name ("": the unnamed one) of a file; to be told
+    // to people.
+    virtual size_t locks_of(const FileId& file, std::string_view stream, uint64_t open_id) = 0;
+
     // Gives the share whose root is at `path`; null: there is none any more.
     using ShareAt = std::function<Share*(const std::string& path)>;
     // Takes the entries of a process that has ended (params.holder_exists says so) out of locking.tdb and brlock.tdb, and deletes what it

@@ -87,7 +87,8 @@ struct TestContext {
     loop::Loop loop;
     TablesInMemory tables;
     MessagesInMemory messages;
-    ServicesContext context{[this] { return configuration; }, loop, tables, messages};
+    ServicesContext context{[this] { return configuration; }, loop, tables, messages,
+                            [](const xsrv::open_global& open) { return open.persistent_id == 0x1200000034 ? 3u : 0u; }};
 
     [[nodiscard]] static Caller user(const std::string& name, bool administrator = false) {
         Caller caller;

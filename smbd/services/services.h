@@ -25,6 +25,7 @@ struct ServicesContext {
     loop::Loop& loop;
     xsrv::Tables& tables;
     messaging::Messaging& messaging;
+    std::function<uint32_t(const xsrv::open_global&)> locks_of;  // how many byte-range locks an open of any process holds
 };
 
 class Services {

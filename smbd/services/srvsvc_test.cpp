@@ -215,6 +215,7 @@ TEST_F(SrvsvcUses, FilesAreToldAndClosed) {
     EXPECT_EQ(files[0].fi3_pathname, "C:\\srv\\one\\dir\\file");
     EXPECT_EQ(files[0].fi3_username, "alice");
     EXPECT_EQ(files[0].fi3_permissions, 1u);
+    EXPECT_EQ(files[0].fi3_num_locks, 3u);
     in.BasePath = "c:\\SRV\\one\\";
     EXPECT_EQ(ask<srvsvc::NetrFileEnum>(in, admin).TotalEntries, 1u);
     in.BasePath = "C:\\other";

@@ -40,6 +40,7 @@ void put(const FileView& from, FILE_INFO_2& to) { to.fi2_id = from.id; }
 void put(const FileView& from, FILE_INFO_3& to) {
     to.fi3_id = from.id;
     to.fi3_permissions = from.permissions;
+    to.fi3_num_locks = from.locks;
     to.fi3_pathname = from.path;
     to.fi3_username = from.user;
 }
@@ -155,7 +156,7 @@ uint32_t Srvsvc::handle(const NetrFileEnum::In& in, NetrFileEnum::Out& out) {
     out.ResumeHandle = in.ResumeHandle;
     if (!caller_.is_administrator()) return net_error::access_denied;
     const std::string base = to_upper_utf8(in.BasePath.value_or(""));
-    auto all = files(context_.tables);
+    auto all = files(context_);
     std::erase_if(all,
                   [&](const FileView& view) { return !matches(in.UserName, view.user) || !to_upper_utf8(view.path).starts_with(base); });
     return answer(in, out, all);
@@ -163,7 +164,7 @@ uint32_t Srvsvc::handle(const NetrFileEnum::In& in, NetrFileEnum::Out& out) {
 
 uint32_t Srvsvc::handle(const NetrFileGetInfo::In& in, NetrFileGetInfo::Out& out) {
     if (!caller_.is_administrator()) return net_error::access_denied;
-    for (const FileView& file : files(context_.tables)) {
+    for (const FileView& file : files(context_)) {
         if (file.id != in.FileId) continue;
         switch (in.Level) {
             case 2: put(file, out.InfoStruct.make_FileInfo2().emplace()); return net_error::success;
@@ -176,7 +177,7 @@ uint32_t Srvsvc::handle(const NetrFileGetInfo::In& in, NetrFileGetInfo::Out& out
 
 uint32_t Srvsvc::handle(const NetrFileClose::In& in, NetrFileClose::Out&) {
     if (!caller_.is_administrator()) return net_error::access_denied;
-    for (const FileView& file : files(context_.tables)) {
+    for (const FileView& file : files(context_)) {
         if (file.id != in.FileId) continue;
         tell(context_.messaging, file.owner, xsrv::message_close_open, file.persistent_id);
         return net_error::success;

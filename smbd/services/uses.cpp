@@ -92,16 +92,17 @@ std::vector<ConnectionView> connections(xsrv::Tables& tables) {
     return out;
 }
 
-std::vector<FileView> files(xsrv::Tables& tables) {
-    const auto by_id = sessions_by_id(tables);
+std::vector<FileView> files(const ServicesContext& context) {
+    const auto by_id = sessions_by_id(context.tables);
     std::map<uint64_t, FileView> ordered;
-    complain(tables.for_each_open([&](const xsrv::open_global& record) {
+    complain(context.tables.for_each_open([&](const xsrv::open_global& record) {
         if (!is_file(record)) return;
         FileView view;
         view.persistent_id = record.persistent_id;
         view.owner = owner_of(record.owner);
         view.id = static_cast<uint32_t>(record.persistent_id);
         view.permissions = permissions_of(record.access_mask);
+        view.locks = context.locks_of(record);
         view.path = windows_path(record.name.empty() ? record.share_path : record.share_path + "/" + record.name);
         if (const auto session = by_id.find(record.session_id); session != by_id.end()) view.user = session->second.user_name;
         ordered[record.persistent_id] = std::move(view);

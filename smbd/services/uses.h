@@ -38,6 +38,7 @@ struct FileView {
     messaging::ServerId owner;
     uint32_t id = 0;           // what MS-SRVS calls it by
     uint32_t permissions = 0;  // MS-SRVS 2.2.4.7: 1 read, 2 write, 4 create
+    uint32_t locks = 0;        // byte-range locks that it holds
     std::string path;          // "C:\srv\data\dir\file"
     std::string user;
 };
@@ -45,7 +46,7 @@ struct FileView {
 // Each is as of now, in the order of the identifiers. Empty if the table cannot be read, which is logged.
 std::vector<SessionView> sessions(xsrv::Tables& tables);
 std::vector<ConnectionView> connections(xsrv::Tables& tables);
-std::vector<FileView> files(xsrv::Tables& tables);
+std::vector<FileView> files(const ServicesContext& context);
 // Tree connects by the share's name in upper case.
 std::map<std::string, uint32_t> uses_of_shares(xsrv::Tables& tables);
 

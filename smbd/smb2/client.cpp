@@ -29,6 +29,10 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         context_.loop,
         tables(),
         messaging,
+        [this](const xsrv::open_global& open) {
+            const fsa::FileId file{open.id.volume, open.id.inode, open.id.generation};
+            return static_cast<uint32_t>(file_system_->locks_of(file, open.stream, open.persistent_id));
+        },
     });
     file_system_ = fsa::FileSystem::create({
         .locking = tables().locking(),
