@@ -50,9 +50,9 @@ Result<void, NtStatus> OpenFile::begin_query(const QueryDirectory& request) {
     query.begun = true;
     if (!from_start) return {};
     if (file.path_only) {
-        auto readable = vfs().reopen(file, vfs::Access::read);
-        if (!readable) return nt_status_from_errno(readable.error());
-        file = std::move(*readable);
+        auto reopened = vfs().reopen(file, vfs::Access::read);
+        if (!reopened) return nt_status_from_errno(reopened.error());
+        file = std::move(*reopened);
     }
     if (!query.reader) query.reader.emplace(vfs(), file);
     if (auto r = query.reader->rewind(); !r) return nt_status_from_errno(r.error());

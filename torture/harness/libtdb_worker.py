@@ -37,6 +37,7 @@ class Worker:
     def __init__(self, path, number, mutexes):
         flags = tdb.CLEAR_IF_FIRST | tdb.INCOMPATIBLE_HASH | MUTEX_LOCKING if mutexes else tdb.DEFAULT
         self.database = tdb.open(path, 0, flags, os.O_RDWR)
+        self.mutexes = mutexes
         self.number, self.rng, self.counter = number, random.Random(number), 0
 
     def look_at(self, key):
@@ -56,6 +57,16 @@ class Worker:
         self.database.transaction_commit()
         self.counter += 1
 
+    def traverse(self):
+        """libtdb keeps an fcntl lock on the record where it stands, and waits for the next chain's mutex; one that commits holds the mutexes and waits for that
+        lock: two programs of libtdb alone stop each other so, and the kernel sees no deadlock. With everything locked there is none."""
+        if self.mutexes:
+            self.database.read_lock_all()
+        for found in self.database:
+            self.look_at(found)
+        if self.mutexes:
+            self.database.read_unlock_all()
+
     def step(self):
         key = b"shared %d" % self.rng.randrange(SHARED_RECORDS)
         dice = self.rng.random()
@@ -69,8 +80,7 @@ class Worker:
         elif dice < 0.99:
             self.transaction()
         else:
-            for found in self.database:
-                self.look_at(found)
+            self.traverse()
 
     def verify(self):
         for record in range(OWN_RECORDS):
