@@ -12,7 +12,6 @@ namespace Atoll::fsa {
 
 namespace {
 
-constexpr uint32_t writing = access::write_data | access::append_data;
 
 Disposition disposition_of(const CreateParams& params) { return static_cast<Disposition>(params.disposition); }
 
