@@ -122,6 +122,8 @@ extern const Suite notify_suite;
 extern const Suite ea_suite;
 extern const Suite streams_suite;
 extern const Suite rename_suite;
+extern const Suite acls_suite;
+extern const Suite rights_suite;
 extern const Suite pipe_suite;
 extern const Suite rpc_suite;
 extern const Suite hostile_suite;

@@ -201,7 +201,7 @@ Result<void, int> AclXattr::store(const File& file, const security::SecurityDesc
         if (!stat) return stat.failure();
         if (auto r = read_system(file, *stat); !r) return r;
         security::SecurityDescriptor mapped;
-        descriptor_of_posix({*stat, access_, defaults_}, {options().acl_map_full_control}, *options().ids, mapped);
+        if (!descriptor_of_posix({*stat, access_, defaults_}, {options().acl_map_full_control}, *options().ids, mapped)) return ENOSPC;
         NtAclHash mapped_hash, system_hash;
         hash_descriptor(mapped, mapped_hash);
         hash_posix_rights({*stat, access_, defaults_}, system_hash);

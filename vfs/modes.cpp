@@ -6,7 +6,8 @@
 
 namespace Atoll::vfs {
 
-mode_t mode_of_new_file(const Options& options, uint32_t attributes, const Stat& parent) {
+mode_t mode_of_new_file(const Options& options, uint32_t attributes, const Stat& parent, bool by_default_acl) {
+    if (by_default_acl) return (0777 & options.create_mask) | options.force_create_mode;
     mode_t mode = 0666;
     if (options.map_readonly == MapReadonly::yes && (attributes & attribute::readonly) != 0) mode = 0444;
     if (options.map_archive && (attributes & attribute::archive) != 0) mode |= S_IXUSR;
@@ -17,8 +18,8 @@ mode_t mode_of_new_file(const Options& options, uint32_t attributes, const Stat&
     return (mode & options.create_mask) | options.force_create_mode;
 }
 
-mode_t mode_of_new_directory(const Options& options, const Stat& parent) {
-    if (options.inherit_permissions)
+mode_t mode_of_new_directory(const Options& options, const Stat& parent, bool by_default_acl) {
+    if (options.inherit_permissions && !by_default_acl)
         return parent.mode & 07777 & ~static_cast<mode_t>(S_ISUID);  // the set-gid bit is inherited, set-uid never
     return (0777 & options.directory_mask) | options.force_directory_mode;
 }

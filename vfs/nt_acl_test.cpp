@@ -101,7 +101,7 @@ struct Mapped : ::testing::Test {
         PosixAcl access;
         posix_acl_of_mode(stat.mode, access);
         security::SecurityDescriptor out;
-        descriptor_of_posix({stat, access, defaults}, {}, ids, out);
+        EXPECT_TRUE(descriptor_of_posix({stat, access, defaults}, {}, ids, out));
         return out;
     }
     std::vector<uint32_t> masks(uint32_t mode, bool directory) {

@@ -173,7 +173,7 @@ void posix_acl_of_mode(uint32_t mode, PosixAcl& out) {
     out.push_back({PosixTag::other, static_cast<uint16_t>(mode & 7), 0});
 }
 
-void descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
+bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
                          security::SecurityDescriptor& out) {
     out.resource_control = 0;
     out.control = security::control::dacl_present | security::control::dacl_protected;
@@ -186,10 +186,12 @@ void descriptor_of_posix(const PosixRights& rights, const MappingOptions& option
     aces.clear();
     Mapping mapping(rights, options, ids);
     mapping.append(rights.access, false, aces);
-    if (rights.defaults.empty()) return;
-    const size_t defaults_at = aces.size();
-    mapping.append(rights.defaults, true, aces);
-    join_equal(aces, defaults_at);
+    if (!rights.defaults.empty()) {
+        const size_t defaults_at = aces.size();
+        mapping.append(rights.defaults, true, aces);
+        join_equal(aces, defaults_at);
+    }
+    return security::encoded_size(out) <= UINT16_MAX;
 }
 
 void hash_posix_rights(const PosixRights& rights, std::array<uint8_t, 64>& out) {

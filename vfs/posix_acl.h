@@ -45,8 +45,9 @@ struct MappingOptions {
 };
 
 // The DACL is protected, and has an entry for the owner, for every user and group, for everyone; with rights of their own even where these
-// are none. Replaces `out`.
-void descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids, security::SecurityDescriptor& out);
+// are none. Replaces `out`. False: they are more than an ACL can hold (64 KiB).
+[[nodiscard]] bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
+                                       security::SecurityDescriptor& out);
 
 // SHA-256 by which acl_xattr knows again the POSIX rights that a stored descriptor was made for (docs/formats/ntacl.md): of these rights,
 // and of the descriptor that they are mapped to.

@@ -186,7 +186,7 @@ bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const S
 Result<void, int> PosixVfs::get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) {
     PosixAcl access, defaults;
     if (auto r = read_posix_acls(*this, file, stat, access, defaults); !r) return r;
-    descriptor_of_posix({stat, access, defaults}, {options_.acl_map_full_control}, *options_.ids, out);
+    if (!descriptor_of_posix({stat, access, defaults}, {options_.acl_map_full_control}, *options_.ids, out)) return ENOSPC;
     return {};
 }
 

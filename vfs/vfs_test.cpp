@@ -514,6 +514,8 @@ TEST(Modes, CreateMaskAndItsFamily) {
     o.inherit_permissions = true;
     EXPECT_EQ(mode_of_new_file(o, attribute::archive, parent), 0740u);
     EXPECT_EQ(mode_of_new_directory(o, parent), 02751u);
+    EXPECT_EQ(mode_of_new_file(o, 0, parent, true), 0620u);  // `inherit acls`
+    EXPECT_EQ(mode_of_new_directory(o, parent, true), 02700u);
 }
 
 }  // namespace

@@ -69,11 +69,6 @@ void inherit_acl(const Acl& parent, const Sid& owner, const Sid& group, bool dir
     }
 }
 
-bool any_inheritable(const std::optional<Acl>& acl, bool child_is_directory) {
-    return acl && std::any_of(acl->aces.begin(), acl->aces.end(),
-                              [&](const Ace& ace) { return effective_on(ace, child_is_directory) || handed_on(ace, child_is_directory); });
-}
-
 constexpr uint16_t dacl_bits = control::dacl_present | control::dacl_defaulted | control::dacl_trusted |
                                control::dacl_computed_inheritance_required | control::dacl_auto_inherited | control::dacl_protected;
 constexpr uint16_t sacl_bits = control::sacl_present | control::sacl_defaulted | control::sacl_computed_inheritance_required |
@@ -95,10 +90,23 @@ std::optional<Acl> mapped(const std::optional<Acl>& sent) {
     return acl;
 }
 
+// Audit entries and the label are set each by itself: whoever may set the one leaves the other as it is.
+void replace_system_aces(std::optional<Acl>& acl, uint32_t parts, std::optional<Acl> sent) {
+    if (acl) {
+        std::erase_if(acl->aces, [&](const Ace& ace) { return (parts & part_of_system_ace(ace)) != 0; });
+        if (acl->aces.empty()) acl.reset();
+    }
+    if (!sent) return;
+    std::erase_if(sent->aces, [&](const Ace& ace) { return (parts & part_of_system_ace(ace)) == 0; });
+    if (acl) sent->aces.insert(sent->aces.end(), acl->aces.begin(), acl->aces.end());
+    acl = std::move(sent);
+}
+
 }  // namespace
 
-bool has_inheritable_aces(const SecurityDescriptor& parent, bool child_is_directory) {
-    return any_inheritable(parent.dacl, child_is_directory);
+bool has_inheritable_aces(const std::optional<Acl>& acl, bool child_is_directory) {
+    return acl && std::any_of(acl->aces.begin(), acl->aces.end(),
+                              [&](const Ace& ace) { return effective_on(ace, child_is_directory) || handed_on(ace, child_is_directory); });
 }
 
 bool inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory, SecurityDescriptor& out) {
@@ -111,7 +119,7 @@ bool inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& grou
     if (automatic) out.control |= control::dacl_auto_inherited;
     static const Acl none;
     inherit_acl(parent.dacl ? *parent.dacl : none, owner, group, child_is_directory, automatic, out.dacl);
-    if (any_inheritable(parent.sacl, child_is_directory)) {
+    if (has_inheritable_aces(parent.sacl, child_is_directory)) {
         const bool sacl_automatic = (parent.control & control::sacl_auto_inherited) != 0;
         out.control |= static_cast<uint16_t>(control::sacl_present | (sacl_automatic ? control::sacl_auto_inherited : 0));
         inherit_acl(*parent.sacl, owner, group, child_is_directory, sacl_automatic, out.sacl);
@@ -136,10 +144,12 @@ void replace_parts(SecurityDescriptor& descriptor, uint32_t parts, const Securit
                                               control::dacl_present));
     }
     if ((parts & (part::sacl | part::label)) != 0) {
-        descriptor.sacl = mapped(value.sacl);
+        replace_system_aces(descriptor.sacl, parts, mapped(value.sacl));
+        const uint16_t present = descriptor.sacl ? control::sacl_present : uint16_t{0};
+        if ((parts & part::sacl) == 0) return take(control::sacl_present, present);
         take(sacl_bits, static_cast<uint16_t>(kept_bits(value.control, sacl_bits, control::sacl_computed_inheritance_required,
                                                         control::sacl_auto_inherited, mode) |
-                                              (value.sacl ? control::sacl_present : uint16_t{0})));
+                                              present));
     }
 }
 

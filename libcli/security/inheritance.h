@@ -5,13 +5,13 @@
 
 namespace Atoll::security {
 
-// True if a new child of what has `parent` inherits an ACE (MS-DTYP 2.5.3.4.3).
-bool has_inheritable_aces(const SecurityDescriptor& parent, bool child_is_directory);
+// True if a new child of what has this DACL or SACL inherits an ACE of it (MS-DTYP 2.5.3.4.3).
+bool has_inheritable_aces(const std::optional<Acl>& parent, bool child_is_directory);
 
 // The descriptor of a new file or directory below `parent`, from the parent's inheritable ACEs alone. CREATOR OWNER and CREATOR GROUP
 // become `owner` and `group` in ACEs that are effective on the child; what the child hands on keeps them. The ACEs are marked inherited,
 // and the DACL auto-inherited, if the parent's DACL is auto-inherited. Replaces `out`, whose capacity is reused. False: it would
-// be larger than an ACL can be (64 KiB), since an ACE may become two.
+// be larger than an ACL can be (64 KiB), since an ACE may become two. Where nothing is inherited the DACL is empty, and there is no SACL.
 [[nodiscard]] bool inherit(const SecurityDescriptor& parent, const Sid& owner, const Sid& group, bool child_is_directory,
                            SecurityDescriptor& out);
 

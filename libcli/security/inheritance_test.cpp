@@ -64,7 +64,7 @@ TEST(Inheritance, EveryCombinationOfFlags) {
             for (const uint8_t f : directory ? row.directory : row.file) expected.emplace_back(f, sid);
             const auto from = parent({allow(sid, 1, row.parent)});
             EXPECT_EQ(child(from, directory), expected) << int{row.parent} << directory;
-            EXPECT_EQ(has_inheritable_aces(from, directory), !expected.empty());
+            EXPECT_EQ(has_inheritable_aces(from.dacl, directory), !expected.empty());
         }
     }
 }
@@ -140,6 +140,28 @@ TEST(ReplaceParts, OnlyWhatIsNamed) {
     replace_parts(d, part::dacl, value, AutoInherited::when_required);
     EXPECT_FALSE(d.dacl.has_value());
     EXPECT_EQ(d.control, control::dacl_present);
+}
+
+// MS-FSA 2.1.5.14.1: the label is no part of what SACL_SECURITY_INFORMATION is about, nor audit entries of what LABEL_ is.
+TEST(ReplaceParts, AuditEntriesAndLabelApart) {
+    Ace audit = allow(well_known::everyone, 1, failed_access), label = allow(*parse_sid("S-1-16-8192"), 1, 0);
+    audit.type = ace_type::system_audit;
+    label.type = ace_type::system_mandatory_label;
+    SecurityDescriptor d = parent({}), value = parent({});
+    value.sacl = Acl{2, {audit, label}};
+    replace_parts(d, part::label, value, AutoInherited::as_sent);
+    ASSERT_TRUE(d.sacl.has_value());
+    EXPECT_EQ(d.sacl->aces, std::vector<Ace>{label});
+    replace_parts(d, part::sacl, value, AutoInherited::as_sent);
+    EXPECT_EQ(d.sacl->aces, (std::vector<Ace>{audit, label}));
+    EXPECT_EQ(select_parts(d, part::sacl).sacl->aces, std::vector<Ace>{audit});
+    EXPECT_EQ(select_parts(d, part::label).sacl->aces, std::vector<Ace>{label});
+    value.sacl.reset();
+    replace_parts(d, part::label, value, AutoInherited::as_sent);
+    EXPECT_EQ(d.sacl->aces, std::vector<Ace>{audit});
+    replace_parts(d, part::sacl, value, AutoInherited::as_sent);
+    EXPECT_FALSE(d.sacl.has_value());
+    EXPECT_EQ(d.control & control::sacl_present, 0);
 }
 
 }  // namespace

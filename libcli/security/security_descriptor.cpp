@@ -129,6 +129,8 @@ bool is_object_ace(uint8_t type) {
            type == ace_type::system_audit_callback_object;
 }
 
+uint32_t part_of_system_ace(const Ace& ace) { return ace.type == ace_type::system_mandatory_label ? part::label : part::sacl; }
+
 size_t encoded_size(const SecurityDescriptor& descriptor) {
     return header_size + (descriptor.owner ? descriptor.owner->wire_size() : 0) + (descriptor.group ? descriptor.group->wire_size() : 0) +
            (descriptor.sacl ? acl_size(*descriptor.sacl) : 0) + (descriptor.dacl ? acl_size(*descriptor.dacl) : 0);
@@ -212,6 +214,8 @@ SecurityDescriptor select_parts(const SecurityDescriptor& descriptor, uint32_t p
     if ((parts & (part::sacl | part::label)) == 0) {
         selected.sacl.reset();
         drop(sacl_bits);
+    } else if (selected.sacl) {
+        std::erase_if(selected.sacl->aces, [&](const Ace& ace) { return (parts & part_of_system_ace(ace)) == 0; });
     }
     return selected;
 }

@@ -79,6 +79,8 @@ struct SecurityDescriptor {
 
 // True for types that carry object GUIDs.
 bool is_object_ace(uint8_t type);
+// part::sacl or part::label: what an ACE of a SACL belongs to, since each is queried and set by itself (MS-FSA 2.1.5.14.1).
+uint32_t part_of_system_ace(const Ace& ace);
 
 // Bytes of the self-relative form.
 size_t encoded_size(const SecurityDescriptor& descriptor);

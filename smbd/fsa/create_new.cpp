@@ -6,6 +6,7 @@
 #include "vfs/dos_attributes.h"
 #include "vfs/modes.h"
 #include "vfs/path.h"
+#include "vfs/posix_acl.h"
 
 namespace Atoll::fsa {
 
@@ -37,9 +38,11 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     const auto& located = core_.located;
     const char* leaf = located.leaf();
     const auto& options = vfs_.options();
+    // smb.conf(5), `inherit acls`: where the directory has a default ACL that counts, and no mode but what the masks leave.
+    const bool by_default_acl = share_.conf().inherit_acls && vfs_.get_xattr(located.parent, vfs::default_acl_xattr, {}).ok();
     vfs::OpenHow how;
     if (open_->directory) {
-        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent)); !r)
+        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent, by_default_acl)); !r)
             return nt_status_from_errno(r.error());
         how.access = vfs::Access::read;
         how.directory = true;
@@ -48,7 +51,7 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
         how.access = (desired & access::maximum_allowed) != 0 ? vfs::Access::read_write : data_access(desired);
         if (how.access == vfs::Access::path) how.access = vfs::Access::read;  // a file cannot be made without being opened
         how.create = true;
-        how.mode = vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent);
+        how.mode = vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent, by_default_acl);
     }
     auto file = vfs_.open_at(located.parent, leaf, how);
     if (!file && open_->directory && file.error() == EACCES) {  // `directory mask` without r: made, but not to be listed

@@ -1,6 +1,7 @@
 // New names for open files: MS-FSA 2.1.5.15.7 (links) and 2.1.5.15.12 (renames).
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/rights.h"
+#include "smbd/fsa/security.h"
 #include "vfs/path.h"
 
 namespace Atoll::fsa {
@@ -23,11 +24,13 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
     return {};
 }
 
-// The new name's directory is opened to make the name in it. For a file's, as Windows does it before Windows 11 24H2 and Server 2025: with
-// FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185); for a directory's with FILE_SHARE_DELETE too, as later ones do it
+// The new name's directory is opened to make the name in it. A file's is shared as Windows does it before Windows 11 24H2 and Server 2025:
+// with FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185); a directory's with FILE_SHARE_DELETE too, as later ones do it
 // for both. smbtorture's smb2.rename wants the one and its smb2.notify-inotify the other; Debian's smbd has it so.
-Result<void, NtStatus> OpenFile::check_directory_sharing(const vfs::Located& target) {
+Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target) {
     const vfs::FileId parent = vfs().file_id(target.parent, target.parent_stat);
+    if (core_.modes.is_delete_pending({parent.volume, parent.inode, parent.generation, 0})) return NtStatus::DELETE_PENDING;
+    if (auto r = check_may_add(*share_, target.parent, target.parent_stat, directory); !r) return r;
     const uint32_t access = directory ? access::add_subdirectory : access::write_data;
     const uint32_t share = directory ? sharing::all : sharing::read | sharing::write;
     auto conflict = core_.modes.would_conflict({parent.volume, parent.inode, parent.generation, 0}, access, share);
@@ -47,6 +50,7 @@ Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool r
     if (there->is_directory()) return NtStatus::ACCESS_DENIED;
     const auto existing = share_->attributes_at(target.parent, target.leaf(), *there);
     if ((existing.attributes & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
+    if (auto r = check_may_delete(*share_, target); !r) return r;
     const vfs::FileId other = vfs().file_id(target.parent, *there);
     const FileId other_id{other.volume, other.inode, other.generation, 0};
     if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
@@ -77,7 +81,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     core_.find_name(*this);
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
-    if (auto r = check_directory_sharing(target); !r) return r;
+    if (auto r = check_new_directory(target); !r) return r;
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
     if (directory) {  // MS-FSA 2.1.4.2
@@ -125,6 +129,7 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, W
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
+    if (auto r = check_new_directory(target); !r) return r;
     if (auto r = refresh(); !r) return r;
     bool same_file = false;
     if (auto r = check_target(target, replace, same_file, wait); !r) return r;

@@ -15,7 +15,6 @@ namespace part = security::part;
 using security::SecurityDescriptor;
 
 constexpr uint32_t owner_parts = part::owner | part::group | part::label;
-constexpr uint32_t all_parts = part::owner | part::group | part::dacl | part::sacl;
 
 // Root, which includes `admin users`, may do everything that a descriptor is about.
 bool is_root() { return loop::current_identity().uid == 0; }
@@ -67,6 +66,19 @@ Result<void, NtStatus> check_may_add(ShareRoot& share, const vfs::File& director
     return {};
 }
 
+Result<void, NtStatus> check_may_delete(ShareRoot& share, const vfs::Located& target) {
+    if (!share.decides_by_descriptor() || is_root()) return {};
+    if ((granted_to(share, target.parent, target.parent_stat) & access::delete_child) != 0) return {};
+    vfs::OpenHow how;
+    how.no_follow = true;
+    auto file = share.vfs().open_at(target.parent, target.leaf(), how);
+    if (!file) return nt_status_from_errno(file.error());
+    auto stat = share.vfs().stat(*file);
+    if (!stat) return nt_status_from_errno(stat.error());
+    return (granted_to(share, *file, *stat) & access::delete_) != 0 ? Result<void, NtStatus>()
+                                                                    : Result<void, NtStatus>(NtStatus::ACCESS_DENIED);
+}
+
 bool holds_security_privilege(const ShareRoot& share) {
     return share.token() != nullptr && security::has_privilege(*share.token(), security::privilege::security);
 }
@@ -78,35 +90,56 @@ Result<void, NtStatus> check_sent_descriptor(ShareRoot& share, const SecurityDes
     return {};
 }
 
-// MS-DTYP 2.5.3.4: owner and group are the user's unless the client names others.
+namespace {
+
+// What the new file inherits into `own`, and which parts these are: owner and group are the user's, or smb.conf's `inherit owner`'s.
+Result<uint32_t, NtStatus> inherit_descriptor(ShareRoot& share, const NewFile& made, SecurityDescriptor& own) {
+    SecurityDescriptor& parent = share.descriptor_scratch();
+    if (auto r = share.vfs().get_descriptor(made.parent, made.parent_stat, parent); !r) return nt_status_from_errno(r.error());
+    const bool directory = made.stat.is_directory();
+    const bool of_dacl = security::has_inheritable_aces(parent.dacl, directory);
+    if (!of_dacl && !security::has_inheritable_aces(parent.sacl, directory)) return uint32_t{0};
+    const security::Token& token = *share.token();
+    const bool from_parent = share.conf().inherit_owner == conf::InheritOwner::windows_and_unix && parent.owner;
+    const Sid owner = from_parent ? *parent.owner : token.user_sid;
+    const Sid group = token.group_sids.empty() ? security::unix_group_sid(made.stat.gid) : token.group_sids.front();
+    if (!security::inherit(parent, owner, group, directory, own)) return NtStatus::INVALID_ACL;
+    const uint32_t audit = own.sacl ? part::sacl : 0;
+    if (of_dacl) return part::dacl | audit;
+    // Audit entries alone: who may do what stays as it would be without.
+    if (auto r = share.vfs().get_descriptor(made.file, made.stat, parent); !r) return nt_status_from_errno(r.error());
+    own.dacl = parent.dacl;
+    return audit;
+}
+
+uint32_t parts_sent(const SecurityDescriptor& sent) {
+    uint32_t parts = (sent.owner ? part::owner : 0) | (sent.group ? part::group : 0) | (sent.sacl ? part::sacl : 0);
+    if ((sent.control & security::control::dacl_present) != 0) parts |= part::dacl;
+    return parts;
+}
+
+}  // namespace
+
+// MS-DTYP 2.5.3.4: what the client sends goes before what the directory hands on.
 Result<void, NtStatus> give_descriptor(ShareRoot& share, const NewFile& made) {
     if (share.conf().inherit_owner != conf::InheritOwner::no && made.parent_stat.uid != made.stat.uid) {
         const loop::RootScope root;  // only root may give files away, and smb.conf says so
         (void)share.vfs().chown(made.file, made.parent_stat.uid, static_cast<gid_t>(-1)).ok();
     }
     if (!share.conf().nt_acl_support) return {};
-    const security::Token* token = share.token();
-    if (!share.vfs().keeps_descriptors() || token == nullptr) {
-        if (made.sent == nullptr) return {};
-    }
-    SecurityDescriptor& parent = share.descriptor_scratch();
     SecurityDescriptor& own = share.new_descriptor_scratch();
-    const bool directory = made.stat.is_directory();
-    uint32_t parts = all_parts & ~part::sacl;
+    uint32_t parts = 0;
+    if (share.vfs().keeps_descriptors() && share.token() != nullptr) {
+        auto inherited = inherit_descriptor(share, made, own);
+        if (!inherited) return inherited.failure();
+        parts = *inherited;
+    }
     if (made.sent != nullptr) {
-        if (auto r = share.vfs().get_descriptor(made.file, made.stat, own); !r) return nt_status_from_errno(r.error());
-        parts = (made.sent->owner ? part::owner : 0) | (made.sent->group ? part::group : 0) | (made.sent->sacl ? part::sacl : 0);
-        if ((made.sent->control & security::control::dacl_present) != 0) parts |= part::dacl;
-        security::replace_parts(own, parts, *made.sent, auto_inherited_mode(share.conf()));
-    } else {
-        if (auto r = share.vfs().get_descriptor(made.parent, made.parent_stat, parent); !r) return nt_status_from_errno(r.error());
-        if (!security::has_inheritable_aces(parent, directory)) return {};
-        const bool from_parent = share.conf().inherit_owner == conf::InheritOwner::windows_and_unix && parent.owner;
-        const bool fits = security::inherit(parent, from_parent ? *parent.owner : token->user_sid,
-                                            token->group_sids.empty() ? security::unix_group_sid(made.stat.gid) : token->group_sids.front(),
-                                            directory, own);
-        if (!fits) return NtStatus::INVALID_ACL;
-        parts = part::dacl | (own.sacl ? part::sacl : 0);
+        if (parts == 0) {
+            if (auto r = share.vfs().get_descriptor(made.file, made.stat, own); !r) return nt_status_from_errno(r.error());
+        }
+        security::replace_parts(own, parts_sent(*made.sent), *made.sent, auto_inherited_mode(share.conf()));
+        parts |= parts_sent(*made.sent);
     }
     if (parts == 0) return {};
     if (auto r = share.vfs().set_descriptor(made.file, made.stat, parts, own); !r) return status_of_set(r.error());

@@ -16,6 +16,11 @@ uint32_t rights_by_descriptor(ShareRoot& share, const vfs::File& file, const vfs
 // FILE_ADD_FILE or FILE_ADD_SUBDIRECTORY on the directory that a new name is to be in: ACCESS_DENIED. Nothing where the kernel decides.
 Result<void, NtStatus> check_may_add(ShareRoot& share, const vfs::File& directory, const vfs::Stat& stat, bool adds_directory);
 
+// DELETE of the file that `target` names, or FILE_DELETE_CHILD of its directory, for what replaces it (MS-FSA 2.1.5.15.12): ACCESS_DENIED.
+// Nothing where the kernel decides. One fgetxattr of the directory, and an open and another of
+// the file if that does not give it.
+Result<void, NtStatus> check_may_delete(ShareRoot& share, const vfs::Located& target);
+
 // SeSecurityPrivilege, which ACCESS_SYSTEM_SECURITY asks for.
 bool holds_security_privilege(const ShareRoot& share);
 

@@ -124,6 +124,52 @@ TEST_F(SecurityTest, NewNamesNeedARightOfTheirDirectory) {
     EXPECT_FALSE(exists("d/s"));
 }
 
+// MS-FSA 2.1.5.15.12, 2.1.5.15.7: the new name's directory is opened to add to it, and what is replaced is deleted.
+TEST_F(SecurityTest, NewNamesOfFilesNeedTheSameRights) {
+    const uint32_t enter = security::file_rights::generic_read | access::traverse;
+    const Ace owner = allow(well_known::owner_rights, access::all);
+    const auto directory = [&](const char* name, uint32_t more) {
+        make(name, dacl({owner, allow(well_known::everyone, enter | more)}), true);
+    };
+    directory("none", 0);
+    directory("files", access::add_file);
+    directory("dirs", access::add_subdirectory);
+    directory("children", access::add_file | access::delete_child);
+    make("files\\theirs", dacl({owner, allow(well_known::everyone, enter)}));
+    make("children\\theirs", dacl({owner, allow(well_known::everyone, enter)}));
+    ASSERT_EQ(try_by(bert_uid, "f", access::all, Disposition::create), NtStatus::SUCCESS);
+    ASSERT_EQ(try_by(bert_uid, "d", access::all, Disposition::create, option::directory_file), NtStatus::SUCCESS);
+    auto f = by(bert_uid, params("f", access::delete_ | access::read_attributes));
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f->open->link("none\\l", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(f->open->link("dirs\\l", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(f->open->link("files\\theirs", true).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_TRUE(f->open->link("files\\l", false));
+    EXPECT_EQ(f->open->rename("none\\f", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(f->open->rename("dirs\\f", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(f->open->rename("files\\theirs", true).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_TRUE(exists("f"));
+    EXPECT_TRUE(f->open->rename("children\\theirs", true));
+    EXPECT_TRUE(f->open->rename("files\\f", false));
+    auto d = by(bert_uid, params("d", access::delete_, Disposition::open, option::directory_file));
+    ASSERT_TRUE(d);
+    EXPECT_EQ(d->open->rename("none\\d", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(d->open->rename("files\\d", false).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_TRUE(d->open->rename("dirs\\d", false));
+}
+
+// MS-FSA 2.1.5.1: a directory that is to be deleted takes no new names.
+TEST_F(SecurityTest, ADirectoryThatGoesTakesNoNames) {
+    ASSERT_EQ(try_by(anna_uid, "f", access::all, Disposition::create), NtStatus::SUCCESS);
+    auto d = by(anna_uid, params("d", access::all, Disposition::create, option::directory_file));
+    ASSERT_TRUE(d);
+    ASSERT_TRUE(d->open->set_disposition(true));
+    auto f = by(anna_uid, params("f", access::delete_));
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f->open->rename("d\\f", false).error(), NtStatus::DELETE_PENDING);
+    EXPECT_EQ(f->open->link("d\\f", false).error(), NtStatus::DELETE_PENDING);
+}
+
 // MS-DTYP 2.5.3.4
 TEST_F(SecurityTest, NewFilesInherit) {
     using namespace security::ace_flag;
@@ -141,6 +187,43 @@ TEST_F(SecurityTest, NewFilesInherit) {
     EXPECT_EQ(d.dacl->aces[0].mask, access::read_data);
     close(*r->open);
     EXPECT_EQ(try_by(anna_uid, "d\\f", access::read_data), NtStatus::ACCESS_DENIED);
+}
+
+// Audit entries alone leave the DACL what it would be; what the client sends leaves the rest to the directory.
+TEST_F(SecurityTest, EachAclIsInheritedByItself) {
+    loop::take_root();
+    make("audited", dacl({allow(well_known::everyone, access::all)}), true);
+    Ace audit = allow(well_known::everyone, access::write_data, security::ace_flag::object_inherit | security::ace_flag::failed_access);
+    audit.type = security::ace_type::system_audit;
+    security::Token root = token_of(0);
+    root.privileges = security::privilege::security;
+    const auto share = share_for(root);
+    act_as(0);
+    auto opened = files_->create(*share, params("audited", access::system_security));
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    SecurityDescriptor sacl, found;
+    sacl.sacl = security::Acl{2, {audit}};
+    EXPECT_TRUE(opened->open->set_security(part::sacl, sacl));
+    EXPECT_TRUE(files_->close(*opened->open));
+    ASSERT_EQ(try_by(bert_uid, "audited\\f", access::all, Disposition::create), NtStatus::SUCCESS);
+    EXPECT_EQ(try_by(bert_uid, "audited\\f", access::all), NtStatus::SUCCESS);
+    act_as(0);
+    opened = files_->create(*share, params("audited\\f", access::system_security));
+    ASSERT_TRUE(opened);
+    EXPECT_TRUE(opened->open->query_security(part::sacl, found));
+    EXPECT_TRUE(found.sacl && found.sacl->aces.size() == 1);
+    EXPECT_TRUE(files_->close(*opened->open));
+
+    make("d", dacl({allow(well_known::everyone, access::all, security::ace_flag::object_inherit)}), true);
+    SecurityDescriptor with_owner;
+    with_owner.owner = bert_.user_sid;
+    auto p = params("d\\f", access::all, Disposition::create);
+    p.security_descriptor = &with_owner;
+    auto made = by(bert_uid, p);
+    ASSERT_TRUE(made);
+    EXPECT_TRUE(made->open->query_security(part::dacl, found));
+    ASSERT_TRUE(found.dacl && found.dacl->aces.size() == 1);
+    EXPECT_EQ(found.dacl->aces[0].sid, well_known::everyone);
 }
 
 TEST_F(SecurityTest, NewFilesGetWhatTheClientSends) {

@@ -13,7 +13,7 @@ import sys
 
 import report
 import smbtorture
-from accounts import USER1, USER2
+from accounts import ADMIN, USER1, USER2
 from report import require
 from server import TOP, Server
 from suites import DEBIAN, read_expectations
@@ -25,6 +25,15 @@ MEASURES_MEMORY = "atoll.hostile.memory_growth"
 # Needs something that holds requests up: interim_test.py runs it.
 NOT_HERE = "atoll.async."
 SECONDS = 240
+# Suites of which files have descriptors of their own run on a share that keeps them.
+ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls"}
+KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
+SHARES = {
+    "share": {"vfs objects": "streams_xattr"},
+    "acls": {**KEEPS_DESCRIPTORS, "admin users": ADMIN.name},
+    "hideunread": {**KEEPS_DESCRIPTORS, "hide unreadable": "yes"},
+    "closed": {"valid users": ADMIN.name, "access based share enum": "yes"},
+}
 
 
 def program(preset):
@@ -42,7 +51,9 @@ def names(path, selected):
 
 
 def run(path, server, test, with_memory):
-    command = [path, "//127.0.0.1/share", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:localdir={server.path('share')}"]
+    share = ON_SHARE.get(test.rpartition(".")[0], "share")
+    command = [path, f"//127.0.0.1/{share}", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:localdir={server.path(share)}"]
+    command += [f"--option=torture:{who}={user.credentials}" for who, user in (("user1", USER1), ("user2", USER2), ("admin", ADMIN))]
     if with_memory:
         command.append(f"--option=torture:server_session={server.process.pid}")
     try:
@@ -82,7 +93,7 @@ def main():
     with tally.guard("the server"):
         path = program(arguments.client)
         tests = names(path, arguments.tests)
-        with Server(kind, shares={"share": {"vfs objects": "streams_xattr"}}, users=[USER1, USER2], preset=arguments.preset) as server:
+        with Server(kind, shares=SHARES, users=[USER1, USER2, ADMIN], preset=arguments.preset) as server:
             results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in ("asan", "tsan"))
         if arguments.record:
             record(results)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs under Debian's own Python, for its python3-samba: makes, or tells of, files of a share on port 445 of this network namespace.
 
-    volume_client.py write|read SMB_CONF SHARE USER%PASSWORD    the files as JSON on standard input; `read` prints them as JSON
+    volume_client.py write|set|read SMB_CONF SHARE USER%PASSWORD    the files as JSON on standard input; `set` sets their DACLs again; `read` prints them
+                                                                    as JSON
 
 A file: {name: {"directory": bool, "content": text, "streams": {name: text}, "sddl": DACL or "", "attributes": number}}
 """
@@ -66,10 +67,14 @@ def write(connection, files):
             put(connection, name, file["content"])
         for stream, text in file["streams"].items():
             put(connection, f"{name}:{stream}", text)
-        if file["sddl"]:
-            handle = opened(connection, name, 0x40000 | READ_CONTROL)
-            connection.set_sd(handle, security.descriptor.from_sddl(file["sddl"], ANYBODY), DACL)
-            connection.close(handle)
+        set_dacl(connection, name, file)
+
+
+def set_dacl(connection, name, file):
+    if file["sddl"]:
+        handle = opened(connection, name, 0x40000 | READ_CONTROL)
+        connection.set_sd(handle, security.descriptor.from_sddl(file["sddl"], ANYBODY), DACL)
+        connection.close(handle)
 
 
 def read(connection, files):
@@ -90,6 +95,9 @@ def main():
     connection = connect(conf, share, user)
     if what == "write":
         write(connection, files)
+    elif what == "set":
+        for name, file in files.items():
+            set_dacl(connection, name, file)
     else:
         json.dump(read(connection, files), sys.stdout)
 

@@ -132,6 +132,17 @@ def compare(files, one, other, kinds):
     require(not differences, f"{len(differences)} differences; the first: " + "\n    ".join(differences[:3]))
 
 
+def records(path, files):
+    """{name: security.NTACL but for the time at which it was stored}, of files that have one (docs/formats/ntacl.md)."""
+    found = {}
+    for name, file in files.items():
+        if file["sddl"]:
+            value = os.getxattr(path / name.replace("\\", "/"), "security.NTACL")
+            time_at = (value.index(b"\0", 78) + 8) // 8 * 8 if value[0] == 4 else len(value)
+            found[name] = (value[:time_at] + value[time_at + 8:]).hex()
+    return found
+
+
 def change_modes(chance, path, files):
     """What a local program does beside the servers."""
     for name in files:
@@ -166,6 +177,13 @@ def one_writes_both_read(volume, writer, other, chance, number, tally, setting):
         with volume.served_by(other) as server:
             seen[other] = read(server, files)
         compare(files, seen[writer], seen[other], (writer, other))
+    with tally.case(f"their descriptors set again through {other} are the same records, hashes included ({setting})"):
+        before = records(volume.path, files)
+        with volume.served_by(other) as server:
+            client("set", server, files)
+        after = records(volume.path, files)
+        different = [f"{name} ({files[name]['sddl']}):\n      {writer} {before[name]}\n      {other} {after[name]}" for name in before if before[name] != after[name]]
+        require(not different, f"{len(different)} of {len(before)} differ: " + "\n    ".join(different[:3]))
     with tally.case(f"the same after local programs have changed modes ({setting}, {writer})"):
         change_modes(chance, volume.path, files)
         for kind in (writer, other):
