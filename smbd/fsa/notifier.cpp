@@ -68,9 +68,22 @@ void Notifier::add(std::string_view path, NotifyAction action, uint32_t filter, 
     }
 }
 
+// A change that this process has made.
+void Notifier::add_own(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not) {
+    add(path, action, filter, but_not);
+    if (index.hears_own_changes()) own_news_.changes.push_back({static_cast<uint32_t>(action), std::string(path), {}});
+}
+
 void Notifier::send() {
     for (size_t i = 0; i < recipients_in_use_; i++) tell(recipients_[i].process, recipients_[i].news);
     recipients_in_use_ = 0;
+    if (own_news_.changes.empty()) return;
+    encoded_.clear();
+    own_news_.news = notify_news::NOTIFY_CHANGED;
+    encode(own_news_, encoded_, idl::first_level);
+    own_news_.changes.clear();
+    // What does not arrive is told twice.
+    (void)messaging_->send(messaging::ServerId(*index.hears_own_changes()), message_own_change, encoded_).ok();
 }
 
 void Notifier::tell(const tdb::server_id& process, const notify_told& news) {
@@ -116,6 +129,11 @@ void Notifier::report(std::string_view path, NotifyAction action, uint32_t filte
     send();
 }
 
+void Notifier::report_own(std::string_view path, NotifyAction action, uint32_t filter) {
+    add_own(path, action, filter);
+    send();
+}
+
 // MS-FSA 2.1.5.15.12. In one message to each: the two names of a rename stand side by side.
 void Notifier::renamed(const ShareRoot& share, std::string_view from, std::string_view to, bool directory, RenameTarget target,
                        std::string_view replaced) {
@@ -123,15 +141,15 @@ void Notifier::renamed(const ShareRoot& share, std::string_view from, std::strin
     const std::string old_path = full_path(share, from), new_path = full_path(share, to);
     const uint32_t name_filter = directory ? notify_filter::dir_name : notify_filter::file_name;
     const bool moves = directory_of(old_path) != directory_of(new_path);
-    if (target == RenameTarget::other_case) add(full_path(share, replaced), NotifyAction::removed, notify_filter::file_name);
+    if (target == RenameTarget::other_case) add_own(full_path(share, replaced), NotifyAction::removed, notify_filter::file_name);
     const bool removes = moves || target == RenameTarget::same_name;
-    add(old_path, removes ? NotifyAction::removed : NotifyAction::renamed_old_name, name_filter);
+    add_own(old_path, removes ? NotifyAction::removed : NotifyAction::renamed_old_name, name_filter);
     if (target == RenameTarget::same_name) {
-        add(new_path, NotifyAction::modified, notify_filter::other_file);
+        add_own(new_path, NotifyAction::modified, notify_filter::other_file);
     } else {
-        add(new_path, moves ? NotifyAction::added : NotifyAction::renamed_new_name, name_filter);
+        add_own(new_path, moves ? NotifyAction::added : NotifyAction::renamed_new_name, name_filter);
         // A file's archive attribute is set (and by tunneling its creation time, 2.1.5.15.12): told to those who do not hear of the name.
-        if (!directory) add(new_path, NotifyAction::modified, notify_filter::attributes | notify_filter::creation, name_filter);
+        if (!directory) add_own(new_path, NotifyAction::modified, notify_filter::attributes | notify_filter::creation, name_filter);
     }
     send();
     if (directory) moved(old_path, new_path);

@@ -45,7 +45,7 @@ class Notifier {
 
     // `name` from the share's root, '/' between components; of a stream with ":name" behind it. `filter` as FilterMatch, of notify_filter.
     void changed(const ShareRoot& share, std::string_view name, NotifyAction action, uint32_t filter) {
-        if (index.anyone()) report(full_path(share, name), action, filter);
+        if (index.anyone()) report_own(full_path(share, name), action, filter);
     }
     void added(const ShareRoot& share, std::string_view name, bool directory) {
         changed(share, name, NotifyAction::added, directory ? notify_filter::dir_name : notify_filter::file_name);
@@ -59,7 +59,7 @@ class Notifier {
     // A directory is to be deleted: requests that wait for changes of it end (MS-FSA 2.1.5.15.3).
     void marked_deleted(const ShareRoot& share, std::string_view name);
 
-    // --- The same of changes that are known by absolute path.
+    // --- The same of changes that others have made, known by absolute path.
     void report(std::string_view path, NotifyAction action, uint32_t filter);
     // From null: it comes from somewhere that nobody watches; to null likewise.
     void report_rename(const std::string* from, const std::string* to, bool directory);
@@ -75,6 +75,8 @@ class Notifier {
         uint64_t change = 0;  // the last that is in `news`
     };
 
+    void report_own(std::string_view path, NotifyAction action, uint32_t filter);
+    void add_own(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not = 0);
     static std::string full_path(const ShareRoot& share, std::string_view name);
     void add(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not = 0);
     void send();
@@ -91,6 +93,7 @@ class Notifier {
     std::map<messaging::ServerId, std::set<uint64_t>> owed_;  // opens that missed changes, of processes that were too busy
     std::vector<Recipient> recipients_;                       // of the changes in hand; kept for capacity
     size_t recipients_in_use_ = 0;
+    notify_told own_news_;  // for whoever hears our own changes; empty but within one operation
     uint64_t change_ = 0;
     Buffer encoded_;
 };

@@ -26,6 +26,7 @@ bool NotifyIndex::anyone() {
     known_ = number.ok();
     seen_ = number ? *number : 0;
     some_ = !load_state() || state_.watches > 0;
+    hears_own_ = state_.wants_own_changes ? state_.local_watcher : std::nullopt;
     return some_;
 }
 
@@ -156,11 +157,12 @@ std::optional<tdb::server_id> NotifyIndex::local_watcher() {
     return state_.local_watcher;
 }
 
-void NotifyIndex::set_local_watcher(const tdb::server_id& process) {
+void NotifyIndex::set_local_watcher(const tdb::server_id& process, bool wants_own_changes) {
     auto locked = database_->fetch_locked(as_bytes(state_key));
     if (!locked) return log_error("{}", locked.error().message());
     if (!locked->exists() || !decode(locked->value(), state_)) state_ = {};
     state_.local_watcher = process;
+    state_.wants_own_changes = wants_own_changes;
     encoded_.clear();
     encode(state_, encoded_, format_level);
     if (auto stored = locked->store(encoded_); !stored) log_error("{}", stored.error().message());

@@ -39,7 +39,9 @@ class NotifyIndex {
 
     // Who reports changes that no process of ours makes.
     std::optional<tdb::server_id> local_watcher();
-    void set_local_watcher(const tdb::server_id& process);
+    void set_local_watcher(const tdb::server_id& process, bool wants_own_changes);
+    // Whom to tell of what our own processes change; nothing if nobody wants to know. As of the last anyone().
+    [[nodiscard]] const std::optional<tdb::server_id>& hears_own_changes() const { return hears_own_; }
 
  private:
     Result<void> append(std::string_view directory, const directory_watch* watches, size_t count);
@@ -53,7 +55,8 @@ class NotifyIndex {
     tdb::Database* database_;
     uint32_t seen_ = 0;  // sequence number as of which `some_` is true
     bool known_ = false, some_ = false;
-    directory_watches record_;  // scratch, kept for its capacity
+    std::optional<tdb::server_id> hears_own_;  // as of `seen_`
+    directory_watches record_;                 // scratch, kept for its capacity
     notify_state state_;
     Buffer encoded_;
 };

@@ -1,6 +1,7 @@
 #include "smbd/fsa/notify_watches.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/utf.h"
@@ -42,7 +43,12 @@ NotifyWatches::NotifyWatches(tdb::Database* notify_index, messaging::Messaging* 
     messaging_->receive(message_notify, [this](messaging::Message& message) {
         if (decode(message.payload, news_)) told(news_);
     });
-    messaging_->receive(message_watched, [this](messaging::Message& message) { watched_locally(as_text(message.payload)); });
+    messaging_->receive(message_watched, [this](messaging::Message& message) {
+        if (!decode(message.payload, look_)) return;
+        const auto found = watched_.find(look_.open_id);
+        if (found != watched_.end() && found->second->path == look_.directory) watched_locally(*found->second);
+    });
+    ask_again_ = std::make_unique<loop::Timer>(*loop_, [this] { ask_again(); });
 }
 
 NotifyWatches::~NotifyWatches() {
@@ -86,14 +92,42 @@ Result<NotifyWatches::Watched*, NtStatus> NotifyWatches::begin(OpenFile& open, c
         log_error("{}", added.error().message());
         return NtStatus::INSUFFICIENT_RESOURCES;
     }
-    ask_local_watcher(*watched);
+    ask_local_watcher(open.open_id, *watched);
     return (watched_[open.open_id] = std::move(watched)).get();
 }
 
-void NotifyWatches::ask_local_watcher(Watched& watched) {
+// What is lost on the way, or meets a local watcher that has just ended, is asked again.
+void NotifyWatches::ask_local_watcher(uint64_t open_id, Watched& watched) {
+    if (!index_.local_watcher()) return;
+    watched.watching = false;
+    watched.patience = monotonic_now() + limits::local_watch_patience;
+    send_look(open_id, watched.path);
+    if (!ask_again_->is_set()) ask_again_->set_in(limits::local_watch_retry);
+}
+
+void NotifyWatches::send_look(uint64_t open_id, const std::string& directory) {
     const auto watcher = index_.local_watcher();
     if (!watcher) return;
-    watched.watching = !messaging_->send(messaging::ServerId(*watcher), message_look_at_watches, as_bytes(watched.path)).ok();
+    look_.open_id = open_id;
+    look_.directory = directory;
+    encoded_.clear();
+    encode(look_, encoded_, idl::first_level);
+    (void)messaging_->send(messaging::ServerId(*watcher), message_look_at_watches, encoded_).ok();
+}
+
+void NotifyWatches::ask_again() {
+    bool more = false;
+    for (auto& [open_id, watched] : watched_) {
+        if (watched->watching) continue;
+        if (monotonic_now() < watched->patience) {
+            send_look(open_id, watched->path);
+            more = true;
+        } else {
+            log_notice("local changes of {} may go unseen: whoever looks at them does not answer", watched->path);
+            watched_locally(*watched);
+        }
+    }
+    if (more) ask_again_->set_in(limits::local_watch_retry);
 }
 
 bool NotifyWatches::sees_local_changes(const OpenFile& open) const {
@@ -101,12 +135,9 @@ bool NotifyWatches::sees_local_changes(const OpenFile& open) const {
     return found != watched_.end() && found->second->watching;
 }
 
-void NotifyWatches::watched_locally(std::string_view path) {
-    for (auto& [id, watched] : watched_) {
-        if (watched->watching || watched->path != path) continue;
-        watched->watching = true;
-        for (NotifyWait* wait = watched->first; wait != nullptr; wait = wait->next_) wait->watching();
-    }
+void NotifyWatches::watched_locally(Watched& watched) {
+    if (std::exchange(watched.watching, true)) return;
+    for (NotifyWait* wait = watched.first; wait != nullptr; wait = wait->next_) wait->watching();
 }
 
 void NotifyWatches::told(const notify_told& news) {
@@ -156,7 +187,7 @@ void NotifyWatches::moved(uint64_t open_id, const std::string& path) {
     const auto found = watched_.find(open_id);
     if (found == watched_.end()) return index_.remove(path, messaging_->self().to_record(), open_id);
     found->second->path = path;
-    ask_local_watcher(*found->second);
+    ask_local_watcher(open_id, *found->second);
 }
 
 void NotifyWatches::make_ready(uint64_t open_id, Watched& watched) {
@@ -212,7 +243,7 @@ void NotifyWatches::end(Place place, NtStatus status) {
     const uint64_t open_id = place->first;
     watched_.erase(place);
     index_.remove(watched->path, messaging_->self().to_record(), open_id);
-    ask_local_watcher(*watched);
+    send_look(0, watched->path);
     handed_out_.clear();
     for (NotifyWait* wait = watched->first; wait != nullptr;) {
         NotifyWait* const next = wait->next_;

@@ -2,7 +2,8 @@
 //
 // A directory is watched from the first request on its Open until its close. What changes while no request waits is kept for the next one,
 // as far as the first request has room for it (limits::max_notify_buffer at most); what goes beyond is forgotten, and the next request told
-// so. Requests are completed on the loop after the handler that caused it: all that one handler changes comes in one answer. Main thread
+// so. A watch counts as one of local changes too when the local watcher has answered, or has not for limits::local_watch_patience.
+// Requests are completed on the loop after the handler that caused it: all that one handler changes comes in one answer. Main thread
 // only.
 #pragma once
 
@@ -40,6 +41,7 @@ class NotifyWatches final : public NotifyReceiver, private loop::Deferred {
         NotifyEvents events;
         bool lost = false;     // there were more
         bool watching = true;  // the local watcher sees what it should
+        Monotonic patience{};  // until which it is waited for
         NotifyWait* first = nullptr;
         NotifyWait* last = nullptr;
         bool ready = false;           // in ready_
@@ -50,8 +52,10 @@ class NotifyWatches final : public NotifyReceiver, private loop::Deferred {
     void told(const notify_told& news) override;
     void run_deferred() override;
     Result<Watched*, NtStatus> begin(OpenFile& open, const NotifyWait& wait);
-    void ask_local_watcher(Watched& watched);
-    void watched_locally(std::string_view path);
+    void ask_local_watcher(uint64_t open_id, Watched& watched);
+    void send_look(uint64_t open_id, const std::string& directory);
+    void ask_again();
+    static void watched_locally(Watched& watched);
     void take(Watched& watched, NotifyAction action, std::string_view name);
     void moved(uint64_t open_id, const std::string& path);
     void make_ready(uint64_t open_id, Watched& watched);
@@ -61,9 +65,12 @@ class NotifyWatches final : public NotifyReceiver, private loop::Deferred {
     messaging::Messaging* messaging_;
     loop::Loop* loop_;
     NotifyIndex index_;
+    std::unique_ptr<loop::Timer> ask_again_;
     std::unordered_map<uint64_t, std::unique_ptr<Watched>> watched_;  // by open id
     std::vector<uint64_t> ready_;                                     // whose first request has something to be told
     notify_told news_;
+    look_at_watches look_;
+    Buffer encoded_;
     NotifyEvents handed_out_;
 };
 

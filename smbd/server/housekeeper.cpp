@@ -55,14 +55,11 @@ class Housekeeper {
     }
 
     Result<void> wipe() { return tables_->wipe_volatile(); }
-    // Without it local changes go unseen, and all else goes on.
     void watch_local_changes() {
         const conf::GlobalConf& conf = configuration_->global();
         if (!conf.kernel_change_notify || !conf.change_notify) return;
-        auto started = fsa::LocalChanges::start(
+        local_changes_ = fsa::LocalChanges::start(
             {loop_, *messaging_, tables_->notify_index(), [path = conf.lock_directory] { return processes_with_mailbox(path); }});
-        if (!started) return log_notice("changes that programs on this machine make are not seen: {}", started.error().message());
-        local_changes_ = std::move(*started);
     }
     Result<void> tell_ready() { return control_.send(PacketKind::ready, {}); }
     void run() { loop_.run(); }

@@ -92,6 +92,7 @@ void Chain::start_request() {
     request_.keep_body = false;
     request_.names_file = false;
     request_.interim_at_once = false;
+    request_.interim_held = false;
     request_.answer_unbegun = false;
     request_.end_session_after = false;
     request_.owes_signature = false;
@@ -241,7 +242,7 @@ void Chain::begin_response() {
 }
 
 void Chain::tick() {
-    if (pending_ && seen_pending_) send_interim();
+    if (pending_ && seen_pending_ && !request_.interim_held) send_interim();
     seen_pending_ = pending_;
 }
 

@@ -58,8 +58,9 @@ NtStatus ChangeNotify::start(fsa::Open& file) {
     file_ = &file;
     request_.answer_unbegun = true;
     request_.abandon = [](Request& request) { request.change_notify.abandon(); };
-    // The client may rely on its interim response: what changes from then on is notified of.
+    // The client may rely on its interim response: what changes from then on is notified of, whoever changes it.
     request_.interim_at_once = file.sees_local_changes();
+    request_.interim_held = !request_.interim_at_once;
     return NtStatus::PENDING;
 }
 
@@ -83,7 +84,10 @@ void ChangeNotify::changed(NtStatus status, const fsa::NotifyEvents& events) {
     request_.complete(answer(status, events));
 }
 
-void ChangeNotify::watching() { request_.chain->send_interim(); }
+void ChangeNotify::watching() {
+    request_.interim_held = false;
+    request_.chain->send_interim();
+}
 
 void ChangeNotify::abandon() {
     std::exchange(file_, nullptr)->forget_changes(*this);

@@ -83,6 +83,7 @@ struct Request {
     bool names_file = false;         // it holds a FileId
     bool answer_unbegun = false;     // pending, and nothing of its answer is written: those before it in its chain need not wait for it
     bool interim_at_once = false;    // pending, and for long: its interim response does not wait
+    bool interim_held = false;       // pending, and what its interim response would say is not so yet
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     bool owes_signature = false;     // not verified yet: see settle_signature()
     void (*abandon)(Request&) = nullptr;

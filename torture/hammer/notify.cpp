@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* top = "hammer\\watched";
 constexpr size_t max_names = 6;
+constexpr std::chrono::seconds patience{10};
 
 class NotifyWork final : public Work {
  public:
@@ -23,8 +24,9 @@ class NotifyWork final : public Work {
         if (!directory) return directory.error();
         watched_ = directory->id();
         watch();
-        // Requests are taken in their order: with this answer, the watch is there.
-        const NtStatus status = client_.connection->wait(client_.tree->start(smb::Command::echo, smb::EmptyMessage{}));
+        // With an interim response the watch is there, for what local programs change as well.
+        const bool there = client_.connection->wait_until([&] { return request_->interim(); }, patience);
+        const NtStatus status = there ? NtStatus::SUCCESS : NtStatus::IO_TIMEOUT;
         auto& watcher = world_.watchers[client_.number];
         watcher.notices.clear();
         watcher.since = world_.tick();
@@ -63,7 +65,8 @@ class NotifyWork final : public Work {
         request.output_buffer_length = 16384;
         request.file_id = watched_;
         request.completion_filter = smb::notify_change::file_name | smb::notify_change::dir_name;
-        client_.ask(smb::Command::change_notify, request, [this](NtStatus status, client::Exchange& answer) { told(status, answer); });
+        request_ =
+            client_.ask(smb::Command::change_notify, request, [this](NtStatus status, client::Exchange& answer) { told(status, answer); });
     }
 
     void told(NtStatus status, client::Exchange& answer) {
@@ -185,6 +188,7 @@ class NotifyWork final : public Work {
     HammerClient& client_;
     World& world_;
     smb::FileId watched_;
+    client::ExchangePtr request_;  // the CHANGE_NOTIFY that waits
     std::set<std::string> names_;
     bool busy_ = false, closing_ = false, closed_ = false;
 };
