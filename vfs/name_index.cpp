@@ -2,6 +2,7 @@
 
 #include <linux/magic.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -10,6 +11,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
+#include <csignal>
+#include <new>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -45,40 +49,118 @@ bool tells_all(int fd) {
 
 }  // namespace
 
-NameIndex::NameIndex(Bounds bounds) : bounds_(bounds), seed_(random_u64()) { ATOLL_ASSERT(bounds_.directories > 0); }
+// What the processes share.
+struct NameIndex::Shared {
+    pthread_mutex_t mutex;
+    alignas(64) char names[1];  // SharedNames
+};
+
+NameIndex::NameIndex(Bounds bounds) : bounds_(bounds) {
+    const size_t size = offsetof(Shared, names) + SharedNames::size_for(bounds);
+    void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (memory == MAP_FAILED || !inotify_.valid()) {
+        log_warning("vfs: no index of names ({}): names that are not there cost a scan; see fs.inotify.max_user_instances",
+                    std::strerror(errno));
+        if (memory != MAP_FAILED) (void)::munmap(memory, size);
+        inotify_.reset();
+        return;
+    }
+    shared_ = new (memory) Shared;
+    pthread_mutexattr_t attributes;
+    ATOLL_ASSERT(pthread_mutexattr_init(&attributes) == 0);
+    ATOLL_ASSERT(pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) == 0);
+    ATOLL_ASSERT(pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST) == 0);
+    ATOLL_ASSERT(pthread_mutex_init(&shared_->mutex, &attributes) == 0);
+    (void)pthread_mutexattr_destroy(&attributes);
+    names_ = std::make_unique<SharedNames>(shared_memory(), bounds);
+    names_->reset(random_u64());
+}
+
+NameIndex::~NameIndex() { give_up(); }
 
 NameIndex& NameIndex::of_process() {
     static NameIndex index;
     return index;
 }
 
-NameIndex::Key NameIndex::key_of(const Stat& stat) { return {stat.device, stat.inode, stat.birth_time.tv_sec, stat.birth_time.tv_nsec}; }
+void NameIndex::give_up() {
+    names_.reset();
+    inotify_.reset();
+    if (shared_ == nullptr) return;
+    (void)::munmap(std::exchange(shared_, nullptr), offsetof(Shared, names) + SharedNames::size_for(bounds_));
+}
 
-NameIndex::Place NameIndex::by_key(const Key& key) {
-    return std::find_if(directories_.begin(), directories_.end(), [&](const auto& d) { return d->key == key; });
+MutableBytes NameIndex::shared_memory() { return {reinterpret_cast<uint8_t*>(shared_->names), SharedNames::size_for(bounds_)}; }
+
+// False: there is none, or somebody holds it for too long.
+bool NameIndex::lock() {
+    if (shared_ == nullptr) return false;
+    int result = pthread_mutex_trylock(&shared_->mutex);
+    if (result == EBUSY) {
+        timespec until{};
+        (void)::clock_gettime(CLOCK_MONOTONIC, &until);
+        const int64_t nanoseconds = until.tv_nsec + std::chrono::nanoseconds(limits::name_index_patience).count();
+        until.tv_sec += nanoseconds / 1000000000;
+        until.tv_nsec = nanoseconds % 1000000000;
+        result = pthread_mutex_clocklock(&shared_->mutex, CLOCK_MONOTONIC, &until);
+    }
+    if (result == EOWNERDEAD) {
+        log_notice("vfs: a process has died at the index of names, which begins anew");
+        drop_all();
+        (void)pthread_mutex_consistent(&shared_->mutex);
+        result = 0;
+    }
+    return result == 0;
+}
+
+void NameIndex::unlock() {
+    if (names_->damaged()) {
+        log_error("vfs: the index of names is damaged, and begins anew");
+        drop_all();
+    }
+    (void)pthread_mutex_unlock(&shared_->mutex);
+}
+
+SharedNames::Key NameIndex::key_of(const Stat& stat) { return {stat.device, stat.inode, stat.birth_time.tv_sec, stat.birth_time.tv_nsec}; }
+
+size_t NameIndex::directories() {
+    size_t count = 0;
+    if (const Hold hold(*this); hold) names_->each([&](const SharedNames::Directory& one) { count += one.ready != 0 ? 1 : 0; });
+    return count;
+}
+
+size_t NameIndex::memory() {
+    const Hold hold(*this);
+    return hold ? names_->name_bytes() : 0;
 }
 
 NameIndex::Answer NameIndex::find(const Stat& stat, std::string_view name, const char* mangling_char, std::string& stored) {
-    const Key key = key_of(stat);
-    if (by_key(key) == directories_.end()) return Answer::unknown;
+    const Hold hold(*this);
+    if (!hold) return Answer::unknown;
+    const SharedNames::Key key = key_of(stat);
+    if (const auto* there = names_->find(key); there == nullptr || there->ready == 0) return Answer::unknown;
     drain();
-    const auto place = by_key(key);
-    if (place == directories_.end()) return Answer::unknown;
-    Directory& directory = **place;
-    directory.used = ++uses_;
+    SharedNames::Directory* const directory = names_->find(key);
+    if (directory == nullptr || directory->ready == 0) return Answer::unknown;
+    directory->used = names_->next_use();
+    found_in_ = directory->id;
+    found_arrivals_ = directory->arrivals;
+    bool found = names_->find(*directory, name, stored);
+    if (!found && mangling_char != nullptr && may_be_made(name, *mangling_char)) {
+        const int number = directory->watch;
+        found = names_->find_short(*directory, name, *mangling_char, stored);
+        if (directory->id == 0) unwatch(number);  // there was no room
+    }
+    if (names_->damaged() || directory->id == 0) return Answer::unknown;
     answers_++;
-    if (directory.names.find(name, stored)) return Answer::present;
-    if (mangling_char == nullptr || !may_be_made(name, *mangling_char)) return Answer::absent;
-    const bool found = directory.names.find_short(name, *mangling_char, stored);
-    count(directory);
-    make_room();
     return found ? Answer::present : Answer::absent;
 }
 
 // Reads all events that are queued now. A read that returns with room for another event in its buffer has met the end of the queue.
 void NameIndex::drain() {
     alignas(inotify_event) std::array<char, read_size> buffer;
-    for (size_t reads = 0; reads < limits::max_index_drain; reads++) {
+    for (size_t reads = 0; reads < limits::max_name_drain; reads++) {
         const ssize_t n = ::read(inotify_.get(), buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return;
@@ -92,61 +174,45 @@ void NameIndex::drain() {
             apply(event, {buffer.data() + at, ::strnlen(buffer.data() + at, length)});
             at += length;
         }
-        if (size + largest_event <= buffer.size() || directories_.empty()) return;
+        if (size + largest_event <= buffer.size()) return;
     }
     drop_all();
 }
 
 void NameIndex::apply(const inotify_event& event, std::string_view name) {
     if ((event.mask & IN_Q_OVERFLOW) != 0) return drop_all();
-    const auto place = std::find_if(directories_.begin(), directories_.end(), [&](const auto& d) { return d->watch == event.wd; });
-    if (place == directories_.end()) return;  // of one that was dropped
-    if ((event.mask & ended) != 0 || name.empty()) return drop(place);
-    Directory& directory = **place;
-    const bool exchanged = (event.mask & IN_MOVED_FROM) != 0 && directory.came == name;
+    SharedNames::Directory* const directory = names_->by_watch(event.wd);
+    if (directory == nullptr) {  // of one that was dropped, perhaps by somebody who died at it
+        if ((event.mask & IN_IGNORED) == 0) unwatch(event.wd);
+        return;
+    }
+    if ((event.mask & ended) != 0 || name.empty()) return drop(*directory);
     if ((event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) {
-        directory.names.insert(name);
-    } else if (!exchanged) {
-        directory.names.erase(name);
+        directory->arrivals++;
+        directory->came = (event.mask & IN_MOVED_TO) != 0 ? names_->exact_hash(name) : directory->came;
+        const uint32_t id = directory->id;
+        if (insert(id, name)) return;
+        if (auto* full = names_->by_id(id)) drop(*full);
+        return;
     }
-    if ((event.mask & IN_MOVED_TO) != 0) directory.came.assign(name);
-    if ((event.mask & IN_MOVED_FROM) != 0) directory.came.clear();
-    count(directory);
-    make_room();
+    const bool exchanged = (event.mask & IN_MOVED_FROM) != 0 && directory->came == names_->exact_hash(name);
+    if (!exchanged) names_->erase(*directory, name);
+    if ((event.mask & IN_MOVED_FROM) != 0) directory->came = 0;
 }
 
-void NameIndex::count(Directory& directory) {
-    memory_ -= directory.memory;
-    directory.memory = directory.names.memory();
-    memory_ += directory.memory;
+// Others may have to go for it.
+bool NameIndex::insert(uint32_t id, std::string_view name) {
+    return names_->insert(id, name, [this](const SharedNames::Directory& gone) { unwatch(gone.watch); });
 }
 
-// Drops those unused longest until the bounds are kept.
-void NameIndex::make_room() {
-    while (!directories_.empty() && (memory_ > bounds_.memory || directories_.size() > bounds_.directories)) {
-        const auto oldest = [](const auto& a, const auto& b) { return a->used < b->used; };
-        drop(std::min_element(directories_.begin(), directories_.end(), oldest));
-    }
-}
-
-bool NameIndex::missed_before(const Key& key) {
+bool NameIndex::missed_before(const SharedNames::Key& key) {
     const auto there = std::find_if(missed_.begin(), missed_.end(), [&](const Missed& m) { return m.key == key; });
     if (there != missed_.end()) return !there->too_large;
-    if (missed_.size() < bounds_.directories) {
+    if (missed_.size() < limits::max_name_misses) {
         missed_.push_back({key, false});
     } else {
         missed_[next_missed_++ % missed_.size()] = {key, false};
     }
-    return false;
-}
-
-bool NameIndex::ready() {
-    if (inotify_.valid()) return true;
-    if (unavailable_) return false;
-    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    if (inotify_.valid()) return true;
-    unavailable_ = true;
-    log_warning("vfs: no inotify instance (errno {}): names that are not there cost a scan; see fs.inotify.max_user_instances", errno);
     return false;
 }
 
@@ -162,64 +228,95 @@ int NameIndex::watch(int fd) {
 }
 
 void NameIndex::unwatch(int watch) {
-    if (inotify_.valid()) (void)::inotify_rm_watch(inotify_.get(), watch);  // EINVAL: the directory has gone, and its watch with it
+    (void)::inotify_rm_watch(inotify_.get(), watch);  // EINVAL: the directory has gone, and its watch with it
 }
 
 bool NameIndex::begin(const File& directory, const Stat& stat) {
-    ATOLL_ASSERT(!filling_);
-    const Key key = key_of(stat);
+    ATOLL_ASSERT(filling_ == 0);
+    const SharedNames::Key key = key_of(stat);
     if (!missed_before(key) || !tells_all(directory.fd.get())) return false;
-    if (!directories_.empty()) drain();  // those that are gone make room
-    if (!ready()) return false;
-    if (const auto former = by_key(key); former != directories_.end()) drop(former);
-    const int number = watch(directory.fd.get());
-    if (number < 0) return false;
-    const auto same = std::find_if(directories_.begin(), directories_.end(), [&](const auto& d) { return d->watch == number; });
-    if (same != directories_.end()) {  // one directory by two keys: its birth time was not told before
-        memory_ -= (*same)->memory;
-        directories_.erase(same);
+    const Hold hold(*this);
+    if (!hold) return false;
+    drain();  // those that are gone make room
+    return claim(key, directory.fd.get());
+}
+
+// Whether the calling process is to fill the index of the directory. Not if another is at it, and lives.
+bool NameIndex::claim(const SharedNames::Key& key, int fd) {
+    const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    if (auto* former = names_->find(key)) {
+        const bool busy = former->ready == 0 && now - former->filling_since < limits::name_filling_patience.count() &&
+                          (::kill(former->filler, 0) == 0 || errno == EPERM) && former->filler != ::getpid();
+        if (busy || former->ready != 0) return false;
+        drop(*former);
     }
-    filling_ = std::make_unique<Directory>(key, number, seed_);
-    filling_->used = ++uses_;
+    const int number = watch(fd);
+    if (number < 0) return false;
+    if (auto* same = names_->by_watch(number)) names_->drop(*same);  // one directory by two keys: its birth time was not told before
+    auto* made = names_->add_directory(key, number, [this](const SharedNames::Directory& gone) { unwatch(gone.watch); });
+    if (made == nullptr) return false;
+    made->filler = static_cast<int32_t>(::getpid());
+    made->filling_since = now;
+    filling_ = made->id;
+    filling_key_ = key;
+    too_large_ = false;
+    batch_.clear();
     return true;
 }
 
 void NameIndex::add(std::string_view name) {
-    ATOLL_ASSERT(filling_);
-    if (filling_->names.memory() > bounds_.memory) return;  // end() drops it
-    filling_->names.insert(name);
+    if (filling_ == 0) return;
+    batch_ += static_cast<char>(name.size());
+    batch_ += name;
+    if (batch_.size() < limits::name_batch) return;
+    const Hold hold(*this);
+    if (hold) return hand_over();
+    filling_ = 0;  // what is there is not ready, and is dropped by the next who wants it
+}
+
+void NameIndex::hand_over() {
+    for (size_t at = 0; at < batch_.size() && filling_ != 0;) {
+        const size_t length = static_cast<unsigned char>(batch_[at]);
+        if (!insert(filling_, std::string_view(batch_).substr(at + 1, length))) {
+            auto* full = names_->by_id(filling_);
+            too_large_ = full != nullptr;
+            if (full != nullptr) drop(*full);
+            filling_ = 0;
+        }
+        at += 1 + length;
+    }
+    batch_.clear();
 }
 
 void NameIndex::end(bool complete) {
-    ATOLL_ASSERT(filling_);
-    const std::unique_ptr<Directory> filled = std::move(filling_);
-    const bool too_large = filled->names.memory() > bounds_.memory;
-    if (!complete || too_large) {
-        unwatch(filled->watch);
-        const auto missed = std::find_if(missed_.begin(), missed_.end(), [&](const Missed& m) { return m.key == filled->key; });
-        if (too_large && missed != missed_.end()) missed->too_large = true;
-        return;
+    if (const Hold hold(*this); hold) {
+        hand_over();
+        auto* const filled = names_->by_id(filling_);
+        if (filled != nullptr && complete) filled->ready = 1;
+        if (filled != nullptr && !complete) drop(*filled);
     }
-    count(*filled);
-    directories_.push_back(std::make_unique<Directory>(std::move(*filled)));
-    make_room();
+    filling_ = 0;
+    if (!too_large_) return;
+    const auto missed = std::find_if(missed_.begin(), missed_.end(), [&](const Missed& m) { return m.key == filling_key_; });
+    if (missed != missed_.end()) missed->too_large = true;
 }
 
 void NameIndex::withdraw(const Stat& stat, std::string_view stored) {
-    if (const auto place = by_key(key_of(stat)); place != directories_.end()) (*place)->names.erase(stored);
+    const Hold hold(*this);
+    if (!hold) return;
+    auto* const directory = names_->find(key_of(stat));
+    if (directory != nullptr && directory->id == found_in_ && directory->arrivals == found_arrivals_) names_->erase(*directory, stored);
 }
 
-void NameIndex::drop(Place place) {
-    memory_ -= (*place)->memory;
-    unwatch((*place)->watch);
-    directories_.erase(place);
+void NameIndex::drop(SharedNames::Directory& directory) {
+    unwatch(directory.watch);
+    names_->drop(directory);
 }
 
-// With the descriptor go all watches and all that is queued.
+// What is still queued of their watches is passed over.
 void NameIndex::drop_all() {
-    directories_.clear();
-    memory_ = 0;
-    inotify_.reset();
+    names_->each([this](const SharedNames::Directory& one) { unwatch(one.watch); });
+    names_->reset(random_u64());
 }
 
 }  // namespace Atoll::vfs

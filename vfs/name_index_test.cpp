@@ -12,9 +12,9 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <csignal>
+#include <functional>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "base/utf.h"
@@ -26,71 +26,7 @@ namespace fs = std::filesystem;
 namespace Atoll::vfs {
 namespace {
 
-// --- The set of names.
-
-TEST(FoldedNames, FindsWhateverTheCaseAndPrefersTheExactName) {
-    FoldedNames names(1);
-    std::string stored;
-    EXPECT_FALSE(names.find("a", stored));
-    for (const char* name : {"Readme", "README", "Straße", "ÄRGER"}) names.insert(name);
-    names.insert("README");
-    EXPECT_EQ(names.size(), 4u);
-    ASSERT_TRUE(names.find("README", stored));
-    EXPECT_EQ(stored, "README");
-    ASSERT_TRUE(names.find("Readme", stored));
-    EXPECT_EQ(stored, "Readme");
-    EXPECT_TRUE(names.find("readme", stored));
-    ASSERT_TRUE(names.find("ärger", stored));
-    EXPECT_EQ(stored, "ÄRGER");
-    names.erase("readme");  // not there in this case
-    EXPECT_EQ(names.size(), 4u);
-    names.erase("README");
-    ASSERT_TRUE(names.find("README", stored));
-    EXPECT_EQ(stored, "Readme");
-    names.erase("Readme");
-    EXPECT_FALSE(names.find("README", stored));
-}
-
-TEST(FoldedNames, ShortNamesFollowChanges) {
-    FoldedNames names(2);
-    const auto made = [](const char* name) { return std::string(ShortName(name, '~').text()); };
-    std::string stored;
-    names.insert("a name that is long.text");
-    ASSERT_TRUE(names.find_short(made("a name that is long.text"), '~', stored));
-    EXPECT_EQ(stored, "a name that is long.text");
-    names.insert("another long name.text");
-    ASSERT_TRUE(names.find_short(made("another long name.text"), '~', stored));
-    EXPECT_EQ(stored, "another long name.text");
-    EXPECT_FALSE(names.find_short(made("another long name.text"), '#', stored));
-    EXPECT_TRUE(names.find_short(std::string(ShortName("another long name.text", '#').text()), '#', stored));
-    names.erase("another long name.text");
-    EXPECT_FALSE(names.find_short(made("another long name.text"), '~', stored));
-}
-
-TEST(FoldedNames, AgreesWithAMapAndStaysSmall) {
-    std::mt19937 random(7);
-    FoldedNames names(3);
-    std::set<std::string> there;
-    std::string stored;
-    for (int step = 0; step < 30000; step++) {
-        std::string name = (random() % 2 == 0 ? "Name" : "nAME") + std::to_string(random() % 500);
-        if (random() % 2 == 0) {
-            names.insert(name);
-            there.insert(name);
-        } else {
-            names.erase(name);
-            there.erase(name);
-        }
-        const std::string asked = "NAME" + std::to_string(random() % 500);
-        const std::string a = "Name" + asked.substr(4), b = "nAME" + asked.substr(4);
-        ASSERT_EQ(names.find(asked, stored), there.contains(a) || there.contains(b));
-        ASSERT_EQ(names.size(), there.size());
-    }
-    EXPECT_LT(names.memory(), 64u * 1024);
-}
-
-// --- The index, on a file system that tells of changes.
-
+// On a file system that tells of changes.
 class NameIndexTest : public ::testing::Test {
  protected:
     void SetUp() override {
@@ -131,7 +67,7 @@ class NameIndexTest : public ::testing::Test {
         return r && at.missing == Missing::nothing ? at.path : "";
     }
     // Misses until the directory is indexed.
-    void warm(NameLookup& lookup, const NameIndex& index, const std::string& directory = "d") {
+    void warm(NameLookup& lookup, NameIndex& index, const std::string& directory = "d") {
         const size_t before = index.directories();
         for (int i = 0; i < 2; i++) EXPECT_EQ(find(lookup, directory + "/no such name"), "");
         ASSERT_EQ(index.directories(), before + 1);
@@ -314,7 +250,7 @@ TEST_F(NameIndexTest, ShortNames) {
 
 // Against a plain scan, through all kinds of changes.
 TEST_F(NameIndexTest, AgreesWithScanning) {
-    NameIndex index, never(NameIndex::Bounds{1, 0});  // no room: always scans
+    NameIndex index, never(NameIndex::Bounds{1, 4, 1});  // no room: always scans
     NameLookup lookup(*vfs_, index), scanning(*vfs_, never);
     std::mt19937 random(11);
     const auto any = [&](const char* const(&forms)[4]) {
@@ -349,7 +285,7 @@ TEST_F(NameIndexTest, AgreesWithScanning) {
 }
 
 TEST_F(NameIndexTest, KeepsItsBounds) {
-    NameIndex index(NameIndex::Bounds{3, 8 * 1024});
+    NameIndex index(NameIndex::Bounds{3, 256, 8 * 1024});
     NameLookup lookup(*vfs_, index);
     for (int i = 0; i < 5; i++) {
         const std::string directory = "d" + std::to_string(i);
@@ -452,6 +388,132 @@ TEST_F(NameIndexTest, LeavesNoDescriptorToAProgram) {
         EXPECT_EQ(inotify_descriptors("leaking"), 0u);
     }
     EXPECT_EQ(inotify_descriptors("*"), before);
+}
+
+// --- Between processes.
+
+class SharedIndexTest : public NameIndexTest {
+ protected:
+    // A process that shares `index_`, in which `work` is done with a lookup of its own.
+    pid_t child(const std::function<void(NameLookup&)>& work) {
+        const pid_t pid = ::fork();
+        if (pid != 0) return pid;
+        NameLookup lookup(*vfs_, index_);
+        work(lookup);
+        ::_exit(HasFailure() ? 1 : 0);
+    }
+    static int wait_for(pid_t pid) {
+        int status = -1;
+        EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+        return status;
+    }
+
+    NameIndex index_;
+};
+
+TEST_F(SharedIndexTest, WhatOneHasScannedSparesTheOthersTheScan) {
+    make("d/File");
+    ASSERT_EQ(wait_for(child([&](NameLookup& lookup) { warm(lookup, index_); })), 0);
+    NameLookup lookup(*vfs_, index_);
+    EXPECT_EQ(index_.directories(), 1u);
+    EXPECT_TRUE(by_index(lookup, index_, "d/absent"));
+    EXPECT_EQ(find(lookup, "d/FILE"), "d/File");
+    // Who reads an event reads it for all.
+    make("d/Second");
+    ASSERT_EQ(wait_for(child([&](NameLookup& theirs) { EXPECT_EQ(find(theirs, "d/SECOND"), "d/Second"); })), 0);
+    EXPECT_EQ(find(lookup, "d/SECOND"), "d/Second");
+    EXPECT_TRUE(by_index(lookup, index_, "d/SECOND"));
+}
+
+TEST_F(SharedIndexTest, WhoDiesAtItLeavesNothingBehind) {
+    NameLookup lookup(*vfs_, index_);
+    make("d/File");
+    warm(lookup, index_);
+    ASSERT_EQ(wait_for(child([&](NameLookup&) {
+                  const NameIndex::Hold hold(index_);
+                  const MutableBytes memory = index_.shared_memory();
+                  std::fill(memory.begin(), memory.begin() + 4096, uint8_t{0x5a});  // half done
+                  ::_exit(0);
+              })),
+              0);
+    EXPECT_FALSE(by_index(lookup, index_, "d/FILE"));  // but by a scan, which fills it
+    EXPECT_EQ(find(lookup, "d/FILE"), "d/File");
+    EXPECT_TRUE(by_index(lookup, index_, "d/absent"));
+}
+
+TEST_F(SharedIndexTest, WhoIsStoppedAtItStopsNobody) {
+    NameLookup lookup(*vfs_, index_);
+    make("d/File");
+    warm(lookup, index_);
+    int held[2];
+    ASSERT_EQ(::pipe(held), 0);
+    const pid_t pid = child([&](NameLookup&) {
+        const NameIndex::Hold hold(index_);
+        (void)!::write(held[1], "x", 1);
+        ::pause();
+    });
+    char byte = 0;
+    ASSERT_EQ(::read(held[0], &byte, 1), 1);
+    EXPECT_FALSE(by_index(lookup, index_, "d/FILE"));
+    EXPECT_EQ(find(lookup, "d/FILE"), "d/File");
+    EXPECT_EQ(find(lookup, "d/absent"), "");
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    (void)wait_for(pid);
+    ::close(held[0]);
+    ::close(held[1]);
+    EXPECT_EQ(find(lookup, "d/absent"), "");
+    EXPECT_TRUE(by_index(lookup, index_, "d/absent"));
+}
+
+TEST_F(SharedIndexTest, WhoDoesNotWantItHasNone) {
+    ASSERT_EQ(wait_for(child([&](NameLookup& lookup) {
+                  index_.give_up();
+                  make("d/File");
+                  for (int i = 0; i < 4; i++) EXPECT_EQ(find(lookup, "d/FILE"), "d/File");
+                  EXPECT_EQ(index_.answers(), 0u);
+              })),
+              0);
+    EXPECT_EQ(index_.directories(), 0u);
+}
+
+// Processes make, look up and remove names of their own in the same directory, and one after the other is killed at it.
+TEST_F(SharedIndexTest, NothingIsMissedWhileProcessesAreKilled) {
+    constexpr int workers = 3, kills = 40;
+    const auto work = [&](int number) {
+        return child([&, number](NameLookup& lookup) {
+            for (int i = 0; !HasFailure(); i++) {
+                const std::string name =
+                    "File of " + std::to_string(number) + " " + std::to_string(::getpid()) + " " + std::to_string(i % 50);
+                std::string upper = name;
+                for (char& c : upper) c = static_cast<char>(::toupper(c));
+                make("d/" + name);
+                EXPECT_EQ(find(lookup, "d/" + upper), "d/" + name);
+                if (i % 3 != 0) {
+                    remove("d/" + name);
+                    EXPECT_EQ(find(lookup, "d/" + upper), "");
+                }
+            }
+        });
+    };
+    std::mt19937 random(5);
+    pid_t pids[workers];
+    for (int i = 0; i < workers; i++) pids[i] = work(i);
+    NameLookup lookup(*vfs_, index_);
+    for (int i = 0; i < kills; i++) {
+        ::usleep(static_cast<useconds_t>(2000 + random() % 20000));
+        const size_t victim = random() % workers;
+        (void)::kill(pids[victim], SIGKILL);
+        const int status = wait_for(pids[victim]);
+        EXPECT_TRUE(WIFSIGNALED(status)) << "a name was missed";
+        pids[victim] = work(static_cast<int>(victim));
+        make("d/Mine" + std::to_string(i));
+        EXPECT_EQ(find(lookup, "d/MINE" + std::to_string(i)), "d/Mine" + std::to_string(i));
+    }
+    for (const pid_t pid : pids) {
+        (void)::kill(pid, SIGKILL);
+        EXPECT_TRUE(WIFSIGNALED(wait_for(pid))) << "a name was missed";
+    }
+    EXPECT_GT(index_.answers(), 0u);
 }
 
 }  // namespace

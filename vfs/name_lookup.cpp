@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/limits.h"
 #include "base/utf.h"
 #include "vfs/directory.h"
 #include "vfs/path.h"
