@@ -59,6 +59,7 @@ class AclXattr final : public Module {
     Result<void, int> get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) override;
     Result<void, int> set_descriptor(const File& file, const Stat& stat, uint32_t parts,
                                      const security::SecurityDescriptor& value) override;
+    bool owns_xattr(std::string_view name) const override { return equal_ignoring_case(name, name_) || next().owns_xattr(name); }
 
  private:
     enum class Style { posix, windows, everyone };

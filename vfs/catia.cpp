@@ -51,6 +51,9 @@ class Catia final : public Module {
     }
 
     Result<File, int> open(const char* path, const OpenHow& how) override { return next().open(to_server(path).c_str(), how); }
+    Result<File, int> open_below(const File& top, const char* path, const OpenHow& how) override {
+        return next().open_below(top, to_server(path).c_str(), how);
+    }
     Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override {
         return next().open_at(parent, to_server(leaf).c_str(), how);
     }

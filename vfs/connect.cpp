@@ -11,8 +11,14 @@ namespace {
 
 std::map<std::string, ModuleFactory, std::less<>>& registry() {
     static std::map<std::string, ModuleFactory, std::less<>> modules{
-        {"catia", make_catia},         {"readonly", make_readonly},           {"recycle", make_recycle},
-        {"acl_xattr", make_acl_xattr}, {"streams_xattr", make_streams_xattr},
+        {"btrfs", make_btrfs},
+        {"catia", make_catia},
+        {"readonly", make_readonly},
+        {"recycle", make_recycle},
+        {"acl_xattr", make_acl_xattr},
+        {"full_audit", make_full_audit},
+        {"streams_xattr", make_streams_xattr},
+        {"shadow_copy2", make_shadow_copy2},
     };
     return modules;
 }
@@ -36,6 +42,9 @@ Result<std::unique_ptr<Vfs>> connect_share(Options options) {
     }
     const std::vector<std::string> modules = options.modules;
     if (std::find(modules.begin(), modules.end(), "acl_xattr") != modules.end()) prepare_acl_xattr(options);
+    if (std::find(modules.begin(), modules.end(), "full_audit") != modules.end()) {
+        if (auto r = check_full_audit(options); !r) return r.failure();
+    }
     static security::UnixIdMap unix_ids;
     if (options.ids == nullptr) options.ids = &unix_ids;
     auto posix = PosixVfs::connect(std::move(options));

@@ -11,6 +11,11 @@ std::string option_text(const Options& options, std::string_view name, std::stri
     return value.empty() ? std::string(otherwise) : value;
 }
 
+std::string expanded_text(const Options& options, std::string_view name, std::string_view otherwise) {
+    const std::string text = option_text(options, name, otherwise);
+    return options.expand ? options.expand(text) : text;
+}
+
 bool option_flag(const Options& options, std::string_view name, bool otherwise) {
     const std::string value = option_text(options, name, "");
     for (const std::string_view word : {"yes", "true", "1", "on"}) {

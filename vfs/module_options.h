@@ -10,6 +10,8 @@
 namespace Atoll::vfs {
 
 std::string option_text(const Options& options, std::string_view name, std::string_view otherwise);
+// The same with smb.conf's %-macros expanded.
+std::string expanded_text(const Options& options, std::string_view name, std::string_view otherwise);
 // Words as smb.conf(5) has them (yes, true, 1; no, false, 0); anything else is `otherwise`.
 bool option_flag(const Options& options, std::string_view name, bool otherwise);
 // In `base`; `otherwise` for what is no number.

@@ -15,7 +15,9 @@
 #include <climits>
 #include <cstdio>
 
+#include "base/utf.h"
 #include "vfs/beneath.h"
+#include "vfs/dos_attributes.h"
 
 namespace Atoll::vfs {
 
@@ -126,6 +128,14 @@ Result<File, int> PosixVfs::open(const char* path, const OpenHow& how) {
     ATOLL_ASSERT(!how.create);
     const Beneath beneath{root_.fd.get(), options_.follow_symlinks, options_.wide_links, options_.path, real_path_};
     auto fd = open_beneath(beneath, path, open_flags(how), 0);
+    if (!fd) return fd.failure();
+    return file_from(std::move(*fd), how.access);
+}
+
+Result<File, int> PosixVfs::open_below(const File& top, const char* path, const OpenHow& how) {
+    ATOLL_ASSERT(!how.create);
+    const std::string nowhere;
+    auto fd = open_beneath({top.fd.get(), options_.follow_symlinks, false, nowhere, nowhere}, path, open_flags(how), 0);
     if (!fd) return fd.failure();
     return file_from(std::move(*fd), how.access);
 }
@@ -243,5 +253,7 @@ Result<size_t, int> PosixVfs::list_xattr_at(const File& parent, const char* leaf
     if (n < 0) return Failure<int>(errno);
     return static_cast<size_t>(n);
 }
+
+bool PosixVfs::owns_xattr(std::string_view name) const { return equal_ignoring_case(name, dos_attrib_xattr); }
 
 }  // namespace Atoll::vfs

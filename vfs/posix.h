@@ -15,6 +15,7 @@ class PosixVfs : public Vfs {
     const Options& options() const override { return options_; }
     const File& root() const override { return root_; }
     Result<File, int> open(const char* path, const OpenHow& how) override;
+    Result<File, int> open_below(const File& top, const char* path, const OpenHow& how) override;
     Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override;
     Result<File, int> reopen(const File& file, Access access) override;
     Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) override;
@@ -45,6 +46,7 @@ class PosixVfs : public Vfs {
     Result<size_t, int> list_xattr(const File& file, MutableBytes out) override;
     Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) override;
     Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) override;
+    bool owns_xattr(std::string_view name) const override;
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override;
     Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override;
     bool reads_cached() const override { return reads_cached_.load(std::memory_order_relaxed); }

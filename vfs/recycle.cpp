@@ -1,6 +1,5 @@
 // recycle: files that are deleted are moved to a repository in the share (vfs_recycle(8)). Options: repository, directory_mode,
-// subdir_mode, keeptree, versions, touch, touch_mtime, minsize, maxsize, exclude, exclude_dir, noversions. Names in them are taken as they
-// are: macros of smb.conf are not expanded.
+// subdir_mode, keeptree, versions, touch, touch_mtime, minsize, maxsize, exclude, exclude_dir, noversions.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,7 +54,7 @@ class Recycle final : public Module {
  public:
     explicit Recycle(std::unique_ptr<Vfs> below) : Module(std::move(below)) {
         const Options& o = options();
-        repository_ = option_text(o, "recycle:repository", ".recycle");
+        repository_ = expanded_text(o, "recycle:repository", ".recycle");
         while (repository_.starts_with('/')) repository_.erase(0, 1);
         while (repository_.ends_with('/')) repository_.pop_back();
         if (!is_valid_path(repository_) || repository_.empty()) repository_ = ".recycle";

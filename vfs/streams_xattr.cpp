@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/utf.h"
 #include "vfs/module_options.h"
 #include "vfs/modules.h"
@@ -73,6 +74,8 @@ class StreamsXattr final : public Module {
     explicit StreamsXattr(std::unique_ptr<Vfs> below) : Module(std::move(below)) {
         prefix_ = option_text(options(), "streams_xattr:prefix", "user.DosStream.");
         if (option_flag(options(), "streams_xattr:store_stream_type", true)) suffix_ = type_suffix;
+        if (option_number(options(), "streams_xattr:max xattrs per stream", 1) != 1)
+            log_warning("share '{}': streams_xattr:max xattrs per stream does not count: a stream is one attribute", options().share);
     }
 
     bool has_streams() const override { return true; }
@@ -82,6 +85,9 @@ class StreamsXattr final : public Module {
     }
     Result<void, int> rename_stream(const File& file, const std::string& stored, const std::string& new_name) override;
     Result<void, int> list_streams(const File& file, std::vector<StreamInfo>& out) override;
+    bool owns_xattr(std::string_view name) const override {
+        return equal_ignoring_case(name.substr(0, prefix_.size()), prefix_) || next().owns_xattr(name);
+    }
 
     Result<File, int> reopen(const File& file, Access access) override;
     Result<Stat, int> stat(const File& file) override;

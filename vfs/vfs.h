@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/nt_status.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "base/unique_fd.h"
@@ -57,6 +58,7 @@ struct Options {
     bool force_unknown_acl_user = false;
     security::IdMap* ids = nullptr;  // who uids and gids are; must outlive the Vfs. Null: S-1-22-1-uid and S-1-22-2-gid
     std::string fileid_algorithm;    // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
+    std::function<std::string(std::string_view text)> expand;  // %-macros of smb.conf; may be empty
     std::function<std::string(std::string_view name)>
         parametric;  // "module:option" of this share, for modules; "" where unset; may be empty
 };
@@ -123,6 +125,8 @@ struct File {
     // An alternate stream of the file (Vfs::open_stream): its data and its sizes are the stream's; everything else is the file's. The
     // descriptor is one of the file: only for what the file is, never for data.
     bool stream = false;
+    // Seconds since 1970: the file as it was at that time (Vfs::has_snapshots), which nobody changes. 0: as it is.
+    int64_t snapshot = 0;
     std::unique_ptr<FileExtension> extension;
 
     [[nodiscard]] bool valid() const { return fd.valid(); }
@@ -177,6 +181,8 @@ class Vfs {
     // --- Names. A failure is ENOENT for a missing leaf and ENOTDIR or ENOENT for a missing or wrong component (NameLookup tells
     // --- them apart), EXDEV for a symlink that leaves the share, ELOOP for one that may not be followed or too many.
     virtual Result<File, int> open(const char* path, const OpenHow& how) = 0;
+    // As open, with `top`, an open directory, in place of the share's root: no symlink leads out of it, and absolute ones lead nowhere.
+    virtual Result<File, int> open_below(const File& top, const char* path, const OpenHow& how) = 0;
     // One component below an open directory; a symlink as leaf is never followed.
     virtual Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) = 0;
     // The same file with another access, by its descriptor: no name is looked up.
@@ -228,6 +234,9 @@ class Vfs {
     // Of a name in a directory, without opening it; a symlink is not followed.
     virtual Result<size_t, int> get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) = 0;
     virtual Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) = 0;
+    // Whether what is kept under `name` ("user." and all, in any case) is the server's own: DOS attributes, descriptors, streams, wherever
+    // options have them kept. Not for clients to see or to set.
+    virtual bool owns_xattr(std::string_view name) const = 0;
 
     // --- Alternate data streams of files and directories. Without a module that keeps them: none, and EOPNOTSUPP.
     virtual bool has_streams() const { return false; }
@@ -242,6 +251,17 @@ class Vfs {
     }
     // Appends the named ones, in the order in which they are kept.
     virtual Result<void, int> list_streams(const File& /*file*/, std::vector<StreamInfo>& /*out*/) { return {}; }
+
+    // --- For modules that keep an account of what clients do: a create has ended with `status`, SUCCESS or why not. Path, FILE_* access
+    // mask and disposition are the client's (MS-SMB2 2.2.13).
+    virtual void note_create(const std::string& /*path*/, bool /*directory*/, uint32_t /*access*/, uint32_t /*disposition*/,
+                             NtStatus /*status*/) {}
+
+    // --- Snapshots (shadow_copy2). With them, open and stat_at know "@GMT-YYYY.MM.DD-hh.mm.ss" (snapshot_token.h) as the first component
+    // of a path: what is behind it is the share as it was at that time. What changes anything there fails with EROFS.
+    virtual bool has_snapshots() const { return false; }
+    // The times of the snapshots of the file or directory at `path`, in the order in which they are to be told.
+    virtual Result<void, int> list_snapshots(const std::string& /*path*/, std::vector<int64_t>& /*times*/) { return {}; }
 
     // --- Data. Short counts only at the end of the file (read) or on a full disk (write).
     virtual Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) = 0;
@@ -285,6 +305,9 @@ class Module : public Vfs {
     const File& root() const override { return next_->root(); }
     bool read_only() const override { return next_->read_only(); }
     Result<File, int> open(const char* path, const OpenHow& how) override { return next_->open(path, how); }
+    Result<File, int> open_below(const File& top, const char* path, const OpenHow& how) override {
+        return next_->open_below(top, path, how);
+    }
     Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override {
         return next_->open_at(parent, leaf, how);
     }
@@ -340,6 +363,7 @@ class Module : public Vfs {
     Result<size_t, int> list_xattr_at(const File& parent, const char* leaf, MutableBytes out) override {
         return next_->list_xattr_at(parent, leaf, out);
     }
+    bool owns_xattr(std::string_view name) const override { return next_->owns_xattr(name); }
     bool has_streams() const override { return next_->has_streams(); }
     Result<File, int> open_stream(const File& file, std::string& name, const OpenHow& how) override {
         return next_->open_stream(file, name, how);
@@ -349,6 +373,13 @@ class Module : public Vfs {
         return next_->rename_stream(file, stored, new_name);
     }
     Result<void, int> list_streams(const File& file, std::vector<StreamInfo>& out) override { return next_->list_streams(file, out); }
+    void note_create(const std::string& path, bool directory, uint32_t access, uint32_t disposition, NtStatus status) override {
+        next_->note_create(path, directory, access, disposition, status);
+    }
+    bool has_snapshots() const override { return next_->has_snapshots(); }
+    Result<void, int> list_snapshots(const std::string& path, std::vector<int64_t>& times) override {
+        return next_->list_snapshots(path, times);
+    }
     Result<size_t, int> pread(const File& file, MutableBytes out, uint64_t offset) override { return next_->pread(file, out, offset); }
     Result<size_t, int> pread_cached(const File& file, MutableBytes out, uint64_t offset) override {
         return next_->pread_cached(file, out, offset);
@@ -378,6 +409,7 @@ class Module : public Vfs {
 
  protected:
     Vfs& next() { return *next_; }
+    const Vfs& next() const { return *next_; }
 
  private:
     std::unique_ptr<Vfs> next_;

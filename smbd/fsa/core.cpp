@@ -1,5 +1,7 @@
 #include "smbd/fsa/core.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
@@ -16,6 +18,7 @@ Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
 Result<std::unique_ptr<Share>> Core::connect(ShareParams params) {
     vfs::Options options = vfs::options_of(*params.conf, params.path);
     options.ids = params_.ids;
+    options.expand = params.expand;
     auto vfs = vfs::connect_share(std::move(options));
     if (!vfs) return vfs.failure();
     return std::unique_ptr<Share>(std::make_unique<ShareRoot>(std::move(params), std::move(*vfs)));
@@ -134,15 +137,36 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
     return true;
 }
 
-void Core::find_name(OpenFile& open) {
+bool Core::is_named(OpenFile& open, std::string_view name) {
     auto& vfs = open.vfs();
-    split(open.name);
-    if (auto parent = vfs.open(parent_path_.c_str(), {})) {
-        auto there = vfs.stat_at(*parent, leaf_.c_str());
-        if (there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device)))
-            return;
-    }
+    split(name);
+    auto parent = vfs.open(parent_path_.c_str(), {});
+    if (!parent) return false;
+    auto there = vfs.stat_at(*parent, leaf_.c_str());
+    return there && (there->type() == vfs::FileType::symlink || (there->inode == open.stat.inode && there->device == open.stat.device));
+}
+
+void Core::find_name(OpenFile& open) {
+    if (is_named(open, open.name)) return;
     modes.current_name(open.id.of_file(), open.root().path(), open.name);
+    if (is_named(open, open.name)) return;
+    if (auto name = name_in_kernel(open); !name.empty()) open.name = std::move(name);
+}
+
+// After a directory above has been renamed, by another process (`strict rename = no`) or a program on this machine, nobody but the kernel
+// knows. "" if the file is not in the share any more.
+std::string Core::name_in_kernel(const OpenFile& open) {
+    if (!open.vfs().plain_names()) return {};
+    const auto path = real_path(open.file);
+    const std::string above = open.root().real_path() + "/";
+    return path && path->starts_with(above) ? path->substr(above.size()) : std::string();
+}
+
+bool Core::any_open_below(const OpenFile& directory) {
+    const std::string above = directory.name + "/";
+    return std::ranges::any_of(all_, [&](const OpenFile& open) {
+        return !open.closed && open.file.valid() && open.name.starts_with(above) && open.root().path() == directory.root().path();
+    });
 }
 
 void Core::become_deleter() {
@@ -161,7 +185,8 @@ void Core::delete_file(OpenFile& open, const FileId& id) {
         // The record has the name as the last rename left it, if that was made by way of the same share.
         const bool same_share = deletion_.share_path == share.path();
         if (same_share && remove_name(share, open.file, deletion_.name)) return;
-        if (!same_share || deletion_.name != open.name) remove_name(share, open.file, open.name);
+        if ((!same_share || deletion_.name != open.name) && remove_name(share, open.file, open.name)) return;
+        remove_name(share, open.file, name_in_kernel(open));
     });
     modes.finish_deletion(id);
 }

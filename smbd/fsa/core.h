@@ -48,6 +48,8 @@ class Core final : public FileSystem {
     Result<void, NtStatus> delete_orphan(OpenFile& open);
     // Looks whether the Open's name still is the file's, and takes the record's if another process has renamed it.
     void find_name(OpenFile& open);
+    // Whether this process has anything open below the directory.
+    bool any_open_below(const OpenFile& directory);
     // Tells every Open of the file in this process, and the record, where the file is now.
     void renamed(OpenFile& open, const std::string& new_name);
     [[nodiscard]] const Holder& self() const { return params_.self; }
@@ -62,6 +64,8 @@ class Core final : public FileSystem {
         ATOLL_ASSERT(loop::take_identity(former_));
     }
     void become_deleter();
+    bool is_named(OpenFile& open, std::string_view name);
+    static std::string name_in_kernel(const OpenFile& open);
     void delete_file(OpenFile& open, const FileId& id);
     void delete_stream(OpenFile& open);
     Result<void, NtStatus> leave_file_of_stream(OpenFile& open);

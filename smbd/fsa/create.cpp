@@ -56,7 +56,13 @@ Result<void, NtStatus> check_parameters(const CreateParams& p) {
 }
 
 Result<CreateResult, NtStatus> Core::create(Share& share, const CreateParams& params, Wait* wait) {
-    return CreateOperation(*this, static_cast<ShareRoot&>(share), params, wait).run();
+    auto& root = static_cast<ShareRoot&>(share);
+    auto created = CreateOperation(*this, root, params, wait).run();
+    const NtStatus status = created ? NtStatus::SUCCESS : created.error();
+    if (status == NtStatus::PENDING) return created;
+    const bool directory = created ? created->open->is_directory() : (params.options & option::directory_file) != 0;
+    root.vfs().note_create(parsed.path, directory, params.desired_access, params.disposition, status);
+    return created;
 }
 
 Result<CreateResult, NtStatus> CreateOperation::run() {
@@ -72,6 +78,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     if (parsed.data_stream && !vfs_.has_streams()) return NtStatus::OBJECT_NAME_INVALID;
     if (wants_directory() && parsed.data_stream) return NtStatus::NOT_A_DIRECTORY;  // phase 7
     if (auto r = share_.check_veto(parsed.path); !r) return r.failure();
+    if (auto r = enter_snapshot(); !r) return r.failure();
 
     open_ = core_.take();
     if (open_ == nullptr) return NtStatus::TOO_MANY_OPENED_FILES;
@@ -140,7 +147,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
     auto& located = core_.located;
     auto searched = share_.lookup().locate(path, located);
     if (!searched) return leads_nowhere(searched.error()) ? NtStatus::OBJECT_PATH_NOT_FOUND : nt_status_from_errno(searched.error());
-    if (located.missing == vfs::Missing::component) return NtStatus::OBJECT_PATH_NOT_FOUND;
+    if (located.missing == vfs::Missing::component) return why_not_found(path);
     open_->name = located.path;
     if (located.missing == vfs::Missing::nothing) {
         if (d == Disposition::create && !of_stream()) return check_collision().failure();
@@ -245,7 +252,7 @@ Result<void, NtStatus> CreateOperation::check_overwrite() const {
         return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::system) != 0 && (params_.attributes & attribute::system) == 0) return NtStatus::ACCESS_DENIED;
     if ((existing & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
-    return check_extended_attributes(params_.extended_attributes);
+    return check_extended_attributes(vfs_, params_.extended_attributes);
 }
 
 // What an overwrite needs beyond what was asked for. It is checked, and counts for sharing, but the Open does not get it.
@@ -262,7 +269,9 @@ Result<void, NtStatus> CreateOperation::check_access() {
     const bool readonly = (open_->attributes.attributes & attribute::readonly) != 0;
     if (!open_->directory && readonly && (desired & writing) != 0) return NtStatus::ACCESS_DENIED;
     if (readonly && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
-    if (share_.read_only() && (((desired | added_access()) & changing_access) != 0)) return NtStatus::ACCESS_DENIED;
+    const bool changes = ((desired | added_access()) & changing_access) != 0;
+    if (changes && open_->file.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
+    if (changes && share_.read_only()) return NtStatus::ACCESS_DENIED;
     return grant(desired | added_access());
 }
 

@@ -33,6 +33,8 @@ class CreateOperation {
     Result<void, NtStatus> furnish();
 
     [[nodiscard]] bool wants_directory() const { return (params_.options & option::directory_file) != 0 || core_.parsed.index_allocation; }
+    Result<void, NtStatus> enter_snapshot();
+    [[nodiscard]] NtStatus why_not_found(const std::string& path) const;
     [[nodiscard]] bool of_stream() const { return !core_.parsed.stream.empty(); }
     [[nodiscard]] share_mode share_entry() const;
     [[nodiscard]] bool overwrites() const;

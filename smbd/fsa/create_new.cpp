@@ -13,13 +13,14 @@ namespace Atoll::fsa {
 Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     const bool directory = wants_directory();
     if (core_.parsed.trailing_backslash && !directory) return NtStatus::OBJECT_NAME_INVALID;
+    if (core_.located.parent.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
     if (share_.read_only()) return NtStatus::ACCESS_DENIED;
     if (directory && (params_.attributes & attribute::temporary) != 0) return NtStatus::INVALID_PARAMETER;
     if ((params_.attributes & attribute::readonly) != 0 && (params_.options & option::delete_on_close) != 0) return NtStatus::CANNOT_DELETE;
     if ((params_.desired_access & access::system_security) != 0 && !holds_security_privilege(share_)) return NtStatus::PRIVILEGE_NOT_HELD;
     if (auto r = check_sent_descriptor(share_, params_.security_descriptor); !r) return r.failure();
     if (auto r = check_may_add(share_, core_.located.parent, core_.located.parent_stat, directory); !r) return r.failure();
-    if (auto r = check_extended_attributes(params_.extended_attributes); !r) return r.failure();
+    if (auto r = check_extended_attributes(vfs_, params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
     const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
     if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0})) return NtStatus::DELETE_PENDING;

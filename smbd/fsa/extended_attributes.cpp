@@ -19,8 +19,8 @@ constexpr size_t max_value = 0xFFFF;  // EaValueLength has 16 bits
 constexpr size_t usual_names = 1024;  // bytes of names that fit without an allocation
 constexpr size_t entry_alignment = 4;
 constexpr size_t entry_fixed_size = 8 + 1;  // with the NUL behind the name
-// Where this server, or another that shares the volume, keeps what clients reach by other ways. An NT ACL there must not be writable
-// with FILE_WRITE_EA alone.
+// Where another server that shares the volume, or this one with other modules, keeps what clients reach by other ways; where this one
+// keeps it now its modules know (Vfs::owns_xattr). An NT ACL there must not be writable with FILE_WRITE_EA alone.
 constexpr std::array<std::string_view, 5> reserved = {"DOSATTRIB", "NTACL", "SAMBA_PAI", "SAMBA_STREAMS", "org.netatalk.Metadata"};
 constexpr std::string_view reserved_prefix = "DosStream.";
 
@@ -29,9 +29,11 @@ bool equal_names(std::string_view a, std::string_view b) {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return fold(x) == fold(y); });
 }
 
-bool is_reserved(std::string_view name) {
+// `xattr`: the name with "user.".
+bool is_reserved(const vfs::Vfs& vfs, std::string_view xattr) {
+    const std::string_view name = xattr.substr(prefix.size());
     if (equal_names(name.substr(0, reserved_prefix.size()), reserved_prefix)) return true;
-    return std::any_of(reserved.begin(), reserved.end(), [&](std::string_view r) { return equal_names(name, r); });
+    return std::any_of(reserved.begin(), reserved.end(), [&](std::string_view r) { return equal_names(name, r); }) || vfs.owns_xattr(xattr);
 }
 
 // MS-FSCC 2.4.16, EaName
@@ -75,7 +77,7 @@ Result<void, int> for_each_name(const Source& source, Visit visit) {
         rest.remove_prefix(std::min(xattr.size() + 1, rest.size()));
         if (!xattr.starts_with(prefix)) continue;
         const std::string_view name = xattr.substr(prefix.size());
-        if (is_valid_name(name) && !is_reserved(name)) visit(name, xattr.data());
+        if (is_valid_name(name) && !is_reserved(source.vfs, xattr)) visit(name, xattr.data());
     }
     return {};
 }
@@ -118,10 +120,12 @@ NtStatus status_from_errno(int error) {
 
 }  // namespace
 
-Result<void, NtStatus> check_extended_attributes(std::span<const ExtendedAttribute> list) {
+Result<void, NtStatus> check_extended_attributes(const vfs::Vfs& vfs, std::span<const ExtendedAttribute> list) {
+    std::string xattr;
     for (const auto& ea : list) {
         if (!is_valid_name(ea.name) || (ea.flags & ~need_ea) != 0) return NtStatus::INVALID_EA_NAME;
-        if (is_reserved(ea.name)) return NtStatus::ACCESS_DENIED;
+        xattr.assign(prefix) += ea.name;
+        if (is_reserved(vfs, xattr)) return NtStatus::ACCESS_DENIED;
     }
     return {};
 }
@@ -182,7 +186,7 @@ Result<void, NtStatus> OpenFile::get_extended_attributes(ExtendedAttributes& out
 Result<void, NtStatus> OpenFile::set_extended_attributes(std::span<const ExtendedAttribute> list) {
     if ((granted & access::write_ea) == 0) return NtStatus::ACCESS_DENIED;
     if (!share_->conf().ea_support) return NtStatus::EAS_NOT_SUPPORTED;
-    if (auto r = check_extended_attributes(list); !r) return r;
+    if (auto r = check_extended_attributes(vfs(), list); !r) return r;
     if (auto r = store_extended_attributes(vfs(), file, list); !r) return r;
     if (!list.empty()) report(NotifyAction::modified, notify_filter::ea);
     return add_archive_attribute();

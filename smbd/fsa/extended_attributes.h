@@ -10,7 +10,7 @@ namespace Atoll::fsa {
 
 // What is wrong with attributes that are to be set, whatever the file has: INVALID_EA_NAME (MS-FSA 2.1.5.15.6: name or flags);
 // ACCESS_DENIED for a name under which the server keeps its own data.
-Result<void, NtStatus> check_extended_attributes(std::span<const ExtendedAttribute> list);
+Result<void, NtStatus> check_extended_attributes(const vfs::Vfs& vfs, std::span<const ExtendedAttribute> list);
 
 // Sets and deletes what check_extended_attributes has found good, with rights that were checked when the file was opened. EA_TOO_LARGE
 // before anything is changed; EAS_NOT_SUPPORTED if the file system has none, DISK_FULL if it has no room.

@@ -92,6 +92,21 @@ TEST_F(ExtendedAttributesTest, WhatClientsDoNotSee) {
     EXPECT_EQ(xattr("a", "user.dosattrib"), "x");
 }
 
+TEST_F(ExtendedAttributesTest, WhatModulesKeepWhereTheyAreTold) {
+    connect(
+        "ea support = yes\nvfs objects = streams_xattr acl_xattr\nacl_xattr:security_acl_name = user.Acl.Mine\nstreams_xattr:prefix = "
+        "user.S.\n");
+    Open& file = open(params("a", ea_access));
+    for (const char* name : {"user.Acl.Mine", "user.acl.mine", "user.S.x:$DATA", "user.s.y", "user.seen"}) set_xattr("a", name, "x");
+    EXPECT_EQ(of(file), (Map{{"seen", "x"}}));
+    for (const char* name : {"Acl.Mine", "ACL.MINE", "S.x", "s.new"}) EXPECT_EQ(set(file, name, "y"), NtStatus::ACCESS_DENIED) << name;
+    EXPECT_EQ(xattr("a", "user.Acl.Mine"), "x");
+    CreateParams made = params("new", ea_access, Disposition::create);
+    const ExtendedAttribute list[] = {{"acl.mine", as_bytes("y"), 0}};
+    made.extended_attributes = list;
+    EXPECT_EQ(status(made), NtStatus::ACCESS_DENIED);
+}
+
 TEST_F(ExtendedAttributesTest, NamesAndFlags) {  // MS-FSCC 2.4.16
     Open& file = open(params("a", ea_access));
     for (const char c : std::string_view("\\/:*?\"<>|,+=[];\x1f\n"))

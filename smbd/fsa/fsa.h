@@ -58,7 +58,11 @@ struct ShareParams {
     bool read_only = false;                                 // for this user: `read only`, `read list`, `write list`
     std::string veto_files, hide_files, veto_oplock_files;  // expanded
     const security::Token* token = nullptr;  // of the user, for what descriptors grant; must outlive the Share. Null: the kernel decides
+    std::function<std::string(std::string_view text)> expand;  // %-macros in the options of vfs modules; may be empty
 };
+
+// A snapshot's time (Open::list_snapshots) as an @GMT token (MS-SMB2 glossary).
+std::string snapshot_token(int64_t time);
 
 class Share {
  public:
@@ -103,6 +107,9 @@ class Open {
 
     // The streams of the file (2.1.5.12.29), with those that others make and delete at the time.
     virtual Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) = 0;
+    // When snapshots were taken that may have the file: seconds since 1970, in the order in which they are to be told. None where no
+    // module keeps any.
+    virtual Result<void, NtStatus> list_snapshots(std::vector<int64_t>& out) = 0;
 
     // --- Extended attributes, in the order in which the file system keeps them.
     // The length of all as a FILE_FULL_EA_INFORMATION list, each entry aligned to 4 bytes; 0 without any, and with `ea support = no`.

@@ -46,7 +46,7 @@ FileInfo OpenFile::info_from(const vfs::Stat& s, const vfs::DosAttributes& a, bo
     out.position = position;
     out.mode = mode;
     wire_name_.assign(1, '\\');
-    wire_name_ += name;
+    wire_name_ += name_for_clients();
     for (char& c : wire_name_) {
         if (c == '/') c = '\\';
     }

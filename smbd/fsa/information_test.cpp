@@ -195,6 +195,34 @@ TEST_F(FsaTest, RenamesAndOtherOpens) {  // 2.1.4.2, 2.1.5.15.12
     EXPECT_EQ(file.rename("c", false).error(), NtStatus::ACCESS_DENIED);
 }
 
+// MS-FSA 2.1.4.2, and `strict rename` of smb.conf(5): what another process has open below a directory.
+TEST_F(FsaTest, StrictRename) {
+    auto others = make_process(2);
+    auto others_share = make_share(*others);
+    mkdir("d");
+    mkdir("d/sub");
+    write("d/sub/x");
+    CreateParams p = params("d\\sub\\x", rw_access | access::delete_);
+    p.options = option::delete_on_close;
+    auto below = others->create(*others_share, p);
+    ASSERT_TRUE(below);
+    connect("strict rename = yes\n");
+    Open& strict = open(params("d", access::delete_));
+    EXPECT_EQ(strict.rename("e", false).error(), NtStatus::ACCESS_DENIED);
+    close(strict);
+    connect("strict rename = no\n");
+    Open& directory = open(params("d", access::delete_));
+    EXPECT_TRUE(directory.rename("e", false));
+    close(directory);
+    mkdir("d");
+    mkdir("d/sub");
+    write("d/sub/x", "another");
+    EXPECT_TRUE(exists("e/sub/x"));
+    EXPECT_TRUE(others->close(*below->open));  // and it is deleted where it is now
+    EXPECT_FALSE(exists("e/sub/x"));
+    EXPECT_EQ(read("d/sub/x"), "another");
+}
+
 TEST_F(FsaTest, RenamesAndOpensOfTheNewDirectory) {  // 2.1.5.15.12, note 185
     write("a");
     mkdir("d");

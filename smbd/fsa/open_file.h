@@ -53,6 +53,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> link(std::string_view new_path, bool replace, Wait* wait) override;
 
     Result<void, NtStatus> list_streams(std::vector<StreamEntry>& out) override;
+    Result<void, NtStatus> list_snapshots(std::vector<int64_t>& out) override;
 
     uint32_t ea_length() override { return share_->ea_length(file); }
     Result<void, NtStatus> get_extended_attributes(ExtendedAttributes& out) override;
@@ -106,6 +107,8 @@ class OpenFile final : public Open {
     Result<void, NtStatus> store_attributes(const vfs::DosAttributes& value);
     // The write time and the archive attribute, after data has changed: MS-FSA 2.1.4.17.
     Result<void, NtStatus> note_modification();
+    // The name as clients know it: without the token of a snapshot.
+    [[nodiscard]] std::string_view name_for_clients() const;
     // Change notification: what has happened to this file, or to its stream. Written data is reported once, and again at the close.
     void report(NotifyAction action, uint32_t filter);
     void report_written();
@@ -162,6 +165,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> rename_stream(std::string_view new_name, bool replace);
     Result<void, NtStatus> rename_to_unnamed(bool replace);
     Result<void, NtStatus> check_new_directory(const vfs::Located& target);
+    Result<void, NtStatus> check_nothing_open_below();
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     [[nodiscard]] bool uses_posix_locks() const;

@@ -28,6 +28,7 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
 // with FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185); a directory's with FILE_SHARE_DELETE too, as later ones do it
 // for both. smbtorture's smb2.rename wants the one and its smb2.notify-inotify the other; Debian's smbd has it so.
 Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target) {
+    if (target.parent.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
     const vfs::FileId parent = vfs().file_id(target.parent, target.parent_stat);
     if (core_.modes.is_delete_pending({parent.volume, parent.inode, parent.generation, 0})) return NtStatus::DELETE_PENDING;
     if (auto r = check_may_add(*share_, target.parent, target.parent_stat, directory); !r) return r;
@@ -74,6 +75,16 @@ Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view 
     return {};
 }
 
+// MS-FSA 2.1.4.2. smb.conf(5), `strict rename`: only with it others than this client count, since that takes a look at all that is open. A
+// table of how much is open below each directory would make it cheap, and every open and close pay for all directories above it.
+Result<void, NtStatus> OpenFile::check_nothing_open_below() {
+    if (core_.any_open_below(*this)) return NtStatus::ACCESS_DENIED;
+    if (!share_->conf().strict_rename) return {};
+    auto below = core_.modes.any_below(full_name());
+    if (!below) return below.failure();
+    return *below ? Result<void, NtStatus>(NtStatus::ACCESS_DENIED) : Result<void, NtStatus>();
+}
+
 Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace, Wait* wait) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
     if (new_path.starts_with(':')) return rename_stream(new_path, replace);
@@ -84,10 +95,8 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     if (auto r = check_new_directory(target); !r) return r;
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
-    if (directory) {  // MS-FSA 2.1.4.2
-        auto below = core_.modes.any_below(full_name());
-        if (!below) return below.failure();
-        if (*below) return NtStatus::ACCESS_DENIED;
+    if (directory) {
+        if (auto r = check_nothing_open_below(); !r) return r;
     }
     const std::string wanted_leaf(vfs::leaf_of(core_.parsed.path));
     const std::string old_name = name;

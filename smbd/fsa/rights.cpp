@@ -61,7 +61,7 @@ bool may_change_directory_of(ShareRoot& share, std::string_view path, const vfs:
 uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& stat, std::string_view path, uint32_t wanted) {
     if (share.decides_by_descriptor()) {
         const uint32_t granted = rights_by_descriptor(share, file, stat, path, wanted);
-        return share.read_only() ? granted & ~changing_access : granted;
+        return share.read_only(file) ? granted & ~changing_access : granted;
     }
     const uid_t uid = loop::current_identity().uid;
     const Permissions p = permissions_of(share, file, stat, uid);
@@ -74,8 +74,8 @@ uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& sta
     // smb.conf(5): who may write the file, or is in the group that owns it, may change who else may.
     if (share.conf().dos_filemode && p.write) rights |= access::write_dac;
     if (share.conf().acl_group_control && is_in_group(stat.gid)) rights |= access::write_dac;
-    if ((rights & access::delete_) == 0 && !share.read_only() && may_change_directory_of(share, path, stat)) rights |= access::delete_;
-    if (share.read_only()) rights &= ~changing_access;
+    if ((rights & access::delete_) == 0 && !share.read_only(file) && may_change_directory_of(share, path, stat)) rights |= access::delete_;
+    if (share.read_only(file)) rights &= ~changing_access;
     return rights;
 }
 

@@ -14,6 +14,7 @@ class ShareRoot final : public Share {
 
     [[nodiscard]] const std::string& name() const override { return params_.conf->name; }
     [[nodiscard]] bool read_only() const override { return params_.read_only || vfs_->read_only(); }
+    [[nodiscard]] bool read_only(const vfs::File& file) const { return read_only() || file.snapshot != 0; }
     uint32_t maximal_access() override;
     Result<VolumeInfo, NtStatus> volume() override;
     Result<VolumeSize, NtStatus> size() override;

@@ -143,9 +143,10 @@ struct CreateParams {
     uint32_t attributes = 0;
     std::optional<uint64_t> allocation_size;  // SMB2_CREATE_ALLOCATION_SIZE
     std::span<const ExtendedAttribute>
-        extended_attributes;           // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
+        extended_attributes;  // SMB2_CREATE_EA_BUFFER: of a file that is made or overwritten; not looked at for one that is opened
     const security::SecurityDescriptor* security_descriptor = nullptr;  // SMB2_CREATE_SD_BUFFER: of a file that is made
-    bool want_maximal_access = false;  // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
+    bool want_maximal_access = false;                                   // SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST
+    int64_t snapshot = 0;  // SMB2_CREATE_TIMEWARP_TOKEN in seconds since 1970: the file as it was at that time. 0: as it is
     OplockLevel oplock = OplockLevel::none;  // wanted
     const LeaseRequest* lease = nullptr;     // with OplockLevel::lease
     uint64_t open_id = 0;                    // the persistent file id: names the entry in locking.tdb, unique while the open lives

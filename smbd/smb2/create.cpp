@@ -39,6 +39,7 @@ fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::Cre
     params.options = create.options;
     params.attributes = create.file_attributes;
     params.allocation_size = contexts.allocation_size;
+    if (contexts.timewarp && contexts.timewarp->ticks != 0) params.snapshot = contexts.timewarp->to_timespec().tv_sec;
     params.want_maximal_access = contexts.query_maximal_access;
     params.oplock = static_cast<fsa::OplockLevel>(create.oplock_level);
     return params;
@@ -119,7 +120,6 @@ NtStatus handle_create(Request& request) {
     const auto contexts = smb::CreateContexts::decode(create->contexts);
     if (!contexts.ok()) return contexts.error();
     if (request.tcon->is_ipc) return create_pipe(request, *create, *contexts);
-    if (contexts->timewarp && contexts->timewarp->ticks != 0) return NtStatus::OBJECT_NAME_NOT_FOUND;  // no snapshot is offered
 
     Client& client = request.connection().client();
     std::string& path = client.path_scratch();

@@ -27,9 +27,11 @@ NtStatus set_zero_data(Request& request, const smb::IoctlRequest& ioctl);       
 NtStatus file_level_trim(Request& request, const smb::IoctlRequest& ioctl);         // 2.1.5.10.6
 
 // ioctl_attributes.cpp
-NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);      // MS-FSA 2.1.5.10.9
-NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);      // 2.1.5.10.30
-NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);        // 2.1.5.10.1, .13
+NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);  // MS-FSA 2.1.5.10.9
+NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.30
+NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);    // 2.1.5.10.1, .13
+
+// ioctl_snapshots.cpp
 NtStatus enumerate_snapshots(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.1
 
 }  // namespace Atoll::smb2

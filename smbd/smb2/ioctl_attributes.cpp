@@ -1,5 +1,4 @@
-// What a file is beside its data: FSCTL_GET_COMPRESSION, FSCTL_SET_COMPRESSION, FSCTL_CREATE_OR_GET_OBJECT_ID,
-// FSCTL_SRV_ENUMERATE_SNAPSHOTS.
+// What a file is beside its data: FSCTL_GET_COMPRESSION, FSCTL_SET_COMPRESSION, FSCTL_CREATE_OR_GET_OBJECT_ID.
 #include "libcli/smb/ioctl.h"
 #include "smbd/smb2/acting.h"
 #include "smbd/smb2/ioctl.h"
@@ -48,17 +47,6 @@ NtStatus get_object_id(Request& request, const IoctlRequest& ioctl) {
     output.append(volume->object_id.bytes);
     output.append(info->id.id_128);
     output.append_zeros(16);  // DomainId
-    return answer_ioctl(request, ioctl, output);
-}
-
-// MS-SMB2 3.3.5.15.1: of a share that keeps none.
-NtStatus enumerate_snapshots(Request& request, const IoctlRequest& ioctl) {
-    constexpr size_t least = 16;
-    if (ioctl.max_output_response < least) return NtStatus::INVALID_PARAMETER;
-    Buffer output;
-    ByteWriter out(output);
-    smb::SnapshotArray{}.encode(out);
-    output.append_zeros(least - output.size());
     return answer_ioctl(request, ioctl, output);
 }
 

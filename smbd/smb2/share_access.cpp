@@ -21,7 +21,8 @@ using xsrv::UserLists;
 
 // Whether anything that is expanded for a tree connect of this share has a macro in it.
 bool uses_macros(const ShareConf& share) {
-    for (const std::string* text : {&share.path, &share.veto_files, &share.hide_files, &share.veto_oplock_files, &share.force_user, &share.force_group}) {
+    for (const std::string* text :
+         {&share.path, &share.veto_files, &share.hide_files, &share.veto_oplock_files, &share.force_user, &share.force_group}) {
         if (conf::has_macros(*text)) return true;
     }
     for (const Names* list : {&share.valid_users, &share.invalid_users, &share.read_list, &share.write_list, &share.admin_users}) {
@@ -96,6 +97,7 @@ NtStatus connect_files(Connection& connection, const UserLists& lists, const con
     params.hide_files = conf::expand_macros(tcon.conf->hide_files, macros);
     params.veto_oplock_files = conf::expand_macros(tcon.conf->veto_oplock_files, macros);
     params.token = &tcon.token;
+    params.expand = [macros](std::string_view text) { return conf::expand_macros(text, macros); };
     tcon.share_path = params.path;
     auto share = connection.client().file_system().connect(std::move(params));
     if (!share.ok()) {

@@ -29,7 +29,7 @@ SECONDS = 240
 ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls"}
 KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
 SHARES = {
-    "share": {"vfs objects": "streams_xattr"},
+    "share": {"vfs objects": "streams_xattr", "strict rename": "yes"},
     "acls": {**KEEPS_DESCRIPTORS, "admin users": ADMIN.name},
     "hideunread": {**KEEPS_DESCRIPTORS, "hide unreadable": "yes"},
     "closed": {"valid users": ADMIN.name, "access based share enum": "yes"},
