@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Debian's smbclient works on a share in every dialect, plain, signed and sealed: a large file both ways, a tree of 500 files, and the everyday commands.
+"""Debian's smbclient works on a share in every dialect, plain, signed and sealed: a large file both ways, a tree of 500 files, and the everyday commands; then snapshots and an audit trail.
 
     smbclient_test.py           a file of 24 MiB
     smbclient_test.py --full    a file of 200 MiB
@@ -63,8 +63,8 @@ def tree_sums(top):
 class Client:
     """smbclient with the options of one dialect and protection, run in a local directory."""
 
-    def __init__(self, server, dialect, protection, local, user=USER1):
-        self.base = ["smbclient", "//127.0.0.1/share", "-p", str(server.port), "-U", user.credentials, "-s", str(local.parent / "client.conf"),
+    def __init__(self, server, dialect, protection, local, user=USER1, share="share"):
+        self.base = ["smbclient", f"//127.0.0.1/{share}", "-p", str(server.port), "-U", user.credentials, "-s", str(local.parent / "client.conf"),
                      f"--option=client min protocol={dialect}", f"--option=client max protocol={dialect}",
                      f"--client-protection={PROTECTIONS[protection]}"]
         self.local = local
@@ -144,6 +144,50 @@ def access(server, work):
     require("NT_STATUS_ACCESS_DENIED" in shown.stdout + shown.stderr, f"SMB 2.1 on a share that wants sealing: {shown.stdout}{shown.stderr}")
 
 
+def previous_versions(server, work):
+    """shadow_copy2: what smbclient shows of a snapshot, and that it stays as it is."""
+    token = "@GMT-2015.01.01-00.00.00"
+    share = server.path("past")
+    for name, text in (("d/file", "newer"), (f".snapshots/{token}/d/file", "older"), (f".snapshots/{token}/gone", "gone")):
+        (share / name).parent.mkdir(parents=True, exist_ok=True)
+        (share / name).write_text(text)
+    for path in share.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    local = work / "past"
+    local.mkdir()
+    client = Client(server, "SMB3_11", "plain", local, share="past")
+    require(token in client("allinfo d\\file"), "allinfo does not show the snapshot")
+    client(f"get {token}\\d\\file older; get d\\file newer; get {token}\\gone gone")
+    for name in ("older", "newer", "gone"):
+        require((local / name).read_text() == name, f"{name}: {(local / name).read_text()}")
+    listing = client(f"ls {token}\\*")
+    require(re.search(r"^  gone ", listing, re.MULTILINE), f"ls of a snapshot: {listing}")
+    for command in (f"del {token}\\gone", f"mkdir {token}\\new", f"put older {token}\\new"):
+        require("NT_STATUS_" in client(command, ok=False), f"{command} succeeds")
+    require(sorted(path.name for path in (share / ".snapshots" / token).iterdir()) == ["d", "gone"], "a snapshot has changed")
+
+
+def audit_trail(server, work):
+    """full_audit: the lines that administrators look for."""
+    local = work / "audited"
+    local.mkdir()
+    (local / "f").write_text("x")
+    client = Client(server, "SMB3_11", "plain", local, share="audited")
+    client("put f a; mkdir d; rename a d\\b; del d\\b; rmdir d")
+    client("get none", ok=False)
+    top = server.path("audited")
+    deadline = time.monotonic() + 10  # the connection's end is seen a little later
+    while True:
+        log = server.log.read_text(errors="replace")
+        if "disconnect|ok|audited" in log or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    for line in (f"{USER1.name}|audited|connect|ok|audited", f"create_file|ok|0x12019f|file|overwrite_if|{top}/a", f"mkdirat|ok|{top}/d", f"renameat|ok|{top}/a|{top}/d/b",
+                 f"unlinkat|ok|{top}/d/b", f"unlinkat|ok|{top}/d", "disconnect|ok|audited"):
+        require(f"{line}\n" in log, f"no line '{line}' in the log")
+    require(re.search(r"\|create_file\|fail \([^|]+\)\|0x[0-9a-f]+\|file\|open\|" + re.escape(f"{top}/none"), log), "no line of a failed open in the log")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", choices=["atoll", "debian"], default="atoll")
@@ -158,7 +202,10 @@ def main():
         make_large(large, 200 if arguments.full else 24)
         make_tree(source)
         digest, sums = sha256(large), tree_sums(source / "tree")
-        shares = {"share": {}, "private": {"valid users": USER1.name}, "sealed": {"smb encrypt": "required"}}
+        shares = {"share": {}, "private": {"valid users": USER1.name}, "sealed": {"smb encrypt": "required"},
+                  "past": {"vfs objects": "shadow_copy2", "shadow:snapdirseverywhere": "yes"},
+                  "audited": {"vfs objects": "full_audit", "full_audit:prefix": "%u|%S", "full_audit:syslog": "no", "full_audit:failure": "create_file",
+                              "full_audit:success": "connect disconnect create_file mkdirat renameat unlinkat"}}
         with tally.guard("the server"), Server(arguments.server, shares=shares, users=[USER1, USER2], preset=arguments.preset) as server:
             for dialect, protection in combinations():
                 began = time.monotonic()
@@ -167,6 +214,10 @@ def main():
                 print(f"# {time.monotonic() - began:.1f} s", flush=True)
             with tally.case("who may log on and use a share"):
                 access(server, work)
+            with tally.case("previous versions"):
+                previous_versions(server, work)
+            with tally.case("an audit trail"):
+                audit_trail(server, work)
     finally:
         shutil.rmtree(work)
     return tally.finish()
