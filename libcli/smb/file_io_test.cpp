@@ -159,6 +159,9 @@ TEST(Query, InfoInputIsForQuotaAndEaOnly) {
     Buffer p = check_payload(q);
     store_le<uint32_t>(p.data() + 12, 5);  // StartSidOffset past the end
     EXPECT_FALSE(QueryQuotaInfo::decode(p).ok());
+    store_le<uint32_t>(p.data() + 4, 4);  // with a list the rest does not count
+    ASSERT_TRUE(QueryQuotaInfo::decode(p).ok());
+    EXPECT_TRUE(QueryQuotaInfo::decode(p)->start_sid.empty());
 }
 
 TEST(SetInfo, BothWays) {

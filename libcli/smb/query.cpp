@@ -138,9 +138,9 @@ Result<QueryQuotaInfo, NtStatus> QueryQuotaInfo::decode(Bytes input) {
     const uint32_t sid_length = in.u32();
     const uint32_t sid_offset = in.u32();
     ByteReader sids(in.rest());
-    if (!in.ok() || (list_length != 0 && sid_length != 0)) return NtStatus::INVALID_PARAMETER;
+    if (!in.ok()) return NtStatus::INVALID_PARAMETER;
     q.sid_list = sids.at(0, list_length);
-    if (sid_length != 0) q.start_sid = sids.at(sid_offset, sid_length);
+    if (list_length == 0 && sid_length != 0) q.start_sid = sids.at(sid_offset, sid_length);
     if (!sids.ok()) return NtStatus::INVALID_PARAMETER;
     return q;
 }

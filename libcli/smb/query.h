@@ -114,7 +114,7 @@ struct QueryQuotaInfo {
     bool return_single = false;
     bool restart_scan = false;
     Bytes sid_list;   // FILE_GET_QUOTA_INFORMATION list, or
-    Bytes start_sid;  // one SID, or neither
+    Bytes start_sid;  // one SID, or neither; empty where there is a list (MS-SMB2 3.3.5.20.4)
 
     static Result<QueryQuotaInfo, NtStatus> decode(Bytes input);  // INVALID_PARAMETER
     void encode(ByteWriter& out) const;

@@ -59,6 +59,7 @@ struct ShareParams {
     std::string veto_files, hide_files, veto_oplock_files;  // expanded
     const security::Token* token = nullptr;  // of the user, for what descriptors grant; must outlive the Share. Null: the kernel decides
     std::function<std::string(std::string_view text)> expand;  // %-macros in the options of vfs modules; may be empty
+    std::string get_quota_command, set_quota_command;  // empty: the file system's own quotas
 };
 
 // A snapshot's time (Open::list_snapshots) as an @GMT token (MS-SMB2 glossary).
@@ -73,6 +74,7 @@ class Share {
     virtual uint32_t maximal_access() = 0;
     virtual Result<VolumeInfo, NtStatus> volume() = 0;
     virtual Result<VolumeSize, NtStatus> size() = 0;
+    virtual QuotaIndex& quotas() = 0;
     // Opens that are not closed yet.
     [[nodiscard]] virtual size_t opens() const = 0;
 };

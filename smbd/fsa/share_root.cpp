@@ -6,7 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
+#include "base/log.h"
+#include "base/loop/identity.h"
+#include "smbd/fsa/command.h"
+#include "smbd/fsa/quota_command.h"
 #include "smbd/fsa/rights.h"
 #include "vfs/path.h"
 
@@ -16,13 +21,33 @@ namespace {
 
 // MS-FSCC 2.5.1
 constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_persistent_acls = 0x8,
-                   fs_file_compression = 0x10, fs_supports_sparse_files = 0x40, fs_named_streams = 0x40000, fs_read_only_volume = 0x80000,
-                   fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000, fs_supports_block_refcounting = 0x8000000;
+                   fs_file_compression = 0x10, fs_volume_quotas = 0x20, fs_supports_sparse_files = 0x40, fs_named_streams = 0x40000,
+                   fs_read_only_volume = 0x80000, fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000,
+                   fs_supports_block_refcounting = 0x8000000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
     for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x01000193;
     return h;
+}
+
+std::unique_ptr<vfs::Quotas> make_quotas(const ShareParams& params, vfs::Vfs& vfs) {
+    if (params.get_quota_command.empty()) return vfs::kernel_quotas(vfs.root());
+    return command_quotas(vfs.root(), params.get_quota_command, params.set_quota_command);
+}
+
+// What `dfree command` says: blocks, blocks that are available, and perhaps the bytes of a block.
+Result<vfs::Space, int> command_space(const std::string& command, const vfs::File& root, vfs::Space space) {
+    constexpr size_t least = 2;
+    const std::vector<std::string> arguments{"."};
+    auto output = run_command(command, arguments, root.fd.get());
+    if (!output) return output.failure();
+    const auto numbers = numbers_of_line(*output);
+    if (numbers.size() < least || numbers[0] < 0 || numbers[1] < 0) return EIO;
+    space.block_size = numbers.size() > least && numbers[least] > 0 ? static_cast<uint64_t>(numbers[least]) : 1024;
+    space.blocks = static_cast<uint64_t>(numbers[0]);
+    space.blocks_free = space.blocks_available = static_cast<uint64_t>(numbers[1]);
+    return space;
 }
 
 }  // namespace
@@ -31,6 +56,7 @@ ShareRoot::ShareRoot(ShareParams params, std::unique_ptr<vfs::Vfs> vfs)
     : params_(std::move(params)),
       vfs_(std::move(vfs)),
       lookup_(*vfs_),
+      quotas_(make_quotas(params_, *vfs_), vfs_->options().ids != nullptr ? *vfs_->options().ids : unix_ids_),
       veto_(params_.veto_files, vfs_->options().case_sensitive),
       hide_(params_.hide_files, vfs_->options().case_sensitive),
       veto_oplocks_(params_.veto_oplock_files, vfs_->options().case_sensitive) {
@@ -94,6 +120,7 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     if (features.clone) v.attributes |= fs_supports_block_refcounting;
     if (conf().ea_support) v.attributes |= fs_supports_extended_attributes;
     if (vfs_->has_streams()) v.attributes |= fs_named_streams;
+    if (quotas_.kept()) v.attributes |= fs_volume_quotas;
     if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;
     v.max_component_length = std::min<uint32_t>(space->name_max, 255);
     const uint64_t volume = vfs_->file_id(vfs_->root(), *stat).volume;
@@ -102,9 +129,29 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     return v;
 }
 
+// With `dfree command` and `dfree cache time`. A command that fails is as if it were not there: it says why on standard error.
+Result<vfs::Space, int> ShareRoot::space() {
+    const auto now = std::chrono::steady_clock::now();
+    if (space_at_ && now - *space_at_ < std::chrono::seconds(conf().dfree_cache_time_seconds)) return space_;
+    auto space = vfs_->space(vfs_->root());
+    if (!space) return space;
+    if (!conf().dfree_command.empty()) {
+        if (auto told = command_space(conf().dfree_command, vfs_->root(), *space)) {
+            space = told;
+        } else {
+            log_warning("share '{}': dfree command: {}", name(), std::strerror(told.error()));
+        }
+    }
+    if (conf().dfree_cache_time_seconds != 0) {
+        space_ = *space;
+        space_at_ = now;
+    }
+    return space;
+}
+
 // MS-FSA 2.1.5.13.4, .6; free space is the caller's
 Result<VolumeSize, NtStatus> ShareRoot::size() {
-    auto space = vfs_->space(vfs_->root());
+    auto space = this->space();
     if (!space) return nt_status_from_errno(space.error());
     constexpr uint64_t sector = 512;
     VolumeSize s;
@@ -115,6 +162,7 @@ Result<VolumeSize, NtStatus> ShareRoot::size() {
     s.total_units = space->blocks;
     s.caller_units = space->blocks_available;
     s.actual_units = space->blocks_free;
+    quotas_.apply_to(s, loop::current_identity().uid);
     return s;
 }
 

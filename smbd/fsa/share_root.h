@@ -1,8 +1,12 @@
 // A connected share: its file system and what smb.conf says of its files.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 #include "conf/access_lists.h"
 #include "smbd/fsa/fsa.h"
+#include "smbd/fsa/quota.h"
 #include "vfs/name_lookup.h"
 #include "vfs/vfs.h"
 
@@ -18,6 +22,7 @@ class ShareRoot final : public Share {
     uint32_t maximal_access() override;
     Result<VolumeInfo, NtStatus> volume() override;
     Result<VolumeSize, NtStatus> size() override;
+    QuotaIndex& quotas() override { return quotas_; }
     [[nodiscard]] size_t opens() const override { return open_count; }
 
     [[nodiscard]] const conf::ShareConf& conf() const { return *params_.conf; }
@@ -56,6 +61,11 @@ class ShareRoot final : public Share {
     ShareParams params_;
     std::unique_ptr<vfs::Vfs> vfs_;
     vfs::NameLookup lookup_;
+    security::UnixIdMap unix_ids_;
+    VolumeQuotas quotas_;
+    Result<vfs::Space, int> space();
+    vfs::Space space_;  // as of when it was last asked for, with `dfree cache time`
+    std::optional<std::chrono::steady_clock::time_point> space_at_;
     conf::NamePatterns veto_, hide_, veto_oplocks_;
     security::SecurityDescriptor descriptor_, new_descriptor_;
     uint32_t serial_ = 0;

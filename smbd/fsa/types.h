@@ -13,6 +13,7 @@
 #include "base/guid.h"
 #include "base/nt_status.h"
 #include "base/result.h"
+#include "base/sid.h"
 #include "base/time.h"
 #include "smbd/fsa/caching.h"
 
@@ -212,6 +213,43 @@ struct DirectoryItem {
 struct StreamEntry {
     std::string name;  // UTF-8, ":name:$DATA"; "::$DATA" the unnamed one
     uint64_t size = 0, allocation_size = 0;
+};
+
+// MS-FSCC 2.4.41, in bytes.
+struct QuotaEntry {
+    static constexpr uint64_t no_limit = UINT64_MAX;    // -1
+    static constexpr uint64_t remove = UINT64_MAX - 1;  // -2, as the limit of one to be set: the entry goes
+    Sid sid;
+    uint64_t used = 0;  // not looked at when it is set
+    uint64_t threshold = no_limit;
+    uint64_t limit = no_limit;
+};
+// MS-FSCC 2.5.2: what those have who have no entry, and whether quotas hold.
+struct QuotaControl {
+    static constexpr uint32_t tracked = 0x1, enforced = 0x2;
+    uint64_t threshold = QuotaEntry::no_limit;
+    uint64_t limit = QuotaEntry::no_limit;
+    uint32_t flags = 0;
+};
+
+// The quotas of a share's volume (MS-FSA 2.1.1.1, Volume.QuotaInformation). Who may see and set them is the caller's to check. All of it
+// fails with NOT_SUPPORTED where there are none.
+class QuotaIndex {
+ public:
+    virtual bool kept() = 0;
+    virtual Result<QuotaControl, NtStatus> control() = 0;
+    // NOT_SUPPORTED also for what the file system does not keep.
+    virtual Result<void, NtStatus> set_control(const QuotaControl& value) = 0;
+    // With zeros for a SID without an entry.
+    virtual Result<QuotaEntry, NtStatus> of(const Sid& sid) = 0;
+    // Entries in their order. Positions begin at 0; this one becomes that of the entry after the one given. NO_MORE_ENTRIES.
+    virtual Result<QuotaEntry, NtStatus> next(uint64_t& position) = 0;
+    virtual Result<uint64_t, NtStatus> position_after(const Sid& sid) = 0;  // INVALID_PARAMETER: no SID of a user
+    // INVALID_PARAMETER: no SID of a user, or no limit. NO_MATCH: nothing to remove. ACCESS_DENIED: a limit for administrators.
+    virtual Result<void, NtStatus> set(const QuotaEntry& entry) = 0;
+
+ protected:
+    ~QuotaIndex() = default;
 };
 
 // What QUERY_INFO's file-system classes answer from (MS-FSA 2.1.5.13).

@@ -107,7 +107,12 @@ class Housekeeper {
 
     fsa::Share* share_at(const std::string& path) {
         const auto conf = conf_at(path);
-        auto connected = file_system_->connect({conf, path, false, conf->veto_files, conf->hide_files, {}, nullptr, nullptr});
+        fsa::ShareParams params;
+        params.conf = conf;
+        params.path = path;
+        params.veto_files = conf->veto_files;
+        params.hide_files = conf->hide_files;
+        auto connected = file_system_->connect(std::move(params));
         if (!connected) log_notice("what an ended client left in {} stays: {}", path, connected.error().message());
         share_ = connected ? std::move(*connected) : nullptr;
         return share_.get();

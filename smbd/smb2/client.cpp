@@ -114,6 +114,7 @@ Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info)
     Result<void, NtStatus> closed;
     if (fsa::Open* file = std::exchange(open.file, nullptr)) closed = file_system_->close(*file, info);
     if (const auto pipe = std::exchange(open.pipe, nullptr)) pipe->close();
+    open.quota_index.reset();
     tables().remove_open(open.persistent_id);
     open.tcon->open_count--;
     opens_.remove(open);

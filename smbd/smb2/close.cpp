@@ -11,7 +11,7 @@ namespace Atoll::smb2 {
 NtStatus handle_close(Request& request) {
     const auto close = smb::CloseRequest::decode(request.message);
     if (!close.ok()) return close.error();
-    if (const NtStatus status = request.look_up_open(close->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+    if (const NtStatus status = request.look_up_open(close->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS)
         return status;
     if (request.open->file) {
         if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;

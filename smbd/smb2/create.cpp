@@ -8,6 +8,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/extended_attributes.h"
+#include "smbd/smb2/quota.h"
 #include "smbd/smb2/wire.h"
 
 namespace Atoll::smb2 {
@@ -131,6 +132,8 @@ NtStatus handle_create(Request& request) {
     security::SecurityDescriptor descriptor;  // MS-SMB2 3.3.5.9.2
     if (contexts->security_descriptor && !security::decode(*contexts->security_descriptor, descriptor).ok())
         return NtStatus::INVALID_PARAMETER;
+
+    if (is_quota_index(path)) return create_quota_index(request, *create);
 
     request.open = client.opens().add();
     if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;

@@ -83,6 +83,7 @@ NtStatus Request::look_up_open(smb::FileId id, OpenKind kind) {
         return NtStatus::FILE_CLOSED;
     }
     if (open->pipe && kind == OpenKind::file) return NtStatus::INVALID_DEVICE_REQUEST;
+    if (open->quota_index && kind != OpenKind::any) return NtStatus::INVALID_DEVICE_REQUEST;
     return NtStatus::SUCCESS;
 }
 

@@ -3,6 +3,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/info_classes.h"
 #include "smbd/smb2/info_output.h"
+#include "smbd/smb2/quota.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -40,14 +41,6 @@ NtStatus sector_size(Request& request, size_t limit, const fsa::VolumeSize& size
     return append_fixed(request, limit, out);
 }
 
-// No quota is kept or enforced here, which is what zero flags and no limit say (MS-FSCC 2.5.2).
-NtStatus control(Request& request, size_t limit) {
-    smb::FsControlInformation out;
-    out.default_quota_threshold = UINT64_MAX;
-    out.default_quota_limit = UINT64_MAX;
-    return append_fixed(request, limit, out);
-}
-
 NtStatus query_size(Request& request, Class info_class, size_t limit) {
     const auto size = request.tcon->share->size();
     if (!size.ok()) return size.error();
@@ -82,7 +75,7 @@ NtStatus query_filesystem_info(Request& request, Class info_class, size_t limit)
         case Class::attribute:
         case Class::device:
         case Class::object_id: return query_volume(request, info_class, limit);
-        case Class::control: return control(request, limit);
+        case Class::control: return query_quota_control(request, limit);
         case Class::label:
         case Class::driver_path:
         case Class::volume_flags: return NtStatus::NOT_SUPPORTED;

@@ -7,6 +7,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/quota.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -38,7 +39,7 @@ NtStatus query(Request& request, const smb::QueryInfoRequest& info) {
         case smb::InfoType::filesystem:
             return query_filesystem_info(request, static_cast<smb::FsInformationClass>(info.info_class), info.output_buffer_length);
         case smb::InfoType::security: return query_security(request, info);
-        case smb::InfoType::quota: return NtStatus::NOT_SUPPORTED;
+        case smb::InfoType::quota: return query_quota(request, info);
     }
     return NtStatus::INVALID_PARAMETER;
 }
@@ -51,12 +52,13 @@ NtStatus handle_query_info(Request& request) {
     const size_t largest = std::max<size_t>(info->input.size(), info->output_buffer_length);
     if (const NtStatus status = check_credit_charge(request, largest); status != NtStatus::SUCCESS) return status;
     if (info->output_buffer_length > request.connection().channel().max_transact) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
-        return status;
+    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
     smb::OutputBufferResponse::begin(request.out());
-    const NtStatus status = request.open->pipe ? query_pipe_info(request, *info) : query(request, *info);
+    const NtStatus status = request.open->pipe          ? query_pipe_info(request, *info)
+                            : request.open->quota_index ? query_quota_index(request, *info)
+                                                        : query(request, *info);
     if (status != NtStatus::SUCCESS && status != NtStatus::BUFFER_OVERFLOW) return status;
     request.keep_body = true;
     smb::OutputBufferResponse::finish(request.out());

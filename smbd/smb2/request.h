@@ -100,8 +100,8 @@ struct Request {
     Reply& reply();
     // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none,
     // or if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
-    // INVALID_DEVICE_REQUEST: a pipe, where a file is meant.
-    enum class OpenKind : uint8_t { file, file_or_pipe };
+    // INVALID_DEVICE_REQUEST: a pipe or a quota index, where a file is meant; a quota index, where any other is.
+    enum class OpenKind : uint8_t { file, file_or_pipe, any };
     NtStatus look_up_open(smb::FileId id, OpenKind kind = OpenKind::file);
     // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job). The
     // work's status is ACCESS_DENIED if `run` was not called: the pool may not act as the user, or the signature is wrong.

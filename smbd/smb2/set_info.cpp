@@ -8,6 +8,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/quota.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -113,12 +114,17 @@ NtStatus handle_set_info(Request& request) {
     if (!info.ok()) return info.error();
     if (const NtStatus status = check_credit_charge(request, info->buffer.size()); status != NtStatus::SUCCESS) return status;
     if (info->buffer.size() > request.connection().channel().max_transact || info->buffer.empty()) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
+    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS)
         return status;
     if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     if (request.open->pipe) return set_pipe_info(request, *info);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
+    if (request.open->quota_index) {
+        const NtStatus status = set_quota_index(request, *info);
+        if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());
+        return status;
+    }
     if (info->info_type == smb::InfoType::security) {
         const NtStatus status = set_security(request, *info);
         if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());

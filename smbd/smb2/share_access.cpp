@@ -98,6 +98,9 @@ NtStatus connect_files(Connection& connection, const UserLists& lists, const con
     params.veto_oplock_files = conf::expand_macros(tcon.conf->veto_oplock_files, macros);
     params.token = &tcon.token;
     params.expand = [macros](std::string_view text) { return conf::expand_macros(text, macros); };
+    const conf::Section& global = connection.client().configuration().global().section;
+    params.get_quota_command = global.text("get quota command").value_or("");
+    params.set_quota_command = global.text("set quota command").value_or("");
     tcon.share_path = params.path;
     auto share = connection.client().file_system().connect(std::move(params));
     if (!share.ok()) {

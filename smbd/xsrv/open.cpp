@@ -75,6 +75,7 @@ void OpenTable::take_back(Open* open) {
     open->file = nullptr;
     open->pipe = nullptr;
     open->pipe_access = 0;
+    open->quota_index.reset();
     open->session = nullptr;
     open->tcon = nullptr;
     open->lock_sequences = Open::no_lock_sequences();

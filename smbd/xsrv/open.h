@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,15 +19,22 @@ namespace Atoll::xsrv {
 
 class OpenTable;
 
+// An open of a volume's quota index (MS-FSA 2.1.5.1), which is no file.
+struct QuotaIndexOpen {
+    uint32_t granted_access = 0;
+    uint64_t position = 0;  // MS-SMB2 3.3.1.10, Open.CurrentQuotaIndex: as fsa::QuotaIndex counts
+};
+
 class Open final : public Counted {
  public:
     uint64_t persistent_id = 0;
     uint64_t volatile_id = 0;
-    // One of them; both null once closed, when a pending request may still refer to this object.
+    // One of them; none once closed, when a pending request may still refer to this object.
     fsa::Open* file = nullptr;
     Ref<Pipe> pipe;
     uint32_t pipe_access = 0;  // granted
-    [[nodiscard]] bool is_open() const { return file != nullptr || pipe; }
+    std::optional<QuotaIndexOpen> quota_index;
+    [[nodiscard]] bool is_open() const { return file != nullptr || pipe || quota_index; }
     Ref<Session> session;
     Ref<Tcon> tcon;
     // MS-SMB2 3.3.1.10, Open.LockSequenceArray: the number of the last LOCK of each index, from 1 on.

@@ -60,6 +60,15 @@ void describe(const Pipe& pipe, uint32_t granted, open_global& record) {
     record.name = pipe.name();
 }
 
+void describe(const QuotaIndexOpen& index, open_global& record) {
+    record.flags = open_flags::none;
+    record.access_mask = index.granted_access;
+    record.share_access = 0;
+    record.create_options = 0;
+    record.id = {};
+    record.name = "$Extend/$Quota";
+}
+
 class FileTables final : public Tables {
  public:
     FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
@@ -187,6 +196,8 @@ Result<bool> FileTables::insert_open(const Open& open) {
     record.share_path = open.tcon->share_path;
     if (open.pipe) {
         describe(*open.pipe, open.pipe_access, record);
+    } else if (open.quota_index) {
+        describe(*open.quota_index, record);
     } else {
         describe(*open.file, record);
     }
