@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include <map>
 
@@ -146,6 +149,60 @@ TEST_F(Commands, AFileSystemWithoutQuotas) {
     EXPECT_FALSE(quotas->kept());
     EXPECT_EQ(quotas->state().error(), EOPNOTSUPP);
     EXPECT_EQ(quotas->of(12).error(), EOPNOTSUPP);
+}
+
+// A file system with quotas, mounted at $ATOLL_QUOTA_DIRECTORY, and root: quota_test.py runs this in a guest whose kernel has them.
+struct KernelQuotas : testing::Test {
+    static constexpr uid_t user = 12345;
+    const std::string directory = std::getenv("ATOLL_QUOTA_DIRECTORY") != nullptr ? std::getenv("ATOLL_QUOTA_DIRECTORY") : "";
+    vfs::File root{UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, nullptr};
+
+    // Writes so many bytes into a file of the user's, as the user: those that went.
+    ssize_t write_as_user(const char* name, size_t bytes) const {
+        const UniqueFd file(::open((directory + "/" + name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+        if (!file.valid() || ::fchown(file.get(), user, user) != 0) return -1;
+        const std::vector<char> data(bytes, 'x');
+        if (::seteuid(user) != 0) return -1;  // without CAP_SYS_RESOURCE, for which no limit holds
+        const ssize_t written = ::write(file.get(), data.data(), data.size());
+        if (::seteuid(0) != 0) return -1;
+        return ::fsync(file.get()) == 0 ? written : -1;
+    }
+};
+
+TEST_F(KernelQuotas, DISABLED_AreToldAndSetAndHold) {
+    ASSERT_TRUE(root.fd.valid()) << directory;
+    const auto quotas = vfs::kernel_quotas(root);
+    EXPECT_TRUE(quotas->kept());
+    const auto state = quotas->state();
+    ASSERT_TRUE(state.ok());
+    EXPECT_EQ(*state, vfs::QuotaState::enforced);
+    EXPECT_EQ(quotas->of(user)->used, 0u);
+    EXPECT_EQ(write_as_user("a", 65536), 65536);
+    const auto used = quotas->of(user);
+    ASSERT_TRUE(used.ok());
+    EXPECT_EQ(used->used, 65536u);
+    EXPECT_FALSE(used->has_limits());
+
+    EXPECT_TRUE(quotas->set(user, {100 * 1024 - 1, 128 * 1024}).ok());
+    const auto limited = quotas->of(user);
+    EXPECT_EQ(limited->limits.soft, 100u * 1024);
+    EXPECT_EQ(limited->limits.hard, 128u * 1024);
+    EXPECT_EQ(quotas->next(1)->uid, user);
+    EXPECT_EQ(quotas->next(user + 1).error(), ENOENT);
+    EXPECT_EQ(quotas->next(0)->uid, 0u);
+
+    security::UnixIdMap ids;
+    VolumeQuotas volume(vfs::kernel_quotas(root), ids);
+    EXPECT_EQ(volume.control()->flags, QuotaControl::enforced);
+    const auto entry = volume.of(ids.user_sid(user));
+    EXPECT_EQ(entry->used, 65536u);
+    EXPECT_EQ(entry->limit, 128u * 1024);
+    EXPECT_EQ(volume.set_control({QuotaEntry::no_limit, 4096, QuotaControl::enforced}).error(), NtStatus::NOT_SUPPORTED);
+
+    // What the hard limit leaves, and no more.
+    EXPECT_EQ(write_as_user("b", 1 << 20), 65536);
+    EXPECT_TRUE(volume.set({ids.user_sid(user), 0, 0, QuotaEntry::remove}).ok());
+    EXPECT_EQ(write_as_user("c", 1 << 20), 1 << 20);
 }
 
 }  // namespace

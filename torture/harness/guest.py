@@ -44,10 +44,10 @@ def kernel():
     return os.path.basename(images[-1])[len("vmlinuz-"):], images[-1]
 
 
-def module_files(release):
+def module_files(release, more):
     """The modules' files in the order in which they can be loaded; what is built into the kernel is left out."""
     files = []
-    for module in MODULES:
+    for module in [*MODULES, *more]:
         listing = subprocess.run(["modprobe", "--set-version", release, "--show-depends", module], capture_output=True, text=True, timeout=60)
         if listing.returncode != 0:
             raise HarnessError(f"kernel {release} has no module {module}: {listing.stderr.strip()}")
@@ -59,10 +59,10 @@ def module_files(release):
 
 
 class Guest:
-    """files: {name: bytes or path} that the guest finds in /host. cores: how many the guest has."""
+    """files: {name: bytes or path} that the guest finds in /host. cores: how many the guest has. modules: of the kernel, beside the client's."""
 
-    def __init__(self, files=None, memory=768, cores=1):
-        self.files, self.memory, self.cores = files or {}, memory, cores
+    def __init__(self, files=None, memory=768, cores=1, modules=()):
+        self.files, self.memory, self.cores, self.modules = files or {}, memory, cores, modules
         for program in ("qemu-system-x86_64", "cpio", "modprobe"):
             if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
                 raise HarnessError(f"{program} is not installed")
@@ -76,7 +76,7 @@ class Guest:
         shutil.copy("/bin/busybox", root / "bin" / "busybox")
         (root / "bin" / "sh").symlink_to("busybox")
         order = []
-        for file in module_files(release):
+        for file in module_files(release, self.modules):
             name = re.sub(r"\.xz$", "", os.path.basename(file))
             data = pathlib.Path(file).read_bytes()
             (root / "modules" / name).write_bytes(lzma.decompress(data) if file.endswith(".xz") else data)

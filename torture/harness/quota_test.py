@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Quotas as Debian's smbcquotas sees and sets them. What keeps them are `get quota command` and `set quota command`, so that
-any machine can run this; the servers' programs, arguments and answers are those of smb.conf(5). Then `dfree command`, seen by smbclient's du."""
+any machine can run this; the servers' programs, arguments and answers are those of smb.conf(5). Then `dfree command`, seen by smbclient's du.
+Those that a file system keeps are shown by the unit test of them, in a QEMU guest whose kernel has quotas, on ext4."""
 
 import argparse
 import os
@@ -15,8 +16,9 @@ import tempfile
 import isolation
 import report
 from accounts import ADMIN, USER1
+from guest import Guest
 from report import require
-from server import Server
+from server import TOP, Server
 
 SMB_PORT = 445  # smbcquotas knows no other
 UNKNOWN = "S-1-5-21-1-2-3-4567"
@@ -82,6 +84,26 @@ def free_space(server, top):
     require((top / "dfree.log").read_text().count("run") > 0, f"{server.kind} has not run it")
 
 
+GUEST = r"""
+export ATOLL_QUOTA_DIRECTORY=/mnt
+mount -t ext4 -o loop,usrquota /host/ext4 /mnt
+cd /host
+./ld-linux-x86-64.so.2 --library-path /host ./tests --gtest_also_run_disabled_tests --gtest_filter=KernelQuotas.* --gtest_color=no
+"""
+
+
+def kernel_quotas(top, preset):
+    """The unit test of the kernel's quotas, on a file system that has them."""
+    tests = TOP / "build" / preset / "tests" / "atoll_smbd_fsa_test"
+    image = top / "ext4"
+    subprocess.run(["mkfs.ext4", "-q", "-O", "quota", "-E", "quotatype=usrquota", image, "24M"], check=True, capture_output=True, timeout=60)
+    linked = subprocess.run(["ldd", tests], capture_output=True, text=True, timeout=60, check=True).stdout
+    files = {os.path.basename(path): path for path in re.findall(r"(/\S+) \(0x", linked)}
+    files |= {"tests": tests, "ext4": image}
+    status, console = Guest(files=files, modules=["loop", "ext4", "quota_v2"]).run(GUEST, seconds=300)
+    require(status == 0 and "[  PASSED  ] 1 test" in console, f"the guest ended with {status}:\n{console[-3000:]}")
+
+
 def user_sid():
     """USER1's, where the server's map of uids gives him none of his account."""
     return f"S-1-22-1-{pwd.getpwnam(USER1.name).pw_uid}"
@@ -119,6 +141,8 @@ def main():
                 free_space(server, top)
 
     try:
+        with tally.case("quotas of ext4, in a guest"):
+            kernel_quotas(top, arguments.preset)
         isolation.run(run, network=True)
     finally:
         shutil.rmtree(top, ignore_errors=True)
