@@ -1,5 +1,10 @@
 // atoll.lock: byte-range locks, between the handles of one client and of two clients.
+#include <fcntl.h>
+
+#include <algorithm>
 #include <vector>
+
+#include "base/unique_fd.h"
 
 #include "torture/test.h"
 
@@ -242,6 +247,48 @@ void not_a_file(Test& t) {
     CHECK_STATUS(t, lock(*d, 0, 1, exclusive | now), NtStatus::INVALID_PARAMETER);
 }
 
+// A lock that a program on the server's machine has, or tries to have. Needs the share's path there, and `posix locking = yes`.
+class LocalFile {
+ public:
+    explicit LocalFile(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+    [[nodiscard]] bool is_open() const { return fd_.valid(); }
+    bool set(short type, off_t offset, off_t length) {
+        struct flock wanted {};
+        wanted.l_type = type;
+        wanted.l_whence = SEEK_SET;
+        wanted.l_start = offset;
+        wanted.l_len = length;
+        return ::fcntl(fd_.get(), F_OFD_SETLK, &wanted) == 0;
+    }
+
+ private:
+    UniqueFd fd_;
+};
+
+void local_programs(Test& t) {
+    const std::string local = t.target.option("localdir");
+    if (local.empty()) return t.skip("needs --option=torture:localdir=the share's path on this machine");
+    REQUIRE(t, c, t.client());
+    REQUIRE(t, f, t.file(*c, "f", pattern_bytes(1000)));
+    std::string here = local + "/" + t.path(*c, "f");
+    std::replace(here.begin(), here.end(), '\\', '/');
+    LocalFile program(here);
+    CHECK(t, program.is_open(), "{} cannot be opened", here);
+    CHECK_STATUS(t, lock(*f, 10, 10, exclusive | now), NtStatus::SUCCESS);
+    CHECK_STATUS(t, lock(*f, 30, 10, shared | now), NtStatus::SUCCESS);
+    CHECK(t, !program.set(F_RDLCK, 19, 1) && program.set(F_WRLCK, 20, 10), "the exclusive lock is not what the program sees");
+    CHECK(t, !program.set(F_WRLCK, 30, 1) && program.set(F_RDLCK, 30, 1), "the shared lock is not what the program sees");
+    CHECK_STATUS(t, lock(*f, 25, 1, shared | now), NtStatus::LOCK_NOT_GRANTED);
+    CHECK_STATUS(t, unlock(*f, 10, 10), NtStatus::SUCCESS);
+    CHECK(t, program.set(F_WRLCK, 10, 10), "the lock is still there");
+    auto waits = start(*f, 10, 5, exclusive);
+    CHECK(t, program.set(F_UNLCK, 0, 0), "unlocking");
+    CHECK_STATUS(t, c->connection->wait(waits), NtStatus::SUCCESS);
+    CHECK(t, !program.set(F_WRLCK, 14, 1), "what was waited for is not locked");
+    CHECK_STATUS(t, f->close(), NtStatus::SUCCESS);
+    CHECK(t, program.set(F_WRLCK, 0, 0), "locks are left behind");
+}
+
 constexpr TestCase tests[] = {
     {"flags", "MS-SMB2 2.2.26.1, 3.3.5.14", flags},
     {"range_beyond_64_bits", "MS-FSA 2.1.5.8", range_beyond_64_bits},
@@ -256,6 +303,7 @@ constexpr TestCase tests[] = {
     {"closed_while_waiting", "MS-FSA 2.1.5.8", closed_while_waiting},
     {"many", "MS-FSA 2.1.5.8", many},
     {"not_a_file", "MS-FSA 2.1.5.8", not_a_file},
+    {"local_programs", "smb.conf(5), posix locking", local_programs},
 };
 
 }  // namespace

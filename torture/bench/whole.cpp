@@ -111,7 +111,13 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
     smb::FileId file;
     Outcome outcome;
     const bool transfer = name.starts_with("read-") || name.starts_with("write-");
-    if (transfer) {
+    const bool locks = name == "lock" || name == "lock-unlock";
+    if (locks) {
+        const auto opened = open_file(connection, params.directory + "\\data", read_write_access, 0, 1);
+        if (!opened) return opened.failure();
+        file = *opened;
+        workload = make_locks(name == "lock-unlock", file);
+    } else if (transfer) {
         const bool write = name.starts_with("write-");
         const auto opened = open_file(connection, params.directory + "\\data", write ? read_write_access : read_access, 0, 1);
         if (!opened) return opened.failure();
@@ -133,7 +139,7 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
     const auto measured = engine.run(params.operations);
     if (!measured) return measured.failure();
     outcome.measurement = *measured;
-    if (transfer) {
+    if (transfer || locks) {
         if (auto r = close_file(connection, file); !r) return r.failure();
     }
     return outcome;

@@ -26,8 +26,8 @@ struct Outcome {
     uint64_t entries = 0;
 };
 
-// Names: read-sequential, write-sequential, read-random, write-random (on `data`), open-close, stat (on f0..), create, delete (on n0..),
-// list. Error: invalid for another name, else what went wrong.
+// Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, stat (on f0..), create,
+// delete (on n0..), list. Error: invalid for another name, else what went wrong.
 Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
 
 // Connect, log on, tree connect, leave: one after the other.
@@ -49,6 +49,8 @@ std::unique_ptr<Workload> make_open_close(const WorkloadParams& params);
 std::unique_ptr<Workload> make_create(const WorkloadParams& params);
 std::unique_ptr<Workload> make_delete(const WorkloadParams& params);
 std::unique_ptr<Workload> make_stat(const WorkloadParams& params);
+// Locks a range of its own with each operation and, with `unlock`, unlocks it; else all stay locked until the file is closed.
+std::unique_ptr<Workload> make_locks(bool unlock, smb::FileId file);
 // Lists `directory` once; Outcome::entries without "." and "..".
 Result<Outcome> run_list(Connection& connection, const WorkloadParams& params);
 
