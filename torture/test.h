@@ -129,6 +129,7 @@ extern const Suite rpc_suite;
 extern const Suite hostile_suite;
 extern const Suite lock_suite;
 extern const Suite ioctl_suite;
+extern const Suite reparse_suite;
 extern const Suite async_suite;  // not by torture_test.py: it needs commands
 
 std::vector<uint8_t> pattern_bytes(size_t size, uint32_t seed = 1);

@@ -19,7 +19,7 @@ constexpr uint32_t readonly = 0x1, hidden = 0x2, system = 0x4, directory = 0x10,
 // What a client may set (MS-FSCC 2.6 less what only the file system sets) and we store.
 constexpr uint32_t settable = readonly | hidden | system | archive | temporary | offline | not_content_indexed;
 // What we store: beside these, what the file system knows of only because we say so.
-constexpr uint32_t stored = settable | sparse_file;
+constexpr uint32_t stored = settable | sparse_file | reparse_point;
 }  // namespace attribute
 
 struct StoredAttributes {

@@ -189,6 +189,7 @@ void Core::delete_file(OpenFile& open, const FileId& id) {
         remove_name(share, open.file, name_in_kernel(open));
     });
     modes.finish_deletion(id);
+    if (!open.short_leaf.empty()) tunnel.add(share.path(), vfs::parent_of(open.name), vfs::leaf_of(open.name), open.short_leaf);
 }
 
 // The same where nobody has the file open: what has that name must be that file.
@@ -243,6 +244,7 @@ void OpenFile::reset() {
     id = {};
     name.clear();
     stream.clear();
+    short_leaf.clear();
     open_id = position = 0;
     granted = sharing = create_options = mode = 0;
     token = nullptr;

@@ -10,6 +10,7 @@
 #include "smbd/fsa/notifier.h"
 #include "smbd/fsa/notify_watches.h"
 #include "smbd/fsa/open_file.h"
+#include "smbd/fsa/tunnel_cache.h"
 #include "smbd/fsa/oplocks.h"
 
 namespace Atoll::fsa {
@@ -92,6 +93,7 @@ class Core final : public FileSystem {
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;
+    TunnelCache tunnel;
 };
 
 }  // namespace Atoll::fsa

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/loop/identity.h"
+#include "base/utf.h"
 #include "smbd/fsa/extended_attributes.h"
 #include "vfs/path.h"
 
@@ -36,6 +37,8 @@ bool leads_nowhere(int error) { return error == EXDEV || error == ELOOP; }
 }  // namespace
 
 Result<void, NtStatus> check_parameters(const CreateParams& p) {
+    // First, as Windows has it: MS-FSA names it among the others. SYNCHRONIZE does not count (MS-SMB2 2.2.13.1.1).
+    if ((p.desired_access & ~access::synchronize) == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
     if ((p.share_access & ~sharing::all) != 0 || p.disposition > static_cast<uint32_t>(Disposition::overwrite_if))
         return NtStatus::INVALID_PARAMETER;
     if ((p.options & ~known_options) != 0 || (p.attributes & ~known_attributes) != 0) return NtStatus::INVALID_PARAMETER;
@@ -49,7 +52,6 @@ Result<void, NtStatus> check_parameters(const CreateParams& p) {
         if ((p.options & ~valid_directory_options) != 0) return NtStatus::INVALID_PARAMETER;
         if (d != Disposition::create && d != Disposition::open && d != Disposition::open_if) return NtStatus::INVALID_PARAMETER;
     }
-    if (p.desired_access == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
     // MS-SMB2 2.2.13: who does not know extended attributes has none to set.
     if (!p.extended_attributes.empty() && (p.options & option::no_ea_knowledge) != 0) return NtStatus::ACCESS_DENIED;
     return {};
@@ -147,16 +149,29 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
     auto& located = core_.located;
     auto searched = share_.lookup().locate(path, located);
     if (!searched) return leads_nowhere(searched.error()) ? NtStatus::OBJECT_PATH_NOT_FOUND : nt_status_from_errno(searched.error());
-    if (located.missing == vfs::Missing::component) return why_not_found(path);
+    if (located.missing == vfs::Missing::component) return missing_component().failure();
     open_->name = located.path;
     if (located.missing == vfs::Missing::nothing) {
         if (d == Disposition::create && !of_stream()) return check_collision().failure();
+        if (!equal_ignoring_case(vfs::leaf_of(path), located.leaf())) open_->short_leaf = vfs::leaf_of(path);
         auto found = open_existing(located.path.c_str());
         if (!found) return found.failure();
         return *found ? take_existing() : Result<Step, NtStatus>(Step::again);
     }
+    if (auto r = stop_at_parent(); !r) return r.failure();
     if (d == Disposition::open || d == Disposition::overwrite || located.dangling) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    take_tunnelled_name();
     return of_stream() ? make_file_of_stream() : make_new();
+}
+
+// MS-FSA 2.1.5.1.1: the long name of a file that was deleted by its short one.
+void CreateOperation::take_tunnelled_name() {
+    auto& located = core_.located;
+    if (wants_directory() || of_stream()) return;
+    const std::string name = core_.tunnel.take(share_.path(), vfs::parent_of(located.path), located.leaf());
+    if (name.empty()) return;
+    located.path.replace(located.leaf_offset, std::string::npos, name);
+    open_->name = located.path;
 }
 
 // False: nothing of that very name.
@@ -229,6 +244,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_existing() {
     if (!open_->directory && stat->type() != vfs::FileType::regular && (params_.desired_access & (reading | writing)) != 0)
         return NtStatus::ACCESS_DENIED;
     open_->attributes = share_.attributes(open_->file, *stat, vfs::leaf_of(open_->name));
+    if (auto r = stop_at_leaf(); !r) return r.failure();
     if (auto r = check_overwrite(); !r) return r.failure();
     if (auto r = check_access(); !r) return r.failure();
     if (auto r = open_for_granted(); !r) return r.failure();
@@ -397,6 +413,7 @@ Result<void, NtStatus> CreateOperation::overwrite() {
     value.change_time = {};
     // MS-FSA 2.1.5.1.2: ARCHIVE is added, NORMAL and NOT_CONTENT_INDEXED are taken away.
     value.attributes = (params_.attributes | attribute::archive) & ~(attribute::normal | attribute::not_content_indexed);
+    value.attributes |= open_->attributes.attributes & attribute::reparse_point;  // what it is stays
     if (auto r = open_->store_attributes(value); !r) return r;
     action_ = disposition_of(params_) == Disposition::supersede ? CreateAction::superseded : CreateAction::overwritten;
     return open_->refresh();

@@ -20,6 +20,12 @@ class CreateOperation {
 
     Result<Step, NtStatus> attempt();
     Result<bool, NtStatus> open_existing(const char* path);
+    void take_tunnelled_name();
+    // reparse.cpp
+    Result<void, NtStatus> stop_at(const vfs::File& file, size_t rest);
+    Result<void, NtStatus> stop_at_leaf();
+    Result<void, NtStatus> stop_at_parent();
+    Result<void, NtStatus> missing_component();
     [[nodiscard]] bool is_directory(const vfs::File& file) const;
     Result<Step, NtStatus> take_existing();
     Result<Step, NtStatus> make_new();

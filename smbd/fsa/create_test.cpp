@@ -84,6 +84,21 @@ TEST_F(FsaTest, NamesThatAreNone) {  // MS-FSCC 2.1.5
     EXPECT_EQ(status(params("d\\..\\..a")), NtStatus::OBJECT_NAME_NOT_FOUND);
 }
 
+TEST_F(FsaTest, AFileMadeAgainByItsShortNameHasItsLongOne) {  // 2.1.5.1.1, tunnel caching
+    write("A long name.txt");
+    const std::string short_name(open(params("A long name.txt")).short_name());
+    ASSERT_FALSE(short_name.empty());
+    for (Open* o : opened_) (void)files_->close(*o).ok();
+    opened_.clear();
+    EXPECT_EQ(status(params(short_name, access::delete_, D::open, option::delete_on_close)), NtStatus::SUCCESS);
+    EXPECT_FALSE(exists("A long name.txt"));
+    EXPECT_EQ(status(params(short_name, rw_access, D::create)), NtStatus::SUCCESS);
+    EXPECT_TRUE(exists("A long name.txt"));
+    EXPECT_EQ(status(params("A long name.txt", access::delete_, D::open, option::delete_on_close)), NtStatus::SUCCESS);
+    EXPECT_EQ(status(params(short_name, rw_access, D::create)), NtStatus::SUCCESS);  // once
+    EXPECT_TRUE(exists(short_name));
+}
+
 TEST_F(FsaTest, NoStreams) {  // phases 5 to 7, where no module keeps streams
     write("a");
     mkdir("d");

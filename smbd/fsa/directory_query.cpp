@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/utf.h"
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/reparse.h"
 #include "smbd/fsa/security.h"
 #include "smbd/fsa/wildcard.h"
 #include "vfs/path.h"
@@ -160,10 +161,12 @@ Result<bool, NtStatus> OpenFile::fill_item(EntryDetail detail) {
         if (conf.hide_unwriteable_files && !its->is_directory() && !may_write(*share_, *opened, *its)) return false;
     }
     query.item.basic = basic_info(*its, share_->attributes_at(file, query.name.c_str(), *its));
+    const bool reparse = (query.item.basic.attributes & attribute::reparse_point) != 0;
+    query.item.reparse_tag = reparse ? reparse_tag(vfs(), file, query.name.c_str()) : 0;
     query.item.end_of_file = its->is_directory() ? 0 : its->size;
     query.item.allocation_size = allocation_size(*share_, *its);
     query.item.id = wire_id(*share_, its->inode, id.volume);
-    if (detail == EntryDetail::ea_size) query.item.ea_size = share_->ea_length(file, query.name.c_str());
+    if (detail == EntryDetail::ea_size) query.item.ea_size = reparse ? query.item.reparse_tag : share_->ea_length(file, query.name.c_str());
     return true;
 }
 
@@ -177,6 +180,7 @@ bool OpenFile::fill_from_symlink(EntryDetail detail) {
     auto its = vfs().stat(*target);
     if (!its) return false;
     query.item.basic = basic_info(*its, share_->attributes(*target, *its, query.name));
+    query.item.reparse_tag = 0;
     query.item.end_of_file = its->is_directory() ? 0 : its->size;
     query.item.allocation_size = allocation_size(*share_, *its);
     query.item.id = wire_id(*share_, its->inode, id.volume);

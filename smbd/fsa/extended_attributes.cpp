@@ -21,7 +21,8 @@ constexpr size_t entry_alignment = 4;
 constexpr size_t entry_fixed_size = 8 + 1;  // with the NUL behind the name
 // Where another server that shares the volume, or this one with other modules, keeps what clients reach by other ways; where this one
 // keeps it now its modules know (Vfs::owns_xattr). An NT ACL there must not be writable with FILE_WRITE_EA alone.
-constexpr std::array<std::string_view, 5> reserved = {"DOSATTRIB", "NTACL", "SAMBA_PAI", "SAMBA_STREAMS", "org.netatalk.Metadata"};
+constexpr std::array<std::string_view, 7> reserved = {
+    "DOSATTRIB", "NTACL", "SAMBA_PAI", "SAMBA_STREAMS", "org.netatalk.Metadata", "AtollReparsePoint", "AtollObjectId"};
 constexpr std::string_view reserved_prefix = "DosStream.";
 
 char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -186,6 +187,7 @@ Result<void, NtStatus> OpenFile::get_extended_attributes(ExtendedAttributes& out
 Result<void, NtStatus> OpenFile::set_extended_attributes(std::span<const ExtendedAttribute> list) {
     if ((granted & access::write_ea) == 0) return NtStatus::ACCESS_DENIED;
     if (!share_->conf().ea_support) return NtStatus::EAS_NOT_SUPPORTED;
+    if ((attributes.attributes & attribute::reparse_point) != 0) return NtStatus::EAS_NOT_SUPPORTED;  // MS-FSA 2.1.5.15.6
     if (auto r = check_extended_attributes(vfs(), list); !r) return r;
     if (auto r = store_extended_attributes(vfs(), file, list); !r) return r;
     if (!list.empty()) report(NotifyAction::modified, notify_filter::ea);

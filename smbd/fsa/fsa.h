@@ -167,6 +167,17 @@ class Open {
     virtual Result<void, NtStatus> check_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) = 0;  // 2.1.5.10.4
     virtual Result<void, NtStatus> run_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) = 0;
 
+    // --- Reparse points and object ids (MS-FSCC 2.1.2, 2.1.3), of the file whatever stream is open. VOLUME_NOT_UPGRADED where the share
+    // keeps none. A buffer is a REPARSE_DATA_BUFFER or REPARSE_GUID_DATA_BUFFER; its data is not looked into.
+    virtual Result<void, NtStatus> get_reparse_point(Buffer& out) = 0;          // 2.1.5.10.14: all of it
+    virtual Result<void, NtStatus> set_reparse_point(Bytes buffer) = 0;         // 2.1.5.10.37
+    virtual Result<void, NtStatus> delete_reparse_point(Bytes buffer) = 0;      // 2.1.5.10.3
+    virtual Result<ObjectId, NtStatus> object_id() = 0;                         // 2.1.5.10.13; OBJECTID_NOT_FOUND
+    virtual Result<ObjectId, NtStatus> create_or_get_object_id() = 0;           // 2.1.5.10.1
+    virtual Result<void, NtStatus> set_object_id(const ObjectId& value) = 0;    // 2.1.5.10.35; that it is unique is not checked
+    virtual Result<void, NtStatus> set_object_id_extended(Bytes extended) = 0;  // 2.1.5.10.36; of ObjectId::extended_size bytes
+    virtual Result<void, NtStatus> delete_object_id() = 0;                      // 2.1.5.10.2
+
     // --- Directories (2.1.5.6.3). begin_query, then next_entry until it gives null or the answer is full; what did not fit is put back.
     virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
     // Null at the end. What is beyond `detail` is left unset.

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/loop/identity.h"
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/reparse.h"
 #include "smbd/fsa/rights.h"
 #include "vfs/dos_attributes.h"
 #include "vfs/path.h"
@@ -45,6 +46,7 @@ FileInfo OpenFile::info_from(const vfs::Stat& s, const vfs::DosAttributes& a, bo
     out.granted_access = granted;
     out.position = position;
     out.mode = mode;
+    if ((a.attributes & attribute::reparse_point) != 0) out.reparse_tag = reparse_tag(vfs(), file);
     wire_name_.assign(1, '\\');
     wire_name_ += name_for_clients();
     for (char& c : wire_name_) {
@@ -132,7 +134,7 @@ Result<void, NtStatus> OpenFile::set_attributes_and_creation(const SetBasic& val
     wanted.change_time = {};
     if (value.attributes != 0) {
         const uint32_t fixed = name.empty() ? attribute::hidden | attribute::system : 0;  // the root's cannot be changed
-        const uint32_t own = fixed | attribute::sparse_file;                              // set by FSCTL_SET_SPARSE alone
+        const uint32_t own = fixed | attribute::sparse_file | attribute::reparse_point;   // set by FSCTLs alone
         wanted.attributes = (attributes.attributes & own) | (value.attributes & vfs::attribute::settable & ~fixed);
     }
     if (sets(value.creation)) wanted.create_time = value.creation;

@@ -13,6 +13,7 @@
 namespace Atoll::fsa {
 
 class Core;
+struct ReparsePoint;
 
 // A directory's enumeration (MS-FSA 2.1.1.6, "Per Open": Open.QueryPattern, Open.QueryLastEntry).
 struct DirectoryQuery {
@@ -88,6 +89,15 @@ class OpenFile final : public Open {
     Result<void, NtStatus> check_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) override;
     Result<void, NtStatus> run_duplicate(Open& source, uint64_t from, uint64_t to, uint64_t length) override;
 
+    Result<void, NtStatus> get_reparse_point(Buffer& out) override;
+    Result<void, NtStatus> set_reparse_point(Bytes buffer) override;
+    Result<void, NtStatus> delete_reparse_point(Bytes buffer) override;
+    Result<ObjectId, NtStatus> object_id() override;
+    Result<ObjectId, NtStatus> create_or_get_object_id() override;
+    Result<void, NtStatus> set_object_id(const ObjectId& value) override;
+    Result<void, NtStatus> set_object_id_extended(Bytes extended) override;
+    Result<void, NtStatus> delete_object_id() override;
+
     Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
     Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) override;
     void put_back_entry() override;
@@ -130,7 +140,8 @@ class OpenFile final : public Open {
     FileId id;
     uint64_t open_id = 0;
     std::string name;
-    std::string stream;  // stored name; "" the unnamed one
+    std::string short_leaf;  // the 8.3 name by which it was opened; else ""
+    std::string stream;      // stored name; "" the unnamed one
     uint32_t granted = 0;
     uint32_t sharing = 0;
     uint32_t create_options = 0;
@@ -175,6 +186,9 @@ class OpenFile final : public Open {
     Result<size_t, NtStatus> copy_by_hand(OpenFile& source, uint64_t from, uint64_t to, size_t length);
     Result<void, int> set_posix_locks(const LockRange& range, std::span<const LockRange> without);
     Result<void, NtStatus> check_lock_request() const;
+    Result<void, NtStatus> check_new_reparse_point(const ReparsePoint& point);
+    Result<void, NtStatus> check_same_reparse_point(const ReparsePoint& point, Result<void, NtStatus> if_none);
+    Result<void, NtStatus> mark_reparse_point(bool set);
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
     Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file, Wait* wait);
     void report_rename(const std::string& old_name, const vfs::Located& target, bool same_file);

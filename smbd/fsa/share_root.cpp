@@ -21,9 +21,9 @@ namespace {
 
 // MS-FSCC 2.5.1
 constexpr uint32_t fs_case_sensitive_search = 0x1, fs_case_preserved_names = 0x2, fs_unicode_on_disk = 0x4, fs_persistent_acls = 0x8,
-                   fs_file_compression = 0x10, fs_volume_quotas = 0x20, fs_supports_sparse_files = 0x40, fs_named_streams = 0x40000,
-                   fs_read_only_volume = 0x80000, fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000,
-                   fs_supports_block_refcounting = 0x8000000;
+                   fs_file_compression = 0x10, fs_volume_quotas = 0x20, fs_supports_sparse_files = 0x40, fs_supports_reparse_points = 0x80,
+                   fs_supports_object_ids = 0x10000, fs_named_streams = 0x40000, fs_read_only_volume = 0x80000,
+                   fs_supports_hard_links = 0x400000, fs_supports_extended_attributes = 0x800000, fs_supports_block_refcounting = 0x8000000;
 
 uint32_t hash(std::string_view text) {  // FNV-1a; a share's serial number must be the same on every node and after every restart
     uint32_t h = 0x811c9dc5;
@@ -120,6 +120,7 @@ Result<VolumeInfo, NtStatus> ShareRoot::volume() {
     if (features.clone) v.attributes |= fs_supports_block_refcounting;
     if (conf().ea_support) v.attributes |= fs_supports_extended_attributes;
     if (vfs_->has_streams()) v.attributes |= fs_named_streams;
+    if (keeps_attributes()) v.attributes |= fs_supports_reparse_points | fs_supports_object_ids;
     if (quotas_.kept()) v.attributes |= fs_volume_quotas;
     if (read_only() || space->read_only) v.attributes |= fs_read_only_volume;
     v.max_component_length = std::min<uint32_t>(space->name_max, 255);

@@ -33,6 +33,8 @@ class ShareRoot final : public Share {
     vfs::Vfs& vfs() { return *vfs_; }
     vfs::NameLookup& lookup() { return lookup_; }
     // The user whom the share is connected for; null where nobody in particular is (housekeeping).
+    // Whether there are reparse points and object ids: where DOS attributes are kept.
+    [[nodiscard]] bool keeps_attributes() const { return conf().store_dos_attributes; }
     [[nodiscard]] const security::Token* token() const { return params_.token; }
     // True: files' descriptors and the token say who may do what. False: the kernel does, by POSIX rights.
     [[nodiscard]] bool decides_by_descriptor() const { return params_.token != nullptr && vfs_->keeps_descriptors(); }

@@ -85,6 +85,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_stream() {
         return core_.modes.is_delete_pending(open_->id) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
     if (!there && (d == Disposition::open || d == Disposition::overwrite)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     open_->attributes = share_.attributes(open_->file, open_->stat, {});
+    if (auto r = stop_at_leaf(); !r) return r.failure();
     if (auto r = check_access(); !r) return r.failure();
     auto entered = enter_file_of_stream();
     if (!entered || *entered == Step::again) return entered;

@@ -135,6 +135,12 @@ class ExtendedAttributes {
     Buffer bytes_;
 };
 
+// Where a create stopped with STOPPED_ON_SYMLINK.
+struct StoppedAt {
+    Buffer reparse;   // the symbolic link's REPARSE_DATA_BUFFER (MS-FSCC 2.1.2.2, 2.1.2.4), as it was set
+    size_t rest = 0;  // bytes at the end of CreateParams::path that are behind the link
+};
+
 struct CreateParams {
     std::string_view path;        // UTF-8, '\\' between components, as on the wire, without the leading one; "" the share's root
     uint32_t desired_access = 0;  // generic bits are mapped here
@@ -153,6 +159,7 @@ struct CreateParams {
     uint64_t open_id = 0;                    // the persistent file id: names the entry in locking.tdb, unique while the open lives
     const security::Token* token =
         nullptr;  // of the user; must outlive the Open. Who deletes, if somebody else closes last. Null: the identity of the caller
+    StoppedAt* stopped_at = nullptr;  // filled with the status STOPPED_ON_SYMLINK
 };
 
 class Open;
@@ -207,6 +214,12 @@ struct DirectoryItem {
     uint32_t ea_size = 0;  // only with EntryDetail::ea_size
     uint32_t reparse_tag = 0;
     WireFileId id;
+};
+
+// FILE_OBJECTID_BUFFER (MS-FSCC 2.1.3.1): the id, and the 48 bytes behind it.
+struct ObjectId {
+    static constexpr size_t extended_size = 48;
+    std::array<uint8_t, 64> bytes{};
 };
 
 // FileStreamInformation (MS-FSCC 2.4.49), sizes in bytes.

@@ -168,7 +168,8 @@ void Chain::leave_to_related(NtStatus status) {
     related.has_file = true;
     related.open = request_.open;
     // A failure goes on along the chain as long as there is no file for the next to work on.
-    related.create_status = is_error(status) && (creates || !request_.open) ? status : NtStatus::SUCCESS;
+    const bool failed = is_error(status) || status == NtStatus::STOPPED_ON_SYMLINK;  // which is a warning by its number
+    related.create_status = failed && (creates || !request_.open) ? status : NtStatus::SUCCESS;
 }
 
 smb::Header Chain::response_header(NtStatus status, uint16_t credits) const {

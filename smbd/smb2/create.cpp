@@ -8,6 +8,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/extended_attributes.h"
+#include "smbd/smb2/ioctl.h"
 #include "smbd/smb2/quota.h"
 #include "smbd/smb2/wire.h"
 
@@ -146,9 +147,12 @@ NtStatus handle_create(Request& request) {
     if (contexts->security_descriptor) params.security_descriptor = &descriptor;
     params.extended_attributes = extended_attributes;
     fsa::CreateResult result;
+    fsa::StoppedAt stopped_at;
+    params.stopped_at = &stopped_at;
     if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {
         client.opens().remove(*request.open);
         request.open = nullptr;
+        if (status == NtStatus::STOPPED_ON_SYMLINK) return answer_stopped_on_symlink(request, path, stopped_at);
         return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }
     request.tcon->open_count++;

@@ -63,10 +63,16 @@ NtStatus file_ioctl(Request& request, const smb::IoctlRequest& ioctl) {
         case Code::file_level_trim: return file_level_trim(request, ioctl);
         case Code::get_compression: return get_compression(request, ioctl);
         case Code::set_compression: return set_compression(request, ioctl);
+        case Code::query_file_regions: return query_file_regions(request, ioctl);
         case Code::create_or_get_object_id:
         case Code::get_object_id: return get_object_id(request, ioctl);
+        case Code::set_object_id:
+        case Code::set_object_id_extended: return set_object_id(request, ioctl);
+        case Code::delete_object_id: return delete_object_id(request, ioctl);
+        case Code::get_reparse_point: return get_reparse_point(request, ioctl);
+        case Code::set_reparse_point: return set_reparse_point(request, ioctl);
+        case Code::delete_reparse_point: return delete_reparse_point(request, ioctl);
         case Code::srv_enumerate_snapshots: return enumerate_snapshots(request, ioctl);
-        case Code::get_reparse_point: return NtStatus::NOT_A_REPARSE_POINT;  // MS-FSA 2.1.5.10.14: a symlink that is opened is followed
         case Code::pipe_peek:
         case Code::pipe_transceive: return NtStatus::NOT_SUPPORTED;  // MS-SMB2 3.3.5.15.3: no pipe
         default: return NtStatus::INVALID_DEVICE_REQUEST;

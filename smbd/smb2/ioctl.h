@@ -1,11 +1,17 @@
 // The control codes that IOCTL passes to files, in families: one file each.
 #pragma once
 
+#include <string_view>
+
 #include "base/bytes.h"
 #include "base/nt_status.h"
 
 namespace Atoll::smb {
 struct IoctlRequest;
+}
+
+namespace Atoll::fsa {
+struct StoppedAt;
 }
 
 namespace Atoll::smb2 {
@@ -25,11 +31,23 @@ NtStatus set_sparse(Request& request, const smb::IoctlRequest& ioctl);          
 NtStatus query_allocated_ranges(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.22
 NtStatus set_zero_data(Request& request, const smb::IoctlRequest& ioctl);           // 2.1.5.10.39
 NtStatus file_level_trim(Request& request, const smb::IoctlRequest& ioctl);         // 2.1.5.10.6
+NtStatus query_file_regions(Request& request, const smb::IoctlRequest& ioctl);      // 2.1.5.10.24
+
+// ioctl_reparse.cpp
+NtStatus get_reparse_point(Request& request, const smb::IoctlRequest& ioctl);     // MS-FSA 2.1.5.10.14
+NtStatus set_reparse_point(Request& request, const smb::IoctlRequest& ioctl);     // MS-SMB2 3.3.5.15.13, MS-FSA 2.1.5.10.37
+NtStatus delete_reparse_point(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.3
+// The ERROR body of a create that stopped at a symbolic link, into request.out() (MS-SMB2 2.2.2.2.1). Gives STOPPED_ON_SYMLINK.
+NtStatus answer_stopped_on_symlink(Request& request, std::string_view path, const fsa::StoppedAt& at);
+
+// ioctl_object_id.cpp
+NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);     // MS-FSA 2.1.5.10.1, .13
+NtStatus set_object_id(Request& request, const smb::IoctlRequest& ioctl);     // 2.1.5.10.35, .36
+NtStatus delete_object_id(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.2
 
 // ioctl_attributes.cpp
 NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);  // MS-FSA 2.1.5.10.9
 NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.30
-NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);    // 2.1.5.10.1, .13
 
 // ioctl_snapshots.cpp
 NtStatus enumerate_snapshots(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.1

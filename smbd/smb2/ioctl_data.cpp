@@ -54,4 +54,38 @@ NtStatus file_level_trim(Request& request, const IoctlRequest& ioctl) {
     return answer_ioctl(request, ioctl, ioctl.max_output_response == 0 ? Bytes() : Bytes(processed));
 }
 
+// MS-FSA 2.1.5.10.24, MS-FSCC 2.3.55, 2.3.56: all of a file's data is valid.
+NtStatus query_file_regions(Request& request, const IoctlRequest& ioctl) {
+    constexpr uint32_t valid_cached_data = 0x1;
+    constexpr size_t input_size = 24, least_output = 40;
+    uint64_t offset = 0, length = INT64_MAX;
+    uint32_t usage = valid_cached_data;
+    if (!ioctl.input.empty()) {
+        if (ioctl.input.size() < input_size) return NtStatus::BUFFER_TOO_SMALL;
+        ByteReader in(ioctl.input);
+        offset = in.u64();
+        length = in.u64();
+        usage = in.u32();
+    }
+    const bool beyond = offset > INT64_MAX || length > INT64_MAX - offset;
+    if (request.open->file->is_directory() || length == 0 || beyond || (usage & valid_cached_data) == 0) return NtStatus::INVALID_PARAMETER;
+    if (ioctl.max_output_response < least_output) return NtStatus::BUFFER_TOO_SMALL;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    const auto info = request.open->file->info();
+    if (!info.ok()) return info.error();
+    const uint64_t end = info->end_of_file;
+    if (offset > end || (offset == end && end > 0)) return answer_ioctl(request, ioctl, {});
+    Buffer output;
+    ByteWriter out(output);
+    out.u32(0);  // Flags
+    out.u32(1);  // TotalRegionEntryCount
+    out.u32(1);  // RegionEntryCount
+    out.u32(0);
+    out.u64(offset);
+    out.u64(std::min(length, end - offset));
+    out.u32(end > 0 ? usage : 0);
+    out.u32(0);
+    return answer_ioctl(request, ioctl, output);
+}
+
 }  // namespace Atoll::smb2
