@@ -64,6 +64,14 @@ Result<void, NtStatus> OpenFile::begin_query(const QueryDirectory& request) {
 
 NtStatus OpenFile::nothing_found() const { return query.found_any ? NtStatus::NO_MORE_FILES : NtStatus::NO_SUCH_FILE; }
 
+std::string_view OpenFile::entry_short_name() {
+    const auto& options = vfs().options();
+    if (options.mangled_names == vfs::MangledNames::no || query.shown == "." || query.shown == "..") return {};
+    if (vfs::is_8_3_name(query.name)) return {};
+    leaf_.assign(vfs::ShortName(query.name, options.mangling_char).text());
+    return leaf_;
+}
+
 void OpenFile::put_back_entry() { query.put_back = true; }
 
 Result<const DirectoryItem*, NtStatus> OpenFile::next_entry(EntryDetail detail) {

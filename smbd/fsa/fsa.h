@@ -182,6 +182,8 @@ class Open {
     virtual Result<void, NtStatus> begin_query(const QueryDirectory& query) = 0;
     // Null at the end. What is beyond `detail` is left unset.
     virtual Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) = 0;
+    // The 8.3 name of that entry: "" if its name is one, or there are none (`mangled names = no`). Valid until the next call.
+    virtual std::string_view entry_short_name() = 0;
     virtual void put_back_entry() = 0;
     // The status of a query that found nothing: NO_SUCH_FILE for the first one with its pattern, else NO_MORE_FILES.
     [[nodiscard]] virtual NtStatus nothing_found() const = 0;

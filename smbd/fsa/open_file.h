@@ -100,6 +100,7 @@ class OpenFile final : public Open {
 
     Result<void, NtStatus> begin_query(const QueryDirectory& query) override;
     Result<const DirectoryItem*, NtStatus> next_entry(EntryDetail detail) override;
+    std::string_view entry_short_name() override;
     void put_back_entry() override;
     [[nodiscard]] NtStatus nothing_found() const override;
 

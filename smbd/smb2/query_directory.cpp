@@ -40,7 +40,13 @@ NtStatus check_query(Request& request, const smb::QueryDirectoryRequest& query) 
     return NtStatus::SUCCESS;
 }
 
-smb::DirectoryEntry wire_entry(const fsa::DirectoryItem& item, Bytes name) {
+bool has_short_names(smb::FileInformationClass info_class) {
+    using Class = smb::FileInformationClass;
+    return info_class == Class::both_directory || info_class == Class::id_both_directory ||
+           info_class == Class::id_64_extd_both_directory || info_class == Class::id_all_extd_both_directory;
+}
+
+smb::DirectoryEntry wire_entry(const fsa::DirectoryItem& item, Bytes name, Bytes short_name) {
     smb::DirectoryEntry entry;
     entry.file_index = item.index;
     entry.info = {item.basic.creation,  item.basic.access, item.basic.write,     item.basic.change,
@@ -50,6 +56,7 @@ smb::DirectoryEntry wire_entry(const fsa::DirectoryItem& item, Bytes name) {
     entry.file_id = item.id.index_number;
     entry.file_id_128 = item.id.id_128;
     entry.name = name;
+    entry.short_name = short_name;
     return entry;
 }
 
@@ -59,6 +66,7 @@ NtStatus list_entries(Request& request, const smb::QueryDirectoryRequest& query)
     Buffer& name = request.connection().scratch();
     smb::DirectoryListWriter list(request.out(), query.information_class, query.output_buffer_length);
     const fsa::EntryDetail detail = detail_of(query.information_class);
+    const bool short_names = has_short_names(query.information_class);
     const bool single = (query.flags & smb::query_directory_flags::return_single_entry) != 0;
     for (;;) {
         const auto item = file.next_entry(detail);
@@ -66,7 +74,9 @@ NtStatus list_entries(Request& request, const smb::QueryDirectoryRequest& query)
         if (!*item) return list.count() > 0 ? NtStatus::SUCCESS : file.nothing_found();
         name.clear();
         if (!append_utf16le(name, (*item)->name)) continue;  // a name that is not UTF-8 cannot be told to a client
-        if (!list.add(wire_entry(**item, name))) {
+        const size_t length = name.size();
+        if (short_names) (void)append_utf16le(name, file.entry_short_name());  // which is ASCII
+        if (!list.add(wire_entry(**item, name.bytes().first(length), name.bytes().subspan(length)))) {
             file.put_back_entry();
             // MS-FSA 2.1.5.6.3: the first entry's fixed part would fit, its name does not.
             return list.count() > 0 ? NtStatus::SUCCESS : NtStatus::BUFFER_OVERFLOW;

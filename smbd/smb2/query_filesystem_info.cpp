@@ -20,7 +20,8 @@ NtStatus volume(Request& request, size_t limit, const fsa::VolumeInfo& info) {
     out.creation_time = info.creation_time;
     out.serial_number = info.serial_number;
     out.label = wire_name(request, info.label);
-    return append_named(request, limit, smb::FsVolumeInformation::fixed_size, out);
+    constexpr size_t least = (smb::FsVolumeInformation::fixed_size + 7) / 8 * 8;  // MS-FSA 2.1.5.13.1: as the structure is aligned
+    return append_named(request, limit, least, out);
 }
 
 NtStatus attribute(Request& request, size_t limit, const fsa::VolumeInfo& info) {

@@ -103,7 +103,7 @@ class Guest:
             image = self.build(top, script)
             command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
                        "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
-                       "-append", "console=ttyS0 quiet panic=-1 loglevel=3", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
+                       "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
             try:
                 run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
                 console, error = run.stdout, run.stderr

@@ -67,6 +67,23 @@ truncate -s 5000 /mnt/sparse; same $(stat -c %s /mnt/sparse) 5000 "size after tr
 truncate -s 70000 /mnt/sparse; same $(stat -c %s /mnt/sparse) 70000 "size after extension"
 same "$(tr -d '\000' </mnt/sparse | wc -c)" 0 "bytes that are not zero after extension"
 
+# Reparse points, which the kernel's client makes from 3.0 on.
+links() {
+    same "$(readlink /mnt/links/link)" file "a symbolic link"
+    same "$(cat /mnt/links/link)" there "what it leads to"
+    same "$(cat /mnt/links/up/file)" there "what is behind one to a directory"
+    [ -p /mnt/links/pipe ] || fail "a FIFO is none: $(ls -l /mnt/links)"
+}
+case "@VERS@" in 3*)
+    step symbolic links
+    mkdir -p /mnt/links/d
+    echo there >/mnt/links/file; ln -s file /mnt/links/link; ln -s ../links /mnt/links/up; mkfifo /mnt/links/pipe
+    links
+    umount /mnt; attach /mnt rw; links
+    rm /mnt/links/link /mnt/links/up /mnt/links/pipe; same "$(ls /mnt/links)" "$(printf 'd\nfile')" "what is left"
+    same "$(cat /mnt/links/file)" there "what a removed link led to";;
+esac
+
 step df and stat
 set -- $(df -k /mnt | tail -1); [ "$2" -gt 1000 ] && [ "$4" -gt 0 ] && [ "$4" -le "$2" ] || fail "df: $*"
 same "$(stat -c '%F' /mnt/tree)" directory "type of a directory"
