@@ -33,42 +33,4 @@ NtStatus set_compression(Request& request, const IoctlRequest& ioctl) {
     return set.ok() ? answer_ioctl(request, ioctl, {}) : set.error();
 }
 
-}  // namespace
-
-NtStatus get_compression(Request& request, const IoctlRequest& ioctl) {
-    std::array<uint8_t, 2> state;
-    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
-    const auto compressed = request.open->file->is_compressed();
-    if (!compressed.ok()) return compressed.error();
-    if (ioctl.max_output_response < state.size()) return NtStatus::INVALID_PARAMETER;
-    store_le(state.data(), *compressed ? compression_lznt1 : compression_none);
-    return answer_ioctl(request, ioctl, state);
-}
-
-NtStatus set_compression(Request& request, const IoctlRequest& ioctl) {
-    ByteReader in(ioctl.input);
-    const uint16_t state = in.u16();
-    if (!in.ok() || state > compression_lznt1) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
-    const auto set = request.open->file->set_compressed(state != compression_none);
-    return set.ok() ? answer_ioctl(request, ioctl, {}) : set.error();
-}
-
-// MS-FSCC 2.3.1, 2.1.3.1: every file has an id without its being stored: its 128-bit file id. It was born where it is.
-NtStatus get_object_id(Request& request, const IoctlRequest& ioctl) {
-    constexpr size_t size = 64;
-    if (ioctl.max_output_response < size) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
-    const auto info = request.open->file->info();
-    if (!info.ok()) return info.error();
-    const auto volume = request.tcon->share->volume();
-    if (!volume.ok()) return volume.error();
-    Buffer output;
-    output.append(info->id.id_128);
-    output.append(volume->object_id.bytes);
-    output.append(info->id.id_128);
-    output.append_zeros(16);  // DomainId
-    return answer_ioctl(request, ioctl, output);
-}
-
 }  // namespace Atoll::smb2
