@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/limits.h"
 #include "smbd/fsa/message_types.h"
 #include "smbd/fsa/oplocks.h"
 #include "tdb/messaging/messaging.h"
@@ -12,6 +13,8 @@ namespace Atoll::fsa {
 namespace {
 
 FileId file_of(const caching_break& message) { return {message.file.volume, message.file.inode, message.file.generation, message.stream}; }
+
+constexpr uint64_t break_timeout = limits::break_timeout_seconds * uint64_t{10'000'000};
 
 OplockLevel level_of(uint8_t state) { return (state & caching::read) != 0 ? OplockLevel::ii : OplockLevel::none; }
 
@@ -32,11 +35,33 @@ OplockTable::~OplockTable() {
 void OplockTable::receive(Bytes payload) {
     caching_break message;
     if (const auto decoded = decode(payload, message); !decoded) return log_error("fsa: a break: {}", decoded.error().message());
+    hear(message);
+}
+
+void OplockTable::hear(const caching_break& message) {
+    if (!is_news(message)) return;
     if (message.acknowledge) await(message);
     if (tell_client(message) || !message.acknowledge) return;
     // Nobody there to answer: then it is given up.
-    const lease_id* lease = message.lease ? &*message.lease : nullptr;
-    (void)settle(file_of(message), message.open_id, lease, 0, false).ok();
+    give_up_unanswered({file_of(message), message.open_id, message.lease, message.deadline});
+}
+
+// A message may come late, when what it is about has been closed and opened anew under the same lease, and it may come twice, for each
+// that waits sends it: whoever was first may have died before he sent it.
+bool OplockTable::is_news(const caching_break& message) {
+    const auto known = [&](const Awaited& one) {
+        return one.deadline == message.deadline && one.lease == message.lease && (message.lease || one.open_id == message.open_id);
+    };
+    if (std::ranges::any_of(awaited_, known)) return false;
+    const locking_record* record = modes_.look_at(file_of(message));
+    const Actor holder{server_id_of(params_.self), message.open_id, nullptr};
+    const uint64_t asked_at = message.deadline.ticks - break_timeout;
+    return record != nullptr && std::ranges::any_of(record->share_modes, [&](const share_mode& entry) {
+               if (message.lease ? entry.lease != message.lease : !holder.owns(entry)) return false;
+               if (!message.acknowledge) return entry.opened.ticks <= asked_at;
+               return any(entry.flags & share_mode_flags::SHARE_MODE_BREAKING) && entry.breaking_to == message.to &&
+                      entry.break_deadline == message.deadline;
+           });
 }
 
 // False: there is no way to the client.
@@ -68,18 +93,24 @@ void OplockTable::expire() {
     for (;;) {
         const auto late = std::ranges::find_if(awaited_, [&](const Awaited& one) { return one.deadline <= now; });
         if (late == awaited_.end()) break;
-        const Awaited one = *late;
-        awaited_.erase(late);
         log_info("fsa: a client has not acknowledged a break");
-        (void)settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, false).ok();
+        give_up_unanswered(*late);
     }
     if (awaited_.empty()) return timer_->cancel();
     const auto next = std::ranges::min_element(awaited_, {}, &Awaited::deadline);
     timer_->set_in(std::chrono::nanoseconds((next->deadline.ticks - now.ticks) * 100));
 }
 
+// Unless that break is over: the client's answer may have come to another process that serves it.
+void OplockTable::give_up_unanswered(const Awaited& awaited) {
+    const Awaited one = awaited;
+    std::erase_if(awaited_, [&](const Awaited& other) { return other.deadline == one.deadline && other.open_id == one.open_id; });
+    (void)settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, &one.deadline).ok();
+}
+
 // The holder is down to `state`. What else is to be broken meanwhile, breaks at once.
-Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id, const lease_id* lease, uint8_t state, bool by_client) {
+Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id, const lease_id* lease, uint8_t state,
+                                           const NtTime* deadline) {
     auto locked = modes_.lock(file);
     if (!locked) return locked.failure();
     locking_record& record = modes_.record();
@@ -93,6 +124,8 @@ Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id,
         // MS-FSA 2.1.5.19: only who has the file to himself has something to acknowledge.
         return (held->caching & caching::write) != 0 ? NtStatus::INVALID_DEVICE_STATE : NtStatus::INVALID_OPLOCK_PROTOCOL;
     }
+    const bool by_client = deadline == nullptr;
+    if (!by_client && held->break_deadline != *deadline) return NtStatus::UNSUCCESSFUL;
     if (by_client && (state & ~held->breaking_to) != 0) return NtStatus::REQUEST_NOT_ACCEPTED;
     const auto next = static_cast<uint8_t>(state & held->then_to);
     stop_awaiting(open_id, lease);
@@ -118,9 +151,9 @@ Result<OplockLevel, NtStatus> OplockTable::acknowledge(OpenFile& open, OplockLev
         level == OplockLevel::none || level == OplockLevel::ii || (level == OplockLevel::exclusive && held == OplockLevel::batch);
     // The client asked for more than it may have, or for nonsense: it has given up all.
     if (!known) state = 0;
-    auto settled = settle(open.id, open.open_id, nullptr, state, true);
+    auto settled = settle(open.id, open.open_id, nullptr, state, nullptr);
     if (!settled && settled.error() == NtStatus::REQUEST_NOT_ACCEPTED) {
-        settled = settle(open.id, open.open_id, nullptr, 0, true);
+        settled = settle(open.id, open.open_id, nullptr, 0, nullptr);
         state = 0;
     }
     if (!settled) return settled.failure();
@@ -135,7 +168,7 @@ Result<void, NtStatus> OplockTable::acknowledge(const lease_id& lease, uint32_t 
     if (found == nullptr) return NtStatus::OBJECT_NAME_NOT_FOUND;
     const FileId file{found->file.volume, found->file.inode, found->file.generation, found->stream};
     if ((state & ~uint32_t{caching::all}) != 0) return NtStatus::REQUEST_NOT_ACCEPTED;
-    return settle(file, 0, &lease, static_cast<uint8_t>(state), true);
+    return settle(file, 0, &lease, static_cast<uint8_t>(state), nullptr);
 }
 
 }  // namespace Atoll::fsa

@@ -68,8 +68,9 @@ struct LeaseBreak {
     bool acknowledge = false;
 };
 
-// Tells clients that what they cache is not theirs any more. Called on the loop, never from within a call of this room. False: there is no
-// way to the client; what it held is then taken to be given up.
+// Tells clients that what they cache is not theirs any more. Called on the loop or from within a call of this room, which it must not call
+// back; what it sends goes before the answer to the request in hand. False: there is no way to the client; what it held is then taken to be
+// given up.
 class BreakSink {
  public:
     // Of an open of this process (MS-SMB2 3.3.4.6). `acknowledge`: acknowledge_oplock is expected.

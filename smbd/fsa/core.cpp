@@ -217,6 +217,7 @@ void Core::end_holder(const Holder& holder, const ShareAt& share_at) {
         if (Share* share = share_at(deletion_.share_path)) delete_unopened(static_cast<ShareRoot&>(*share), id);
         modes.finish_deletion(id);
     }
+    oplocks.drop_orphans();
 }
 
 void Core::split(std::string_view path) {

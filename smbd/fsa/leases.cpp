@@ -43,6 +43,17 @@ Result<void, NtStatus> LeaseTable::put(const lease_record& record) {
     return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
+std::vector<lease_record> LeaseTable::all() {
+    std::vector<lease_record> found;
+    if (database_ == nullptr) return found;
+    const auto visited = database_->traverse([&](Bytes, Bytes value) {
+        if (decode(value, record_)) found.push_back(record_);
+        return tdb::Visit::go_on;
+    });
+    if (!visited) log_error("leases: {}", visited.error().message());
+    return found;
+}
+
 void LeaseTable::remove(const lease_id& id) {
     if (database_ == nullptr) return;
     if (const auto removed = database_->remove(key_of(id)); !removed) log_error("leases: {}", removed.error().message());

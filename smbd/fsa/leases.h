@@ -2,7 +2,7 @@
 // locking.tdb is held, so that both say the same.
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include "smbd/fsa/fsa.h"
 #include "smbd/fsa/leases.idl.h"
@@ -20,6 +20,7 @@ class LeaseTable {
     // Stores it; INSUFFICIENT_RESOURCES if the database fails.
     Result<void, NtStatus> put(const lease_record& record);
     void remove(const lease_id& id);
+    std::vector<lease_record> all();
 
  private:
     tdb::Database* database_;

@@ -20,6 +20,8 @@ constexpr uint64_t break_grace = limits::break_grace_seconds * ticks_a_second;
 
 file_id file_of(const FileId& id) { return {id.volume, id.inode, id.generation}; }
 
+FileId file_of(const lease_record& lease) { return {lease.file.volume, lease.file.inode, lease.file.generation, lease.stream}; }
+
 bool is_breaking(const share_mode& entry) { return any(entry.flags & share_mode_flags::SHARE_MODE_BREAKING); }
 
 void set_breaking(share_mode& entry, uint8_t to, NtTime deadline) {
@@ -58,22 +60,24 @@ void OplockTable::take(locking_record& record, const FileId& id, size_t index, C
         start(record, id, entry, kept);
         outcome.changed = true;
         if (!is_breaking(entry)) return;  // nothing that has to be acknowledged
-    } else if ((entry.then_to & ~kept) != 0) {
-        for_lease(record, entry, [&](share_mode& each) { each.then_to = each.then_to & kept; });
-        outcome.changed = true;
+    } else {
+        // Whoever asked first may have died before he sent it.
+        if (waits) ask(id, entry, entry.breaking_to, true, entry.break_deadline);
+        if ((entry.then_to & ~kept) != 0) {
+            for_lease(record, entry, [&](share_mode& each) { each.then_to = each.then_to & kept; });
+            outcome.changed = true;
+        }
     }
     outcome.wait = outcome.wait || waits;
     outcome.until.ticks = std::max(outcome.until.ticks, entry.break_deadline.ticks);
 }
 
-// Notes the message to the holder. What need not be acknowledged has been given up from now on.
+// What need not be acknowledged has been given up from now on.
 void OplockTable::start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step) {
     const bool acknowledge = needs_acknowledgment(entry);
     const NtTime deadline{NtTime::now().ticks + break_timeout};
-    Asked& asked = asked_.emplace_back();
-    asked.holder = entry.holder;
-    asked.message = {file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
-    if (entry.lease) asked.message.epoch = lease_breaks(*entry.lease, to, acknowledge, step);
+    if (entry.lease) lease_breaks(*entry.lease, to, acknowledge, step);
+    ask(id, entry, to, acknowledge, deadline);
     for_lease(record, entry, [&](share_mode& each) {
         if (acknowledge) {
             set_breaking(each, to, deadline);
@@ -83,17 +87,24 @@ void OplockTable::start(locking_record& record, const FileId& id, share_mode& en
     });
 }
 
-// Gives the new epoch.
-uint16_t OplockTable::lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step) {
+// Notes the message to the holder.
+void OplockTable::ask(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline) {
+    Asked& asked = asked_.emplace_back();
+    asked.holder = entry.holder;
+    asked.message = {file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
+    const lease_record* lease = entry.lease ? leases_.find(*entry.lease) : nullptr;
+    if (lease != nullptr && lease->version > 1) asked.message.epoch = lease->epoch;
+}
+
+void OplockTable::lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step) {
     const lease_record* found = leases_.find(lease);
-    if (found == nullptr) return 0;
+    if (found == nullptr) return;
     lease_record record = *found;
     if (record.version > 1 && step == Step::first) record.epoch++;
     record.breaking = acknowledge;
     record.breaking_to = to;
     if (!acknowledge) record.state = to;
     (void)leases_.put(record).ok();  // the entries say it too
-    return record.version > 1 ? record.epoch : uint16_t{0};
 }
 
 void OplockTable::lease_came_down(const lease_id& lease, uint8_t state) {
@@ -168,6 +179,10 @@ LeaseGrant OplockTable::enter_lease(locking_record& record, const FileId& id, sh
         lease.epoch = wanted.version > 1 ? static_cast<uint16_t>(wanted.epoch + 1) : uint16_t{0};
     } else {
         lease = *found;
+        // A process that is killed between its two writes leaves a lease that says otherwise: the entries are right.
+        lease.state = held->caching;
+        lease.breaking = is_breaking(*held);
+        lease.breaking_to = held->breaking_to;
         // All of what is asked for, or nothing (MS-FSA 2.1.5.18.1).
         const bool more = (lease.state & ~most) == 0 && lease.state != most && most == (wanted.state & request.limit);
         if (!lease.breaking && more) {
@@ -193,10 +208,20 @@ LeaseGrant OplockTable::enter_lease(locking_record& record, const FileId& id, sh
     return out;
 }
 
+// A process that is killed between its two writes leaves the lease's without the file's.
+void OplockTable::drop_orphans() {
+    for (const lease_record& lease : leases_.all()) {
+        const auto held = modes_.lock(file_of(lease));
+        if (!held) continue;
+        const bool had = std::ranges::any_of(modes_.record().share_modes, [&](const share_mode& entry) { return entry.lease == lease.id; });
+        if (!had) leases_.remove(lease.id);
+    }
+}
+
 Result<void, NtStatus> OplockTable::check_lease(const LeaseRequest& request, const FileId* id) {
     const lease_record* found = leases_.find(id_of(request));
     if (found == nullptr) return {};
-    const FileId there{found->file.volume, found->file.inode, found->file.generation, found->stream};
+    const FileId there = file_of(*found);
     if (id != nullptr && there == *id) return {};
     const lease_id name = id_of(request);
     // A record that a process left that has been killed names nobody.
@@ -246,15 +271,23 @@ void OplockTable::break_for_write(OpenFile& open) {
 
 void OplockTable::break_for_lock(OpenFile& open) { break_for_write(open); }
 
+// A client of this very process is told at once: before its next request is answered, and before this one is.
 void OplockTable::send() {
-    for (const Asked& asked : asked_) {
+    std::vector<Asked> now;
+    now.swap(asked_);
+    for (const Asked& asked : now) {
+        if (holder_of(asked.holder) == params_.self) {
+            hear(asked.message);
+            continue;
+        }
         encoded_.clear();
         encode(asked.message, encoded_);
         const auto sent = params_.messaging->send(messaging::ServerId(asked.holder), message_caching_breaks, encoded_);
         // One that has ended holds nothing; one that is behind is overtaken by the deadline.
         if (!sent) log_info("fsa: a break: {}", sent.error().message());
     }
-    asked_.clear();
+    now.clear();
+    if (asked_.empty()) asked_.swap(now);  // its capacity
 }
 
 }  // namespace Atoll::fsa

@@ -70,8 +70,11 @@ class OplockTable {
     Result<void> wait(const tdb::LockedRecord& record, NtTime until, Wait& wait);
     // An entry goes; the record still has it.
     void forget(const locking_record& record, const share_mode& entry);
-    // Sends what take() has noted, once the record is released.
+    // Sends what take() has noted, once the record is released. The last act of a step: others follow from it, on other records.
     void send();
+
+    // After processes have been killed: leases that nobody has any more go. Looks at every lease.
+    void drop_orphans();
 
     // INVALID_PARAMETER: the lease is of another file (MS-SMB2 3.3.5.9.8); `id` null: of any, for the file is not there yet.
     Result<void, NtStatus> check_lease(const LeaseRequest& request, const FileId* id);
@@ -92,13 +95,18 @@ class OplockTable {
     enum class Step : uint8_t { first, further };  // a further step of a break does not count in the epoch
     void start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step = Step::first);
     void give_up(locking_record& record, share_mode& entry, uint8_t state);
-    uint16_t lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step);
+    void ask(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline);
+    void lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step);
     void lease_came_down(const lease_id& lease, uint8_t state);
     template <class F>
     void for_lease(locking_record& record, const share_mode& entry, F change);
-    Result<void, NtStatus> settle(const FileId& file, uint64_t open_id, const lease_id* lease, uint8_t state, bool by_client);
+    // `deadline` null: the client says so; else that of a break which it has not answered, and nothing happens unless it is that one.
+    Result<void, NtStatus> settle(const FileId& file, uint64_t open_id, const lease_id* lease, uint8_t state, const NtTime* deadline);
     void receive(Bytes payload);
+    void hear(const caching_break& message);
+    bool is_news(const caching_break& message);
     bool tell_client(const caching_break& message);
+    void give_up_unanswered(const Awaited& awaited);
     void await(const caching_break& message);
     void stop_awaiting(uint64_t open_id, const lease_id* lease);
     void expire();

@@ -1,142 +1,10 @@
 // Oplocks and leases between processes: MS-FSA 2.1.4.12, 2.1.5.18, 2.1.5.19; MS-SMB2 3.3.4.7, 3.3.5.9.8, 3.3.5.22.
 #include "smbd/fsa/oplocks.h"
 
-#include "smbd/fsa/fsa_fixture_test.h"
-#include "tdb/messaging/messaging.h"
-#include "tdb/watch/watches.h"
+#include "smbd/fsa/oplocks_fixture_test.h"
 
 namespace Atoll::fsa {
 namespace {
-
-constexpr uint32_t R = caching::read, H = caching::handle, W = caching::write;
-
-struct OplockBroken {
-    Open* open;
-    OplockLevel to;
-    bool acknowledge;
-};
-
-// A client that notes what it is told.
-class Client final : public BreakSink {
- public:
-    bool oplock_break(Open& open, OplockLevel to, bool acknowledge) override {
-        oplocks.push_back({&open, to, acknowledge});
-        return reachable;
-    }
-    bool lease_break(Open&, const LeaseBreak& broken) override {
-        leases.push_back(broken);
-        return reachable;
-    }
-    std::vector<OplockBroken> oplocks;
-    std::vector<LeaseBreak> leases;
-    bool reachable = true;
-};
-
-class Waiter final : public Wait {
- public:
-    void resume() override { resumed++; }
-    int resumed = 0;
-};
-
-// Two processes of a server in one: each has its mailbox, its client and its files; the loop is both's.
-class OplocksTest : public FsaTest {
- protected:
-    struct Process {
-        std::unique_ptr<messaging::Messaging> messages;
-        Client client;
-        std::unique_ptr<FileSystem> files;
-        std::unique_ptr<Share> share;
-        std::set<Open*> opened;
-    };
-
-    void SetUp() override {
-        FsaTest::SetUp();
-        write("f");
-        write("g");
-        leases_ = tdb::MemoryDatabase::open({"leases", tdb::Rank::leases});
-        waiters_ = tdb::MemoryDatabase::open({"watches", tdb::Rank::watches});
-        for (Process* process : {&one_, &two_}) {
-            auto mailbox = messaging::MessageSocket::open(root_, messaging::ProcessClass::client);
-            ASSERT_TRUE(mailbox) << mailbox.error().message();
-            process->messages = messaging::make_local_messaging(loop_, std::move(*mailbox));
-        }
-        watches_.emplace(loop_, *one_.messages, *waiters_);
-        watches_->observe(*locking_, "locking.tdb");
-        start(one_);
-        start(two_);
-    }
-    void TearDown() override {
-        waiter_.reset();
-        for (Process* process : {&one_, &two_}) {
-            for (Open* open : process->opened) (void)process->files->close(*open).ok();
-            process->share.reset();
-            process->files.reset();
-        }
-        watches_.reset();
-        one_.messages.reset();
-        two_.messages.reset();
-        FsaTest::TearDown();
-    }
-    void start(Process& process) {
-        const messaging::ServerId& self = process.messages->self();
-        process.files = FileSystem::create({.locking = *locking_,
-                                            .brlock = *brlock_,
-                                            .self = {self.node, self.pid, self.unique_id},
-                                            .holder_exists = [this](const Holder& holder) { return holder.unique_id != dead_id_; },
-                                            .leases = leases_.get(),
-                                            .messaging = process.messages.get(),
-                                            .watches = &*watches_,
-                                            .loop = &loop_,
-                                            .breaks = &process.client});
-        process.share = make_share(*process.files);
-    }
-    // What has been sent arrives.
-    void pump() {
-        while (loop_.run_once(monotonic_now() + std::chrono::milliseconds(20))) {
-        }
-    }
-    NtStatus try_open(Process& process, const CreateParams& p, CreateResult& out) {
-        auto r = process.files->create(*process.share, p, &*waiter_);
-        if (!r) return r.error();
-        process.opened.insert(r->open);
-        out = *r;
-        return NtStatus::SUCCESS;
-    }
-    CreateResult must_open(Process& process, const CreateParams& p) {
-        CreateResult out;
-        EXPECT_EQ(try_open(process, p, out), NtStatus::SUCCESS) << p.path;
-        return out;
-    }
-    void must_close(Process& process, Open& open) {
-        process.opened.erase(&open);
-        EXPECT_TRUE(process.files->close(open));
-    }
-    CreateParams oplock(OplockLevel level, std::string_view path = "f", uint32_t desired = rw_access) {
-        CreateParams p = params(path, desired);
-        p.oplock = level;
-        return p;
-    }
-    CreateParams lease(const LeaseRequest& request, std::string_view path = "f", uint32_t desired = rw_access) {
-        CreateParams p = oplock(OplockLevel::lease, path, desired);
-        p.lease = &request;
-        return p;
-    }
-    static LeaseRequest request(uint32_t state, uint8_t key, uint8_t client = 1) {
-        LeaseRequest out;
-        out.client.bytes[0] = client;
-        out.key.bytes[0] = key;
-        out.state = state;
-        out.version = 2;
-        return out;
-    }
-
-    loop::Loop loop_;
-    std::unique_ptr<tdb::MemoryDatabase> leases_, waiters_;
-    Process one_, two_;
-    std::optional<watch::Watches> watches_;
-    std::optional<Waiter> waiter_{std::in_place};
-    uint64_t dead_id_ = 0;
-};
 
 TEST_F(OplocksTest, ABatchOplockIsBrokenAndTheOpenerWaits) {
     const CreateResult first = must_open(one_, oplock(OplockLevel::batch));
@@ -228,7 +96,7 @@ TEST_F(OplocksTest, ALeaseComesDownInSteps) {
     const CreateResult held = must_open(one_, lease(all));
     CreateResult second;
     EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
-    Waiter overwriter;
+    BreakWaiter overwriter;
     CreateParams overwrite = params("f", rw_access, Disposition::overwrite);
     EXPECT_EQ(two_.files->create(*two_.share, overwrite, &overwriter).error(), NtStatus::PENDING);
     pump();
@@ -284,6 +152,126 @@ TEST_F(OplocksTest, DeletionAndRenameWaitForHandleCaching) {
     EXPECT_TRUE(other.open->rename("h", false, &*waiter_));
     EXPECT_TRUE(other.open->set_disposition(true, &*waiter_)) << "there is no handle caching left";
     EXPECT_TRUE(other.open->set_disposition(false));
+}
+
+TEST_F(OplocksTest, AClientOfTheSameProcessIsToldBeforeTheCallReturns) {
+    const LeaseRequest kept = request(R | H, 7);
+    must_open(one_, lease(kept));
+    const CreateResult other = must_open(one_, oplock(OplockLevel::none, "f", access::delete_ | access::read_attributes));
+    EXPECT_EQ(other.open->rename("h", false, &*waiter_).error(), NtStatus::PENDING);
+    EXPECT_EQ(one_.client.leases.size(), 1u);
+    one_.client.reachable = false;
+    EXPECT_TRUE(one_.files->acknowledge_lease(kept.client, kept.key, R));
+    const uint8_t byte = 1;
+    const CreateResult writer = must_open(one_, oplock(OplockLevel::none));
+    EXPECT_TRUE(writer.open->write_now({&byte, 1}, 0, false));
+    EXPECT_EQ(one_.client.leases.size(), 2u);
+    EXPECT_EQ(one_.client.leases[1].to, 0u);
+    pump();
+    EXPECT_EQ(one_.client.leases.size(), 2u) << "told twice";
+}
+
+// --- Processes that are killed, messages that come late
+
+TEST_F(OplocksTest, ABreakOfWhatWasClosedIsNotToldOfWhatWasOpenedSince) {
+    const LeaseRequest all = request(R | W | H, 7);
+    const CreateResult held = must_open(one_, lease(all));
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    waiter_->cancel();
+    must_close(one_, *held.open);  // before it hears of the break
+    EXPECT_EQ(must_open(one_, lease(all)).lease.state, R | W | H);
+    pump();
+    EXPECT_TRUE(one_.client.leases.empty());
+    EXPECT_EQ(one_.files->acknowledge_lease(all.client, all.key, R | H).error(), NtStatus::UNSUCCESSFUL);
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    pump();
+    ASSERT_EQ(one_.client.leases.size(), 1u);
+    EXPECT_TRUE(one_.files->acknowledge_lease(all.client, all.key, R | H));
+}
+
+TEST_F(OplocksTest, NorIsOneThatNeedsNoAnswer) {
+    const LeaseRequest read = request(R, 7);
+    const CreateResult held = must_open(one_, lease(read));
+    const CreateResult writer = must_open(two_, oplock(OplockLevel::none));
+    const uint8_t byte = 1;
+    EXPECT_TRUE(writer.open->write_now({&byte, 1}, 0, false));
+    must_close(one_, *held.open);
+    EXPECT_EQ(must_open(one_, lease(read)).lease.state, R);
+    pump();
+    EXPECT_TRUE(one_.client.leases.empty());
+    EXPECT_TRUE(writer.open->write_now({&byte, 1}, 0, false));
+    pump();
+    EXPECT_EQ(one_.client.leases.size(), 1u);
+}
+
+TEST_F(OplocksTest, ABreakThatItsAskerDidNotLiveToSendIsSentByTheNext) {
+    const LeaseRequest all = request(R | W | H, 7);
+    must_open(one_, lease(all));
+    CreateResult second;
+    two_.mute = true;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    waiter_->cancel();
+    pump();
+    EXPECT_TRUE(one_.client.leases.empty());
+    two_.mute = false;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    BreakWaiter third;
+    EXPECT_EQ(two_.files->create(*two_.share, oplock(OplockLevel::none), &third).error(), NtStatus::PENDING);
+    pump();
+    EXPECT_EQ(one_.client.leases.size(), 1u) << "told once, however many wait";
+    EXPECT_TRUE(one_.files->acknowledge_lease(all.client, all.key, R | H));
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::SUCCESS);
+}
+
+TEST_F(OplocksTest, LeasesOfTheDeadGoWithAllTheirOpens) {
+    const LeaseRequest kept = request(R | H, 7);
+    must_open(one_, lease(kept));
+    must_open(one_, lease(kept));
+    must_open(one_, oplock(OplockLevel::none));
+    dead_id_ = one_.messages->self().unique_id;
+    CreateParams overwrite = params("f", rw_access, Disposition::overwrite);
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, overwrite, second), NtStatus::SUCCESS);
+    EXPECT_EQ(LeaseTable(leases_.get()).find(id_of(kept)), nullptr);
+}
+
+TEST_F(OplocksTest, ANewProcessOfAClientDoesNotInheritWhatTheFormerOneHad) {
+    const LeaseRequest all = request(R | W | H, 7), read = request(R, 7);
+    must_open(one_, lease(all));
+    CreateResult refused;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), refused), NtStatus::PENDING);
+    waiter_->cancel();
+    dead_id_ = one_.messages->self().unique_id;
+    const CreateResult again = must_open(two_, lease(read));
+    EXPECT_EQ(again.lease.state, R);
+    EXPECT_FALSE(again.lease.breaking);
+}
+
+TEST_F(OplocksTest, TheFileSaysWhetherALeaseBreaks) {
+    const LeaseRequest all = request(R | W | H, 7);
+    must_open(one_, lease(all));
+    LeaseTable table(leases_.get());
+    lease_record record = *table.find(id_of(all));
+    record.breaking = true;  // as a process leaves it that is killed between its two writes
+    ASSERT_TRUE(table.put(record));
+    const CreateResult again = must_open(one_, lease(all));
+    EXPECT_FALSE(again.lease.breaking);
+    EXPECT_EQ(again.lease.state, R | W | H);
+}
+
+TEST_F(OplocksTest, TheEndOfAProcessTakesLeasesThatNobodyHas) {
+    LeaseTable table(leases_.get());
+    const LeaseRequest held = request(R, 7), orphan = request(R, 8);
+    must_open(one_, lease(held));
+    lease_record record = *table.find(id_of(held));
+    record.id = id_of(orphan);
+    ASSERT_TRUE(table.put(record));
+    files_->end_holder({0, 99, 99}, [](const std::string&) { return nullptr; });
+    EXPECT_NE(table.find(id_of(orphan)), nullptr) << "this process knows no leases";
+    one_.files->end_holder({0, 99, 99}, [](const std::string&) { return nullptr; });
+    EXPECT_EQ(table.find(id_of(orphan)), nullptr);
+    EXPECT_NE(table.find(id_of(held)), nullptr);
 }
 
 }  // namespace

@@ -108,13 +108,22 @@ Result<void, NtStatus> ShareModes::write(tdb::LockedRecord& record) {
 // A holder that ended without closing: its entries go, and what it had marked for deletion on close becomes delete-pending.
 void ShareModes::drop_dead() {
     if (!params_.holder_exists) return;
-    std::erase_if(record_.share_modes, [&](const share_mode& entry) {
+    Holder known_to_live = params_.self;  // one look for all entries of a process that stand together
+    const auto lives = [&](const share_mode& entry) {
         const Holder holder = holder_of(entry.holder);
-        if (holder == params_.self || params_.holder_exists(holder)) return false;
+        if (holder != known_to_live && holder != params_.self && !params_.holder_exists(holder)) return false;
+        known_to_live = holder;
+        return true;
+    };
+    auto& entries = record_.share_modes;
+    if (std::ranges::all_of(entries, lives)) return;
+    const auto first_dead = std::stable_partition(entries.begin(), entries.end(), lives);
+    const std::vector<share_mode> dead(first_dead, entries.end());
+    entries.erase(first_dead, entries.end());
+    for (const share_mode& entry : dead) {
         if (any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = true;
         oplocks_->forget(record_, entry);
-        return true;
-    });
+    }
 }
 
 NtStatus ShareModes::conflict_with(const share_mode& entry) const {
@@ -139,6 +148,13 @@ bool ShareModes::breaks_something(const Opening& opening) const {
     const auto operation = opening.overwrites ? CachingOperation::overwrite : CachingOperation::open;
     return record_.cached && std::ranges::any_of(record_.share_modes, [&](const share_mode& other) {
                return kept_beside(operation, opening.desired, other) != other.caching;
+           });
+}
+
+// A client that is served by a new process, because its former one was killed, comes with the same lease keys.
+bool ShareModes::joins_lease_of_another_process(const share_mode& entry) const {
+    return entry.lease && std::ranges::any_of(record_.share_modes, [&](const share_mode& other) {
+               return other.lease && *other.lease == *entry.lease && other.holder != entry.holder;
            });
 }
 
@@ -194,7 +210,7 @@ Result<ShareModes::Added, NtStatus> ShareModes::add(const FileId& id, const Open
     Look found;
     found.actor = {opening.entry.holder, opening.entry.open_id, opening.entry.lease ? &*opening.entry.lease : nullptr};
     // Only then is it worth asking whether the others still live.
-    if (conflict_with(opening.entry) != NtStatus::SUCCESS || breaks_something(opening)) {
+    if (conflict_with(opening.entry) != NtStatus::SUCCESS || breaks_something(opening) || joins_lease_of_another_process(opening.entry)) {
         const size_t before = record_.share_modes.size();
         drop_dead();
         found.outcome.changed = record_.share_modes.size() != before;
@@ -342,25 +358,23 @@ bool ShareModes::may_be_cached(const FileId& id) {
     return cached;
 }
 
-bool ShareModes::has_lease(const FileId& id, const lease_id& lease) {
+const locking_record* ShareModes::look_at(const FileId& id) {
     const RecordKey key = key_of(id);
     bool found = false;
-    auto r = params_.locking.parse(key, [&](Bytes value) {
-        if (!decode(value, record_)) return;
-        found = std::ranges::any_of(record_.share_modes, [&](const share_mode& entry) { return entry.lease && *entry.lease == lease; });
-    });
+    auto r = params_.locking.parse(key, [&](Bytes value) { found = decode(value, record_).ok(); });
     if (!r) log_error("locking: {}", r.error().message());
-    return found;
+    return found ? &record_ : nullptr;
+}
+
+bool ShareModes::has_lease(const FileId& id, const lease_id& lease) {
+    const locking_record* record = look_at(id);
+    return record != nullptr &&
+           std::ranges::any_of(record->share_modes, [&](const share_mode& entry) { return entry.lease && *entry.lease == lease; });
 }
 
 bool ShareModes::is_delete_pending(const FileId& id) {
-    const RecordKey key = key_of(id);
-    bool pending = false;
-    auto r = params_.locking.parse(key, [&](Bytes value) {
-        if (decode(value, record_)) pending = record_.delete_pending;
-    });
-    if (!r) log_error("locking: {}", r.error().message());
-    return pending;
+    const locking_record* record = look_at(id);
+    return record != nullptr && record->delete_pending;
 }
 
 void ShareModes::current_name(const FileId& id, std::string_view share_path, std::string& name) {

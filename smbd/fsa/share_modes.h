@@ -94,6 +94,8 @@ class ShareModes {
     Result<tdb::LockedRecord, NtStatus> lock(const FileId& id);
     Result<void, NtStatus> write(tdb::LockedRecord& record);
     locking_record& record() { return record_; }  // of the record that was locked last
+    // The record as it is now, without holding it; null: there is none. Valid until the next call.
+    const locking_record* look_at(const FileId& id);
     // False: certainly nobody caches anything of the file.
     bool may_be_cached(const FileId& id);
     // Whether anybody has the file open under that lease.
@@ -107,6 +109,7 @@ class ShareModes {
     Result<void, NtStatus> copy_only_entry(const FileId& from, const FileId& to, uint64_t open_id, const Name& name);
     [[nodiscard]] NtStatus conflict_with(const share_mode& entry) const;
     [[nodiscard]] bool breaks_something(const Opening& opening) const;
+    [[nodiscard]] bool joins_lease_of_another_process(const share_mode& entry) const;
     struct Look;
     NtStatus look(const FileId& id, const Opening& opening, Look& found);
     NtStatus look_at_sharing(const FileId& id, const Opening& opening, Look& found);

@@ -46,6 +46,7 @@ class Housekeeper {
               .brlock = tables_->brlock(),
               .self = holder_of(messaging_->self()),
               .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
+              .leases = &tables_->leases(),
               .messaging = messaging_.get(),
               .loop = &loop_,
               .notify_index = &tables_->notify_index(),

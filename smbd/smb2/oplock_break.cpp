@@ -8,8 +8,6 @@
 namespace Atoll::smb2 {
 namespace {
 
-constexpr std::chrono::milliseconds interim_delay{2};
-
 smb::Header notification_header(uint64_t session_id) {
     smb::Header header;
     header.command = smb::Command::oplock_break;
@@ -97,10 +95,9 @@ bool Client::lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) {
 NtStatus CachingWait::start(NtStatus (*handler)(Request&)) {
     handler_ = handler;
     request_.open = nullptr;
-    if (!interim_) interim_.emplace(request_.connection().client().loop(), [this] { request_.chain->send_interim(); });
-    if (request_.async_id == 0) interim_->set_in(interim_delay);
+    request_.interim_at_once = true;
     request_.abandon = [](Request& request) {
-        request.caching_wait.stop();
+        request.caching_wait.cancel();
         request.complete(NtStatus::CANCELLED);
     };
     return NtStatus::PENDING;
@@ -110,13 +107,8 @@ void CachingWait::resume() {
     NtStatus status = still_there(request_);
     if (status == NtStatus::SUCCESS) status = handler_(request_);
     if (status == NtStatus::PENDING) return;
-    stop();
-    request_.complete(status);
-}
-
-void CachingWait::stop() {
-    interim_->cancel();
     cancel();
+    request_.complete(status);
 }
 
 }  // namespace Atoll::smb2

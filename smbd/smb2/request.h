@@ -35,13 +35,10 @@ class CachingWait final : public fsa::Wait {
     // `handler` is called again, as for a request that has just come. Gives PENDING.
     NtStatus start(NtStatus (*handler)(Request&));
     void resume() override;
-    void stop();
 
  private:
     Request& request_;
     NtStatus (*handler_)(Request&) = nullptr;
-    // The interim response: not at once, for many a client answers a break at once.
-    std::optional<loop::Timer> interim_;
 };
 
 // Work that a request hands to the pool. `work` runs on a pool thread under the session's identity and may use only what it is given;
