@@ -117,6 +117,7 @@ extern const Suite credits_suite;
 extern const Suite create_suite;
 extern const Suite oplock_suite;
 extern const Suite lease_suite;
+extern const Suite dirlease_suite;
 extern const Suite info_suite;
 extern const Suite notify_suite;
 extern const Suite ea_suite;

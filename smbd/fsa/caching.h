@@ -49,6 +49,7 @@ struct LeaseRequest {
     std::optional<Guid> parent;  // key of the lease on the directory
     uint16_t epoch = 0;          // version 2
     uint8_t version = 1;
+    bool directories = false;  // the connection may have leases on directories (Connection.SupportsDirectoryLeasing)
 };
 
 // MS-SMB2 2.2.14.2.10 and 2.2.14.2.11.

@@ -109,7 +109,7 @@ Result<void, NtStatus> Core::delete_orphan(OpenFile& open) {
 }
 
 // Removes `name` if it still is the name of `file`.
-bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view name) {
+bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view name, const OpenFile* through) {
     if (name.empty()) return false;
     auto& vfs = share.vfs();
     split(name);
@@ -132,7 +132,10 @@ bool Core::remove_name(ShareRoot& share, const vfs::File& file, std::string_view
             removed = vfs.rmdir(*parent, leaf_.c_str());
         }
     }
-    if (removed) notifier.removed(share, name, directory);
+    if (removed) {
+        if (auto parent_stat = vfs.stat(*parent)) directory_leases.children_changed(share, *parent, *parent_stat, through);
+        notifier.removed(share, name, directory);
+    }
     if (!removed) log_info("fsa: cannot delete {} of share {}: errno {}", name, share.name(), removed.error());
     return true;
 }
@@ -184,9 +187,9 @@ void Core::delete_file(OpenFile& open, const FileId& id) {
     as_deleter([&] {
         // The record has the name as the last rename left it, if that was made by way of the same share.
         const bool same_share = deletion_.share_path == share.path();
-        if (same_share && remove_name(share, open.file, deletion_.name)) return;
-        if ((!same_share || deletion_.name != open.name) && remove_name(share, open.file, open.name)) return;
-        remove_name(share, open.file, name_in_kernel(open));
+        if (same_share && remove_name(share, open.file, deletion_.name, &open)) return;
+        if ((!same_share || deletion_.name != open.name) && remove_name(share, open.file, open.name, &open)) return;
+        remove_name(share, open.file, name_in_kernel(open), &open);
     });
     modes.finish_deletion(id);
     if (!open.short_leaf.empty()) tunnel.add(share.path(), vfs::parent_of(open.name), vfs::leaf_of(open.name), open.short_leaf);
@@ -202,7 +205,7 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
         const vfs::FileId there = vfs.file_id(*file, *stat);
         if (FileId{there.volume, there.inode, there.generation, 0} != id.of_file()) return;
         if (id.stream == 0) {
-            remove_name(share, *file, deletion_.name);
+            remove_name(share, *file, deletion_.name, nullptr);
         } else if (auto r = vfs.remove_stream(*file, deletion_.stream); !r) {
             log_info("fsa: cannot delete stream {} of {}: errno {}", deletion_.stream, deletion_.name, r.error());
         }
@@ -254,6 +257,7 @@ void OpenFile::reset() {
     directory = closed = user_set_write = user_set_change = wrote = marked_deleted = told_written = false;
     oplock = OplockLevel::none;
     lease.reset();
+    parent_lease.reset();
     locks = 0;
     unlocked_at.reset();
     query.reader.reset();
@@ -275,6 +279,9 @@ bool OpenFile::sees_local_changes() const { return core_.notify_watches.sees_loc
 void OpenFile::forget_changes(NotifyWait& wait) { core_.notify_watches.forget(*this, wait); }
 
 void OpenFile::report(NotifyAction action, uint32_t filter) {
+    constexpr uint32_t listed = notify_filter::attributes | notify_filter::size | notify_filter::last_write | notify_filter::last_access |
+                                notify_filter::creation | notify_filter::ea;
+    if (stream.empty() && (filter & listed) != 0) core_.directory_leases.child_changed(*share_, name, this);
     if (!core_.notifier.index.anyone()) return;
     uint32_t of_file = filter;
     if (!stream.empty()) {

@@ -6,6 +6,7 @@
 
 #include "base/loop/identity.h"
 #include "smbd/fsa/byte_range_locks.h"
+#include "smbd/fsa/directory_leases.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/notifier.h"
 #include "smbd/fsa/notify_watches.h"
@@ -23,7 +24,8 @@ class Core final : public FileSystem {
           notifier(params_.notify_index, params_.messaging, params_.loop, &notify_watches),
           modes(params_),
           locks(params_),
-          oplocks(*this, params_, modes) {}
+          oplocks(*this, params_, modes),
+          directory_leases(oplocks) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -71,7 +73,8 @@ class Core final : public FileSystem {
     void delete_stream(OpenFile& open);
     Result<void, NtStatus> leave_file_of_stream(OpenFile& open);
     void delete_unopened(ShareRoot& share, const FileId& id);
-    bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name);
+    // `through`: the open that is closed; null: it has been before.
+    bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name, const OpenFile* through);
     void split(std::string_view path);  // into parent_path_ and leaf_
 
     FileSystemParams params_;
@@ -90,6 +93,7 @@ class Core final : public FileSystem {
     ByteRangeLocks locks;
     std::vector<PosixPiece> posix_pieces;  // scratch
     OplockTable oplocks;
+    DirectoryLeases directory_leases;
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;

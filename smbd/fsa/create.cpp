@@ -90,6 +90,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     open_->create_options = params_.options;
     open_->mode = params_.options & mode_options;
     open_->token = params_.token;
+    if (params_.lease != nullptr && params_.lease->parent) open_->parent_lease = lease_id{params_.lease->client, *params_.lease->parent};
     for (unsigned i = 0; i < limits::max_create_races; i++) {
         auto step = attempt();
         if (step && *step == Step::done) {
@@ -117,7 +118,10 @@ void CreateOperation::report() {
     if (action_ == CreateAction::opened) return;
     if (!open_->stream.empty())
         return open_->report_stream(action_ == CreateAction::created ? NotifyAction::added_stream : NotifyAction::modified_stream);
-    if (action_ == CreateAction::created) return core_.notifier.added(share_, open_->name, open_->directory);
+    if (action_ == CreateAction::created) {
+        core_.directory_leases.children_changed(share_, core_.located.parent, core_.located.parent_stat, open_);
+        return core_.notifier.added(share_, open_->name, open_->directory);
+    }
     uint32_t filter = notify_filter::attributes | notify_filter::size | notify_filter::last_write;
     if (!params_.extended_attributes.empty()) filter |= notify_filter::ea;
     open_->report(NotifyAction::modified, filter);
@@ -336,10 +340,15 @@ void CreateOperation::relax_exclusive() {
 CachingRequest CreateOperation::caching_request() const {
     CachingRequest out;
     const auto& conf = share_.conf();
-    if (params_.oplock == OplockLevel::none || !core_.oplocks.possible() || open_->directory || !conf.oplocks) return out;
+    if (params_.oplock == OplockLevel::none || !core_.oplocks.possible() || !conf.oplocks) return out;
     if (conf.kernel_oplocks) return out;  // they would have to break for local programs too
-    if (open_->stat.type() != vfs::FileType::regular || share_.vetoes_oplocks(vfs::leaf_of(open_->name))) return out;
+    if (!open_->directory && open_->stat.type() != vfs::FileType::regular) return out;
+    if (share_.vetoes_oplocks(vfs::leaf_of(open_->name))) return out;
     if (params_.oplock == OplockLevel::lease && params_.lease == nullptr) return out;
+    if (open_->directory) {  // MS-FSA 2.1.5.18, MS-SMB2 3.3.5.9.11
+        if (params_.oplock != OplockLevel::lease || !params_.lease->directories) return out;
+        out.limit = caching::read | caching::handle;
+    }
     out.level = params_.oplock;
     out.lease = params_.lease;
     out.level_ii = conf.level2_oplocks;

@@ -126,6 +126,7 @@ void OpenFile::report_basic(const SetBasic& value) {
     if (sets(value.creation)) filter |= notify_filter::creation;
     if (sets(value.access)) filter |= notify_filter::last_access;
     if (sets(value.write)) filter |= notify_filter::last_write;
+    if (sets(value.change)) core_.directory_leases.child_changed(*share_, name, this);
     if (filter != 0) report(NotifyAction::modified, filter);
 }
 
@@ -209,6 +210,7 @@ Result<void, NtStatus> OpenFile::set_allocation_size(uint64_t size) {
     if (directory || size > limits::max_file_size) return NtStatus::INVALID_PARAMETER;
     if ((granted & access::write_data) == 0) return NtStatus::ACCESS_DENIED;
     core_.oplocks.break_for_write(*this);
+    if (stream.empty()) core_.directory_leases.child_changed(*share_, name, this);
     auto now = vfs().stat(file);
     if (!now) return nt_status_from_errno(now.error());
     if (size < now->size) {

@@ -17,7 +17,8 @@ struct ParsedName {
     bool index_allocation = false;  // "name::$INDEX_ALLOCATION", "name:$I30:$INDEX_ALLOCATION": a directory
 };
 
-// INVALID_PARAMETER for a leading backslash; OBJECT_PATH_SYNTAX_BAD for a ".." that leads out of the share; OBJECT_NAME_INVALID for what is no name.
+// INVALID_PARAMETER for a leading backslash; OBJECT_PATH_SYNTAX_BAD for a ".." that leads out of the share; OBJECT_NAME_INVALID for what is
+// no name.
 Result<void, NtStatus> parse_name(std::string_view wire, ParsedName& out);
 
 // Whether a name in a directory can be said to a client at all: valid UTF-8, none of the characters that MS-FSCC 2.1.5.2 forbids.

@@ -153,6 +153,7 @@ class OpenFile final : public Open {
     bool closed = false;
     OplockLevel oplock = OplockLevel::none;  // that its client has; of a lease, what was granted is in leases.tdb
     std::optional<lease_id> lease;
+    std::optional<lease_id> parent_lease;  // MS-FSA 2.1.1.6: Open.ParentOplockKey
     [[nodiscard]] Actor actor() const;
     unsigned jobs = 0;
     // MS-FSA 2.1.1.6: Open.UserSetModificationTime, and what the time stays at.

@@ -43,6 +43,8 @@ class OplockTable {
     // Somebody may hold something: there is a way to tell him.
     [[nodiscard]] bool possible() const { return params_.messaging != nullptr; }
 
+    [[nodiscard]] bool has_leases() const { return leases_.is_there(); }
+
     // --- For operations on an open file. PENDING only with `wait`; without one, whoever has to be waited for is not.
     Result<void, NtStatus> make_way(OpenFile& open, CachingOperation operation, Wait* wait);
     // The same for a file that is not open here.

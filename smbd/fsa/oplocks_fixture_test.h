@@ -81,7 +81,8 @@ class OplocksTest : public FsaTest {
         for (Process* process : {&one_, &two_}) {
             auto mailbox = messaging::MessageSocket::open(root_, messaging::ProcessClass::client);
             ASSERT_TRUE(mailbox) << mailbox.error().message();
-            process->messages = std::make_unique<MutableMessaging>(messaging::make_local_messaging(loop_, std::move(*mailbox)), process->mute);
+            process->messages =
+                std::make_unique<MutableMessaging>(messaging::make_local_messaging(loop_, std::move(*mailbox)), process->mute);
         }
         watches_.emplace(loop_, *one_.messages, *waiters_);
         watches_->observe(*locking_, "locking.tdb");

@@ -118,6 +118,8 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     } else if (auto r = move_to(target, wanted_leaf, replace); !r) {
         return r;
     }
+    core_.directory_leases.children_changed(*share_, target.parent, target.parent_stat, this);
+    if (vfs::parent_of(old_name) != vfs::parent_of(new_name)) core_.directory_leases.child_changed(*share_, old_name, this);
     target.parent = vfs::File();
     core_.renamed(*this, new_name);
     report_rename(old_name, target, same_file);
@@ -149,6 +151,7 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, W
     }
     const std::string leaf(vfs::leaf_of(core_.parsed.path));
     auto linked = vfs().link(file, target.parent, leaf.c_str());
+    core_.directory_leases.children_changed(*share_, target.parent, target.parent_stat, this);
     target.parent = vfs::File();
     if (!linked) return nt_status_from_errno(linked.error());
     report_link(target, target.path.substr(0, target.leaf_offset) + leaf);

@@ -12,7 +12,6 @@ namespace Atoll::fsa {
 
 namespace {
 
-
 Disposition disposition_of(const CreateParams& params) { return static_cast<Disposition>(params.disposition); }
 
 // The name of ":name" or ":name:$DATA".

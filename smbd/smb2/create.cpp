@@ -55,6 +55,7 @@ std::optional<fsa::LeaseRequest> lease_request(const Request& request, const smb
     if (asked.version > 1 && !request.connection().is_smb3()) return std::nullopt;
     fsa::LeaseRequest out{channel.client_guid, asked.key, asked.state, std::nullopt, asked.epoch, asked.version};
     if ((asked.flags & smb::lease_flags::parent_lease_key_set) != 0) out.parent = asked.parent_key;
+    out.directories = asked.version > 1 && (channel.server_capabilities & smb::global_cap::directory_leasing) != 0;
     return out;
 }
 

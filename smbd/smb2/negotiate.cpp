@@ -65,6 +65,8 @@ smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& 
     channel.max_write = multi_credit ? policy.max_write : std::min(policy.max_write, small_transfer);
     channel.server_capabilities = multi_credit ? smb::global_cap::large_mtu : 0;
     if (policy.leasing && dialect != 0x0202) channel.server_capabilities |= smb::global_cap::leasing;
+    if (policy.leasing && dialect >= smb_300)
+        channel.server_capabilities |= channel.client_capabilities & smb::global_cap::directory_leasing;
 
     smb::NegotiateResponse response;
     response.security_mode = channel.server_security_mode;
