@@ -69,7 +69,7 @@ bool OplockTable::tell_client(const caching_break& message) {
     OpenFile* open = message.lease ? core_.find_open(*message.lease) : core_.find_open(message.open_id);
     if (open == nullptr || params_.breaks == nullptr) return false;
     if (!message.lease) {
-        if (!message.acknowledge) open->oplock = level_of(message.to);
+        if (!message.acknowledge) came_down(*open, message.to);
         return params_.breaks->oplock_break(*open, level_of(message.to), message.acknowledge);
     }
     const LeaseBreak broken{message.lease->client, message.lease->key, message.from, message.to, message.epoch, message.acknowledge};
@@ -129,7 +129,7 @@ Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id,
     if (by_client && (state & ~held->breaking_to) != 0) return NtStatus::REQUEST_NOT_ACCEPTED;
     const auto next = static_cast<uint8_t>(state & held->then_to);
     stop_awaiting(open_id, lease);
-    if (OpenFile* open = lease == nullptr ? core_.find_open(open_id) : nullptr) open->oplock = level_of(state);
+    if (OpenFile* open = lease == nullptr ? core_.find_open(open_id) : nullptr) came_down(*open, state);
     give_up(record, *held, state);
     if (next != state) {
         // Handles first: RH to R, which is acknowledged, and R to nothing, which is not.
@@ -141,6 +141,11 @@ Result<void, NtStatus> OplockTable::settle(const FileId& file, uint64_t open_id,
     locked->release();
     send();
     return {};
+}
+
+void OplockTable::came_down(OpenFile& open, uint8_t state) {
+    open.oplock = level_of(state);
+    if (state == 0) core_.kernel_oplocks.release(open);
 }
 
 // MS-SMB2 3.3.5.22.1

@@ -230,6 +230,12 @@ bool ByteRangeLocks::forbid(const Owner& owner, uint64_t offset, uint64_t length
     return in_the_way(owner.open_id, offset, last, write, false);
 }
 
+bool ByteRangeLocks::any_below(const FileId& id, uint64_t size) {
+    if (!look(id)) return false;
+    const auto begins_below = [size](const LockArray& locks) { return !locks.empty() && locks.at(0).offset < size; };
+    return begins_below(exclusive_) || begins_below(shared_);
+}
+
 void ByteRangeLocks::posix_pieces(const Owner& owner, const LockRange& range, std::span<const LockRange> without,
                                   std::vector<PosixPiece>& out) {
     out.clear();

@@ -42,6 +42,8 @@ class ByteRangeLocks {
     // Whether locks forbid access to these bytes (MS-FSA 2.1.4.10 with LockIntent FALSE); length 0: never. `unlocked_at` is the open's own:
     // the sequence number at which the stream was seen without locks.
     bool forbid(const Owner& owner, uint64_t offset, uint64_t length, bool write, std::optional<uint32_t>& unlocked_at);
+    // Whether a lock of anybody's begins below `size`.
+    bool any_below(const FileId& id, uint64_t size);
     // Waits for the next change of the stream's locks, or for `delay`.
     Result<void, NtStatus> wait_for_change(const FileId& id, Wait& wait, std::chrono::nanoseconds delay);
 

@@ -79,6 +79,7 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
     if ((open.create_options & option::delete_on_close) != 0 && !open.name.empty() && open.stream.empty())
         find_name(open);  // the link that is deleted
     open.give_up_locks();
+    kernel_oplocks.release(open);
     notify_watches.close(open);
     auto removed = leave(open, ShareModes::Removal::of_close);
     const bool deletes = removed && (open.create_options & option::delete_on_close) != 0;

@@ -7,6 +7,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/directory_leases.h"
+#include "smbd/fsa/kernel_oplocks.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/notifier.h"
 #include "smbd/fsa/notify_watches.h"
@@ -25,7 +26,8 @@ class Core final : public FileSystem {
           modes(params_),
           locks(params_),
           oplocks(*this, params_, modes),
-          directory_leases(oplocks) {}
+          directory_leases(oplocks),
+          kernel_oplocks(*this, params_.loop) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -94,6 +96,7 @@ class Core final : public FileSystem {
     std::vector<PosixPiece> posix_pieces;  // scratch
     OplockTable oplocks;
     DirectoryLeases directory_leases;
+    KernelOplocks kernel_oplocks;
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;

@@ -200,7 +200,7 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
     }
     if (!file) {
         if (is_missing(file.error()) || leads_nowhere(file.error())) return false;
-        return nt_status_from_errno(file.error());
+        return file.error() == EAGAIN ? wait_for_kernel(path).failure() : nt_status_from_errno(file.error());
     }
     open_->file = std::move(*file);
     if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea;
@@ -322,6 +322,7 @@ Result<void, NtStatus> CreateOperation::open_for_granted() {
     if (open_->directory) wanted = (open_->granted & access::list_directory) != 0 ? vfs::Access::read : vfs::Access::path;
     if (wanted == vfs::Access::path) return {};
     auto file = vfs_.reopen(open_->file, wanted);
+    if (!file && file.error() == EAGAIN) return wait_for_kernel(open_->file, open_->stat);
     if (!file) return nt_status_from_errno(file.error());
     open_->file = std::move(*file);
     return {};
@@ -341,7 +342,8 @@ CachingRequest CreateOperation::caching_request() const {
     CachingRequest out;
     const auto& conf = share_.conf();
     if (params_.oplock == OplockLevel::none || !core_.oplocks.possible() || !conf.oplocks) return out;
-    if (conf.kernel_oplocks) return out;  // they would have to break for local programs too
+    if (conf.fake_oplocks) return out;                                            // see enter_record
+    if (conf.kernel_oplocks && params_.oplock == OplockLevel::lease) return out;  // smb.conf(5), "smb2 leases"
     if (!open_->directory && open_->stat.type() != vfs::FileType::regular) return out;
     if (share_.vetoes_oplocks(vfs::leaf_of(open_->name))) return out;
     if (params_.oplock == OplockLevel::lease && params_.lease == nullptr) return out;
@@ -352,7 +354,30 @@ CachingRequest CreateOperation::caching_request() const {
     out.level = params_.oplock;
     out.lease = params_.lease;
     out.level_ii = conf.level2_oplocks;
+    out.shared = open_->directory || !core_.locks.any_below(open_->id, open_->stat.allocated);
     return out;
+}
+
+// The lease of the kernel that `kernel oplocks` wants, before the oplock is granted; it goes with the open's descriptor.
+void CreateOperation::take_kernel_oplock(CachingRequest& caching) {
+    const bool exclusive = caching.level != OplockLevel::ii;
+    if (exclusive && core_.kernel_oplocks.take(*open_, caching.level)) return;
+    caching.level = caching.level_ii && core_.kernel_oplocks.take(*open_, OplockLevel::ii) ? OplockLevel::ii : OplockLevel::none;
+}
+
+// `path` or `file` cannot be opened: a lease of the kernel breaks.
+Result<void, NtStatus> CreateOperation::wait_for_kernel(const char* path) {
+    auto file = vfs_.open(path, {});
+    auto stat = file ? vfs_.stat(*file) : Result<vfs::Stat, int>(file.error());
+    if (!stat) return nt_status_from_errno(stat.error());
+    return wait_for_kernel(*file, *stat);
+}
+
+Result<void, NtStatus> CreateOperation::wait_for_kernel(const vfs::File& file, const vfs::Stat& stat) {
+    if (wait_ == nullptr || !core_.oplocks.possible()) return NtStatus::SHARING_VIOLATION;
+    const vfs::FileId id = vfs_.file_id(file, stat);
+    const auto operation = overwrites() ? CachingOperation::overwrite : CachingOperation::open;
+    return core_.oplocks.wait_for_kernel({id.volume, id.inode, id.generation, 0}, open_->actor(), operation, *wait_);
 }
 
 share_mode CreateOperation::share_entry() const {
@@ -378,16 +403,23 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
         if (auto r = core_.oplocks.check_lease(*params_.lease, &open_->id); !r) return r.failure();
     }
-    const CachingRequest caching = caching_request();
+    CachingRequest caching = caching_request();
+    if (caching.level != OplockLevel::none && share_.conf().kernel_oplocks) {
+        if (!of_stream()) take_kernel_oplock(caching);
+        entry.flags = entry.flags | share_mode_flags::SHARE_MODE_ALL_OR_NOTHING;
+    }
     if (caching.level == OplockLevel::lease) entry.lease = id_of(*caching.lease);
     const bool wants_caching = caching.level != OplockLevel::none;
     granted_ = {};
     const ShareModes::Name name = open_->full_name();
     auto added = core_.modes.add(open_->id, {entry, name, open_->token, entry.access_mask, overwrites(), wants_caching ? &caching : nullptr,
                                              &granted_, core_.oplocks.possible() ? wait_ : nullptr});
+    if (!added || granted_.level == OplockLevel::none) core_.kernel_oplocks.release(*open_);
     if (!added) return added.failure();
     open_->oplock = granted_.level;
     if (granted_.level == OplockLevel::lease) open_->lease = entry.lease;
+    // smb.conf(5), "fake oplocks": whoever asks gets one, and nobody ever hears that it breaks.
+    if (share_.conf().fake_oplocks && !open_->directory && params_.oplock != OplockLevel::lease) granted_.level = params_.oplock;
     if (*added == ShareModes::Added::orphaned) {
         if (auto r = core_.delete_orphan(*open_); !r) return r.failure();
         return Step::again;

@@ -55,6 +55,9 @@ class CreateOperation {
     Result<Step, NtStatus> enter();
     Result<Step, NtStatus> enter_record();
     [[nodiscard]] CachingRequest caching_request() const;
+    void take_kernel_oplock(CachingRequest& caching);
+    Result<void, NtStatus> wait_for_kernel(const char* path);
+    Result<void, NtStatus> wait_for_kernel(const vfs::File& file, const vfs::Stat& stat);
     void relax_exclusive();
     Result<void, NtStatus> overwrite();
     void remove_streams();

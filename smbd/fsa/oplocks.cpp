@@ -43,7 +43,8 @@ void set_settled(share_mode& entry, uint8_t state) {
 void OplockTable::take(locking_record& record, const FileId& id, size_t index, CachingOperation operation, uint32_t desired,
                        Outcome& outcome) {
     share_mode& entry = record.share_modes[index];
-    const uint8_t kept = kept_beside(operation, desired, entry) & entry.caching;
+    uint8_t kept = kept_beside(operation, desired, entry) & entry.caching;
+    if (kept != entry.caching && any(entry.flags & share_mode_flags::SHARE_MODE_ALL_OR_NOTHING)) kept = 0;
     const bool opens = operation == CachingOperation::open || operation == CachingOperation::overwrite;
     // One that comes down in steps, because somebody waits for more than it has been told, is waited for to the last.
     const bool in_steps = is_breaking(entry) && entry.then_to != entry.breaking_to && opens && !is_stat_open(desired);
@@ -152,7 +153,7 @@ Result<void, NtStatus> OplockTable::grant(locking_record& record, const FileId& 
     const Actor actor{entry.holder, entry.open_id, nullptr};
     granted.level = grantable_oplock(record, actor, request.level);
     if ((caching_of(granted.level) & ~request.limit) != 0) granted.level = OplockLevel::ii;
-    if (granted.level == OplockLevel::ii && !request.level_ii) granted.level = OplockLevel::none;
+    if (granted.level == OplockLevel::ii && !(request.level_ii && request.shared)) granted.level = OplockLevel::none;
     entry.oplock = static_cast<oplock_kind>(granted.level);
     entry.caching = caching_of(granted.level);
     return {};
@@ -169,6 +170,7 @@ LeaseGrant OplockTable::enter_lease(locking_record& record, const FileId& id, sh
     lease_record lease;
     uint8_t most = grantable_lease(record, actor, wanted.state & request.limit);
     if ((wanted.state & caching::read) == 0 && wanted.state != 0) most = 0;
+    if ((most & caching::write) == 0 && !request.shared) most = 0;
     if (found == nullptr) {
         lease.id = name;
         lease.file = file_of(id);
@@ -270,6 +272,29 @@ void OplockTable::break_for_write(OpenFile& open) {
 }
 
 void OplockTable::break_for_lock(OpenFile& open) { break_for_write(open); }
+
+void OplockTable::break_for_program(OpenFile& open) {
+    auto locked = modes_.lock(open.id);
+    if (!locked) return;
+    locking_record& record = modes_.record();
+    const Actor self = open.actor();
+    const auto own = std::ranges::find_if(record.share_modes, [&](const share_mode& entry) { return self.owns(entry); });
+    if (own == record.share_modes.end() || own->caching == 0) return core_.kernel_oplocks.release(open);
+    if (is_breaking(*own)) return;  // to nothing
+    start(record, open.id, *own, 0);
+    if (!modes_.write(*locked)) return asked_.clear();
+    locked->release();
+    send();
+}
+
+Result<void, NtStatus> OplockTable::wait_for_kernel(const FileId& id, const Actor& actor, CachingOperation operation, Wait& wait) {
+    if (auto made = make_way(id, actor, operation, &wait); !made) return made;
+    auto locked = modes_.lock(id);
+    if (!locked) return locked.failure();
+    if (!wait.arm(*params_.watches, *params_.loop, *locked, monotonic_now() + limits::posix_lock_retry))
+        return NtStatus::INSUFFICIENT_RESOURCES;
+    return NtStatus::PENDING;
+}
 
 // A client of this very process is told at once: before its next request is answered, and before this one is.
 void OplockTable::send() {

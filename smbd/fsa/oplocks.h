@@ -27,6 +27,7 @@ struct CachingRequest {
     const LeaseRequest* lease = nullptr;  // with OplockLevel::lease
     uint8_t limit = caching::all;         // what this file, share and server grant at most
     bool level_ii = true;                 // `level2 oplocks`
+    bool shared = true;                   // level II, R and RH too: there are no byte-range locks (MS-FSA 2.1.5.18)
 };
 struct CachingGrant {
     OplockLevel level = OplockLevel::none;
@@ -53,6 +54,12 @@ class OplockTable {
     void break_for_write(OpenFile& open);
     // MS-FSA 2.1.5.8: before a byte-range lock. Nobody is waited for.
     void break_for_lock(OpenFile& open);
+
+    // A program on this machine wants to open or truncate the file (KernelOplocks).
+    void break_for_program(OpenFile& open);
+    // A lease of the kernel is in the way of opening the file, and breaks: one of ours, which the file's record tells of, or a program's,
+    // of which nobody tells when it is over. Gives PENDING.
+    Result<void, NtStatus> wait_for_kernel(const FileId& id, const Actor& actor, CachingOperation operation, Wait& wait);
 
     // --- What clients answer.
     Result<OplockLevel, NtStatus> acknowledge(OpenFile& open, OplockLevel level);  // MS-SMB2 3.3.5.22.1
@@ -109,6 +116,7 @@ class OplockTable {
     bool is_news(const caching_break& message);
     bool tell_client(const caching_break& message);
     void give_up_unanswered(const Awaited& awaited);
+    void came_down(OpenFile& open, uint8_t state);
     void await(const caching_break& message);
     void stop_awaiting(uint64_t open_id, const lease_id* lease);
     void expire();

@@ -171,6 +171,21 @@ TEST_F(OplocksTest, AClientOfTheSameProcessIsToldBeforeTheCallReturns) {
     EXPECT_EQ(one_.client.leases.size(), 2u) << "told twice";
 }
 
+TEST_F(OplocksTest, NobodyCachesReadsOfWhatIsLocked) {
+    write("f", std::string(4096, 'x'));
+    const CreateResult locker = must_open(two_, oplock(OplockLevel::none));
+    const LockRange range{10, 1, false};
+    ASSERT_TRUE(locker.open->lock({&range, 1}));
+    EXPECT_EQ(must_open(one_, oplock(OplockLevel::ii)).oplock, OplockLevel::none);
+    const LeaseRequest kept = request(R | H, 7);
+    EXPECT_EQ(must_open(one_, lease(kept)).lease.state, 0u);
+    ASSERT_TRUE(locker.open->unlock({&range, 1}));
+    const LockRange beyond{1 << 20, 1, false};
+    ASSERT_TRUE(locker.open->lock({&beyond, 1}));
+    const LeaseRequest other = request(R | H, 8);
+    EXPECT_EQ(must_open(one_, lease(other)).lease.state, R | H) << "a lock behind the end of the file";
+}
+
 // --- Processes that are killed, messages that come late
 
 TEST_F(OplocksTest, ABreakOfWhatWasClosedIsNotToldOfWhatWasOpenedSince) {
