@@ -86,6 +86,7 @@ std::unique_ptr<Vfs> make_acl_xattr(std::unique_ptr<Vfs> next) { return std::mak
 // vfs_acl_xattr(8): `ignore system acls` makes modes of new files and the mapping of DOS attributes the module's own.
 void prepare_acl_xattr(Options& options) {
     options.force_unknown_acl_user = true;
+    options.dos_filemode = true;
     if (!ignores_system_acls(options)) return;
     options.create_mask = mode_of_files;
     options.directory_mask = mode_of_directories;
@@ -164,11 +165,6 @@ Result<void, int> AclXattr::make_from_system(const File& file, const Stat& stat,
     if (auto r = next().get_descriptor(file, stat, out); !r) return r;
     out.control = static_cast<uint16_t>(out.control & ~security::control::dacl_protected);
     if (!out.dacl) return {};
-    // `dos filemode`, which the module forces: who may write may also delete it, and change who else may.
-    constexpr uint32_t write_data = 0x2, with_write = 0xD0000;
-    for (Ace& ace : out.dacl->aces) {
-        if ((ace.mask & write_data) != 0) ace.mask |= with_write;
-    }
     if (!stat.is_directory() || can_inherit(*out.dacl)) return {};
     constexpr uint8_t for_children = ace_flag::object_inherit | ace_flag::container_inherit | ace_flag::inherit_only;
     const auto mask = [&](uint32_t bits) { return bits == 7 ? file_rights::all : mask_of_class(bits); };
@@ -202,7 +198,7 @@ Result<void, int> AclXattr::store(const File& file, const security::SecurityDesc
         if (!stat) return stat.failure();
         if (auto r = read_system(file, *stat); !r) return r;
         security::SecurityDescriptor mapped;
-        if (!descriptor_of_posix({*stat, access_, defaults_}, {options().acl_map_full_control}, *options().ids, mapped)) return ENOSPC;
+        if (!descriptor_of_posix({*stat, access_, defaults_}, mapping_options(options()), *options().ids, mapped)) return ENOSPC;
         NtAclHash mapped_hash, system_hash;
         hash_descriptor(mapped, mapped_hash);
         hash_posix_rights({*stat, access_, defaults_}, system_hash);

@@ -100,7 +100,8 @@ uint32_t attributes_of_mode(const Options& options, const Stat& stat) {
 mode_t mode_of_attributes(const Options& options, const Stat& stat, uint32_t attributes) {
     mode_t mode = stat.mode & 07777;
     const auto map = [&](bool mapped, uint32_t bit, mode_t x) {
-        if (mapped) mode = (attributes & bit) != 0 ? mode | x : mode & ~x;
+        // What `create mask` leaves no room for has no bit (smb.conf(5), "map archive").
+        if (mapped && (options.create_mask & x) != 0) mode = (attributes & bit) != 0 ? mode | x : mode & ~x;
     };
     if (!stat.is_directory()) {
         map(options.map_archive, attribute::archive, S_IXUSR);

@@ -9,7 +9,7 @@ namespace Atoll::vfs {
 mode_t mode_of_new_file(const Options& options, uint32_t attributes, const Stat& parent, bool by_default_acl) {
     if (by_default_acl) return (0777 & options.create_mask) | options.force_create_mode;
     mode_t mode = 0666;
-    if (options.map_readonly == MapReadonly::yes && (attributes & attribute::readonly) != 0) mode = 0444;
+    if (options.map_readonly == MapReadonly::yes && !options.store_dos_attributes && (attributes & attribute::readonly) != 0) mode = 0444;
     if (options.map_archive && (attributes & attribute::archive) != 0) mode |= S_IXUSR;
     if (options.map_system && (attributes & attribute::system) != 0) mode |= S_IXGRP;
     if (options.map_hidden && (attributes & attribute::hidden) != 0) mode |= S_IXOTH;

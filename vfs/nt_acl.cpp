@@ -1,5 +1,7 @@
 #include "vfs/nt_acl.h"
 
+#include <openssl/sha.h>
+
 #include "base/bytes.h"
 
 namespace Atoll::vfs {
@@ -60,6 +62,13 @@ void encode_nt_acl(const security::SecurityDescriptor& descriptor, Buffer& out) 
     w.zeros(nt_acl_hash_size);
     w.align(4);
     security::encode(descriptor, w);
+}
+
+void hash_descriptor(const security::SecurityDescriptor& mapped, NtAclHash& out) {
+    Buffer bytes;
+    encode_nt_acl(mapped, bytes);
+    out.fill(0);
+    ::SHA256(bytes.data(), bytes.size(), out.data());
 }
 
 void encode_nt_acl(const security::SecurityDescriptor& descriptor, const NtAclHash& descriptor_hash, const NtAclHash& system_hash,

@@ -30,6 +30,8 @@ inline constexpr const char* posix_acl_description = "posix_acl";
 Result<void> decode_nt_acl(Bytes value, NtAcl& out);
 // Replaces `out` by version 3 without a hash: for descriptors that count whatever the POSIX rights say.
 void encode_nt_acl(const security::SecurityDescriptor& descriptor, Buffer& out);
+// The hash of the descriptor that POSIX rights are mapped to, for version 4: SHA-256 of its version 3.
+void hash_descriptor(const security::SecurityDescriptor& mapped, NtAclHash& out);
 // Replaces `out` by version 4.
 void encode_nt_acl(const security::SecurityDescriptor& descriptor, const NtAclHash& descriptor_hash, const NtAclHash& system_hash,
                    NtTime now, Buffer& out);

@@ -20,7 +20,7 @@ void map_descriptor(const security::SecurityDescriptor& descriptor, security::Id
     vfs::PosixAcl access, defaults, again;
     for (const mode_t type : {mode_t{S_IFREG}, mode_t{S_IFDIR}}) {
         const vfs::Stat stat = stat_of(type);
-        if (!vfs::posix_acls_of_descriptor(descriptor, stat, ids, access, defaults)) continue;
+        if (!vfs::posix_acls_of_descriptor(descriptor, stat, ids, true, access, defaults)) continue;
         Buffer bytes;
         vfs::encode_posix_acl(access, bytes);
         ATOLL_ASSERT(vfs::decode_posix_acl(bytes, again) && again == access);

@@ -60,6 +60,29 @@ TEST(NtAcl, KnowsTheFilesRightsByTheirHash) {
     EXPECT_NE(hash, acl.system_hash);
 }
 
+// The other hash: what Debian's smbd stored for a file of S-1-5-21-...-1000 and gid 100 whose owner, group and everyone may do everything.
+TEST(NtAcl, HashesTheMappedDescriptorAsItsVersion3) {
+    const Sid owner = *parse_sid("S-1-5-21-2769311934-1877639769-2380948019-1000"), group = security::unix_group_sid(100);
+    security::SecurityDescriptor mapped;
+    mapped.control = security::control::dacl_present | security::control::dacl_protected;
+    mapped.owner = owner;
+    mapped.group = group;
+    mapped.dacl.emplace();
+    for (const Sid& sid : {owner, group, group, owner, well_known::everyone}) {
+        security::Ace& ace = mapped.dacl->aces.emplace_back();
+        ace.sid = sid;
+        ace.mask = security::file_rights::all;
+    }
+    NtAclHash hash;
+    hash_descriptor(mapped, hash);
+    std::string hex;
+    for (size_t i = 0; i < 32; i++) {
+        hex += "0123456789abcdef"[hash[i] >> 4];
+        hex += "0123456789abcdef"[hash[i] & 15];
+    }
+    EXPECT_EQ(hex, "84646213fcb29183001e76460dbf2555de50fa319dee31cdbd1053815fec0580");
+}
+
 TEST(NtAcl, Version3HasNoHash) {
     NtAcl acl;
     ASSERT_TRUE(decode_nt_acl(stored_by_debian, acl).ok());
@@ -139,7 +162,7 @@ TEST_F(Mapped, DescriptorsToAcls) {
     const auto set = [&](std::vector<security::Ace> aces) {
         d.dacl->aces = std::move(aces);
         PosixAcl access, defaults;
-        EXPECT_TRUE(posix_acls_of_descriptor(d, stat, ids, access, defaults));
+        EXPECT_TRUE(posix_acls_of_descriptor(d, stat, ids, false, access, defaults));
         std::string text;
         for (const PosixEntry& e : access) text += std::to_string(e.bits);
         return text;
@@ -162,7 +185,7 @@ TEST_F(Mapped, DescriptorsToAcls) {
     EXPECT_EQ(set({}), "");
     d.dacl->aces = {allow(*parse_sid("S-1-5-21-1-2-3-1000"), 1)};
     PosixAcl access, defaults;
-    EXPECT_FALSE(posix_acls_of_descriptor(d, stat, ids, access, defaults));
+    EXPECT_FALSE(posix_acls_of_descriptor(d, stat, ids, false, access, defaults));
 }
 
 }  // namespace

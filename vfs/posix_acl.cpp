@@ -13,7 +13,7 @@ namespace {
 constexpr uint32_t xattr_version = 2;
 constexpr size_t xattr_entry = 8;
 constexpr uint32_t no_id = UINT32_MAX;
-constexpr uint32_t delete_right = 0x10000;
+constexpr uint32_t delete_right = 0x10000, rights_of_dos_filemode = 0xD0000;
 
 using security::Ace;
 namespace file_rights = security::file_rights;
@@ -23,9 +23,9 @@ bool is_tag(uint16_t tag) { return tag <= 0x20 && tag != 0 && (tag & (tag - 1)) 
 bool has_id(PosixTag tag) { return tag == PosixTag::user || tag == PosixTag::group; }
 
 uint32_t mask_of(uint16_t bits, bool directory, const MappingOptions& options) {
+    uint32_t mask = options.dos_filemode && (bits & 2) != 0 ? rights_of_dos_filemode : 0;
     // DELETE of a file is its directory's to give.
-    if (bits == 7 && options.full_control) return directory ? file_rights::all : file_rights::all & ~delete_right;
-    uint32_t mask = 0;
+    if (bits == 7 && options.full_control) return mask | (directory ? file_rights::all : file_rights::all & ~delete_right);
     if ((bits & 4) != 0) mask |= file_rights::generic_read;
     if ((bits & 2) != 0) mask |= file_rights::generic_write | (directory ? file_rights::delete_child : 0);
     if ((bits & 1) != 0) mask |= file_rights::generic_execute;
@@ -173,6 +173,8 @@ void posix_acl_of_mode(uint32_t mode, PosixAcl& out) {
     out.push_back({PosixTag::other, static_cast<uint16_t>(mode & 7), 0});
 }
 
+MappingOptions mapping_options(const Options& options) { return {options.acl_map_full_control, options.dos_filemode}; }
+
 bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
                          security::SecurityDescriptor& out) {
     out.resource_control = 0;
@@ -204,13 +206,6 @@ void hash_posix_rights(const PosixRights& rights, std::array<uint8_t, 64>& out) 
     w.u32(rights.stat.mode);
     put_acl(w, rights.access);
     if (rights.stat.is_directory()) put_acl(w, rights.defaults);
-    out.fill(0);
-    ::SHA256(bytes.data(), bytes.size(), out.data());
-}
-
-void hash_descriptor(const security::SecurityDescriptor& mapped, std::array<uint8_t, 64>& out) {
-    Buffer bytes;
-    security::encode(mapped, bytes);
     out.fill(0);
     ::SHA256(bytes.data(), bytes.size(), out.data());
 }

@@ -41,17 +41,17 @@ struct PosixRights {
 };
 
 struct MappingOptions {
-    bool full_control = true;  // smb.conf `acl map full control`
+    bool full_control = true;   // smb.conf `acl map full control`
+    bool dos_filemode = false;  // smb.conf `dos filemode`: w is DELETE, WRITE_DAC and WRITE_OWNER too
 };
+MappingOptions mapping_options(const Options& options);
 
 // The DACL is protected, and has an entry for the owner, for every user and group, for everyone; with rights of their own even where these
 // are none. Replaces `out`. False: they are more than an ACL can hold (64 KiB).
 [[nodiscard]] bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
                                        security::SecurityDescriptor& out);
 
-// SHA-256 by which acl_xattr knows again the POSIX rights that a stored descriptor was made for (docs/formats/ntacl.md): of these rights,
-// and of the descriptor that they are mapped to.
+// SHA-256 by which acl_xattr knows again the POSIX rights that a stored descriptor was made for (docs/formats/ntacl.md).
 void hash_posix_rights(const PosixRights& rights, std::array<uint8_t, 64>& out);
-void hash_descriptor(const security::SecurityDescriptor& mapped, std::array<uint8_t, 64>& out);
 
 }  // namespace Atoll::vfs

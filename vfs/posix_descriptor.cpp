@@ -1,5 +1,8 @@
 #include "vfs/posix_descriptor.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include <algorithm>
 #include <map>
 
@@ -36,6 +39,20 @@ uint16_t bits_of(uint32_t mask) {
     return static_cast<uint16_t>(((mask & 0x1) != 0 ? 4 : 0) | ((mask & 0x6) != 0 ? 2 : 0) | ((mask & 0x20) != 0 ? 1 : 0));
 }
 
+// Whether the user database has the user in the group.
+bool is_member(uint32_t uid, uint32_t gid) {
+    std::vector<char> buffer(16384);
+    passwd entry{}, *found = nullptr;
+    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return false;
+    std::vector<gid_t> groups(64);
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) {
+        groups.resize(static_cast<size_t>(count));
+        if (::getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) return false;
+    }
+    return std::find(groups.begin(), groups.begin() + count, gid) != groups.begin() + count;
+}
+
 // What the ACEs of one trustee say.
 struct Said {
     uint16_t allowed = 0, denied = 0;
@@ -50,6 +67,7 @@ class Collected {
 
     // False: an account that is not of this machine.
     bool take(const Ace& ace) {
+        if (ace.type == security::ace_type::access_denied) denies_ = true;
         Said* said = find(ace.sid);
         if (said == nullptr) return ace.sid.count == 0 || !is_foreign_account(ace.sid);
         const uint16_t bits = bits_of(ace.mask);
@@ -65,13 +83,14 @@ class Collected {
     // Owner and group stand twice, as the file's and by their numbers, so that they keep their rights when the file is given away.
     void write(PosixAcl& out) {
         uint16_t owner = owner_.named ? settle(owner_) : static_cast<uint16_t>(stat_.mode >> 6 & 7);
+        owner |= by_groups(stat_.uid);
         owner = static_cast<uint16_t>(owner | (stat_.is_directory() ? 7 : 4));  // whoever owns it can get at it
         const uint16_t group = group_.named ? settle(group_) : everyone_.allowed;
         users_.try_emplace(stat_.uid, Said{owner, 0, true});
         groups_.try_emplace(stat_.gid, Said{group, 0, true});
         out.clear();
         out.push_back({PosixTag::user_obj, owner, 0});
-        for (const auto& [id, said] : users_) out.push_back({PosixTag::user, settle(said), id});
+        for (const auto& [id, said] : users_) out.push_back({PosixTag::user, settle(said, by_groups(id)), id});
         out.push_back({PosixTag::group_obj, group, 0});
         for (const auto& [id, said] : groups_) out.push_back({PosixTag::group, settle(said), id});
         out.push_back({PosixTag::mask, 7, 0});
@@ -90,16 +109,28 @@ class Collected {
         if (const auto gid = ids_.gid_of(sid)) return !for_children_ && *gid == stat_.gid ? &group_ : &groups_[*gid];
         return nullptr;
     }
-    // To whom something is denied, the rest is given that everyone has.
-    [[nodiscard]] uint16_t settle(const Said& said) const {
-        if (said.denied == 0) return said.allowed;
-        return static_cast<uint16_t>(said.allowed | (everyone_.allowed & ~said.denied));
+    // To whom something is denied, the rest is given that everyone has, and a user's groups; where anything is denied, a user's entry says
+    // what his groups have too, since of his entries POSIX looks at his own alone.
+    [[nodiscard]] uint16_t settle(const Said& said, uint16_t groups = 0) const {
+        const uint16_t allowed = said.allowed | groups;
+        if (said.denied == 0) return allowed;
+        return static_cast<uint16_t>(said.allowed | ((everyone_.allowed | groups) & ~said.denied));
+    }
+    [[nodiscard]] uint16_t by_groups(uint32_t uid) const {
+        uint16_t bits = 0;
+        if (!denies_ || for_children_) return bits;
+        if (group_.named && (group_.allowed & ~bits) != 0 && is_member(uid, stat_.gid)) bits |= group_.allowed;
+        for (const auto& [gid, said] : groups_) {
+            if ((said.allowed & ~bits) != 0 && is_member(uid, gid)) bits |= said.allowed;
+        }
+        return bits;
     }
 
     const security::SecurityDescriptor& from_;
     const Stat& stat_;
     security::IdMap& ids_;
     bool for_children_;
+    bool denies_ = false;
     Said owner_, group_, everyone_;
     std::map<uint32_t, Said> users_, groups_;
 };
@@ -166,8 +197,8 @@ Result<void, int> set_posix_owner(Vfs& vfs, const File& file, const Stat& stat, 
     return vfs.chown(file, uid, gid);
 }
 
-bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const Stat& stat, security::IdMap& ids, PosixAcl& access,
-                              PosixAcl& defaults) {
+bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const Stat& stat, security::IdMap& ids, bool force_unknown,
+                              PosixAcl& access, PosixAcl& defaults) {
     access.clear();
     defaults.clear();
     if (!value.dacl) return true;
@@ -175,18 +206,34 @@ bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const S
     Collected own(value, stat, ids, false), children(value, stat, ids, true);
     for (const Ace& ace : value.dacl->aces) {
         if (!says_who_may(ace)) continue;
-        if ((ace.flags & ace_flag::inherit_only) == 0 && !own.take(ace)) return false;
-        if (stat.is_directory() && (ace.flags & both) == both && !children.take(ace)) return false;
+        if ((ace.flags & ace_flag::inherit_only) == 0 && !own.take(ace) && !force_unknown) return false;
+        if (stat.is_directory() && (ace.flags & both) == both && !children.take(ace) && !force_unknown) return false;
     }
     if (own.any() || children.any()) own.write(access);
     if (children.any()) children.write(defaults);
     return true;
 }
 
+Result<void, int> inherit_posix_acl(Vfs& vfs, const File& parent, const File& made, bool directory, mode_t mode) {
+    PosixAcl acl;
+    auto handed_on = read_acl(vfs, parent, default_acl_xattr, acl);
+    if (!handed_on) return handed_on.failure();
+    if (*handed_on) return directory ? vfs.chmod(made, mode) : Result<void, int>();
+    auto there = read_acl(vfs, parent, access_acl_xattr, acl);
+    if (!there) return there.failure();
+    if (!*there) return {};
+    for (PosixEntry& e : acl) {
+        if (e.tag == PosixTag::user_obj) e.bits = mode >> 6 & 7;
+        if (e.tag == PosixTag::group_obj) e.bits = mode >> 3 & 7;
+        if (e.tag == PosixTag::other) e.bits = mode & 7;
+    }
+    return write_acl(vfs, made, access_acl_xattr, acl);
+}
+
 Result<void, int> PosixVfs::get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) {
     PosixAcl access, defaults;
     if (auto r = read_posix_acls(*this, file, stat, access, defaults); !r) return r;
-    if (!descriptor_of_posix({stat, access, defaults}, {options_.acl_map_full_control}, *options_.ids, out)) return ENOSPC;
+    if (!descriptor_of_posix({stat, access, defaults}, mapping_options(options_), *options_.ids, out)) return ENOSPC;
     return {};
 }
 
@@ -196,7 +243,8 @@ Result<void, int> PosixVfs::set_descriptor(const File& file, const Stat& stat, u
     auto now = this->stat(file);  // an owner that is new has other rights
     if (!now) return now.failure();
     PosixAcl access, defaults;
-    if (!posix_acls_of_descriptor(value, *now, *options_.ids, access, defaults) || access.empty()) return {};
+    if (!posix_acls_of_descriptor(value, *now, *options_.ids, options_.force_unknown_acl_user, access, defaults) || access.empty())
+        return {};
     auto written = write_acls(*this, file, *now, access, defaults);
     if (!written && written.error() == EPERM) {
         // Root: whoever may change the descriptor need not own the file; that he may was checked.

@@ -45,6 +45,7 @@ Options options_of(const conf::ShareConf& share, std::string path) {
     o.directory_mask = share.directory_mask;
     o.force_directory_mode = share.force_directory_mode;
     o.inherit_permissions = share.inherit_permissions;
+    o.dos_filemode = share.dos_filemode;
     o.strict_allocate = share.strict_allocate;
     o.acl_map_full_control = share.acl_map_full_control;
     o.force_unknown_acl_user = share.force_unknown_acl_user;

@@ -53,6 +53,7 @@ struct Options {
     mode_t directory_mask = 0755;
     mode_t force_directory_mode = 0;
     bool inherit_permissions = false;
+    bool dos_filemode = false;  // who may write may also change rights, and is told so
     bool strict_allocate = false;
     bool acl_map_full_control = true;
     bool force_unknown_acl_user = false;

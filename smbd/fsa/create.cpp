@@ -203,9 +203,9 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
         return file.error() == EAGAIN ? wait_for_kernel(path).failure() : nt_status_from_errno(file.error());
     }
     open_->file = std::move(*file);
-    if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea;
+    if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea | access::read_control;
     if (how.access == vfs::Access::write || how.access == vfs::Access::read_write)
-        verified_ |= writing | access::write_ea | access::write_attributes;
+        verified_ |= writing | access::write_ea | access::write_attributes | access::read_control;
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include "vfs/dos_attributes.h"
 #include "vfs/modes.h"
 #include "vfs/path.h"
-#include "vfs/posix_acl.h"
+#include "vfs/posix_descriptor.h"
 
 namespace Atoll::fsa {
 
@@ -41,10 +41,11 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     const auto& options = vfs_.options();
     // smb.conf(5), `inherit acls`: where the directory has a default ACL that counts, and no mode but what the masks leave.
     const bool by_default_acl = share_.conf().inherit_acls && vfs_.get_xattr(located.parent, vfs::default_acl_xattr, {}).ok();
+    const mode_t mode = open_->directory ? vfs::mode_of_new_directory(options, parent, by_default_acl)
+                                         : vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent, by_default_acl);
     vfs::OpenHow how;
     if (open_->directory) {
-        if (auto r = vfs_.mkdir(located.parent, leaf, vfs::mode_of_new_directory(options, parent, by_default_acl)); !r)
-            return nt_status_from_errno(r.error());
+        if (auto r = vfs_.mkdir(located.parent, leaf, mode); !r) return nt_status_from_errno(r.error());
         how.access = vfs::Access::read;
         how.directory = true;
     } else {
@@ -52,7 +53,7 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
         how.access = (desired & access::maximum_allowed) != 0 ? vfs::Access::read_write : data_access(desired);
         if (how.access == vfs::Access::path) how.access = vfs::Access::read;  // a file cannot be made without being opened
         how.create = true;
-        how.mode = vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent, by_default_acl);
+        how.mode = mode;
     }
     auto file = vfs_.open_at(located.parent, leaf, how);
     if (!file && open_->directory && file.error() == EACCES) {  // `directory mask` without r: made, but not to be listed
@@ -61,6 +62,10 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     }
     if (!file) return nt_status_from_errno(file.error());
     open_->file = std::move(*file);
+    if (options.inherit_permissions && !by_default_acl) {
+        if (auto r = vfs::inherit_posix_acl(vfs_, located.parent, open_->file, open_->directory, mode); !r)
+            return nt_status_from_errno(r.error());
+    }
     return {};
 }
 

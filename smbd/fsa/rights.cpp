@@ -66,6 +66,8 @@ uint32_t rights_of(ShareRoot& share, const vfs::File& file, const vfs::Stat& sta
     const uid_t uid = loop::current_identity().uid;
     const Permissions p = permissions_of(share, file, stat, uid);
     uint32_t rights = free_access;
+    // Who is told nothing else is not told who may do what: an entry of the mapped descriptor has READ_CONTROL with any of r, w, x.
+    if (p.read || p.write || p.execute || uid == stat.uid) rights |= access::read_control;
     if (p.read) rights |= access::read_data | access::read_ea;
     if (p.write) rights |= access::write_data | access::append_data | access::write_ea | access::write_attributes | access::delete_child;
     if (p.execute) rights |= access::execute;

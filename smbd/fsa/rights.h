@@ -6,7 +6,7 @@
 namespace Atoll::fsa {
 
 // Rights that nobody needs a permission for, once he can reach the file.
-constexpr uint32_t free_access = access::read_attributes | access::read_control | access::synchronize;
+constexpr uint32_t free_access = access::read_attributes | access::synchronize;
 // Rights that change something: none of them on a read-only share.
 constexpr uint32_t changing_access = access::write_data | access::append_data | access::write_ea | access::delete_child |
                                      access::write_attributes | access::delete_ | access::write_dac | access::write_owner;

@@ -36,6 +36,11 @@ bool may_become_owner(const ShareRoot& share, const Sid& owner) {
     return security::has_sid(*share.token(), owner) || security::has_privilege(*share.token(), security::privilege::restore);
 }
 
+// A group of this machine becomes the file's to the kernel too, which lets nobody but root give a file to a group that he is not in.
+bool may_become_group(const ShareRoot& share, security::IdMap& ids, const Sid& group) {
+    return may_become_owner(share, group) || !ids.gid_of(group);
+}
+
 security::AutoInherited auto_inherited_mode(const conf::ShareConf& conf) {
     return conf.acl_flag_inherited_canonicalization ? security::AutoInherited::when_required : security::AutoInherited::as_sent;
 }
@@ -86,6 +91,7 @@ bool holds_security_privilege(const ShareRoot& share) {
 Result<void, NtStatus> check_sent_descriptor(ShareRoot& share, const SecurityDescriptor* sent) {
     if (sent == nullptr || !share.conf().nt_acl_support) return {};
     if (sent->owner && !may_become_owner(share, *sent->owner)) return NtStatus::INVALID_OWNER;
+    if (sent->group && !may_become_group(share, *share.vfs().options().ids, *sent->group)) return NtStatus::INVALID_OWNER;
     if (sent->sacl && !holds_security_privilege(share)) return NtStatus::PRIVILEGE_NOT_HELD;
     return {};
 }
@@ -150,8 +156,10 @@ Result<void, NtStatus> give_descriptor(ShareRoot& share, const NewFile& made) {
 Result<void, NtStatus> OpenFile::query_security(uint32_t parts, SecurityDescriptor& out) {
     if ((parts & (owner_parts | part::dacl)) != 0 && (granted & access::read_control) == 0) return NtStatus::ACCESS_DENIED;
     if ((parts & part::sacl) != 0 && (granted & access::system_security) == 0) return NtStatus::ACCESS_DENIED;
-    if (!share_->conf().nt_acl_support) {  // smb.conf(5), "nt acl support": nothing is told
+    if (!share_->conf().nt_acl_support) {  // smb.conf(5), "nt acl support": nothing is told, but that everyone owns it, as Samba has it
         out = {};
+        if ((parts & part::owner) != 0) out.owner = well_known::everyone;
+        if ((parts & part::group) != 0) out.group = well_known::everyone;
         return {};
     }
     auto now = vfs().stat(file);
@@ -175,6 +183,9 @@ Result<void, NtStatus> OpenFile::set_security(uint32_t parts, const SecurityDesc
     SecurityDescriptor& whole = share_->descriptor_scratch();
     if (auto r = vfs().get_descriptor(file, *now, whole); !r) return nt_status_from_errno(r.error());
     if ((parts & part::owner) != 0 && whole.owner != value.owner && !may_become_owner(*share_, *value.owner))
+        return NtStatus::INVALID_OWNER;
+    if ((parts & part::group) != 0 && value.group && whole.group != value.group &&
+        !may_become_group(*share_, *vfs().options().ids, *value.group))
         return NtStatus::INVALID_OWNER;
     security::replace_parts(whole, parts, value, auto_inherited_mode(share_->conf()));
     if (auto r = vfs().set_descriptor(file, *now, parts, whole); !r) return status_of_set(r.error());

@@ -258,11 +258,17 @@ TEST_F(SecurityTest, QueriesAndSetsNeedTheirRight) {
     EXPECT_EQ(r->open->set_security(part::owner, owner).error(), NtStatus::INVALID_OWNER);
     owner.owner = security::unix_user_sid(64003);
     EXPECT_EQ(r->open->set_security(part::owner, owner).error(), NtStatus::INVALID_OWNER);
+    SecurityDescriptor group;
+    group.group = security::unix_group_sid(64003);  // one that he is not in
+    EXPECT_EQ(r->open->set_security(part::group, group).error(), NtStatus::INVALID_OWNER);
+    group.group = security::unix_group_sid(bert_uid);
+    EXPECT_TRUE(r->open->set_security(part::group, group));
     owner.owner = bert_.user_sid;  // who may take it takes it
     EXPECT_TRUE(r->open->set_security(part::owner, owner));
     struct stat now {};
     ASSERT_EQ(::stat(at("f").c_str(), &now), 0);
     EXPECT_EQ(now.st_uid, bert_uid);
+    EXPECT_EQ(now.st_gid, bert_uid);
 }
 
 }  // namespace

@@ -206,7 +206,7 @@ def main():
     if INSIDE not in os.environ:
         os.execvpe("unshare", ["unshare", "--net", sys.executable, *sys.argv], dict(os.environ, **{INSIDE: "1"}))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    number = arguments.files or (500 if arguments.full else 40)
+    number = arguments.files or (1000 if arguments.full else 30)
     print(f"# seed {arguments.seed}")
     tally, chance = report.Tally("volume"), random.Random(arguments.seed)
     for system_acls in ("yes", "no"):
