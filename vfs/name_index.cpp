@@ -74,7 +74,7 @@ NameIndex::NameIndex(Bounds bounds) : bounds_(bounds) {
     ATOLL_ASSERT(pthread_mutex_init(&shared_->mutex, &attributes) == 0);
     (void)pthread_mutexattr_destroy(&attributes);
     names_ = std::make_unique<SharedNames>(shared_memory(), bounds);
-    names_->reset(random_u64());
+    names_->begin(random_u64());
 }
 
 NameIndex::~NameIndex() { give_up(); }

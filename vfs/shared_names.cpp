@@ -51,9 +51,10 @@ SharedNames::SharedNames(MutableBytes memory, Bounds bounds) : bounds_(bounds) {
 
 // Numbers of directories go on: what a process remembers of one is never true of another.
 void SharedNames::reset(uint64_t seed) {
-    if (head_->slots_used != 0) std::memset(slots_, 0, bounds_.slots * sizeof(Slot));
-    std::fill_n(directories_, high(), Directory{});
-    *head_ = Head{seed, 0, 0, 0, head_->last_id, 0, 0, 0};
+    std::fill_n(directories_, bounds_.directories, Directory{});
+    std::fill_n(tags_, bounds_.directories, uint32_t{0});
+    std::fill_n(slots_, bounds_.slots, Slot{0, 0});
+    *head_ = Head{seed, 0, 0, 0, head_->last_id, 0};
     damaged_ = false;
 }
 
@@ -148,7 +149,6 @@ void SharedNames::put(uint32_t hash, uint32_t offset) {
     const uint32_t mask = bounds_.slots - 1;
     for (uint32_t i = hash & mask, n = 0; n < bounds_.slots; i = (i + 1) & mask, n++) {
         if (slots_[i].state != 0) continue;
-        head_->slots_used = 1;
         slots_[i] = {hash, offset + 1};
         head_->slots++;
         return;

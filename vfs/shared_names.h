@@ -47,10 +47,12 @@ class SharedNames {
         uint8_t unused;
     };
 
-    // A view of `memory` of size_for(bounds) bytes, aligned to 8. Its content is as it was: reset() makes it empty.
+    // A view of `memory` of size_for(bounds) bytes, aligned to 8. Its content is as it was; all zeros are without directories.
     SharedNames(MutableBytes memory, Bounds bounds);
     static size_t size_for(Bounds bounds);
-    // `seed`: so that nobody can choose names that all have one hash.
+    // `seed`: so that nobody can choose names that all have one hash. For memory that is all zeros.
+    void begin(uint64_t seed) { head_->seed = seed; }
+    // Whatever it held, it holds nothing then.
     void reset(uint64_t seed);
     [[nodiscard]] bool damaged() const { return damaged_; }
 
@@ -88,9 +90,7 @@ class SharedNames {
         uint32_t name_bytes;  // in use
         uint32_t slots;       // in use
         uint32_t last_id;
-        uint32_t high;        // directories that have ever been in use stand below it
-        uint32_t slots_used;  // not 0: the slots are not as the kernel gave them
-        uint32_t unused;
+        uint32_t high;  // directories that have ever been in use stand below it
     };
     struct Slot {
         uint32_t hash;

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/loop.h"
+#include "smbd/fsa/name_sharing.h"
 #include "smbd/server/authd.h"
 #include "smbd/server/committer_process.h"
 #include "smbd/server/housekeeper.h"
@@ -109,6 +110,7 @@ void Listener::start_helper(Role role) {
         helper.reset();
         become_child();
         life_read_.reset();
+        if (role != Role::housekeeper) fsa::give_up_names();
         id.pid = static_cast<uint64_t>(getpid());
         switch (role) {
             case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), configuration_, load_options_});

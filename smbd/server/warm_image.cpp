@@ -11,6 +11,7 @@
 #include "libcli/smb/preauth_hash.h"
 #include "libcli/smb/sealing.h"
 #include "libcli/smb/signing.h"
+#include "smbd/fsa/name_sharing.h"
 
 namespace Atoll::server {
 
@@ -64,6 +65,7 @@ void warm_image() {
     warm_sealing();
     warm_digests();
     warm_names();
+    fsa::share_names();
 }
 
 }  // namespace Atoll::server
