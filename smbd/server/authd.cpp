@@ -73,7 +73,7 @@ class Authd {
           authority_(std::move(authority)),
           durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
           activity_(durable_.commits()),
-          takers_(loop_, *messaging_, control_, *databases_.client) {
+          takers_(loop_, *messaging_, control_, *databases_.client, *databases_.session) {
         xsrv::watch_changes(databases_, loop_, *messaging_);
         control_watch_.watch_read(true);
         door_watch_.watch_read(true);
@@ -145,6 +145,7 @@ class Authd {
                 return;
             }
             if (packet.kind == PacketKind::verify) verify(*link, packet);
+            if (packet.kind == PacketKind::bind && link->is_preauth) reach_holder(*link, packet);
             if (packet.kind == PacketKind::map_id && !link->is_preauth) map_id(*link, packet);
         }
     }
@@ -172,6 +173,16 @@ class Authd {
             return takers_.give(request, to_grant(request, std::move(*granted)), given);
         }
         send_answer(link, answer, {});
+    }
+
+    void reach_holder(Link& link, const Packet& packet) {
+        bind_request request;
+        if (!decode(packet.payload, request)) return log_error("a request to bind cannot be read");
+        verify_answer answer;
+        answer.request_id = request.request_id;
+        auto giver = takers_.reach_holder(request.session_id);
+        answer.status = to_u32(giver.ok() ? NtStatus::SUCCESS : giver.error());
+        send_answer(link, answer, giver.ok() ? std::move(*giver) : PacketSocket());
     }
 
     void map_id(Link& link, const Packet& packet) {

@@ -16,13 +16,14 @@
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/id_map_client.h"
+#include "smbd/server/limits.h"
 #include "smbd/smb2/client_process.h"
 
 namespace Atoll::server {
 
 namespace {
 
-// A channel on its way here: the grant has to come first, and then, in time, the channel.
+// A channel on its way here: the grant, or that it binds, has to come first, and then, in time, the channel.
 struct Incoming {
     Incoming(loop::Loop& loop, PacketSocket from, std::function<void()> too_late)
         : socket(std::move(from)), timeout(loop, std::move(too_late)) {}
@@ -30,6 +31,7 @@ struct Incoming {
     std::optional<loop::FdWatch> watch;
     loop::Timer timeout;
     std::optional<smb2::LogonGrant> grant;
+    bool binds = false;
 };
 
 class Client {
@@ -51,7 +53,9 @@ class Client {
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
         messaging_->receive(messaging::message_take_channel, [this](messaging::Message& message) {
-            if (message.descriptors.size() == 1) expect(PacketSocket(std::move(message.descriptors[0])));
+            // Whoever wants to give one too many finds its socket closed.
+            const bool expected = message.descriptors.size() == 1 && incoming_.size() < limits::max_incoming_channels;
+            if (expected) expect(PacketSocket(std::move(message.descriptors[0])));
         });
         const auto told = start.taker.send(PacketKind::ready, {});
         if (!told) log_debug("{}", told.error().message());  // authd has ended or has let go of it; so does this process, at once
@@ -81,7 +85,12 @@ class Client {
         Packet packet;
         const auto received = it->socket.receive(packet);
         if (received == PacketSocket::Received::nothing) return;
-        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::grant && !it->grant) {
+        const bool first = !it->grant && !it->binds;
+        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::binding && first) {
+            it->binds = true;
+            return it->timeout.set_in(std::chrono::seconds(limits::handover_timeout_seconds));
+        }
+        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::grant && first) {
             logon_grant record;
             if (decode(packet.payload, record)) {
                 it->grant = from_record(record);
@@ -89,7 +98,7 @@ class Client {
                 client_guid_ = record.client_guid;
                 return;
             }
-        } else if (received == PacketSocket::Received::packet && packet.kind == PacketKind::handover && it->grant) {
+        } else if (received == PacketSocket::Received::packet && packet.kind == PacketKind::handover && !first) {
             take(*it, packet);
         }
         // Taken; or whoever was to give the channel has given up, and asks another process.
@@ -106,11 +115,27 @@ class Client {
         const auto decoded = decode(packet.payload, record);
         if (!decoded || packet.descriptors.size() != 1)
             return log_error("a channel cannot be taken: {}", decoded ? "no socket" : decoded.error().message());
+        if (incoming.binds) return bind(incoming, std::move(packet.descriptors[0]), record);
         const auto taken = process_->take_channel(std::move(packet.descriptors[0]), from_record(record.channel),
                                                   record.session_preauth_hash, std::move(*incoming.grant), record.frame, record.unread);
         if (!taken) return log_notice("{}: not taken: {}", record.channel.peer_address, to_string(taken.error()));
         busy_ = true;
-        const auto told = incoming.socket.send(PacketKind::taken, {});
+        tell(incoming, PacketKind::taken, {});
+    }
+
+    void bind(Incoming& incoming, UniqueFd socket, const channel_handover& record) {
+        const auto bound = process_->bind_channel(socket, from_record(record.channel), record.frame, record.unread);
+        if (bound.ok()) {
+            busy_ = true;
+            return tell(incoming, PacketKind::taken, {});
+        }
+        bind_refusal refusal;
+        refusal.status = to_u32(bound.error());
+        tell(incoming, PacketKind::refused, encode_record(refusal));
+    }
+
+    static void tell(Incoming& incoming, PacketKind kind, Bytes payload) {
+        const auto told = incoming.socket.send(kind, payload);
         if (!told) log_debug("{}", told.error().message());
     }
 

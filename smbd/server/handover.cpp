@@ -72,6 +72,7 @@ logon_grant to_record(const smb2::LogonGrant& grant) {
     record.domain_name = grant.domain_name;
     record.is_guest = grant.is_guest;
     record.is_anonymous = grant.is_anonymous;
+    record.expires = grant.expires;
     const Bytes token = grant.spnego_token.bytes();
     record.spnego_token.assign(token.begin(), token.end());
     return record;
@@ -86,6 +87,7 @@ smb2::LogonGrant from_record(const logon_grant& record) {
     grant.domain_name = record.domain_name;
     grant.is_guest = record.is_guest;
     grant.is_anonymous = record.is_anonymous;
+    grant.expires = record.expires;
     grant.spnego_token.assign(record.spnego_token);
     return grant;
 }

@@ -41,6 +41,11 @@ enum class PacketKind : uint32_t {
     grant = 11,     // logon_grant
     handover = 12,  // channel_handover [the client's socket]
     taken = 13,
+    // preauth to authd, answered by verified: bind_request
+    bind = 18,
+    // on a hand-over socket in place of the grant: the channel is to bind to a session of the taker's; instead of `taken`: bind_refusal
+    binding = 19,
+    refused = 20,
 };
 
 struct Packet {

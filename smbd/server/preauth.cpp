@@ -31,13 +31,15 @@ class Preauth final : public PreauthHost {
     bool ask(PreauthConnection& connection, verify_request request) override {
         if (!authd_.valid()) return false;
         request.request_id = ++last_request_;
-        const auto sent = authd_.send(PacketKind::verify, encode_record(request));
-        if (!sent) {
-            log_warning("{}: cannot ask authd: {}", connection.peer(), sent.error().text);
-            return false;
-        }
-        waiting_[request.request_id] = &connection;
-        return true;
+        return send_question(connection, PacketKind::verify, request);
+    }
+
+    bool ask_for_holder(PreauthConnection& connection, uint64_t session_id) override {
+        if (!authd_.valid()) return false;
+        bind_request request;
+        request.request_id = ++last_request_;
+        request.session_id = session_id;
+        return send_question(connection, PacketKind::bind, request);
     }
 
     void end(PreauthConnection& connection, const char* reason) override {
@@ -53,6 +55,17 @@ class Preauth final : public PreauthHost {
     }
 
  private:
+    template <class Question>
+    bool send_question(PreauthConnection& connection, PacketKind kind, const Question& question) {
+        const auto sent = authd_.send(kind, encode_record(question));
+        if (!sent) {
+            log_warning("{}: cannot ask authd: {}", connection.peer(), sent.error().text);
+            return false;
+        }
+        waiting_[question.request_id] = &connection;
+        return true;
+    }
+
     struct Sweeper final : loop::Deferred {
         explicit Sweeper(Preauth& of) : owner(of) {}
         void run_deferred() override {

@@ -88,9 +88,12 @@ bool PreauthConnection::take_session_request(Bytes names) {
 
 bool PreauthConnection::take_message(Bytes frame) {
     response_.clear();
-    switch (session_.take(frame, response_)) {
+    const PreauthSession::Action action = session_.take(frame, response_);
+    switch (action) {
         case PreauthSession::Action::respond: return response_.empty() || send(response_, true);
         case PreauthSession::Action::verify:
+        case PreauthSession::Action::bind:
+            binds_ = action == PreauthSession::Action::bind;
             frame_.assign(frame);
             attempts_ = 0;
             ask();
@@ -118,13 +121,18 @@ bool PreauthConnection::send(Bytes message, bool with_header) {
 void PreauthConnection::ask() {
     state_ = State::verifying;
     ++attempts_;
+    answer_.set_in(send_question() ? std::chrono::seconds(limits::handover_timeout_seconds) : std::chrono::seconds(1));
+}
+
+bool PreauthConnection::send_question() {
+    if (binds_) return host_.ask_for_holder(*this, session_.bound_session_id());
     verify_request request;
     request.session_id = session_.session_id();
     request.dialect = session_.channel().dialect;
     request.client_guid = session_.channel().client_guid;
     request.peer_address = session_.channel().peer_address;
     request.proof = session_.proof();
-    answer_.set_in(host_.ask(*this, std::move(request)) ? std::chrono::seconds(limits::handover_timeout_seconds) : std::chrono::seconds(1));
+    return host_.ask(*this, std::move(request));
 }
 
 void PreauthConnection::ask_again() {
@@ -142,8 +150,16 @@ void PreauthConnection::verified(NtStatus status, UniqueFd taker) {
         taker_ = PacketSocket(std::move(taker));
         return hand_over();
     }
+    refused(status == NtStatus::SUCCESS ? NtStatus::INSUFFICIENT_RESOURCES : status);
+}
+
+void PreauthConnection::refused(NtStatus status) {
     response_.clear();
-    session_.refuse(status == NtStatus::SUCCESS ? NtStatus::INSUFFICIENT_RESOURCES : status, response_);
+    if (binds_) {
+        session_.refuse_binding(status, response_);
+    } else {
+        session_.refuse(status, response_);
+    }
     frame_.clear();
     state_ = State::reading;
     if (!send(response_, true)) return;
@@ -155,7 +171,7 @@ void PreauthConnection::hand_over() {
     state_ = State::handing_over;
     channel_handover record;
     record.channel = to_record(session_.channel());
-    record.session_preauth_hash = session_.session_preauth_hash();
+    if (!binds_) record.session_preauth_hash = session_.session_preauth_hash();
     record.frame.assign(frame_.bytes().begin(), frame_.bytes().end());
     const Bytes unread = received_.bytes().subspan(frame_size_);
     record.unread.assign(unread.begin(), unread.end());
@@ -175,8 +191,18 @@ void PreauthConnection::taker_spoke() {
     const auto received = taker_.receive(packet);
     if (received == PacketSocket::Received::nothing) return;
     if (received == PacketSocket::Received::packet && packet.kind == PacketKind::taken) return end("handed over");
+    if (received == PacketSocket::Received::packet && packet.kind == PacketKind::refused && binds_) return binding_refused(packet);
     log_notice("{}: the process that was to take the client has not", peer());
     ask_again();
+}
+
+void PreauthConnection::binding_refused(const Packet& packet) {
+    bind_refusal refusal;
+    const bool known = bool(decode(packet.payload, refusal)) && is_error(nt_status(refusal.status));
+    taker_watch_.reset();
+    taker_.close();
+    answer_.cancel();
+    refused(known ? nt_status(refusal.status) : NtStatus::INSUFFICIENT_RESOURCES);
 }
 
 }  // namespace Atoll::server

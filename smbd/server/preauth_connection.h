@@ -27,6 +27,8 @@ class PreauthHost {
     // Asks authd on behalf of the connection; PreauthConnection::verified() is called with the answer. False: authd cannot be asked now.
     // The id is of no use once `end` was called for the connection.
     virtual bool ask(PreauthConnection& connection, verify_request request) = 0;
+    // Likewise, which process holds a session.
+    virtual bool ask_for_holder(PreauthConnection& connection, uint64_t session_id) = 0;
     // The connection is to be destroyed, soon.
     virtual void end(PreauthConnection& connection, const char* reason) = 0;
 };
@@ -52,6 +54,9 @@ class PreauthConnection {
     bool take_message(Bytes frame);
     bool send(Bytes message, bool with_header);
     void ask();
+    bool send_question();
+    void refused(NtStatus status);
+    void binding_refused(const Packet& packet);
     void hand_over();
     void taker_spoke();
     void end(const char* reason);
@@ -65,6 +70,7 @@ class PreauthConnection {
     Buffer response_;
     Buffer frame_;           // the SESSION_SETUP in hand while authd and the taker are asked
     size_t frame_size_ = 0;  // of it in received_, transport header included
+    bool binds_ = false;     // that SESSION_SETUP
     unsigned attempts_ = 0;
     PacketSocket taker_;
     std::optional<loop::FdWatch> taker_watch_;

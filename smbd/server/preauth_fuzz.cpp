@@ -26,6 +26,7 @@ bool take(server::PreauthSession& session, Bytes frame, Buffer& response) {
     switch (session.take(frame, response)) {
         case server::PreauthSession::Action::end: return false;
         case server::PreauthSession::Action::verify: session.refuse(NtStatus::LOGON_FAILURE, response); return true;
+        case server::PreauthSession::Action::bind: session.refuse_binding(NtStatus::USER_SESSION_DELETED, response); return true;
         case server::PreauthSession::Action::respond: return true;
     }
     return false;

@@ -63,8 +63,11 @@ PreauthSession::Action PreauthSession::session_setup(const smb::Header& header, 
     };
     const auto request = smb::SessionSetupRequest::decode(frame);
     if (!request.ok()) return refuse_with(request.error());
-    // Binding is refused as by a server that has no multichannel (MS-SMB2 3.3.5.5): no capability says otherwise.
-    if ((request->flags & smb::session_setup_flags::binding) != 0) return refuse_with(NtStatus::REQUEST_NOT_ACCEPTED);
+    if ((request->flags & smb::session_setup_flags::binding) != 0 && header.session_id != 0) {
+        if (!policy_.configuration->global().server_multi_channel_support) return refuse_with(NtStatus::REQUEST_NOT_ACCEPTED);
+        proving_header_ = header;
+        return Action::bind;
+    }
     if (smb2::sealing_is_impossible(*policy_.configuration, channel_)) return refuse_with(NtStatus::ACCESS_DENIED);
     const auto exchange = find_exchange(header.session_id);
     if (!exchange.ok()) return refuse_with(exchange.error());
@@ -114,6 +117,10 @@ void PreauthSession::refuse(NtStatus status, Buffer& response) {
     end_exchange(*proving_);
     proving_ = nullptr;
     proof_ = {};
+}
+
+void PreauthSession::refuse_binding(NtStatus status, Buffer& response) {
+    write_error(proving_header_, proving_header_.session_id, status, response);
 }
 
 void PreauthSession::end_exchange(const Exchange& exchange) {

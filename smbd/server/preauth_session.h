@@ -27,18 +27,24 @@ class PreauthSession {
     enum class Action : uint8_t {
         respond,  // `response` holds one message to be sent; it may be empty
         verify,   // a client has said all; ask authd with proof()
+        bind,     // the connection is to be a channel of bound_session_id(): it goes, as it is, to the process that holds that
         end,      // the connection ends
     };
 
     // The addresses and `netbios` of `channel` are set.
     PreauthSession(const PreauthPolicy& policy, smb2::ChannelState channel) : policy_(policy), channel_(std::move(channel)) {}
 
-    // Takes one whole message without its transport header. `response` is appended to. After `verify` nothing more is to be given before
-    // refuse(); `frame` must be kept for the hand-over.
+    // Takes one whole message without its transport header. `response` is appended to. After `verify` and `bind` nothing more is to be
+    // given before it is refused; `frame` must be kept for the hand-over.
     Action take(Bytes frame, Buffer& response);
 
     // authd says no: appends the SESSION_SETUP response with the status; the client may try again.
     void refuse(NtStatus status, Buffer& response);
+
+    // The holder says no, or there is none: appends the response with the status; the client may go on.
+    void refuse_binding(NtStatus status, Buffer& response);
+    // After `bind`: the session that the request names.
+    [[nodiscard]] uint64_t bound_session_id() const { return proving_header_.session_id; }
 
     // After `verify`:
     [[nodiscard]] const auth::LogonProof& proof() const { return proof_; }

@@ -217,12 +217,40 @@ TEST(PreauthSession, MessageIdsAreTakenInOrderAndOnce) {
     EXPECT_EQ(greedy.give(frame), Action::end);
 }
 
-TEST(PreauthSession, BindingIsRefusedAsByAServerWithoutMultichannel) {
+TEST(PreauthSession, WithoutMultichannelBindingIsRefused) {
+    const PreauthPolicy policy = make_policy("server multi channel support = no\n");
+    Peer peer(policy);
+    peer.negotiate();
+    peer.session_id = 77;
+    EXPECT_EQ(peer.give(peer.setup_frame({}, smb::session_setup_flags::binding)), Action::respond);
+    EXPECT_EQ(peer.answered().status, NtStatus::REQUEST_NOT_ACCEPTED);
+}
+
+TEST(PreauthSession, WhoBindsIsSentToTheSessionsProcess) {
     const PreauthPolicy policy = make_policy();
     Peer peer(policy);
     peer.negotiate();
-    EXPECT_EQ(peer.give(peer.setup_frame({}, smb::session_setup_flags::binding)), Action::respond);
-    EXPECT_EQ(peer.answered().status, NtStatus::REQUEST_NOT_ACCEPTED);
+    peer.session_id = 77;
+    EXPECT_EQ(peer.give(peer.setup_frame({}, smb::session_setup_flags::binding)), Action::bind);
+    EXPECT_EQ(peer.session.bound_session_id(), 77u);
+    EXPECT_TRUE(peer.response.empty());
+    peer.session.refuse_binding(NtStatus::USER_SESSION_DELETED, peer.response);
+    EXPECT_EQ(peer.answered().status, NtStatus::USER_SESSION_DELETED);
+    EXPECT_EQ(peer.answered().session_id, 77u);
+    EXPECT_EQ(peer.answered().credits, 1u);
+    // It may log on instead.
+    peer.session_id = 0;
+    auth::Initiator initiator(user());
+    peer.prove(initiator);
+}
+
+TEST(PreauthSession, BindingToNoSessionIsALogOn) {
+    const PreauthPolicy policy = make_policy();
+    Peer peer(policy);
+    peer.negotiate();
+    auth::Initiator initiator(user());
+    EXPECT_EQ(peer.give(peer.setup_frame(initiator.start(), smb::session_setup_flags::binding)), Action::respond);
+    EXPECT_EQ(peer.answered().status, NtStatus::MORE_PROCESSING_REQUIRED);
 }
 
 TEST(PreauthSession, UnfinishedExchangesAreCounted) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/xsrv/tables.h"
 #include "smbd/xsrv/xsrv.idl.h"
 
 namespace Atoll::server {
@@ -80,6 +81,11 @@ PacketSocket Takers::give_to_existing(const Logon& logon) {
     Buffer value;
     const auto found = clients_.fetch(logon.client_guid.bytes, value);
     if (!found || !*found || !decode(value, record)) return {};
+    return give_to(messaging::ServerId(record.owner), PacketKind::grant, logon.grant);
+}
+
+// A process that serves a client already gets a hand-over socket with its first packet; the other end is the giver's.
+PacketSocket Takers::give_to(const messaging::ServerId& process, PacketKind kind, Bytes first) {
     auto pair = PacketSocket::make_pair();
     if (!pair) {
         log_error("{}", pair.error().message());
@@ -87,9 +93,17 @@ PacketSocket Takers::give_to_existing(const Logon& logon) {
     }
     auto& [giver, taker] = *pair;
     const int fd = taker.fd();
-    if (!giver.send(PacketKind::grant, logon.grant)) return {};
-    if (!messaging_.send(messaging::ServerId(record.owner), messaging::message_take_channel, {}, {&fd, 1})) return {};
+    if (!giver.send(kind, first)) return {};
+    if (!messaging_.send(process, messaging::message_take_channel, {}, {&fd, 1})) return {};
     return std::move(giver);
+}
+
+Result<PacketSocket, NtStatus> Takers::reach_holder(uint64_t session_id) {
+    const auto holder = xsrv::find_session_holder(sessions_, session_id);
+    if (!holder) return NtStatus::USER_SESSION_DELETED;
+    PacketSocket giver = give_to(holder->process, PacketKind::binding, {});
+    if (!giver.valid()) return NtStatus::USER_SESSION_DELETED;  // its process has ended, and the record is about to
+    return giver;
 }
 
 PacketSocket Takers::give_to_spare(const Logon& logon) {

@@ -10,6 +10,7 @@
 #include "base/guid.h"
 #include "base/loop/loop.h"
 #include "base/nt_status.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/server/server.idl.h"
@@ -23,13 +24,16 @@ class Takers {
     // SUCCESS with the end of the hand-over socket that is preauth's, through which the channel follows the grant; else without.
     using Done = std::function<void(NtStatus, PacketSocket giver)>;
 
-    // `listener` forks; `clients` is smbXsrv_client_global.tdb. All must outlive it.
-    Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients)
-        : loop_(loop), messaging_(messaging), listener_(listener), clients_(clients) {}
+    // `listener` forks; `clients` is smbXsrv_client_global.tdb, `sessions` smbXsrv_session_global.tdb. All must outlive it.
+    Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients, tdb::Database& sessions)
+        : loop_(loop), messaging_(messaging), listener_(listener), clients_(clients), sessions_(sessions) {}
 
     // Finds the client a process, enters it in the client's record, and puts the grant where that process only can read it. `done` is
     // called at once, or when there is a spare; INSUFFICIENT_RESOURCES if there is none to be had.
     void give(const verify_request& request, logon_grant grant, Done done);
+
+    // The way to the process that holds a session, for a channel that is to bind to it. USER_SESSION_DELETED: there is no such session.
+    Result<PacketSocket, NtStatus> reach_holder(uint64_t session_id);
 
     // What the listener tells. A spare is given away once it has said that it is ready: it can then be found by its id.
     void spare_came(const messaging::ServerId& id, PacketSocket socket);
@@ -59,6 +63,7 @@ class Takers {
     void serve_waiting();
     PacketSocket find_taker(const Logon& logon);
     PacketSocket give_to_existing(const Logon& logon);
+    PacketSocket give_to(const messaging::ServerId& process, PacketKind kind, Bytes first);
     PacketSocket give_to_spare(const Logon& logon);
     void enter(const messaging::ServerId& process, const Logon& logon);
 
@@ -66,6 +71,7 @@ class Takers {
     messaging::Messaging& messaging_;
     PacketSocket& listener_;
     tdb::Database& clients_;
+    tdb::Database& sessions_;
     std::list<Spare> spares_;    // the oldest first
     std::deque<Logon> waiting_;  // for a spare
     bool none_to_be_had_ = false;

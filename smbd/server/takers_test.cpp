@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <optional>
 
+#include "base/bytes.h"
+#include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/memory/memory_database.h"
@@ -46,7 +49,7 @@ class TakersTest : public testing::Test {
         ASSERT_TRUE(pair);
         listener_ = std::move(pair->first);
         to_listener_ = std::move(pair->second);
-        takers_ = std::make_unique<Takers>(loop_, *messaging_, to_listener_, *clients_);
+        takers_ = std::make_unique<Takers>(loop_, *messaging_, to_listener_, *clients_, *sessions_);
     }
     void TearDown() override {
         takers_.reset();
@@ -84,6 +87,14 @@ class TakersTest : public testing::Test {
         if (listener_.receive(packet) != PacketSocket::Received::packet || packet.kind != PacketKind::spare_taken) return std::nullopt;
         return process_of(packet);
     }
+    void store_session(uint64_t id, const messaging::ServerId& owner) {
+        xsrv::session_global record;
+        record.session_id = id;
+        record.owner = owner.to_record();
+        std::array<uint8_t, 8> key{};
+        store_be32(key.data() + 4, static_cast<uint32_t>(id));
+        ASSERT_TRUE(sessions_->store(key, encode_record(record)).ok());
+    }
     std::optional<uint64_t> owner_of(const Guid& guid) {
         Buffer value;
         xsrv::client_global record;
@@ -96,6 +107,7 @@ class TakersTest : public testing::Test {
     loop::Loop loop_;
     std::unique_ptr<messaging::Messaging> messaging_;
     std::unique_ptr<tdb::MemoryDatabase> clients_ = tdb::MemoryDatabase::open({});
+    std::unique_ptr<tdb::MemoryDatabase> sessions_ = tdb::MemoryDatabase::open({});
     PacketSocket listener_, to_listener_;
     std::unique_ptr<Takers> takers_;
     uint64_t last_session_ = 0;
@@ -200,6 +212,39 @@ TEST_F(TakersTest, ASecondConnectionOfAClientGoesToItsProcess) {
     SpareProcess second;
     second.socket = PacketSocket(std::move(message->descriptors[0]));
     EXPECT_EQ(second.granted()->session_id, 2u);
+}
+
+TEST_F(TakersTest, AChannelThatBindsGoesToTheProcessThatHoldsTheSession) {
+    auto mailbox = messaging::MessageSocket::open(directory_, messaging::ProcessClass::client);
+    ASSERT_TRUE(mailbox);
+    store_session(77, mailbox->self());
+    auto giver = takers_->reach_holder(77);
+    ASSERT_TRUE(giver.ok());
+    auto message = mailbox->receive();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->type, messaging::message_take_channel);
+    ASSERT_EQ(message->descriptors.size(), 1u);
+    PacketSocket taker(std::move(message->descriptors[0]));
+    Packet packet;
+    ASSERT_EQ(taker.receive(packet), PacketSocket::Received::packet);
+    EXPECT_EQ(packet.kind, PacketKind::binding);
+    ASSERT_TRUE(giver->send(PacketKind::handover, {}));
+    ASSERT_EQ(taker.receive(packet), PacketSocket::Received::packet);
+    EXPECT_EQ(packet.kind, PacketKind::handover);
+}
+
+TEST_F(TakersTest, ASessionThatIsNotThereOrWhoseProcessHasEndedIsNotBoundTo) {
+    auto unknown = takers_->reach_holder(78);
+    ASSERT_FALSE(unknown.ok());
+    EXPECT_EQ(unknown.error(), NtStatus::USER_SESSION_DELETED);
+    {
+        auto mailbox = messaging::MessageSocket::open(directory_, messaging::ProcessClass::client);
+        ASSERT_TRUE(mailbox);
+        store_session(79, mailbox->self());
+    }
+    auto dead = takers_->reach_holder(79);
+    ASSERT_FALSE(dead.ok());
+    EXPECT_EQ(dead.error(), NtStatus::USER_SESSION_DELETED);
 }
 
 }  // namespace

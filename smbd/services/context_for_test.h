@@ -28,9 +28,10 @@ class TablesInMemory final : public xsrv::Tables {
     }
     // Services only read.
     void remove_client(const Guid&) override { (void)unused().ok(); }
-    Result<void> put_session(const xsrv::Session&, const Guid&, uint16_t, const std::string&) override { return unused(); }
+    Result<void> put_session(const xsrv::Session&) override { return unused(); }
+    Result<void> renew_session(const xsrv::Session&) override { return unused(); }
     void remove_session(uint64_t) override { (void)unused().ok(); }
-    std::optional<xsrv::Tables::SessionHolder> find_session(uint64_t) override { std::abort(); }
+    std::optional<xsrv::SessionHolder> find_session(uint64_t) override { std::abort(); }
     Result<bool> watch_session(uint64_t, watch::Watch&, Monotonic) override { return unused().failure(); }
     Result<void> put_tcon(const xsrv::Tcon&) override { return unused(); }
     void remove_tcon(uint64_t, uint32_t) override { (void)unused().ok(); }

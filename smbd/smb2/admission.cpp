@@ -4,6 +4,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/session_policy.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -44,10 +45,10 @@ NtStatus verify_signature(Request& request) {
         return session && session->signing_required ? NtStatus::ACCESS_DENIED : NtStatus::SUCCESS;
     }
     if (!session) return NtStatus::USER_SESSION_DELETED;
-    if (!session->signer) return session->state == xsrv::SessionState::in_progress ? NtStatus::NOT_SUPPORTED : NtStatus::SUCCESS;
+    if (!request.key) return NtStatus::SUCCESS;  // of guests and anonymous nothing is signed
     request.owes_signature = may_owe_signature(request);
     if (request.owes_signature) return NtStatus::SUCCESS;
-    return session->signer->verify(request.message) ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
+    return request.key->signer.verify(request.message) ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
 }
 
 // MS-SMB2 3.3.5.2.9
@@ -55,7 +56,7 @@ NtStatus verify_session(Request& request) {
     const xsrv::Session& session = *request.session;
     const bool ends_something = request.header.command == smb::Command::logoff || request.header.command == smb::Command::close ||
                                 request.header.command == smb::Command::lock;
-    if (session.state == xsrv::SessionState::expired && !ends_something) return NtStatus::NETWORK_SESSION_EXPIRED;
+    if (!ends_something && session_has_expired(session)) return NtStatus::NETWORK_SESSION_EXPIRED;
     if (session.encrypt_data && request.connection().is_smb3() && !request.chain->sealed()) return NtStatus::ACCESS_DENIED;
     return NtStatus::SUCCESS;
 }
@@ -70,8 +71,28 @@ NtStatus verify_tcon(Request& request) {
 
 NtStatus refuse(Request& request, NtStatus status) {
     request.session = nullptr;  // what is refused here is not answered in the session's name
+    request.key = nullptr;
     request.tcon = nullptr;
     return status;
+}
+
+// That the session is not one of this channel is told in its name to whoever knows its key (MS-SMB2 3.3.4.1.1).
+void find_key(Request& request) {
+    if (!request.header.is_signed() || request.chain->sealed()) return;
+    const Connection& connection = request.connection();
+    xsrv::Ref<xsrv::SigningKey> key = connection.former_key(request.header.session_id);
+    if (!key) {
+        const auto session = connection.client().find_session(request.header.session_id);
+        if (session) key = session->signing_key;
+    }
+    if (key && key->signer.verify(request.message)) request.key = std::move(key);
+}
+
+void find_session(Request& request) {
+    const BoundSession* bound = request.connection().find_bound(request.header.session_id);
+    if (bound == nullptr) return find_key(request);
+    request.session = bound->session;
+    request.key = bound->key;
 }
 
 }  // namespace
@@ -79,7 +100,7 @@ NtStatus refuse(Request& request, NtStatus status) {
 NtStatus admit_request(Request& request) {
     if (!is_command(request.header.command)) return NtStatus::INVALID_PARAMETER;
     if (const NtStatus status = take_over_related(request); status != NtStatus::SUCCESS) return status;
-    request.session = request.connection().find_session(request.header.session_id);
+    find_session(request);
     if (!needs_session(request)) {
         if (request.header.command == smb::Command::session_setup && !request.session) return NtStatus::SUCCESS;
         if (!request.session) return NtStatus::SUCCESS;
@@ -95,22 +116,24 @@ NtStatus admit_request(Request& request) {
 
 NtStatus settle_signature(Request& request) {
     if (!std::exchange(request.owes_signature, false)) return NtStatus::SUCCESS;
-    if (request.session->signer->verify(request.message)) return NtStatus::SUCCESS;
+    if (request.key->signer.verify(request.message)) return NtStatus::SUCCESS;
     forget_forged(request);
     return NtStatus::ACCESS_DENIED;
 }
 
 void forget_forged(Request& request) {
     request.session = nullptr;
+    request.key = nullptr;
     request.tcon = nullptr;
     request.open = nullptr;
     request.names_file = false;
 }
 
 bool may_cancel(Request& request) {
-    request.session = request.connection().find_session(request.header.session_id);
+    find_session(request);
     const bool allowed = !request.header.is_signed() || verify_signature(request) == NtStatus::SUCCESS;
     request.session = nullptr;
+    request.key = nullptr;
     return allowed;
 }
 

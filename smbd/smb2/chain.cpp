@@ -128,11 +128,17 @@ void Chain::completed(NtStatus status) {
     run();
 }
 
+// MS-SMB2 3.3.4.1.1
+const xsrv::Ref<xsrv::SigningKey>& Chain::key_for(NtStatus status) const {
+    const bool unfinished = request_.header.command == smb::Command::session_setup && status != NtStatus::SUCCESS;
+    return unfinished && request_.session ? request_.session->signing_key : request_.key;
+}
+
 bool Chain::must_sign(NtStatus status) const {
-    if (sealed_ || !request_.session || !request_.session->signer) return false;
+    if (sealed_ || !key_for(status)) return false;
     if (status == NtStatus::PENDING) return false;
     if (request_.header.command == smb::Command::session_setup) return status == NtStatus::SUCCESS || request_.header.is_signed();
-    return request_.header.is_signed() || request_.session->signing_required;
+    return request_.header.is_signed() || (request_.session && request_.session->signing_required);
 }
 
 // The response is complete: its header, its place in the chain, and what later related requests take over from it.
@@ -146,11 +152,14 @@ void Chain::finish_request(NtStatus status) {
     const uint16_t wanted = request_.async_id != 0 ? uint16_t{0} : std::max<uint16_t>(request_.header.credits, 1);
     const uint16_t credits = wanted > 0 ? connection_.window().grant(wanted) : uint16_t{0};
     write_response_header(status, credits);
-    if (must_sign(status)) response.signer = request_.session;
+    if (must_sign(status)) response.key = key_for(status);
+    // It counts into the pre-authentication hash as it is sent, signature included (MS-SMB2 3.3.5.5.3).
+    if (request_.header.command == smb::Command::session_setup && is_last()) sign(response, reply_->size());
 
     leave_to_related(status);
     after_response(request_, reply_->out().bytes().subspan(response.start), status);
     request_.session = nullptr;
+    request_.key = nullptr;
     request_.tcon = nullptr;
     request_.open = nullptr;
     index_++;
@@ -256,7 +265,7 @@ void Chain::finish_chain() {
         return;
     }
     bool signs = false;
-    for (const Response& response : responses_) signs = signs || response.signer;
+    for (const Response& response : responses_) signs = signs || response.key;
     const size_t bytes = reply_->size() + reply_->payload().size();
     if ((signs || sealed_) && bytes >= pool_threshold) {
         connection_.client().pool().submit(protect_job_);
@@ -276,15 +285,18 @@ void Chain::seal(Reply& reply) const {
 // Signs each response, or seals the frame. On the main thread or on a pool thread, while nobody else touches the reply.
 void Chain::protect() {
     if (sealed_) return seal(*reply_);
-    const MutableBytes all = reply_->out().mutable_bytes();
     for (size_t i = 0; i < responses_.size(); i++) {
-        if (!responses_[i].signer) continue;
         const bool last = i + 1 == responses_.size();
-        const size_t end = last ? all.size() : responses_[i + 1].start;
-        const Bytes rest[] = {reply_->payload()};
-        responses_[i].signer->signer->sign(all.subspan(responses_[i].start, end - responses_[i].start),
-                                           std::span(rest, last && !rest[0].empty() ? 1 : 0));
+        sign(responses_[i], last ? reply_->size() : responses_[i + 1].start);
     }
+}
+
+void Chain::sign(const Response& response, size_t end) {
+    if (!response.key) return;
+    const bool last = &response == &responses_.back();
+    const Bytes rest[] = {reply_->payload()};
+    response.key->signer.sign(reply_->out().mutable_bytes().subspan(response.start, end - response.start),
+                              std::span(rest, last && !rest[0].empty() ? 1 : 0));
 }
 
 void Chain::queue_reply() { connection_.send(*std::exchange(reply_, nullptr)); }
@@ -321,7 +333,7 @@ NtStatus Request::run_on_pool(void (*run)(PoolWork&), void (*finish)(Request&, P
     work.work = run;
     work.finish = finish;
     work.identity = &tcon->identity;
-    work.verifier = std::exchange(owes_signature, false) ? &*session->signer : nullptr;
+    work.verifier = std::exchange(owes_signature, false) ? &key->signer : nullptr;
     work.forged = false;
     work.status = NtStatus::ACCESS_DENIED;
     work.file = open->file;

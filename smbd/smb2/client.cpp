@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/smb2/session_binding.h"
 #include "smbd/xsrv/message_types.h"
 
 namespace Atoll::smb2 {
@@ -91,13 +92,29 @@ Result<void, NtStatus> Client::take_channel(UniqueFd socket, ChannelState channe
     return {};
 }
 
+Result<void, NtStatus> Client::bind_channel(UniqueFd& socket, ChannelState channel, Bytes frame, Bytes unread) {
+    const auto header = smb::Header::decode(frame);
+    if (!header.ok()) return header.error();
+    if (header->command != smb::Command::session_setup || header->next_command != 0) return NtStatus::INVALID_PARAMETER;
+    const auto session = find_session(header->session_id);
+    if (const NtStatus status = verify_binding(session.get(), *header, frame); status != NtStatus::SUCCESS) return status;
+    if (connections_.size() >= limits::max_connections_per_client) return NtStatus::INSUFFICIENT_RESOURCES;
+    connections_.push_back(std::make_unique<Connection>(*this, std::move(channel), std::move(socket)));
+    Connection& taken = *connections_.back();
+    const bool begun = taken.begin_binding(frame);
+    ATOLL_ASSERT(begun);
+    taken.start(unread);
+    return {};
+}
+
 void Client::reload(std::shared_ptr<const conf::Configuration> configuration) {
     context_.configuration = std::move(configuration);
     for (const auto& connection : connections_) {
-        for (const auto& [id, session] : std::map(connection->sessions)) {
-            for (const auto& [tree_id, tcon] : std::map(session->tcons)) {
+        for (const auto& [id, bound] : std::map(connection->sessions)) {
+            xsrv::Session& session = *bound.session;
+            for (const auto& [tree_id, tcon] : std::map(session.tcons)) {
                 const bool gone = tcon->conf && !tcon->is_home && !context_.configuration->find_share(tcon->share_name);
-                if (gone) end_tcon(*session, *tcon);
+                if (gone) end_tcon(session, *tcon);
             }
         }
     }
@@ -151,37 +168,51 @@ void Client::end_tcon(xsrv::Session& session, xsrv::Tcon& tcon) {
     session.tcons.erase(tcon.id);
 }
 
+void Client::end_tcons(xsrv::Session& session) {
+    for (const auto& [id, tcon] : std::map(session.tcons)) end_tcon(session, *tcon);
+}
+
 void Client::end_session(xsrv::Session& session) {
     const xsrv::Ref<xsrv::Session> keep(&session);
     close_opens(session, nullptr);
     loop::take_root();
     for (const auto& [id, tcon] : session.tcons) tables().remove_tcon(session.id, id);
     session.tcons.clear();
-    session.state = xsrv::SessionState::expired;
+    session.ended = true;
     tables().remove_session(session.id);
     for (const auto& connection : connections_) {
-        connection->sessions.erase(session.id);
-        connection->logons.erase(session.id);
+        connection->forget_session(session.id);
+        connection->end_logon(session.id);
     }
 }
 
 bool Client::end_session(uint64_t session_id) {
+    const auto session = find_session(session_id);
+    if (session) end_session(*session);
+    return bool(session);
+}
+
+xsrv::Ref<xsrv::Session> Client::find_session(uint64_t session_id) const {
     for (const auto& connection : connections_) {
-        if (const auto session = connection->find_session(session_id)) {
-            end_session(*session);
-            return true;
-        }
+        if (auto session = connection->find_session(session_id)) return session;
     }
-    return false;
+    return nullptr;
 }
 
 void Client::connection_ended(Connection& connection) {
     const auto sessions = connection.sessions;
     connection.sessions.clear();
     for (const auto& entry : sessions) {
+        xsrv::Session& session = *entry.second.session;
+        if (session.ended) continue;
         const bool elsewhere =
             std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) { return other->sessions.contains(entry.first); });
-        if (!elsewhere) end_session(*entry.second);
+        if (!elsewhere) {
+            end_session(session);
+            continue;
+        }
+        std::erase_if(session.channels, [&](const xsrv::SessionChannel& channel) { return channel.id == connection.id(); });
+        if (const auto renewed = tables().renew_session(session); !renewed) log_error("{}", renewed.error().message());
     }
 }
 

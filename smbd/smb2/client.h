@@ -23,6 +23,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     explicit Client(ProcessContext context);
     ~Client() override;
 
+    Result<void, NtStatus> bind_channel(UniqueFd& socket, ChannelState channel, Bytes frame, Bytes unread) override;
     Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
                                         Bytes frame, Bytes unread) override;
     void reload(std::shared_ptr<const conf::Configuration> configuration) override;
@@ -39,6 +40,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     services::Services& services() { return *services_; }
     fsa::FileSystem& file_system() { return *file_system_; }
     [[nodiscard]] uint32_t max_credits() const;
+    uint64_t next_channel_id() { return ++last_channel_id_; }
 
     accounts::IdCache& ids() { return ids_; }
     std::string& path_scratch() { return path_scratch_; }
@@ -46,10 +48,14 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
     security::SecurityDescriptor& descriptor_scratch() { return descriptor_scratch_; }
 
+    // Of any of its channels; null: this process has none of this id.
+    [[nodiscard]] xsrv::Ref<xsrv::Session> find_session(uint64_t session_id) const;
+
     // --- How objects end; each also takes its record out of its table.
     void end_session(xsrv::Session& session);                 // and all its tree connects and opens
     bool end_session(uint64_t session_id);                    // false: this process has none of this id
     void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);  // and all its opens
+    void end_tcons(xsrv::Session& session);
     Result<void, NtStatus> close_open(xsrv::Open& open, fsa::FileInfo* info = nullptr);
     void connection_ended(Connection& connection);  // sessions that have no other channel end
     // Removes connections that have ended and that nothing refers to, soon.
@@ -78,6 +84,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::vector<fsa::LockRange> lock_ranges_;
     std::vector<Request*> lock_waits_;
     security::SecurityDescriptor descriptor_scratch_;
+    uint64_t last_channel_id_ = 0;
     bool reaping_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

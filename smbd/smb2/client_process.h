@@ -11,6 +11,7 @@
 #include "base/loop/worker_pool.h"
 #include "base/nt_status.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "base/unique_fd.h"
 #include "conf/configuration.h"
 #include "libcli/auth/logon.h"
@@ -31,6 +32,7 @@ struct LogonGrant {
     std::string domain_name;
     bool is_guest = false;
     bool is_anonymous = false;  // SMB2_SESSION_FLAG_IS_NULL
+    NtTime expires;             // when the proof does, a ticket's end; zero: never
     Buffer spnego_token;        // the final token of the SESSION_SETUP response
 };
 
@@ -68,6 +70,11 @@ class ClientProcess {
     // `unread` is what preauth had received behind it. Sends the last SESSION_SETUP response, signed, and goes on from there.
     virtual Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash,
                                                 LogonGrant grant, Bytes frame, Bytes unread) = 0;
+
+    // Takes a channel that is to bind to one of this process's sessions: `frame` is a raw SESSION_SETUP request with the binding flag. What
+    // its header says and its signature are checked before anything else of it is read; if they are not right the status is for whoever
+    // wanted to hand it over to answer with, and `socket` stays his. Else the log-on goes on from there.
+    virtual Result<void, NtStatus> bind_channel(UniqueFd& socket, ChannelState channel, Bytes frame, Bytes unread) = 0;
 
     // A new configuration: tree connects of shares that are gone end, others go on with the new values. Nobody is disconnected.
     virtual void reload(std::shared_ptr<const conf::Configuration> configuration) = 0;

@@ -59,18 +59,54 @@ class Connection::OpenJob final : public loop::Job {
 
 Connection::Connection(Client& client, ChannelState channel, UniqueFd socket)
     : client_(client),
+      id_(client.next_channel_id()),
       channel_(std::move(channel)),
       window_(client.max_credits()),
       transport_(client.loop(), std::move(socket), max_frame(channel_), channel_.netbios),
-      pending_timer_(client.loop(), [this] { tick_pending(); }) {
+      pending_timer_(client.loop(), [this] { tick_pending(); }),
+      binding_timer_(client.loop(), [this] {
+          if (sessions.empty() && !ended_) close("the log-on took too long");
+      }) {
     window_.adopt(channel_.next_message_id, channel_.credits);
 }
 
 Connection::~Connection() = default;
 
 xsrv::Ref<xsrv::Session> Connection::find_session(uint64_t id) const {
+    const BoundSession* found = find_bound(id);
+    return found ? found->session : nullptr;
+}
+
+const BoundSession* Connection::find_bound(uint64_t id) const {
     const auto found = sessions.find(id);
-    return found == sessions.end() ? nullptr : found->second;
+    return found == sessions.end() ? nullptr : &found->second;
+}
+
+void Connection::forget_session(uint64_t id) {
+    const auto found = sessions.find(id);
+    if (found == sessions.end()) return;
+    former_sessions_[next_former_] = {id, std::move(found->second.key)};
+    next_former_ = (next_former_ + 1) % former_sessions_.size();
+    sessions.erase(found);
+}
+
+xsrv::Ref<xsrv::SigningKey> Connection::former_key(uint64_t id) const {
+    for (const FormerSession& former : former_sessions_) {
+        if (former.key && former.id == id) return former.key;
+    }
+    return nullptr;
+}
+
+void Connection::end_logon(uint64_t session_id) {
+    const auto found = logons.find(session_id);
+    if (found == logons.end()) return;
+    const std::unique_ptr<Logon> logon = std::move(found->second);
+    logons.erase(found);
+    logon->pending.reset();
+    if (Request* waiting = std::exchange(logon->waiting, nullptr)) {
+        waiting->abandon = nullptr;
+        waiting->complete(NtStatus::USER_SESSION_DELETED);
+    }
 }
 
 bool Connection::on_frame(MutableBytes frame, const transport::ChunkRef& memory) {
@@ -119,13 +155,22 @@ bool Connection::on_plain_frame(MutableBytes frame, const transport::ChunkRef& m
 }
 
 bool Connection::finish_handed_over(Bytes frame, HandedOverLogon logon) {
+    handed_over_ = std::move(logon);
+    return take_first_frame(frame);
+}
+
+bool Connection::begin_binding(Bytes frame) {
+    binding_timer_.set_in(std::chrono::seconds(limits::preauth_timeout_seconds));
+    return take_first_frame(frame);
+}
+
+bool Connection::take_first_frame(Bytes frame) {
     handed_over_frame_.assign(frame);
     Chain* chain = get_chain();
     if (!chain->accept_handed_over(handed_over_frame_.mutable_bytes())) {
         put_chain(chain);
         return false;
     }
-    handed_over_ = std::move(logon);
     chain->run();
     return true;
 }

@@ -2,6 +2,7 @@
 // Main thread only.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,12 @@ namespace Atoll::smb2 {
 
 class Client;
 
+// A session on a channel (MS-SMB2 3.3.1.14).
+struct BoundSession {
+    xsrv::Ref<xsrv::Session> session;
+    xsrv::Ref<xsrv::SigningKey> key;  // Channel.SigningKey; null for guests and anonymous
+};
+
 class Connection final : public transport::Transport::Handler, private loop::Deferred {
  public:
     Connection(Client& client, ChannelState channel, UniqueFd socket);
@@ -31,6 +38,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     // --- What it is
     [[nodiscard]] Client& client() const { return client_; }
     const ChannelState& channel() const { return channel_; }
+    [[nodiscard]] uint64_t id() const { return id_; }  // of the process's counting
     [[nodiscard]] bool is_smb3() const { return channel_.dialect >= 0x0300; }
     [[nodiscard]] bool multi_credit() const { return channel_.dialect != 0x0202 && !channel_.netbios; }
     MessageWindow& window() { return window_; }
@@ -40,10 +48,18 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     [[nodiscard]] bool is_gone() const { return ended_ && jobs_ == 0 && active_.empty(); }
 
     // --- Sessions of this connection
-    std::map<uint64_t, xsrv::Ref<xsrv::Session>> sessions;
+    std::map<uint64_t, BoundSession> sessions;
     std::map<uint64_t, std::unique_ptr<Logon>> logons;                // in progress, by session id
     std::vector<std::unique_ptr<PreviousSession>> previous_sessions;  // that requests wait for
     [[nodiscard]] xsrv::Ref<xsrv::Session> find_session(uint64_t id) const;
+    [[nodiscard]] const BoundSession* find_bound(uint64_t id) const;  // null: none
+    // The session is none of this channel's any more. Its key is kept for a while: the client is to believe that it is gone.
+    void forget_session(uint64_t id);
+    [[nodiscard]] xsrv::Ref<xsrv::SigningKey> former_key(uint64_t id) const;
+    // The session is gone: a log-on that was about it is answered with USER_SESSION_DELETED.
+    void end_logon(uint64_t session_id);
+    // The first SESSION_SETUP of a channel that binds to a session. False: the frame cannot be answered.
+    bool begin_binding(Bytes frame);
     // Answers the SESSION_SETUP that preauth had in hand, whose message id it has taken. False: the frame cannot be answered.
     bool finish_handed_over(Bytes frame, HandedOverLogon logon);
     std::optional<HandedOverLogon> take_handed_over_logon() { return std::exchange(handed_over_, std::nullopt); }
@@ -53,7 +69,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     void put_chain(Chain* chain);  // after its last request
     Reply* get_reply();
     void put_reply(Reply* reply);
-    // Sends an unsolicited message, which begins at Reply::front and is not signed (MS-SMB2 3.3.4.6, 3.3.4.7); sealed for `sealer`, unless null.
+    // Sends an unsolicited message, which begins at Reply::front and is not signed (MS-SMB2 3.3.4.6, 3.3.4.7); sealed for `sealer`, unless
+    // null.
     void notify(Reply& message, const xsrv::Session* sealer);
     void send(Reply& reply);  // queued, flushed before the loop waits
     // A request waits from now on: see Chain::tick.
@@ -77,6 +94,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
 
     static constexpr std::chrono::milliseconds pending_interval{500};
 
+    bool take_first_frame(Bytes frame);
     void open_on_pool(MutableBytes frame, const transport::ChunkRef& memory, xsrv::Ref<xsrv::Session> session);
     void tick_pending();
     void run_deferred() override { transport_.flush(); }
@@ -84,6 +102,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     bool on_plain_frame(MutableBytes frame, const transport::ChunkRef& memory, bool sealed, uint64_t session_id);
 
     Client& client_;
+    uint64_t id_;
     ChannelState channel_;
     MessageWindow window_;
     transport::TcpTransport transport_;
@@ -95,9 +114,16 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     std::vector<Reply*> free_replies_;
     std::vector<std::unique_ptr<OpenJob>> open_job_store_;
     std::vector<OpenJob*> free_open_jobs_;
+    struct FormerSession {
+        uint64_t id = 0;
+        xsrv::Ref<xsrv::SigningKey> key;
+    };
+    std::array<FormerSession, 4> former_sessions_;
+    size_t next_former_ = 0;
     std::optional<HandedOverLogon> handed_over_;
     Buffer handed_over_frame_;
     loop::Timer pending_timer_;
+    loop::Timer binding_timer_;  // until it has a session
     Buffer scratch_;
     uint64_t last_async_id_ = 0;
     unsigned jobs_ = 0;  // of the pool that refer to this connection

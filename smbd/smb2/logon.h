@@ -20,7 +20,9 @@ struct Logon {
     uint64_t session_id;
     auth::Acceptor acceptor;
     PreauthHash preauth_hash{};                       // Session.PreauthIntegrityHashValue, 3.1.1
-    xsrv::Ref<xsrv::Session> reauthenticates;         // the session whose user proves himself anew; null for a new session
+    xsrv::Ref<xsrv::Session> reauthenticates;         // the session whose user proves himself anew
+    xsrv::Ref<xsrv::Session> binds;                   // the session that the connection is to become a channel of
+    Request* waiting = nullptr;                       // for authd
     std::unique_ptr<LogonVerifier::Pending> pending;  // authd has been asked
 };
 
@@ -30,10 +32,7 @@ struct HandedOverLogon {
     PreauthHash preauth_hash{};
 };
 
-// Makes the session that a grant is about, with its keys, enters it into the tables and adds it to the connection. `security_mode` is
-// the SESSION_SETUP request's. Null: its record could not be written (INSUFFICIENT_RESOURCES).
-xsrv::Ref<xsrv::Session> establish_session(Connection& connection, const LogonGrant& grant, const PreauthHash& preauth_hash,
-                                           uint8_t security_mode);
+xsrv::SessionChannel describe_channel(const Connection& connection);
 
 // The response of a SESSION_SETUP is final: it counts into the pre-authentication hash, or ends the exchange.
 void logon_answered(Request& request, Bytes response, NtStatus status);

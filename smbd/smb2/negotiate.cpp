@@ -64,6 +64,10 @@ smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& 
     channel.max_read = multi_credit ? policy.max_read : std::min(policy.max_read, small_transfer);
     channel.max_write = multi_credit ? policy.max_write : std::min(policy.max_write, small_transfer);
     channel.server_capabilities = multi_credit ? smb::global_cap::large_mtu : 0;
+    // MS-SMB2 3.3.5.4; it holds for clients that ask for it.
+    const bool asked = (channel.client_capabilities & smb::global_cap::multi_channel) != 0;
+    if (policy.multi_channel && dialect >= smb_300 && dialect != wildcard && asked)
+        channel.server_capabilities |= smb::global_cap::multi_channel;
     if (policy.leasing && dialect != 0x0202) channel.server_capabilities |= smb::global_cap::leasing;
     if (policy.leasing && dialect >= smb_300)
         channel.server_capabilities |= channel.client_capabilities & smb::global_cap::directory_leasing;
@@ -213,6 +217,7 @@ NegotiatePolicy negotiate_policy(const conf::Configuration& configuration, const
     policy.max_dialect = static_cast<uint16_t>(global.server_max_protocol);
     policy.signing_required = global.server_signing == conf::Demand::required;
     policy.encryption_offered = global.server_smb_encrypt != conf::Demand::off;
+    policy.multi_channel = global.server_multi_channel_support;
     policy.leasing = global.smb2_leases;
     for (const conf::Cipher cipher : global.server_smb3_encryption_algorithms) policy.ciphers.push_back(static_cast<uint16_t>(cipher));
     for (const conf::Signing signing : global.server_smb3_signing_algorithms)

@@ -52,7 +52,7 @@ NtStatus acknowledge_lease(Request& request) {
 
 // Whether the request that waited may still be served.
 NtStatus still_there(const Request& request) {
-    if (request.session->state == xsrv::SessionState::expired) return NtStatus::USER_SESSION_DELETED;
+    if (request.session->ended) return NtStatus::USER_SESSION_DELETED;
     if (!(request.session->find_tcon(request.tcon->id) == request.tcon)) return NtStatus::NETWORK_NAME_DELETED;
     return NtStatus::SUCCESS;
 }

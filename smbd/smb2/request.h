@@ -72,6 +72,7 @@ struct Request {
     smb::Header header;
     Bytes message;  // from its header on, in the frame's memory
     xsrv::Ref<xsrv::Session> session;
+    xsrv::Ref<xsrv::SigningKey> key;  // of the session on this channel: verifies the request and signs the response
     xsrv::Ref<xsrv::Tcon> tcon;
     xsrv::Ref<xsrv::Open> open;  // set by look_up_open(), or by CREATE
     NtStatus status = NtStatus::SUCCESS;
@@ -164,7 +165,7 @@ class Chain {
     };
     struct Response {
         size_t start = 0;                 // in the reply
-        xsrv::Ref<xsrv::Session> signer;  // null: not signed
+        xsrv::Ref<xsrv::SigningKey> key;  // null: not signed
     };
     class ProtectJob final : public loop::Job {
      public:
@@ -187,7 +188,9 @@ class Chain {
     void finish_chain();
     void seal(Reply& reply) const;
     void protect();
+    void sign(const Response& response, size_t end);
     void queue_reply();
+    [[nodiscard]] const xsrv::Ref<xsrv::SigningKey>& key_for(NtStatus status) const;
     [[nodiscard]] bool must_sign(NtStatus status) const;
 
     Connection& connection_;

@@ -24,6 +24,13 @@ bool sealing_is_impossible(const conf::Configuration& configuration, const Chann
     return configuration.global().server_smb_encrypt == conf::Demand::required && channel.cipher == 0;
 }
 
+smb::SigningAlgorithm signing_algorithm(const ChannelState& channel) {
+    return smb::signing_algorithm(static_cast<smb::Dialect>(channel.dialect),
+                                  static_cast<smb::SigningAlgorithm>(channel.signing_algorithm));
+}
+
+bool session_has_expired(const xsrv::Session& session) { return session.expires != NtTime{} && session.expires <= NtTime::now(); }
+
 loop::Identity identity_of(const security::Token& token) {
     loop::Identity identity;
     identity.uid = token.uid;

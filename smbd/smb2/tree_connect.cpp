@@ -55,7 +55,7 @@ NtStatus handle_tree_connect(Request& request) {
     loop::take_root();
     const auto connect = smb::TreeConnectRequest::decode(request.message, connection.channel().dialect == 0x0311);
     if (!connect.ok()) return connect.error();
-    if (connection.channel().dialect == 0x0311 && session.signer && !request.header.is_signed() && !request.chain->sealed()) {
+    if (connection.channel().dialect == 0x0311 && request.key && !request.header.is_signed() && !request.chain->sealed()) {
         connection.close("a TREE_CONNECT that is neither signed nor sealed");
         return NtStatus::ACCESS_DENIED;
     }

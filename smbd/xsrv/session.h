@@ -1,4 +1,4 @@
-// A session (MS-SMB2 3.3.1.8) as its process holds it. Main thread only, but for signer, sealer and opener, which any thread may use.
+// A session (MS-SMB2 3.3.1.8) as its process holds it. Main thread only, but for signers, sealer and opener, which any thread may use.
 #pragma once
 
 #include <array>
@@ -6,7 +6,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/guid.h"
 #include "base/loop/identity.h"
 #include "base/time.h"
 #include "libcli/security/security.idl.h"
@@ -18,14 +20,29 @@
 
 namespace Atoll::xsrv {
 
-enum class SessionState : uint8_t { in_progress, valid, expired };
+// What signs the messages of a session on a channel. Counted, for an answer in the pool's hands may outlive session and channel.
+class SigningKey final : public Counted {
+ public:
+    SigningKey(smb::SigningAlgorithm algorithm, Bytes key) : signer(algorithm, key) {}
+    const smb::Signer signer;
+};
+
+// A connection of a session (MS-SMB2 3.3.1.14), as other processes are told of it.
+struct SessionChannel {
+    uint64_t id = 0;  // of this process's counting
+    NtTime connected;
+    std::string local_address;
+    std::string remote_address;
+    uint16_t signing_algorithm = 0;  // SMB2_SIGNING_CAPABILITIES id
+};
 
 class Session final : public Counted {
  public:
     explicit Session(uint64_t session_id) : id(session_id) {}
 
     const uint64_t id;
-    SessionState state = SessionState::in_progress;
+    bool ended = false;  // in no table any more
+    NtTime expires;      // from then on its user has to prove himself anew (MS-SMB2 3.3.5.2.9); zero: never
     security::Token token;
     loop::Identity identity;  // the token's, as the kernel knows it
     std::string account_name;
@@ -34,7 +51,11 @@ class Session final : public Counted {
     bool is_anonymous = false;
     bool signing_required = false;
     bool encrypt_data = false;          // every message of the session must be sealed
-    std::optional<smb::Signer> signer;  // empty for guests and anonymous: nothing of them is signed
+    uint16_t dialect = 0;               // of all its channels
+    uint16_t cipher = 0;                // likewise
+    uint16_t signing_algorithm = 0;     // of its first channel
+    Guid client_guid;                   // of its first channel
+    Ref<SigningKey> signing_key;        // null for guests and anonymous: nothing of them is signed
     std::optional<smb::Sealer> sealer;  // SMB 3.x with a cipher
     std::optional<smb::Opener> opener;
     smb::Key application_key;
@@ -47,6 +68,7 @@ class Session final : public Counted {
 
     std::map<uint32_t, Ref<Tcon>> tcons;
     uint32_t next_tree_id = 1;
+    std::vector<SessionChannel> channels;
 };
 
 }  // namespace Atoll::xsrv

@@ -74,9 +74,10 @@ class FileTables final : public Tables {
     FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
 
     void remove_client(const Guid& client_guid) override;
-    Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) override;
+    Result<void> put_session(const Session& session) override { return store_session(session, tdb::StoreMode::insert); }
+    Result<void> renew_session(const Session& session) override { return store_session(session, tdb::StoreMode::modify); }
     void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
-    std::optional<SessionHolder> find_session(uint64_t session_id) override;
+    std::optional<SessionHolder> find_session(uint64_t session_id) override { return find_session_holder(*databases_.session, session_id); }
     Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) override;
     Result<void> put_tcon(const Tcon& tcon) override;
     void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
@@ -98,6 +99,7 @@ class FileTables final : public Tables {
     Result<void> wipe_volatile() override;
 
  private:
+    Result<void> store_session(const Session& session, tdb::StoreMode mode);
     void remove(tdb::Database& database, Bytes key) { note(database.remove(key)); }
     template <class Outcome>
     void note(const Outcome& removal) {
@@ -124,41 +126,37 @@ void FileTables::remove_client(const Guid& client_guid) {
     if (locked->exists() && decode(locked->value(), record).ok() && record.owner == self_) note(locked->remove());
 }
 
-Result<void> FileTables::put_session(const Session& session, const Guid& client_guid, uint16_t dialect, const std::string& peer_address) {
+Result<void> FileTables::store_session(const Session& session, tdb::StoreMode mode) {
     session_global record;
     record.session_id = session.id;
     record.owner = self_;
-    record.client_guid = client_guid;
-    record.dialect = dialect;
+    record.client_guid = session.client_guid;
+    record.dialect = session.dialect;
     record.cipher = session.sealer ? static_cast<uint16_t>(session.sealer->cipher()) : uint16_t{0};
     if (session.is_guest) record.flags |= session_flags::SESSION_IS_GUEST;
     if (session.is_anonymous) record.flags |= session_flags::SESSION_IS_ANONYMOUS;
     if (session.signing_required) record.flags |= session_flags::SESSION_SIGNING_REQUIRED;
     if (session.encrypt_data) record.flags |= session_flags::SESSION_ENCRYPT_DATA;
     record.created = session.created;
+    record.expires = session.expires;
     record.user_sid = session.token.user_sid;
     record.uid = session.token.uid;
     record.gid = session.token.gid;
     record.user_name = session.account_name;
     record.domain_name = session.domain_name;
-    session_channel channel;
-    channel.owner = self_;
-    channel.connected = session.created;
-    channel.remote_address = peer_address;
-    record.channels.push_back(channel);
+    for (const SessionChannel& one : session.channels) {
+        session_channel channel;
+        channel.owner = self_;
+        channel.channel_id = static_cast<int64_t>(one.id);
+        channel.connected = one.connected;
+        channel.local_address = one.local_address;
+        channel.remote_address = one.remote_address;
+        channel.signing_algorithm = one.signing_algorithm;
+        record.channels.push_back(std::move(channel));
+    }
     encoded_.clear();
     encode(record, encoded_, format_level);
-    return databases_.session->store(IdKey(session.id), encoded_, tdb::StoreMode::insert);
-}
-
-std::optional<Tables::SessionHolder> FileTables::find_session(uint64_t session_id) {
-    std::optional<SessionHolder> found;
-    const auto fetched = databases_.session->parse(IdKey(session_id), [&](Bytes value) {
-        session_global record;
-        if (decode(value, record)) found = {messaging::ServerId(record.owner), record.user_sid};
-    });
-    if (!fetched) log_error("{}", fetched.error().message());
-    return found;
+    return databases_.session->store(IdKey(session.id), encoded_, mode);
 }
 
 Result<bool> FileTables::watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) {
@@ -259,6 +257,16 @@ Result<void> FileTables::wipe_volatile() {
 }
 
 }  // namespace
+
+std::optional<SessionHolder> find_session_holder(tdb::Database& sessions, uint64_t session_id) {
+    std::optional<SessionHolder> found;
+    const auto fetched = sessions.parse(IdKey(session_id), [&](Bytes value) {
+        session_global record;
+        if (decode(value, record)) found = {messaging::ServerId(record.owner), record.user_sid};
+    });
+    if (!fetched) log_error("{}", fetched.error().message());
+    return found;
+}
 
 std::unique_ptr<Tables> Tables::on(Databases databases, loop::Loop& loop, messaging::Messaging& messaging) {
     watch_changes(databases, loop, messaging);

@@ -21,6 +21,14 @@
 
 namespace Atoll::xsrv {
 
+struct SessionHolder {
+    messaging::ServerId process;
+    Sid user;
+    bool operator==(const SessionHolder&) const = default;
+};
+// Whose session it is, by smbXsrv_session_global.tdb; nullopt: there is none.
+std::optional<SessionHolder> find_session_holder(tdb::Database& sessions, uint64_t session_id);
+
 class Tables {
  public:
     // Changes that it makes wake who waits for them. The process that `messaging` names stands in every record that is written.
@@ -30,15 +38,10 @@ class Tables {
     // Takes out the record that names this process as the client's; authd made it. Another process's stays.
     virtual void remove_client(const Guid& client_guid) = 0;
 
-    virtual Result<void> put_session(const Session& session, const Guid& client_guid, uint16_t dialect,
-                                     const std::string& peer_address) = 0;
+    virtual Result<void> put_session(const Session& session) = 0;
+    // Writes the record of one of this process's sessions again: its channels or its expiry have changed.
+    virtual Result<void> renew_session(const Session& session) = 0;
     virtual void remove_session(uint64_t session_id) = 0;
-    // Whose session it is; nullopt: there is none.
-    struct SessionHolder {
-        messaging::ServerId process;
-        Sid user;
-        bool operator==(const SessionHolder&) const = default;
-    };
     virtual std::optional<SessionHolder> find_session(uint64_t session_id) = 0;
     // Arms `watch` for the next change of the session's record. False: there is no such session, and nothing to wait for.
     virtual Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) = 0;

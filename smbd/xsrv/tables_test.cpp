@@ -48,12 +48,12 @@ class TablesTest : public testing::Test {
 
 TEST_F(TablesTest, ASessionIdIsGivenOnce) {
     Session session(7);
-    EXPECT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
-    const auto again = tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1");
+    EXPECT_TRUE(tables_->put_session(session).ok());
+    const auto again = tables_->put_session(session);
     ASSERT_FALSE(again.ok());
     EXPECT_EQ(again.error().code, Code::exists);
     tables_->remove_session(7);
-    EXPECT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
+    EXPECT_TRUE(tables_->put_session(session).ok());
 }
 
 TEST_F(TablesTest, CountsTheTreeConnectsOfAShare) {
@@ -75,7 +75,7 @@ TEST_F(TablesTest, TheEndOfAHolderTakesItsRecordsAndNoOthers) {
 TEST_F(TablesTest, TheEndOfASessionWakesWhoWaitsForIt) {
     Session session(7);
     EXPECT_EQ(tables_->find_session(7), std::nullopt);
-    ASSERT_TRUE(tables_->put_session(session, Guid{}, 0x0311, "127.0.0.1").ok());
+    ASSERT_TRUE(tables_->put_session(session).ok());
     const auto holder = tables_->find_session(7);
     ASSERT_TRUE(holder.has_value());
     EXPECT_EQ(holder->process, messaging_->self());

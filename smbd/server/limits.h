@@ -1,0 +1,10 @@
+// Limits of this room alone; those that others need are in base/limits.h.
+#pragma once
+
+#include <cstddef>
+
+namespace Atoll::limits {
+
+constexpr size_t max_incoming_channels = 64;  // that one client process expects at a time; more are refused, and tried again
+
+}  // namespace Atoll::limits
