@@ -2,17 +2,17 @@
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
-#include <fnmatch.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 #include <optional>
+
+#include "smbd/smb2/interface_list.h"
 
 namespace Atoll::server {
 
@@ -74,69 +74,17 @@ std::string to_text(const Address& address) {
     return address.family() == AF_INET6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
-// The bytes of an address that a network is compared by.
-Bytes host_bytes(const sockaddr* address) {
-    if (address->sa_family == AF_INET)
-        return {reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr), 4};
-    if (address->sa_family == AF_INET6) return {reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr.s6_addr, 16};
-    return {};
-}
-
-// One item of `interfaces` (smb.conf(5)): a name with wildcards, an address, or a network as address/bits or address/mask.
-class InterfaceItem {
- public:
-    explicit InterfaceItem(std::string item) : name_(std::move(item)) {
-        const size_t options = name_.find(';');
-        if (options != name_.npos) name_.resize(options);  // ";speed=..." is for other uses
-        const size_t slash = name_.find('/');
-        const std::string host = name_.substr(0, slash);
-        for (const int family : {AF_INET, AF_INET6}) {
-            std::array<uint8_t, 16> bytes{};
-            if (inet_pton(family, host.c_str(), bytes.data()) != 1) continue;
-            network_.assign(bytes.begin(), bytes.begin() + (family == AF_INET ? 4 : 16));
-        }
-        bits_ = network_.size() * 8;
-        if (slash != name_.npos) read_mask(name_.substr(slash + 1));
-    }
-
-    [[nodiscard]] bool matches(const ifaddrs& interface) const {
-        if (network_.empty()) return fnmatch(name_.c_str(), interface.ifa_name, 0) == 0;
-        const Bytes host = host_bytes(interface.ifa_addr);
-        if (host.size() != network_.size()) return false;
-        for (size_t bit = 0; bit < bits_; ++bit) {
-            if (((host[bit / 8] ^ network_[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
-        }
-        return true;
-    }
-
- private:
-    void read_mask(const std::string& mask) {
-        size_t bits = 0;
-        const auto [end, error] = std::from_chars(mask.data(), mask.data() + mask.size(), bits);
-        if (error == std::errc{} && end == mask.data() + mask.size()) {
-            bits_ = std::min(bits, network_.size() * 8);
-            return;
-        }
-        in_addr dotted{};
-        if (inet_pton(AF_INET, mask.c_str(), &dotted) == 1) bits_ = static_cast<size_t>(__builtin_popcount(dotted.s_addr));
-    }
-
-    std::string name_;
-    std::vector<uint8_t> network_;
-    size_t bits_ = 0;
-};
-
 Result<std::vector<Address>> local_addresses(const conf::Names& interfaces) {
     ifaddrs* list = nullptr;
     if (getifaddrs(&list) != 0) return fail_errno(errno, "interfaces", "cannot list the network interfaces");
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
     std::vector<Address> found;
     for (const std::string& text : interfaces) {
-        const InterfaceItem item(text);
+        const smb2::InterfaceItem item(text);
         const size_t before = found.size();
         for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
             if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0) continue;
-            if (host_bytes(i->ifa_addr).empty() || !item.matches(*i)) continue;
+            if (smb2::host_bytes(i->ifa_addr).empty() || !item.matches(*i)) continue;
             if (i->ifa_addr->sa_family == AF_INET) {
                 found.push_back(ipv4(reinterpret_cast<const sockaddr_in*>(i->ifa_addr)->sin_addr, 0));
             } else {

@@ -105,7 +105,10 @@ NtStatus admit_request(Request& request) {
         if (request.header.command == smb::Command::session_setup && !request.session) return NtStatus::SUCCESS;
         if (!request.session) return NtStatus::SUCCESS;
         const NtStatus status = verify_signature(request);
-        return status == NtStatus::SUCCESS ? status : refuse(request, status);
+        if (status == NtStatus::SUCCESS) return status;
+        refuse(request, status);
+        find_key(request);  // that of the session where this channel's own is meant
+        return status;
     }
     if (!request.session) return NtStatus::USER_SESSION_DELETED;
     if (const NtStatus status = verify_signature(request); status != NtStatus::SUCCESS) return refuse(request, status);

@@ -214,13 +214,7 @@ void Client::connection_ended(Connection& connection) {
         std::erase_if(session.channels, [&](const xsrv::SessionChannel& channel) { return channel.id == connection.id(); });
         if (const auto renewed = tables().renew_session(session); !renewed) log_error("{}", renewed.error().message());
     }
-}
-
-Connection* Client::live_connection(const xsrv::Session* session) {
-    for (const auto& connection : connections_) {
-        if (!connection->ended() && (session == nullptr || connection->sessions.contains(session->id))) return connection.get();
-    }
-    return nullptr;
+    break_notices_.connection_ended(connection);
 }
 
 void Client::reap_later() {

@@ -9,6 +9,7 @@
 #include "libcli/security/security_descriptor.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/services/services.h"
+#include "smbd/smb2/break_notices.h"
 #include "smbd/smb2/client_process.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/xsrv/open.h"
@@ -61,8 +62,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     // Removes connections that have ended and that nothing refers to, soon.
     void reap_later();
 
-    // A connection of this client that still stands; of that session, if one is given. Null: none.
-    Connection* live_connection(const xsrv::Session* session);
+    [[nodiscard]] const std::vector<std::unique_ptr<Connection>>& connections() const { return connections_; }
 
  private:
     bool oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge) override;
@@ -80,6 +80,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::unique_ptr<services::Services> services_;
     xsrv::OpenTable opens_;
     std::vector<std::unique_ptr<Connection>> connections_;
+    BreakNotices break_notices_{*this};
     std::string path_scratch_;
     std::vector<fsa::LockRange> lock_ranges_;
     std::vector<Request*> lock_waits_;

@@ -44,6 +44,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     MessageWindow& window() { return window_; }
     transport::ChunkPool& chunks() { return *chunks_; }
     [[nodiscard]] bool ended() const { return ended_; }
+    // Bytes sent or queued that the peer has not acknowledged.
+    [[nodiscard]] size_t unacknowledged() const { return transport_.unacknowledged(); }
     // Ended, and nothing of the pool or of a pending request refers to it.
     [[nodiscard]] bool is_gone() const { return ended_ && jobs_ == 0 && active_.empty(); }
 

@@ -111,7 +111,7 @@ NtStatus handle_ioctl(Request& request) {
         case smb::ControlCode::dfs_get_referrals:
         case smb::ControlCode::dfs_get_referrals_ex:
             return NtStatus::FS_DRIVER_REQUIRED;  // MS-SMB2 3.3.5.15.2: the server is no DFS server
-        case smb::ControlCode::query_network_interface_info: return NtStatus::NOT_SUPPORTED;
+        case smb::ControlCode::query_network_interface_info: return query_network_interfaces(request, *ioctl);
         case smb::ControlCode::pipe_wait: return wait_for_pipe(request, *ioctl);
         default: return NtStatus::INVALID_DEVICE_REQUEST;
     }

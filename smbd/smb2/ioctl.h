@@ -45,6 +45,9 @@ NtStatus get_object_id(Request& request, const smb::IoctlRequest& ioctl);     //
 NtStatus set_object_id(Request& request, const smb::IoctlRequest& ioctl);     // 2.1.5.10.35, .36
 NtStatus delete_object_id(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.2
 
+// ioctl_network_interfaces.cpp
+NtStatus query_network_interfaces(Request& request, const smb::IoctlRequest& ioctl);
+
 // ioctl_attributes.cpp
 NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);  // MS-FSA 2.1.5.10.9
 NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.30

@@ -25,6 +25,7 @@ struct Asked {
     bool has_preauth = true;
     uint32_t flags = 0;
     uint64_t message_id = 0;
+    uint32_t capabilities = smb::global_cap::encryption | smb::global_cap::large_mtu;
 };
 
 Buffer request(const Asked& asked) {
@@ -35,7 +36,7 @@ Buffer request(const Asked& asked) {
     header.message_id = asked.message_id;
     header.encode(out);
     smb::NegotiateRequest body;
-    body.capabilities = smb::global_cap::encryption | smb::global_cap::large_mtu;
+    body.capabilities = asked.capabilities;
     body.dialects = smb::U16List(std::span<const uint16_t>(asked.dialects));
     if (asked.has_preauth) body.contexts.preauth = smb::PreauthCapabilities{smb::U16List(std::span<const uint16_t>(asked.hashes)), {}};
     if (!asked.ciphers.empty()) body.contexts.ciphers = smb::U16List(std::span<const uint16_t>(asked.ciphers));
@@ -97,6 +98,24 @@ TEST(Negotiate, DialectsBefore311SealByCapability) {
     EXPECT_TRUE(answer.channel.server_capabilities & smb::global_cap::encryption);
     asked.dialects = {0x0210};
     EXPECT_EQ(run(request(asked), full_policy()).channel.cipher, 0);
+}
+
+// MS-SMB2 3.3.5.4
+TEST(Negotiate, SeveralChannelsAreOfferedTo3xClientsThatAskForThem) {
+    NegotiatePolicy policy = full_policy();
+    policy.multi_channel = true;
+    const auto offered = [](const Asked& asked, const NegotiatePolicy& with) {
+        return (run(request(asked), with).channel.server_capabilities & smb::global_cap::multi_channel) != 0;
+    };
+    Asked asked;
+    EXPECT_FALSE(offered(asked, policy));
+    asked.capabilities |= smb::global_cap::multi_channel;
+    EXPECT_TRUE(offered(asked, policy));
+    EXPECT_FALSE(offered(asked, full_policy()));
+    asked.dialects = {0x0300};
+    EXPECT_TRUE(offered(asked, policy));
+    asked.dialects = {0x0210};
+    EXPECT_FALSE(offered(asked, policy));
 }
 
 TEST(Negotiate, A311RequestNeedsAPreauthContextWithAKnownHash) {

@@ -18,13 +18,13 @@ smb::Header notification_header(uint64_t session_id) {
 }
 
 template <class Message>
-void notify(Connection& connection, const Message& message, uint64_t session_id, const xsrv::Open& open) {
-    Reply* reply = connection.get_reply();
-    ByteWriter out(reply->out());
+BreakNotice make_notice(const Message& message, uint64_t session_id, const xsrv::Open& open) {
+    BreakNotice notice;
+    ByteWriter out(notice.message);
     notification_header(session_id).encode(out);
     message.encode(out);
-    const bool seal = open.session->encrypt_data || open.tcon->encrypt_data;
-    connection.notify(*reply, seal ? open.session.get() : nullptr);
+    if (open.session->encrypt_data || open.tcon->encrypt_data) notice.sealer = open.session;
+    return notice;
 }
 
 // MS-SMB2 3.3.5.22.1
@@ -70,26 +70,24 @@ NtStatus handle_oplock_break(Request& request) {
 bool Client::oplock_break(fsa::Open& file, fsa::OplockLevel to, bool) {
     auto* open = static_cast<xsrv::Open*>(file.context);
     if (open == nullptr || !open->session) return false;
-    Connection* connection = live_connection(open->session.get());
-    if (connection == nullptr) return false;
     const smb::OplockBreak message{static_cast<smb::OplockLevel>(to), {open->persistent_id, open->volatile_id}};
-    notify(*connection, message, open->session->id, *open);
-    return true;
+    BreakNotice notice = make_notice(message, open->session->id, *open);
+    notice.session = open->session;
+    return break_notices_.send(std::move(notice));
 }
 
 bool Client::lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) {
     auto* open = static_cast<xsrv::Open*>(file.context);
     if (open == nullptr || !open->session) return false;
-    Connection* connection = live_connection(nullptr);
-    if (connection == nullptr) return false;
     smb::LeaseBreakNotification message;
     message.new_epoch = broken.epoch;
     message.flags = broken.acknowledge ? smb::lease_break_flags::ack_required : 0;
     message.key = broken.key;
     message.current_state = broken.from;
     message.new_state = broken.to;
-    notify(*connection, message, 0, *open);
-    return true;
+    BreakNotice notice = make_notice(message, 0, *open);
+    notice.client = broken.client;
+    return break_notices_.send(std::move(notice));
 }
 
 NtStatus CachingWait::start(NtStatus (*handler)(Request&)) {

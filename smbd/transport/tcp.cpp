@@ -1,5 +1,7 @@
 #include "smbd/transport/tcp.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -190,6 +192,12 @@ void TcpTransport::on_writable() {
     watch_->watch_write(false);
     flush();
     if (handler_ && !end_reason_ && !first_) handler_->on_drained();
+}
+
+size_t TcpTransport::unacknowledged() const {
+    int written = 0;
+    const bool known = socket_.valid() && ioctl(socket_.get(), SIOCOUTQ, &written) == 0 && written > 0;
+    return queued_bytes_ + (known ? static_cast<size_t>(written) : 0);
 }
 
 void TcpTransport::pause(bool paused) {

@@ -26,6 +26,8 @@ class TcpTransport final : public Transport {
     void close(const char* reason) override;
     void pause(bool paused) override;
 
+    // Bytes queued, or written and not acknowledged by the peer's system. A system call.
+    [[nodiscard]] size_t unacknowledged() const;
     // Bytes queued or partly written.
     [[nodiscard]] size_t queued_bytes() const { return queued_bytes_; }
 

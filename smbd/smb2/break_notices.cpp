@@ -1,0 +1,73 @@
+#include "smbd/smb2/break_notices.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "smbd/smb2/client.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/limits.h"
+
+namespace Atoll::smb2 {
+
+BreakNotices::BreakNotices(Client& client) : client_(client), timer_(client.loop(), [this] { tick(); }) {}
+
+// One that has nothing under way rather than one that may be dead. Null: none is left.
+Connection* BreakNotices::choose(const BreakNotice& notice) const {
+    Connection* waiting = nullptr;
+    for (const auto& connection : client_.connections()) {
+        bool theirs =
+            notice.session ? connection->sessions.contains(notice.session->id) : connection->channel().client_guid == notice.client;
+        if (notice.sealer) theirs = theirs && connection->sessions.contains(notice.sealer->id);
+        if (connection->ended() || !theirs || std::ranges::find(notice.tried, connection->id()) != notice.tried.end()) continue;
+        if (!has_other_channel(*connection) || connection->unacknowledged() == 0) return connection.get();
+        if (waiting == nullptr) waiting = connection.get();
+    }
+    return waiting;
+}
+
+bool BreakNotices::has_other_channel(const Connection& connection) const {
+    return std::ranges::any_of(client_.connections(), [&](const auto& other) { return other.get() != &connection && !other->ended(); });
+}
+
+bool BreakNotices::try_next(BreakNotice& notice) {
+    Connection* connection = choose(notice);
+    if (connection == nullptr) return false;
+    notice.tried.push_back(connection->id());
+    notice.sent = monotonic_now();
+    Reply* reply = connection->get_reply();
+    reply->out().append(notice.message);
+    connection->notify(*reply, notice.sealer.get());
+    return true;
+}
+
+bool BreakNotices::send(BreakNotice notice) {
+    if (!try_next(notice)) return false;
+    const bool alone = client_.connections().size() == 1;
+    if (alone || unsettled_.size() >= limits::max_unsettled_breaks) return true;
+    unsettled_.push_back(std::move(notice));
+    if (!timer_.is_set()) timer_.set_in(tick_interval);
+    return true;
+}
+
+void BreakNotices::connection_ended(const Connection& connection) {
+    std::erase_if(unsettled_, [&](BreakNotice& notice) { return notice.tried.back() == connection.id() && !try_next(notice); });
+}
+
+// The peer has it: what it makes of it is its own business, and fsa's time-out's.
+bool BreakNotices::is_settled(BreakNotice& notice) {
+    const auto& all = client_.connections();
+    const auto connection = std::ranges::find_if(all, [&](const auto& one) { return one->id() == notice.tried.back(); });
+    if (connection != all.end() && !(*connection)->ended()) {
+        if ((*connection)->unacknowledged() == 0) return true;
+        if (monotonic_now() - notice.sent < patience) return false;
+    }
+    if (try_next(notice)) log_info("a break is sent again on another channel");
+    return false;
+}
+
+void BreakNotices::tick() {
+    std::erase_if(unsettled_, [this](BreakNotice& notice) { return is_settled(notice); });
+    if (!unsettled_.empty()) timer_.set_in(tick_interval);
+}
+
+}  // namespace Atoll::smb2
