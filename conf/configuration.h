@@ -41,6 +41,7 @@ enum class Protocol : uint16_t {
 enum class Demand : uint8_t { by_default, off, if_required, desired, required };  // of signing and sealing
 enum class MapToGuest : uint8_t { never, bad_user, bad_password, bad_uid };
 enum class NtlmAuth : uint8_t { disabled, ntlmv2_only, ntlmv1_permitted, mschapv2_and_ntlmv2_only };
+enum class KerberosMethod : uint8_t { secrets_only, system_keytab, dedicated_keytab, secrets_and_keytab };
 enum class Tristate : uint8_t { no, yes, by_itself };  // by_itself is `auto`
 enum class LetterCase : uint8_t { lower, upper };
 enum class MapReadonly : uint8_t { no, yes, permissions };
@@ -152,7 +153,11 @@ struct GlobalConf {
     bool enable_privileges = true;
     uint32_t algorithmic_rid_base = 1000;
     uint32_t min_domain_uid = 1000;
+    KerberosMethod kerberos_method = KerberosMethod::secrets_only;
     std::string dedicated_keytab_file;
+    [[nodiscard]] bool takes_kerberos() const {
+        return kerberos_method == KerberosMethod::system_keytab || kerberos_method == KerberosMethod::dedicated_keytab;
+    }
     std::string winbind_separator;
 
     // security of the wire

@@ -91,6 +91,7 @@ const std::vector<Binding<GlobalConf>>& global_bindings() {
         bound("enable privileges", &GlobalConf::enable_privileges),
         bound("algorithmic rid base", &GlobalConf::algorithmic_rid_base),
         bound("min domain uid", &GlobalConf::min_domain_uid),
+        bound("kerberos method", &GlobalConf::kerberos_method),
         bound("dedicated keytab file", &GlobalConf::dedicated_keytab_file),
         bound("winbind separator", &GlobalConf::winbind_separator),
         bound("server signing", &GlobalConf::server_signing),

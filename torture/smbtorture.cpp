@@ -129,6 +129,12 @@ void parse_user(std::string text, Target& target) {
     target.user = text;
 }
 
+// required or off, and what else smb.conf(5) calls them
+bool parse_use_kerberos(const std::string& text, Target& target) {
+    target.use_kerberos = text == "required" || text == "yes";
+    return target.use_kerberos || text == "off" || text == "no" || text == "disabled";
+}
+
 bool parse_protocol(const std::string& name, Target& target) {
     static const std::map<std::string, smb::Dialect> names = {{"SMB2_02", smb::Dialect::smb2_02}, {"SMB2_10", smb::Dialect::smb2_10},
                                                               {"SMB3_00", smb::Dialect::smb3_00}, {"SMB3_02", smb::Dialect::smb3_02},
@@ -151,9 +157,13 @@ bool parse_option(const std::string& text, Target& target) {
 int main(int argc, char** argv) {
     CLI::App app("Tests an SMB2 server.", "smbtorture");
     CommandLine line;
-    std::string user, protocol = "SMB3_11";
+    std::string user, protocol = "SMB3_11", use_kerberos = "off";
+    bool kerberos = false;
     std::vector<std::string> options, words;
     app.add_option("-U,--user", user, "[DOMAIN\\]USER[%PASSWORD]; without it, anonymous");
+    app.add_flag("-k,--kerberos", kerberos, "The same as --use-kerberos=required");
+    app.add_option("--use-kerberos", use_kerberos, "required or off: log on with Kerberos, as cifs/SERVER and krb5.conf say");
+    app.add_option("--use-krb5-ccache", line.target.credential_cache, "Where the tickets are; without it, the default (KRB5CCNAME)");
     app.add_option("-p,--port", line.target.port, "TCP port");
     app.add_option("-m,--max-protocol", protocol, "SMB2_02, SMB2_10, SMB3_00, SMB3_02 or SMB3_11");
     app.add_option("--option", options, "torture:NAME=VALUE")->allow_extra_args(false);
@@ -166,7 +176,8 @@ int main(int argc, char** argv) {
         return 0;
     }
     parse_user(user, line.target);
-    bool good = !words.empty() && parse_unc(words[0], line.target) && parse_protocol(protocol, line.target);
+    bool good = !words.empty() && parse_unc(words[0], line.target) && parse_protocol(protocol, line.target) &&
+                parse_use_kerberos(kerberos ? "required" : use_kerberos, line.target);
     for (const std::string& o : options) good = good && parse_option(o, line.target);
     if (!good || words.size() < 2) {
         fmt::print(stderr, "smbtorture //server/share -U user%password SUITE... (--help, --list)\n");

@@ -20,6 +20,7 @@ auth::Credentials Target::credentials() const {
     c.domain = domain;
     c.hash = auth::nt_hash(password).value_or(auth::NtHash{});
     c.workstation = "SMBTORTURE";
+    if (use_kerberos) c.kerberos = auth::KerberosTarget{host, credential_cache};
     return c;
 }
 
@@ -138,10 +139,10 @@ void Test::skip(std::string reason) {
 }
 
 std::span<const Suite> suites() {
-    static const Suite all[] = {connect_suite, dialects_suite, rw_suite,       dir_suite,    compound_suite, credits_suite,
-                                create_suite,  lease_suite,    dirlease_suite, oplock_suite, info_suite,     notify_suite,
-                                ea_suite,      streams_suite,  rename_suite,   acls_suite,   rights_suite,   pipe_suite,
-                                rpc_suite,     hostile_suite,  async_suite,    lock_suite,   ioctl_suite,    reparse_suite};
+    static const Suite all[] = {connect_suite,  dialects_suite, rw_suite,     dir_suite,    compound_suite, credits_suite, create_suite,
+                                lease_suite,    dirlease_suite, oplock_suite, info_suite,   notify_suite,   ea_suite,      streams_suite,
+                                rename_suite,   acls_suite,     rights_suite, pipe_suite,   rpc_suite,      hostile_suite, async_suite,
+                                kerberos_suite, lock_suite,     ioctl_suite,  reparse_suite};
     return all;
 }
 

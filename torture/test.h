@@ -31,6 +31,8 @@ struct Target {
     std::string user;  // empty: anonymous
     std::string password;
     std::string domain;
+    bool use_kerberos = false;  // with the tickets of `credential_cache`, or of the default one
+    std::string credential_cache;
     smb::Dialect max_dialect = smb::Dialect::smb3_11;
     std::map<std::string, std::string> options;  // --option=torture:NAME=VALUE
 
@@ -131,7 +133,8 @@ extern const Suite hostile_suite;
 extern const Suite lock_suite;
 extern const Suite ioctl_suite;
 extern const Suite reparse_suite;
-extern const Suite async_suite;  // not by torture_test.py: it needs commands
+extern const Suite async_suite;     // not by torture_test.py: it needs commands
+extern const Suite kerberos_suite;  // nor this one: it needs tickets
 
 std::vector<uint8_t> pattern_bytes(size_t size, uint32_t seed = 1);
 

@@ -1,12 +1,15 @@
 #include "libcli/auth/acceptor.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "base/utf.h"
+#include "libcli/auth/limits.h"
 #include "libcli/auth/ntlmssp.h"
 
 namespace Atoll::auth {
@@ -25,21 +28,26 @@ void assign(std::vector<uint8_t>& out, Bytes bytes) { out.assign(bytes.begin(), 
 
 }  // namespace
 
-std::vector<uint8_t> Acceptor::negotiate_token() {
+std::vector<uint8_t> Acceptor::negotiate_token(bool kerberos) {
     Buffer out;
-    encode_neg_token_init2({Mechanism::ntlmssp}, out);
+    // Kerberos under both its names, as Windows offers it (MS-SPNG 3.1.5.2).
+    if (kerberos) {
+        encode_neg_token_init2({Mechanism::ms_kerberos, Mechanism::kerberos, Mechanism::ntlmssp}, out);
+    } else {
+        encode_neg_token_init2({Mechanism::ntlmssp}, out);
+    }
     return {out.data(), out.data() + out.size()};
 }
 
 Result<Acceptor::Step, NtStatus> Acceptor::step(Bytes token) {
-    if (state_ == State::done || token.size() > limits::max_security_blob) {
+    if (state_ == State::verifying || state_ == State::done || token.size() > limits::max_security_blob) {
         state_ = State::done;
         return malformed();
     }
     auto result = [&]() -> Result<Step, NtStatus> {
         const bool first = state_ == State::start;
         if (is_ntlmssp(token)) {
-            if (!first && proof_.uses_spnego) return malformed();
+            if (!first && (proof_.uses_spnego || chosen_ != Mechanism::ntlmssp)) return malformed();
             return take_ntlm(token);
         }
         if (first) return take_init(token);
@@ -49,26 +57,54 @@ Result<Acceptor::Step, NtStatus> Acceptor::step(Bytes token) {
     return result;
 }
 
-// RFC 4178 4.2.1, 5. Kerberos is skipped wherever it stands; the optimistic token belongs to the first mechanism.
+bool Acceptor::takes(Mechanism mechanism) const { return mechanism == Mechanism::ntlmssp || (kerberos_ && is_kerberos(mechanism)); }
+
+// RFC 4178 4.2.1, 5: the client's first mechanism that is taken here. The optimistic token belongs to its very first.
 Result<Acceptor::Step, NtStatus> Acceptor::take_init(Bytes token) {
     const auto init = NegTokenInit::decode(token);
     if (!init) return init.failure();
     const auto& offered = init->mechanisms;
-    if (std::find(offered.begin(), offered.end(), Mechanism::ntlmssp) == offered.end()) return malformed();
+    const auto chosen = std::find_if(offered.begin(), offered.end(), [this](Mechanism one) { return takes(one); });
+    if (chosen == offered.end()) return malformed();
+    chosen_ = *chosen;
     proof_.uses_spnego = true;
     assign(proof_.mech_types, init->mech_types);
-    state_ = State::want_negotiate;
-    proof_.mic_required = offered.front() != Mechanism::ntlmssp;
-    if (!proof_.mic_required && init->mech_token) return take_ntlm(*init->mech_token);
+    proof_.mic_required = chosen != offered.begin();
+    state_ = is_kerberos(chosen_) ? State::want_kerberos : State::want_negotiate;
+    if (!proof_.mic_required && init->mech_token) {
+        return is_kerberos(chosen_) ? take_kerberos(*init->mech_token) : take_ntlm(*init->mech_token);
+    }
     return Step{wrap({}, proof_.mic_required ? NegState::request_mic : NegState::accept_incomplete), std::nullopt};
 }
 
 Result<Acceptor::Step, NtStatus> Acceptor::take_response(Bytes token) {
     const auto response = NegTokenResp::decode(token);
     if (!response) return response.failure();
-    if (!response->token || response->state == NegState::reject) return malformed();
+    if (response->state == NegState::reject) return malformed();
+    // Once the verifier has a context, the client's MIC may come alone (RFC 4178 5).
+    const bool only_mic = is_kerberos(chosen_) && proof_.exchange != 0 && response->mic;
+    if (!response->token && !only_mic) return malformed();
+    proof_.client_mic.clear();
     if (response->mic) assign(proof_.client_mic, *response->mic);
+    if (is_kerberos(chosen_)) return take_kerberos(response->token.value_or(Bytes()));
     return take_ntlm(*response->token);
+}
+
+Result<Acceptor::Step, NtStatus> Acceptor::take_kerberos(Bytes token) {
+    if (proof_.kerberos_tokens >= limits::max_kerberos_tokens) return malformed();
+    proof_.kerberos_tokens++;
+    proof_.mechanism = logon_mechanism::MECHANISM_KERBEROS;
+    proof_.truncated_oid = chosen_ == Mechanism::ms_kerberos;
+    proof_.name_mechanism = !std::exchange(named_mechanism_, true);
+    assign(proof_.gss_token, token);
+    state_ = State::verifying;
+    return Step{{}, proof_};
+}
+
+void Acceptor::go_on(uint64_t exchange) {
+    ATOLL_ASSERT(state_ == State::verifying);
+    proof_.exchange = exchange;
+    state_ = State::want_kerberos;
 }
 
 Result<Acceptor::Step, NtStatus> Acceptor::take_ntlm(Bytes message) {
@@ -140,7 +176,7 @@ Result<Acceptor::Step, NtStatus> Acceptor::authenticate(Bytes message) {
 std::vector<uint8_t> Acceptor::wrap(Bytes message, NegState state) {
     NegTokenResp response;
     response.state = state;
-    if (!named_mechanism_) response.mechanism = Mechanism::ntlmssp;  // in the first reply only (RFC 4178 4.2.2)
+    if (!named_mechanism_) response.mechanism = chosen_;  // in the first reply only (RFC 4178 4.2.2)
     named_mechanism_ = true;
     if (!message.empty()) response.token = message;
     Buffer out;

@@ -1,12 +1,14 @@
 // The client's side of a log-on with NTLMv2, in SPNEGO or bare. Not thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/buffer.h"
 #include "base/nt_status.h"
 #include "base/result.h"
+#include "libcli/auth/kerberos_initiator.h"
 #include "libcli/auth/ntlm.h"
 
 namespace Atoll::auth {
@@ -16,6 +18,8 @@ struct Credentials {
     std::string domain;
     NtHash hash{};  // nt_hash(password)
     std::string workstation;
+    // Where a KerberosInitiator is to be used in place of an Initiator: the host whose cifs/HOST the server is.
+    std::optional<KerberosTarget> kerberos = std::nullopt;
     [[nodiscard]] bool is_anonymous() const { return user.empty(); }
 };
 

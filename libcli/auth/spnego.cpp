@@ -236,4 +236,10 @@ void encode_neg_token_init2(const std::vector<Mechanism>& mechanisms, Buffer& ou
     frame(fields, out);
 }
 
+std::vector<uint8_t> gss_framed(Mechanism mechanism, Bytes inner) {
+    std::vector<uint8_t> contents = element(tag_oid, oid_of(mechanism));
+    contents.insert(contents.end(), inner.begin(), inner.end());
+    return element(tag_gss_frame, contents);
+}
+
 }  // namespace Atoll::auth

@@ -22,6 +22,8 @@ enum class Mechanism : uint8_t {
     other,
 };
 
+inline bool is_kerberos(Mechanism mechanism) { return mechanism == Mechanism::kerberos || mechanism == Mechanism::ms_kerberos; }
+
 enum class NegState : uint8_t { accept_completed = 0, accept_incomplete = 1, reject = 2, request_mic = 3 };
 
 // NegTokenInit, and NegTokenInit2 which has hints in between (MS-SPNG 2.2.1).
@@ -50,6 +52,9 @@ std::vector<uint8_t> encode_mech_types(const std::vector<Mechanism>& mechanisms)
 void encode_neg_token_init(const std::vector<Mechanism>& mechanisms, Bytes mech_token, Buffer& out);
 // What a server sends before the client has spoken: NegTokenInit2 with the hint that MS-SPNG 2.2.1 prescribes.
 void encode_neg_token_init2(const std::vector<Mechanism>& mechanisms, Buffer& out);
+
+// A mechanism's own first token (RFC 2743 3.1): its object identifier, then `inner`.
+std::vector<uint8_t> gss_framed(Mechanism mechanism, Bytes inner);
 
 // How a token begins: in the GSS-API frame (a NegTokenInit), as a bare NegTokenInit, as a NegTokenResp, or otherwise.
 enum class SpnegoKind : uint8_t { init, response, unknown };

@@ -116,18 +116,22 @@ Result<LogonOutcome, NtStatus> verify_logon(const LogonProof& proof, const NtHas
 
     // Everything below is computed for a wrong password too.
     LogonOutcome outcome;
-    if (!exported_key(proof, match.key_exchange_key, outcome.session_key)) return NtStatus::INVALID_PARAMETER;
-    const bool mic_right = message_mic_right(proof, outcome.session_key);
-    const bool spnego_right = finish_spnego(proof, outcome.session_key, outcome.token);
+    SessionKey session_key;
+    if (!exported_key(proof, match.key_exchange_key, session_key)) return NtStatus::INVALID_PARAMETER;
+    const bool mic_right = message_mic_right(proof, session_key);
+    const bool spnego_right = finish_spnego(proof, session_key, outcome.token);
     if (!match.right || !mic_right || !spnego_right) return NtStatus::LOGON_FAILURE;
+    outcome.session_key.assign(session_key.begin(), session_key.end());
     return outcome;
 }
 
 LogonOutcome accept_anonymous(const LogonProof& proof) {
     LogonOutcome outcome;
     // The base key is zero (MS-NLMP 3.2.5.1.2), and a client may exchange another under it.
-    if (!exported_key(proof, Digest{}, outcome.session_key)) outcome.session_key = {};
-    if (!finish_spnego(proof, outcome.session_key, outcome.token)) outcome.token = completed(proof, {});
+    SessionKey session_key{};
+    if (!exported_key(proof, Digest{}, session_key)) session_key = {};
+    if (!finish_spnego(proof, session_key, outcome.token)) outcome.token = completed(proof, {});
+    outcome.session_key.assign(session_key.begin(), session_key.end());
     return outcome;
 }
 

@@ -20,8 +20,8 @@ enum class NtlmPolicy : uint8_t { disabled, ntlmv2_only, ntlmv1_permitted };  //
 // client's clock and its channel bindings are not judged.
 Result<LogonOutcome, NtStatus> verify_logon(const LogonProof& proof, const NtHash* hash, NtlmPolicy policy);
 
-// Of an anonymous log-on, or one that becomes guest although its proof is wrong: a session key that the client does not share is all
-// zeros for a guest (MS-NLMP 3.2.5.1.2); sessions of both kinds are neither signed nor sealed (MS-SMB2 3.3.5.5.3).
+// Of an anonymous log-on, or one that becomes guest although its proof is wrong: a guest shares no session key with the server, so there
+// is none; sessions of both kinds are neither signed nor sealed (MS-SMB2 3.3.5.5.3).
 LogonOutcome accept_anonymous(const LogonProof& proof);
 LogonOutcome accept_guest(const LogonProof& proof);
 

@@ -1,19 +1,64 @@
 #include "libcli/client/session.h"
 
+#include <variant>
+
 #include "libcli/smb/preauth_hash.h"
 
 namespace Atoll::client {
 
+namespace {
+
+using Token = Result<std::vector<uint8_t>, NtStatus>;
+
+// The client's side of either mechanism.
+class Mechanism {
+ public:
+    Mechanism(auth::Credentials credentials, const std::string& target_name) {
+        if (credentials.kerberos) {
+            held_.emplace<auth::KerberosInitiator>(std::move(*credentials.kerberos));
+        } else {
+            held_.emplace<auth::Initiator>(std::move(credentials), auth::InitiatorOptions{true, target_name});
+        }
+    }
+    Token start() {
+        return with<Token>([](auto& held) { return held.start(); });
+    }
+    Token answer(Bytes token) {
+        return with<Token>([&](auto& held) { return held.answer(token); });
+    }
+    Result<void, NtStatus> finish(Bytes token, bool trusted) {
+        return with<Result<void, NtStatus>>([&](auto& held) { return held.finish(token, trusted); });
+    }
+    [[nodiscard]] Bytes session_key() const {
+        if (const auto* kerberos = std::get_if<auth::KerberosInitiator>(&held_)) return kerberos->session_key();
+        return std::get<auth::Initiator>(held_).session_key();
+    }
+    // A server proves with its last token that it knows the key; NTLM's does so only in an answer to its challenge.
+    // Kerberos may need the mechanism's token and then the mechListMIC.
+    [[nodiscard]] unsigned most_answers() const { return needs_challenge() ? 1 : 2; }
+    [[nodiscard]] bool needs_challenge() const { return std::holds_alternative<auth::Initiator>(held_); }
+
+ private:
+    template <class T, class F>
+    T with(const F& call) {
+        if (auto* kerberos = std::get_if<auth::KerberosInitiator>(&held_)) return call(*kerberos);
+        return call(std::get<auth::Initiator>(held_));
+    }
+    std::variant<std::monostate, auth::Initiator, auth::KerberosInitiator> held_;
+};
+
+}  // namespace
+
 // One log-on under way.
 struct Session::LogOn {
     LogOn(auth::Credentials c, LogOnOptions o, std::function<void(NtStatus)> d)
-        : options(std::move(o)), initiator(std::move(c), {true, options.target_name}), done(std::move(d)) {}
+        : options(std::move(o)), initiator(std::move(c), options.target_name), done(std::move(d)) {}
     LogOnOptions options;
-    auth::Initiator initiator;
+    Mechanism initiator;
     std::function<void(NtStatus)> done;
     smb::PreauthHash hash{};
-    bool answered = false;
-    bool again = false;  // reauthentication of a session that has keys
+    unsigned answers = 0;  // to MORE_PROCESSING_REQUIRED
+    bool again = false;    // reauthentication of a session that has keys
 };
 
 Session::~Session() {
@@ -24,7 +69,9 @@ void Session::start_log_on(auth::Credentials credentials, LogOnOptions options, 
     auto log_on = std::make_shared<LogOn>(std::move(credentials), std::move(options), std::move(done));
     log_on->hash = connection_.preauth_hash();
     log_on->again = has_keys();
-    send_token(log_on, log_on->initiator.start());
+    const auto token = log_on->initiator.start();
+    if (!token) return log_on->done(token.error());
+    send_token(log_on, *token);
 }
 
 void Session::send_token(const std::shared_ptr<LogOn>& log_on, Bytes token) {
@@ -58,11 +105,11 @@ void Session::received(const std::shared_ptr<LogOn>& log_on, Exchange& exchange)
     }
     smb::extend_preauth_hash(log_on->hash, exchange.message());
     auto answer = log_on->initiator.answer(response->security_buffer);
-    if (!answer || log_on->answered) {
+    if (!answer || log_on->answers == log_on->initiator.most_answers()) {
         log_on->done(answer ? NtStatus::INVALID_NETWORK_RESPONSE : answer.error());
         return;
     }
-    log_on->answered = true;
+    log_on->answers++;
     send_token(log_on, *answer);
 }
 
@@ -70,7 +117,7 @@ NtStatus Session::succeeded(LogOn& log_on, const Exchange& exchange, const smb::
     flags_ = response.session_flags;
     const bool trusted = (flags_ & (smb::session_flags::is_guest | smb::session_flags::is_null)) == 0;
     // Without an answered challenge there is no shared key: anybody could sign with the empty one.
-    if (trusted && !log_on.answered) return NtStatus::INVALID_NETWORK_RESPONSE;
+    if (trusted && log_on.answers == 0 && log_on.initiator.needs_challenge()) return NtStatus::INVALID_NETWORK_RESPONSE;
     // MS-SMB2 3.2.5.3.1: guests and anonymous users have no key, so whoever wants signing or sealing does not take such a session.
     if (!trusted && (connection_.options().signing_required || log_on.options.sign || log_on.options.seal)) return NtStatus::ACCESS_DENIED;
     if (auto finished = log_on.initiator.finish(response.security_buffer, trusted); !finished) return finished.error();

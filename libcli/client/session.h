@@ -1,4 +1,4 @@
-// A session of a client: log-on with NTLMv2, keys, log-off (MS-SMB2 3.2.4.2.3, 3.2.5.3).
+// A session of a client: log-on with NTLMv2 or Kerberos, keys, log-off (MS-SMB2 3.2.4.2.3, 3.2.5.3).
 #pragma once
 
 #include <functional>

@@ -53,14 +53,15 @@ bool is_past(uint32_t time, uint32_t now) {
 
 }  // namespace
 
-NtStatus check_account(const Account& account, std::string_view workstation, uint32_t now) {
+NtStatus check_account(const Account& account, std::string_view workstation, uint32_t now, Proved how) {
     if (account.flags & account_flags::disabled) return NtStatus::ACCOUNT_DISABLED;
     if (account.flags & account_flags::auto_locked) return NtStatus::ACCOUNT_LOCKED_OUT;
     if (account.flags & account_flags::workstation_trust) return NtStatus::NOLOGON_WORKSTATION_TRUST_ACCOUNT;
     if (account.flags & account_flags::server_trust) return NtStatus::NOLOGON_SERVER_TRUST_ACCOUNT;
     if (account.flags & account_flags::domain_trust) return NtStatus::NOLOGON_INTERDOMAIN_TRUST_ACCOUNT;
     if (is_past(account.kickoff_time, now)) return NtStatus::ACCOUNT_EXPIRED;
-    if (!(account.flags & (account_flags::password_never_expires | account_flags::password_not_required))) {
+    const bool ages = !(account.flags & (account_flags::password_never_expires | account_flags::password_not_required));
+    if (how == Proved::by_password && ages) {
         if (account.password_last_set == 0) return NtStatus::PASSWORD_MUST_CHANGE;
         if (is_past(account.password_must_change, now)) return NtStatus::PASSWORD_EXPIRED;
     }
@@ -101,7 +102,11 @@ Result<std::unique_ptr<Authority>> Authority::open(std::shared_ptr<const conf::C
     if (!sid) return sid.failure();
     auto map = load_map(global);
     if (!map) return map.failure();
-    return std::make_unique<Authority>(std::move(configuration), std::move(*passdb), *sid, std::move(*map));
+    auto kerberos = open_kerberos(*configuration);
+    if (!kerberos) return kerberos.failure();
+    auto authority = std::make_unique<Authority>(std::move(configuration), std::move(*passdb), *sid, std::move(*map));
+    authority->kerberos_ = std::move(*kerberos);
+    return authority;
 }
 
 Result<void> Authority::reload(std::shared_ptr<const conf::Configuration> configuration) {
@@ -113,7 +118,10 @@ Result<void> Authority::reload(std::shared_ptr<const conf::Configuration> config
     if (!sid) return sid.failure();
     auto map = load_map(global);
     if (!map) return map.failure();
+    auto kerberos = open_kerberos(*configuration);
+    if (!kerberos) return kerberos.failure();
     if (passdb) passdb_ = std::move(*passdb);
+    kerberos_ = std::move(*kerberos);
     map_ = std::move(*map);
     users_.clear();
     domain_sid_ = *sid;
@@ -134,7 +142,7 @@ Result<LogonGrant, NtStatus> Authority::log_on(const auth::LogonProof& proof) {
     const auto hash = *found ? nt_hash_of(**found) : std::nullopt;
     // For a user who is not there, or has no hash, the same is computed.
     auto outcome = auth::verify_logon(proof, hash ? &*hash : nullptr, policy_of(global.ntlm_auth));
-    if (outcome) return admit(**found, proof, std::move(*outcome));
+    if (outcome) return admit(**found, proof.workstation, Proved::by_password, std::move(*outcome));
 
     if (outcome.error() == NtStatus::LOGON_FAILURE) {
         log_info("log-on of {} refused: {}", proof.user, *found ? "wrong password" : "no such account");
@@ -145,8 +153,9 @@ Result<LogonGrant, NtStatus> Authority::log_on(const auth::LogonProof& proof) {
     return outcome.failure();
 }
 
-Result<LogonGrant, NtStatus> Authority::admit(const Account& account, const auth::LogonProof& proof, auth::LogonOutcome outcome) {
-    if (const NtStatus why = check_account(account, proof.workstation, seconds_now()); why != NtStatus::SUCCESS) {
+Result<LogonGrant, NtStatus> Authority::admit(const Account& account, std::string_view workstation, Proved how,
+                                              auth::LogonOutcome outcome) {
+    if (const NtStatus why = check_account(account, workstation, seconds_now(), how); why != NtStatus::SUCCESS) {
         log_info("log-on of {} refused: {}", account.user, to_string(why));
         return why;
     }

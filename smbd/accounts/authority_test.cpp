@@ -83,7 +83,7 @@ TEST_F(AuthorityTest, MapToGuest) {
     const auto guest = bad_user->log_on(proof("nobody-at-all", "x"));
     ASSERT_TRUE(guest.ok());
     EXPECT_TRUE(guest->token.is_guest);
-    EXPECT_EQ(guest->outcome.session_key, auth::SessionKey{});
+    EXPECT_TRUE(guest->outcome.session_key.empty());
     EXPECT_EQ(bad_user->log_on(proof(self, "x")).error(), NtStatus::LOGON_FAILURE);
     auto bad_password = authority("map to guest = bad password\n");
     EXPECT_TRUE(bad_password->log_on(proof(self, "x"))->token.is_guest);
@@ -140,6 +140,25 @@ TEST_F(AuthorityTest, ReloadKeepsTheOpenDatabaseOrTakesAnother) {
     std::filesystem::remove_all(top);
 }
 
+TEST(OpenKerberos, SaysWhatIsMissing) {
+    const auto why = [](const std::string& text) {
+        const auto configuration = conf::load_text("[global]\n" + text);
+        EXPECT_TRUE(configuration.ok());
+        const auto opened = open_kerberos(**configuration);
+        return opened ? std::string(*opened ? "open" : "none") : opened.error().message();
+    };
+    EXPECT_EQ(why(""), "none");
+    EXPECT_EQ(why("realm = R\n"), "none");
+    EXPECT_EQ(why("kerberos method = secrets only\n"), "none") << "no realm: nobody wants Kerberos";
+    EXPECT_NE(why("realm = R\nkerberos method = secrets only\n").find("join"), std::string::npos);
+    EXPECT_NE(why("kerberos method = secrets and keytab\n").find("join"), std::string::npos);
+    EXPECT_NE(why("kerberos method = system keytab\n").find("'realm'"), std::string::npos);
+    EXPECT_NE(why("realm = R\nkerberos method = dedicated keytab\n").find("'dedicated keytab file'"), std::string::npos);
+    EXPECT_NE(why("realm = R\nkerberos method = dedicated keytab\ndedicated keytab file = keytab\n").find("absolute"), std::string::npos);
+    EXPECT_NE(why("realm = R\nkerberos method = dedicated keytab\ndedicated keytab file = FILE:/no/keytab\n").find("/no/keytab"),
+              std::string::npos);
+}
+
 TEST(CheckAccount, EachReason) {
     constexpr uint32_t thursday_noon = 12 * 3600;  // 1970-01-01
     Account good = new_account("u", "", "");
@@ -162,6 +181,7 @@ TEST(CheckAccount, EachReason) {
     a = good;
     a.password_must_change = 5;
     EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::PASSWORD_EXPIRED);
+    EXPECT_EQ(check_account(a, "PC", thursday_noon, Proved::by_ticket), NtStatus::SUCCESS);
     a = good;
     a.workstations = "ONE,pc";
     EXPECT_EQ(check_account(a, "PC", thursday_noon), NtStatus::SUCCESS);

@@ -16,6 +16,7 @@
 #include "base/loop/socket_path.h"
 #include "smbd/accounts/activity.h"
 #include "smbd/accounts/authority.h"
+#include "smbd/server/answered_logons.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
@@ -38,11 +39,12 @@ struct Link {
 logon_grant to_grant(const verify_request& request, accounts::LogonGrant granted) {
     logon_grant grant;
     grant.session_id = request.session_id;
-    grant.session_key = granted.outcome.session_key;
+    grant.session_key = std::move(granted.outcome.session_key);
     grant.account_name = granted.token.user_name;
     grant.domain_name = granted.token.domain_name;
     grant.is_guest = granted.token.is_guest;
     grant.is_anonymous = granted.token.is_anonymous;
+    grant.expires = granted.expires;
     grant.spnego_token = std::move(granted.outcome.token);
     grant.token = std::move(granted.token);
     return grant;
@@ -154,24 +156,52 @@ class Authd {
         verify_request request;
         if (const auto decoded = decode(packet.payload, request); !decoded)
             return log_error("a request cannot be read: {}", decoded.error().message());
+        if (request.proof.mechanism == auth::logon_mechanism::MECHANISM_KERBEROS) return verify_kerberos(link, request);
+        auto granted = authority_->log_on(request.proof);
+        if (!granted) return answer_status(link, request, granted.error());
+        give(link, request, granted_to(request, std::move(*granted)));
+    }
+
+    void verify_kerberos(Link& link, const verify_request& request) {
+        if (auto again = answered_.find(request)) return give(link, request, std::move(*again));
+        auto answer = authority_->log_on_kerberos(request.proof, request.peer_address);
+        if (!answer) return answer_status(link, request, answer.error());
+        if (auto* more = std::get_if<auth::LogonContinuation>(&*answer)) {
+            verify_answer asks;
+            asks.request_id = request.request_id;
+            asks.status = to_u32(NtStatus::MORE_PROCESSING_REQUIRED);
+            asks.continuation = std::move(*more);
+            return send_answer(link, asks, {});
+        }
+        logon_grant grant = granted_to(request, std::move(std::get<accounts::LogonGrant>(*answer)));
+        answered_.remember(request, grant);
+        give(link, request, std::move(grant));
+    }
+
+    logon_grant granted_to(const verify_request& request, accounts::LogonGrant granted) {
+        note(granted.token, request.peer_address);
+        return to_grant(request, std::move(granted));
+    }
+
+    // To the asker, if it is a client process; where preauth has asked, to the process that takes the client.
+    void give(Link& link, const verify_request& request, logon_grant grant) {
         verify_answer answer;
         answer.request_id = request.request_id;
-        auto granted = authority_->log_on(request.proof);
-        if (!granted) {
-            answer.status = to_u32(granted.error());
+        if (!link.is_preauth) {
+            answer.grant = std::move(grant);
             return send_answer(link, answer, {});
         }
-        note(granted->token, request.peer_address);
-        if (!link.is_preauth) {
-            answer.grant = to_grant(request, std::move(*granted));
-        } else {
-            const auto given = [this, number = link.number, answer](NtStatus status, PacketSocket giver) mutable {
-                answer.status = to_u32(status);
-                const auto asker = std::find_if(links_.begin(), links_.end(), [&](const Link& one) { return one.number == number; });
-                if (asker != links_.end()) send_answer(*asker, answer, giver);
-            };
-            return takers_.give(request, to_grant(request, std::move(*granted)), given);
-        }
+        takers_.give(request, std::move(grant), [this, number = link.number, answer](NtStatus status, PacketSocket giver) mutable {
+            answer.status = to_u32(status);
+            const auto asker = std::find_if(links_.begin(), links_.end(), [&](const Link& one) { return one.number == number; });
+            if (asker != links_.end()) send_answer(*asker, answer, giver);
+        });
+    }
+
+    static void answer_status(Link& link, const verify_request& request, NtStatus status) {
+        verify_answer answer;
+        answer.request_id = request.request_id;
+        answer.status = to_u32(status);
         send_answer(link, answer, {});
     }
 
@@ -219,6 +249,7 @@ class Authd {
     committer::DurableStore durable_;
     accounts::ActivityNotes activity_;
     Takers takers_;
+    AnsweredLogons answered_;
     std::list<Link> links_;
     uint64_t last_link_ = 0;
 };

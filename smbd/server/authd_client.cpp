@@ -30,7 +30,7 @@ class AuthdClient::Asked final : public Pending {
     }
     void detach() { client_ = nullptr; }
     // `done` may destroy this.
-    void finish(Result<smb2::LogonGrant, NtStatus> result) {
+    void finish(Result<smb2::LogonAnswer, NtStatus> result) {
         client_->asked_.erase(id);
         client_ = nullptr;
         const Done callback = std::move(done);
@@ -111,7 +111,8 @@ void AuthdClient::answer(const Packet& packet) {
     if (!decode(packet.payload, record)) return log_error("authd's answer cannot be read");
     const auto found = asked_.find(record.request_id);
     if (found == asked_.end()) return;
-    if (record.grant) return found->second->finish(from_record(*record.grant));
+    if (record.grant) return found->second->finish(smb2::LogonAnswer(from_record(*record.grant)));
+    if (record.continuation) return found->second->finish(smb2::LogonAnswer(std::move(*record.continuation)));
     const NtStatus status = nt_status(record.status);
     found->second->finish(is_error(status) ? status : NtStatus::LOGON_FAILURE);
 }

@@ -48,7 +48,7 @@ TEST(Handover, AChannelArrivesAsItWas) {
 
 TEST(Handover, SecretsAreNotPrinted) {
     logon_grant grant;
-    grant.session_key.fill(0x41);
+    grant.session_key.assign(16, 0x41);
     grant.spnego_token.assign(40, 0x41);
     EXPECT_EQ(print(grant).find("4141"), std::string::npos);
     EXPECT_EQ(print(grant).find("AAAA"), std::string::npos);

@@ -6,5 +6,6 @@
 namespace Atoll::limits {
 
 constexpr size_t max_incoming_channels = 64;  // that one client process expects at a time; more are refused, and tried again
+constexpr size_t max_answered_logons = 64;  // that authd could answer again (AnsweredLogons); beyond, the oldest is forgotten
 
 }  // namespace Atoll::limits

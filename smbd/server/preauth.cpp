@@ -145,7 +145,7 @@ class Preauth final : public PreauthHost {
         PreauthConnection& connection = *found->second;
         waiting_.erase(found);
         UniqueFd taker = packet.descriptors.empty() ? UniqueFd() : std::move(packet.descriptors[0]);
-        connection.verified(nt_status(record.status), std::move(taker));
+        connection.verified(nt_status(record.status), std::move(taker), record.continuation ? &*record.continuation : nullptr);
     }
 
     loop::Loop loop_;

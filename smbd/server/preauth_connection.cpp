@@ -143,14 +143,17 @@ void PreauthConnection::ask_again() {
     ask();
 }
 
-void PreauthConnection::verified(NtStatus status, UniqueFd taker) {
+void PreauthConnection::verified(NtStatus status, UniqueFd taker, const auth::LogonContinuation* continuation) {
     if (state_ != State::verifying) return;
     answer_.cancel();
     if (status == NtStatus::SUCCESS && taker) {
         taker_ = PacketSocket(std::move(taker));
         return hand_over();
     }
-    refused(status == NtStatus::SUCCESS ? NtStatus::INSUFFICIENT_RESOURCES : status);
+    if (continuation == nullptr) return refused(is_error(status) ? status : NtStatus::INSUFFICIENT_RESOURCES);
+    response_.clear();
+    session_.go_on(*continuation, response_);
+    respond();
 }
 
 void PreauthConnection::refused(NtStatus status) {
@@ -160,6 +163,11 @@ void PreauthConnection::refused(NtStatus status) {
     } else {
         session_.refuse(status, response_);
     }
+    respond();
+}
+
+// The client's turn.
+void PreauthConnection::respond() {
     frame_.clear();
     state_ = State::reading;
     if (!send(response_, true)) return;

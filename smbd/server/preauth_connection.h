@@ -38,8 +38,8 @@ class PreauthConnection {
     PreauthConnection(PreauthHost& host, UniqueFd socket, smb2::ChannelState channel);
     void start();
 
-    // authd's answer; `taker` is the hand-over socket if the status is success.
-    void verified(NtStatus status, UniqueFd taker);
+    // authd's answer; `taker` is the hand-over socket if the status is success, `continuation` not null if the client has to say more.
+    void verified(NtStatus status, UniqueFd taker, const auth::LogonContinuation* continuation);
     // Whoever was asked, authd or a taker, will not answer.
     void ask_again();
     [[nodiscard]] const std::string& peer() const { return session_.channel().peer_address; }
@@ -56,6 +56,7 @@ class PreauthConnection {
     void ask();
     bool send_question();
     void refused(NtStatus status);
+    void respond();
     void binding_refused(const Packet& packet);
     void hand_over();
     void taker_spoke();

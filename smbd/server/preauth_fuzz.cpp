@@ -3,6 +3,7 @@
 #include "conf/configuration.h"
 #include "smbd/server/preauth_session.h"
 #include "smbd/server/session_service.h"
+#include "smbd/smb2/session_policy.h"
 
 namespace {
 
@@ -10,12 +11,12 @@ using namespace Atoll;
 
 const server::PreauthPolicy& policy() {
     static const server::PreauthPolicy made = [] {
-        auto configuration = conf::load_text("[global]\nnetbios name = SERVER\n");
+        auto configuration = conf::load_text("[global]\nnetbios name = SERVER\nrealm = R\nkerberos method = system keytab\n");
         ATOLL_ASSERT(configuration.ok());
         server::PreauthPolicy value;
         value.configuration = std::move(configuration).value();
         value.negotiate = smb2::negotiate_policy(*value.configuration, Guid{});
-        value.negotiate_token = auth::Acceptor::negotiate_token();
+        value.negotiate_token = smb2::negotiate_token(*value.configuration);
         return value;
     }();
     return made;
@@ -25,7 +26,14 @@ bool take(server::PreauthSession& session, Bytes frame, Buffer& response) {
     response.clear();
     switch (session.take(frame, response)) {
         case server::PreauthSession::Action::end: return false;
-        case server::PreauthSession::Action::verify: session.refuse(NtStatus::LOGON_FAILURE, response); return true;
+        case server::PreauthSession::Action::verify:
+            // Of Kerberos tokens every other one is answered with a question.
+            if (session.proof().kerberos_tokens == 1) {
+                session.go_on({{0xA1, 0x00}, 1}, response);
+            } else {
+                session.refuse(NtStatus::LOGON_FAILURE, response);
+            }
+            return true;
         case server::PreauthSession::Action::bind: session.refuse_binding(NtStatus::USER_SESSION_DELETED, response); return true;
         case server::PreauthSession::Action::respond: return true;
     }

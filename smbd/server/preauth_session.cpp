@@ -80,7 +80,7 @@ Result<PreauthSession::Exchange*, NtStatus> PreauthSession::find_exchange(uint64
     }
     if (session_id != 0) return NtStatus::USER_SESSION_DELETED;
     if (exchanges_.size() >= limits::max_preauth_logons) return NtStatus::INSUFFICIENT_RESOURCES;
-    exchanges_.push_back(std::make_unique<Exchange>(xsrv::local_session_id(random_u64()), smb2::server_names(*policy_.configuration),
+    exchanges_.push_back(std::make_unique<Exchange>(xsrv::local_session_id(random_u64()), smb2::acceptor_for(*policy_.configuration),
                                                     channel_.preauth_hash));
     return exchanges_.back().get();
 }
@@ -99,16 +99,28 @@ PreauthSession::Action PreauthSession::step(const smb::Header& header, Bytes fra
         proving_header_ = header;
         return Action::verify;
     }
+    ask_client(header, exchange, step->token, response);
+    return Action::respond;
+}
+
+void PreauthSession::ask_client(const smb::Header& header, Exchange& exchange, Bytes token, Buffer& response) {
     const size_t start = response.size();
     ByteWriter out(response);
     smb::Header answer = response_header(header, NtStatus::MORE_PROCESSING_REQUIRED);
     answer.session_id = exchange.id;
     answer.encode(out);
     smb::SessionSetupResponse body;
-    body.security_buffer = step->token;
+    body.security_buffer = token;
     body.encode(out);
     if (channel_.dialect == smb_311) smb::extend_preauth_hash(exchange.preauth_hash, response.bytes().subspan(start));
-    return Action::respond;
+}
+
+void PreauthSession::go_on(const auth::LogonContinuation& continuation, Buffer& response) {
+    ATOLL_ASSERT(proving_ != nullptr);
+    proving_->acceptor.go_on(continuation.exchange);
+    ask_client(proving_header_, *proving_, continuation.token, response);
+    proving_ = nullptr;
+    proof_ = {};
 }
 
 void PreauthSession::refuse(NtStatus status, Buffer& response) {

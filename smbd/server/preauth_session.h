@@ -35,11 +35,14 @@ class PreauthSession {
     PreauthSession(const PreauthPolicy& policy, smb2::ChannelState channel) : policy_(policy), channel_(std::move(channel)) {}
 
     // Takes one whole message without its transport header. `response` is appended to. After `verify` and `bind` nothing more is to be
-    // given before it is refused; `frame` must be kept for the hand-over.
+    // given before it is refused or goes on; `frame` must be kept for the hand-over.
     Action take(Bytes frame, Buffer& response);
 
     // authd says no: appends the SESSION_SETUP response with the status; the client may try again.
     void refuse(NtStatus status, Buffer& response);
+
+    // authd wants more before it decides: appends the SESSION_SETUP response with MORE_PROCESSING_REQUIRED; the client goes on.
+    void go_on(const auth::LogonContinuation& continuation, Buffer& response);
 
     // The holder says no, or there is none: appends the response with the status; the client may go on.
     void refuse_binding(NtStatus status, Buffer& response);
@@ -55,8 +58,8 @@ class PreauthSession {
 
  private:
     struct Exchange {
-        Exchange(uint64_t session_id, auth::ServerNames names, const smb2::PreauthHash& hash)
-            : id(session_id), acceptor(std::move(names)), preauth_hash(hash) {}
+        Exchange(uint64_t session_id, auth::Acceptor its_acceptor, const smb2::PreauthHash& hash)
+            : id(session_id), acceptor(std::move(its_acceptor)), preauth_hash(hash) {}
         uint64_t id;
         auth::Acceptor acceptor;
         smb2::PreauthHash preauth_hash;  // Session.PreauthIntegrityHashValue (MS-SMB2 3.3.5.5)
@@ -66,6 +69,7 @@ class PreauthSession {
     Action session_setup(const smb::Header& header, Bytes frame, Buffer& response);
     Action step(const smb::Header& header, Bytes frame, Bytes token, Exchange& exchange, Buffer& response);
     Result<Exchange*, NtStatus> find_exchange(uint64_t session_id);
+    void ask_client(const smb::Header& header, Exchange& exchange, Bytes token, Buffer& response);
     void end_exchange(const Exchange& exchange);
     void write_error(const smb::Header& request, uint64_t session_id, NtStatus status, Buffer& response);
     smb::Header response_header(const smb::Header& request, NtStatus status);

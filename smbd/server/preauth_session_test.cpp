@@ -164,6 +164,38 @@ TEST(PreauthSession, AfterARefusalTheClientMayTryAgain) {
     peer.prove(again);
 }
 
+TEST(PreauthSession, TheVerifierMayAskForMore) {
+    const PreauthPolicy policy = make_policy("realm = R\nkerberos method = system keytab\n");
+    Peer peer(policy);
+    peer.negotiate();
+    Buffer init;
+    const std::vector<uint8_t> request = {0x60, 0x02, 0x01, 0x00};
+    auth::encode_neg_token_init({auth::Mechanism::kerberos, auth::Mechanism::ntlmssp}, request, init);
+    const Buffer first = peer.setup_frame(init);
+    ASSERT_EQ(peer.give(first), Action::verify);
+    EXPECT_EQ(peer.session.proof().gss_token, request);
+    smb::PreauthHash expected = peer.session.session_preauth_hash();
+    const uint64_t id = peer.session.session_id();
+    peer.response.clear();
+    peer.session.go_on({{0xA1, 0x00}, 5}, peer.response);
+    EXPECT_EQ(peer.answered().status, NtStatus::MORE_PROCESSING_REQUIRED);
+    EXPECT_EQ(peer.answered().session_id, id);
+    smb::extend_preauth_hash(expected, peer.response);
+
+    peer.session_id = id;
+    auth::NegTokenResp again;
+    again.token = request;
+    Buffer wire;
+    again.encode(wire);
+    const Buffer second = peer.setup_frame(wire);
+    ASSERT_EQ(peer.give(second), Action::verify);
+    smb::extend_preauth_hash(expected, second);
+    EXPECT_EQ(peer.session.session_preauth_hash(), expected);
+    EXPECT_EQ(peer.session.session_id(), id);
+    EXPECT_EQ(peer.session.proof().exchange, 5u);
+    EXPECT_EQ(peer.session.proof().kerberos_tokens, 2);
+}
+
 TEST(PreauthSession, NothingComesBeforeNegotiate) {
     const PreauthPolicy policy = make_policy();
     for (const smb::Command command : {smb::Command::session_setup, smb::Command::echo, smb::Command::read}) {

@@ -20,6 +20,7 @@
 #include "smbd/server/listener.h"
 #include "smbd/server/preauth.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/smb2/session_policy.h"
 #include "tdb/database.h"
 
 namespace Atoll::server {
@@ -118,8 +119,8 @@ void Listener::start_helper(Role role) {
             case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
                 databases_ = {};
-                run_preauth(std::move(theirs),
-                            {configuration_, smb2::negotiate_policy(*configuration_, server_guid_), auth::Acceptor::negotiate_token()});
+                run_preauth(std::move(theirs), {configuration_, smb2::negotiate_policy(*configuration_, server_guid_),
+                                                smb2::negotiate_token(*configuration_)});
         }
     });
     if (pid < 0) {

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "base/buffer.h"
 #include "base/loop/loop.h"
@@ -26,7 +28,7 @@ namespace Atoll::smb2 {
 // What authd says of a successful log-on, to the process that serves it and to nobody else.
 struct LogonGrant {
     uint64_t session_id = 0;  // issued by preauth in the first SESSION_SETUP response, or by this process
-    std::array<uint8_t, 16> session_key{};
+    std::vector<uint8_t> session_key;  // as the log-on gave it: Session.FullSessionKey
     security::Token token;
     std::string account_name;
     std::string domain_name;
@@ -36,12 +38,15 @@ struct LogonGrant {
     Buffer spnego_token;        // the final token of the SESSION_SETUP response
 };
 
-// The way to authd, which the server room implements: a log-on proof goes out, `done` is called on the loop with a grant or a status.
+// A grant, or what the client has to be told before authd decides.
+using LogonAnswer = std::variant<LogonGrant, auth::LogonContinuation>;
+
+// The way to authd, which the server room implements: a log-on proof goes out, `done` is called on the loop with an answer or a status.
 // Dropping the returned handle abandons the request; `done` is then not called.
 class LogonVerifier {
  public:
     virtual ~LogonVerifier() = default;
-    using Done = std::function<void(Result<LogonGrant, NtStatus>)>;
+    using Done = std::function<void(Result<LogonAnswer, NtStatus>)>;
     class Pending {
      public:
         virtual ~Pending() = default;

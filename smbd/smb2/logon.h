@@ -15,7 +15,7 @@ class Connection;
 struct Request;
 
 struct Logon {
-    Logon(uint64_t id, auth::ServerNames names) : session_id(id), acceptor(std::move(names)) {}
+    Logon(uint64_t id, auth::Acceptor its_acceptor) : session_id(id), acceptor(std::move(its_acceptor)) {}
 
     uint64_t session_id;
     auth::Acceptor acceptor;

@@ -6,6 +6,8 @@
 
 namespace Atoll::smb2 {
 
+namespace {
+
 auth::ServerNames server_names(const conf::Configuration& configuration) {
     auth::ServerNames names;
     names.netbios_name = configuration.global().netbios_name;
@@ -13,6 +15,16 @@ auth::ServerNames server_names(const conf::Configuration& configuration) {
     std::array<char, 256> host{};
     if (::gethostname(host.data(), host.size() - 1) == 0) names.dns_name = host.data();
     return names;
+}
+
+}  // namespace
+
+auth::Acceptor acceptor_for(const conf::Configuration& configuration) {
+    return auth::Acceptor(server_names(configuration), configuration.global().takes_kerberos());
+}
+
+std::vector<uint8_t> negotiate_token(const conf::Configuration& configuration) {
+    return auth::Acceptor::negotiate_token(configuration.global().takes_kerberos());
 }
 
 bool server_wants_sealing(const conf::Configuration& configuration) {

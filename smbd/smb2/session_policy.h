@@ -11,8 +11,10 @@
 
 namespace Atoll::smb2 {
 
-// What NTLM's challenge tells of this server.
-auth::ServerNames server_names(const conf::Configuration& configuration);
+// The server's side of a log-on: what NTLM's challenge tells of this server, and whether Kerberos is taken.
+auth::Acceptor acceptor_for(const conf::Configuration& configuration);
+// The hint of the NEGOTIATE response.
+std::vector<uint8_t> negotiate_token(const conf::Configuration& configuration);
 
 // `server smb encrypt`: every session of a client that can seal is to be sealed (MS-SMB2: global EncryptData).
 bool server_wants_sealing(const conf::Configuration& configuration);

@@ -137,18 +137,33 @@ void abandon_logon(Request& request) {
     request.complete(NtStatus::CANCELLED);
 }
 
+// The exchange goes on with the client's next SESSION_SETUP.
+NtStatus ask_client(Request& request, Bytes token) {
+    smb::SessionSetupResponse response;
+    response.security_buffer = token;
+    response.encode(request.out());
+    request.keep_body = true;
+    return NtStatus::MORE_PROCESSING_REQUIRED;
+}
+
 NtStatus ask_authd(Request& request, Logon& logon, const auth::LogonProof& proof) {
     Connection& connection = request.connection();
     request.abandon = abandon_logon;
     logon.waiting = &request;
     logon.pending =
-        connection.client().verifier().verify(proof, connection.channel(), [&request, &logon](Result<LogonGrant, NtStatus> answer) {
+        connection.client().verifier().verify(proof, connection.channel(), [&request, &logon](Result<LogonAnswer, NtStatus> answer) {
             loop::take_root();
             request.abandon = nullptr;
             logon.waiting = nullptr;
             if (!answer.ok()) return request.complete(fail_logon(request, logon, answer.error()));
-            answer->session_id = logon.session_id;
-            const NtStatus status = finish_logon(request, logon, *answer);
+            if (const auto* more = std::get_if<auth::LogonContinuation>(&*answer)) {
+                logon.acceptor.go_on(more->exchange);
+                logon.pending.reset();
+                return request.complete(ask_client(request, more->token));
+            }
+            auto& grant = std::get<LogonGrant>(*answer);
+            grant.session_id = logon.session_id;
+            const NtStatus status = finish_logon(request, logon, grant);
             if (status == NtStatus::PENDING) return;
             request.keep_body = status == NtStatus::SUCCESS;
             request.complete(status);
@@ -161,16 +176,12 @@ NtStatus take_token(Request& request, Logon& logon, Bytes token) {
     auto step = logon.acceptor.step(token);
     if (!step.ok()) return fail_logon(request, logon, step.error());
     if (step->proof) return ask_authd(request, logon, *step->proof);
-    smb::SessionSetupResponse response;
-    response.security_buffer = step->token;
-    response.encode(request.out());
-    request.keep_body = true;
-    return NtStatus::MORE_PROCESSING_REQUIRED;
+    return ask_client(request, step->token);
 }
 
 Logon& begin_logon(Request& request, uint64_t session_id) {
     Connection& connection = request.connection();
-    auto logon = std::make_unique<Logon>(session_id, server_names(connection.client().configuration()));
+    auto logon = std::make_unique<Logon>(session_id, acceptor_for(connection.client().configuration()));
     logon->preauth_hash = connection.channel().preauth_hash;
     request.header.session_id = session_id;
     return *connection.logons.emplace(session_id, std::move(logon)).first->second;

@@ -141,7 +141,7 @@ class SteadyState : public testing::TestWithParam<Protection> {
         client_.reset(ends[0]);
         LogonGrant grant;
         grant.session_id = session_id;
-        grant.session_key.fill(7);
+        grant.session_key.assign(16, 7);
         grant.token.uid = grant.token.gid = user();
         for (uint32_t rid = 1; rid < 10; rid++) {
             grant.token.group_sids.push_back(well_known::unix_groups.with_rid(rid));

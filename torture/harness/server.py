@@ -81,16 +81,19 @@ class Server:
     preset    which build of ours
     smb_conf  the whole text instead of shares and options, with @TOP@ and @PORT@ in it; for tests of what a bad one does
     keep      leave the directory behind
+    more_environment  what its programs find in their environment besides (KRB5_CONFIG)
     file_system  a kind of file system: the shares are on a new one, on a loop mount. To be used inside isolation.run(mounts=True)
     """
 
-    def __init__(self, kind, shares=None, options=None, users=(), preset="release", smb_conf=None, keep=False, port=None, file_system=None):
+    def __init__(self, kind, shares=None, options=None, users=(), preset="release", smb_conf=None, keep=False, port=None, file_system=None,
+                 more_environment=None):
         if kind not in KINDS:
             raise HarnessError(f"no such server: {kind}")
         self.kind, self.shares, self.options, self.users = kind, dict(shares or {}), dict(options or {}), list(users)
         self.preset, self.keep, self.smb_conf_text = preset, keep, smb_conf
         self.port = port or free_port()
         self.file_system = file_system
+        self.more_environment = dict(more_environment or {})
         self.process = None
         self.top = pathlib.Path(tempfile.mkdtemp(prefix=f"atoll-{kind}-", dir=os.environ.get("ATOLL_TEST_DIR")))
         self.top.chmod(0o755)
@@ -118,7 +121,7 @@ class Server:
                     # Leaks are looked for in the unit tests: LeakSanitizer cannot stop threads of a process that changed its user.
                     ASAN_OPTIONS=f"log_path={reports}/asan:detect_leaks=0:abort_on_error=0:exitcode=99:handle_abort=1",
                     UBSAN_OPTIONS=f"log_path={reports}/ubsan:print_stacktrace=1",
-                    TSAN_OPTIONS=f"log_path={reports}/tsan:second_deadlock_stack=1")
+                    TSAN_OPTIONS=f"log_path={reports}/tsan:second_deadlock_stack=1", **self.more_environment)
 
     # smb.conf
 

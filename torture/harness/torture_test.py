@@ -22,8 +22,8 @@ RECORDING = DEBIAN / "atoll.txt"
 PARALLEL = 4
 # Measures the memory of all the server's processes, and so runs alone; a sanitizer's memory grows by itself.
 MEASURES_MEMORY = "atoll.hostile.memory_growth"
-# Needs something that holds requests up: interim_test.py runs it.
-NOT_HERE = "atoll.async."
+# Need something that holds requests up, and a KDC: interim_test.py and kerberos_test.py run them.
+NOT_HERE = ("atoll.async.", "atoll.kerberos.")
 SECONDS = 240
 # Suites of which files have descriptors of their own run on a share that keeps them.
 ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls"}
