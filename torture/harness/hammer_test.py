@@ -18,8 +18,8 @@ from server import Server, TOP
 VOLATILE = ("locking.tdb", "brlock.tdb", "leases.tdb", "smbXsrv_open_global.tdb", "smbXsrv_tcon_global.tdb", "smbXsrv_session_global.tdb")
 OPTIONS = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
 RUNS = (  # name, arguments, seconds short and long
-    ("together", ["--clients", "3"], 12, 1500),
-    ("killed", ["--clients", "4", "--kills", "1"], 12, 1500),
+    ("together", ["--clients", "3"], 45, 1800),
+    ("killed", ["--clients", "4", "--kills", "1"], 45, 1800),
 )
 
 
