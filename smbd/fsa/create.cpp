@@ -200,7 +200,8 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
     }
     if (!file) {
         if (is_missing(file.error()) || leads_nowhere(file.error())) return false;
-        return file.error() == EAGAIN ? wait_for_kernel(path).failure() : nt_status_from_errno(file.error());
+        if (file.error() == EAGAIN) return wait_for_kernel(path).failure();
+        return nt_status_from_errno(file.error());
     }
     open_->file = std::move(*file);
     if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea | access::read_control;

@@ -107,7 +107,7 @@ TEST_F(VolumeQuotasTest, AUsersVolumeIsWhatHeMayUseOfIt) {
 }
 
 struct Commands : testing::Test {
-    vfs::File root{UniqueFd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, nullptr};
+    vfs::File root{UniqueFd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, 0, nullptr};
 };
 
 TEST_F(Commands, GetTheirArgumentsAndDirectoryAndTheirOutputIsBounded) {
@@ -144,7 +144,7 @@ TEST_F(Commands, TellAndSetQuotas) {
 }
 
 TEST_F(Commands, AFileSystemWithoutQuotas) {
-    vfs::File proc{UniqueFd(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, nullptr};
+    vfs::File proc{UniqueFd(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, 0, nullptr};
     const auto quotas = vfs::kernel_quotas(proc);
     EXPECT_FALSE(quotas->kept());
     EXPECT_EQ(quotas->state().error(), EOPNOTSUPP);
@@ -155,7 +155,7 @@ TEST_F(Commands, AFileSystemWithoutQuotas) {
 struct KernelQuotas : testing::Test {
     static constexpr uid_t user = 12345;
     const std::string directory = std::getenv("ATOLL_QUOTA_DIRECTORY") != nullptr ? std::getenv("ATOLL_QUOTA_DIRECTORY") : "";
-    vfs::File root{UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, nullptr};
+    vfs::File root{UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), true, false, 0, nullptr};
 
     // Writes so many bytes into a file of the user's, as the user: those that went.
     ssize_t write_as_user(const char* name, size_t bytes) const {

@@ -105,7 +105,7 @@ class BindingHandover : public testing::Test, public PreauthHost {
     PacketSocket reach_taker() {
         auto pair = PacketSocket::make_pair();
         EXPECT_TRUE(pair);
-        connection_->verified(NtStatus::SUCCESS, pair->first.take());
+        connection_->verified(NtStatus::SUCCESS, pair->first.take(), nullptr);
         return std::move(pair->second);
     }
 
@@ -167,7 +167,7 @@ TEST_F(BindingHandover, IfTheTakerEndsAuthdIsAskedAgainButNotForEver) {
 }
 
 TEST_F(BindingHandover, ASessionThatIsGoneIsAnsweredForByPreauth) {
-    connection_->verified(NtStatus::USER_SESSION_DELETED, {});
+    connection_->verified(NtStatus::USER_SESSION_DELETED, {}, nullptr);
     EXPECT_EQ(answered(), NtStatus::USER_SESSION_DELETED);
     EXPECT_EQ(ended_, "");
 }
