@@ -11,6 +11,24 @@
 
 namespace Atoll::fsa {
 
+namespace {
+
+// Change notification of a file or stream (MS-FSA 2.1.4.1).
+void tell_watchers(const OpenFile& open, Notifier& notifier, NotifyAction action, uint32_t filter) {
+    if (!notifier.index.anyone()) return;
+    uint32_t of_file = filter;
+    if (!open.stream.empty()) {
+        uint32_t of_stream = 0;
+        if ((filter & notify_filter::size) != 0) of_stream |= notify_filter::stream_size;
+        if ((filter & notify_filter::last_write) != 0) of_stream |= notify_filter::stream_write;
+        of_file &= ~(notify_filter::size | notify_filter::last_write);
+        if (of_stream != 0) notifier.changed(open.root(), open.name + ':' + open.stream, NotifyAction::modified_stream, of_stream);
+    }
+    if (of_file != 0) notifier.changed(open.root(), open.name, action, of_file);
+}
+
+}  // namespace
+
 std::unique_ptr<FileSystem> FileSystem::create(FileSystemParams params) { return std::make_unique<Core>(std::move(params)); }
 
 Core::~Core() { ATOLL_ASSERT(in_use_ == 0); }
@@ -84,7 +102,9 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
     auto removed = leave(open, ShareModes::Removal::of_close);
     const bool deletes = removed && (open.create_options & option::delete_on_close) != 0;
     if (open.directory && deletes && !deletion_.now) notifier.marked_deleted(open.root(), open.name);  // others have it open
-    if (open.pending_changes != 0 && !deletion_.now) open.report(NotifyAction::modified, open.pending_changes);
+    if (open.pending_changes != 0 && !deletion_.now) tell_watchers(open, notifier, NotifyAction::modified, open.pending_changes);
+    // What a listing tells of a written file is, to others' leases, settled when it is closed (MS-FSA 2.1.4.17, note 43).
+    if (open.wrote && open.stream.empty() && !deletion_.now) directory_leases.child_changed(open.root(), open.name, &open);
     open.root().open_count--;
     open.closed = true;
     if (open.jobs == 0) give_back(open);
@@ -283,16 +303,7 @@ void OpenFile::report(NotifyAction action, uint32_t filter) {
     constexpr uint32_t listed = notify_filter::attributes | notify_filter::size | notify_filter::last_write | notify_filter::last_access |
                                 notify_filter::creation | notify_filter::ea;
     if (stream.empty() && (filter & listed) != 0) core_.directory_leases.child_changed(*share_, name, this);
-    if (!core_.notifier.index.anyone()) return;
-    uint32_t of_file = filter;
-    if (!stream.empty()) {
-        uint32_t of_stream = 0;
-        if ((filter & notify_filter::size) != 0) of_stream |= notify_filter::stream_size;
-        if ((filter & notify_filter::last_write) != 0) of_stream |= notify_filter::stream_write;
-        of_file &= ~(notify_filter::size | notify_filter::last_write);
-        if (of_stream != 0) core_.notifier.changed(*share_, name + ':' + stream, NotifyAction::modified_stream, of_stream);
-    }
-    if (of_file != 0) core_.notifier.changed(*share_, name, action, of_file);
+    tell_watchers(*this, core_.notifier, action, filter);
 }
 
 void OpenFile::report_stream(NotifyAction action) {
@@ -306,7 +317,7 @@ void OpenFile::report_written() {
     if (std::exchange(told_written, true)) {
         pending_changes |= written;
     } else {
-        report(NotifyAction::modified, written);
+        tell_watchers(*this, core_.notifier, NotifyAction::modified, written);
     }
 }
 
