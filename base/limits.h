@@ -26,14 +26,11 @@ constexpr size_t max_spnego_mechanisms = 16;  // of one MechTypeList; INVALID_PA
 constexpr size_t max_logon_name = 1024;       // bytes, UTF-8, of a user, domain or workstation name; INVALID_PARAMETER
 
 // Names
-constexpr size_t max_path_units = 32767;        // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
-constexpr size_t max_component_bytes = 255;     // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
-constexpr size_t max_expression_units = 1024;   // code points of a search pattern; OBJECT_NAME_INVALID
-constexpr size_t max_ea_name_bytes = 250;       // of an extended attribute: Linux's 255 less "user."; INVALID_EA_NAME
-constexpr size_t max_symlink_depth = 40;        // as Linux; OBJECT_PATH_NOT_FOUND
-constexpr size_t max_indexed_directories = 64;  // whose names one process has in memory; the one unused longest is scanned again
-constexpr size_t max_name_index = 64u << 20;    // bytes of the names of all of them; as above, a larger directory always
-constexpr size_t max_index_drain = 128;         // reads of 16 KiB of changes before a lookup; beyond: the indexes are dropped
+constexpr size_t max_path_units = 32767;       // UTF-16 units of a path on the wire; OBJECT_NAME_INVALID
+constexpr size_t max_component_bytes = 255;    // bytes of one UTF-8 component (POSIX NAME_MAX); OBJECT_NAME_INVALID
+constexpr size_t max_expression_units = 1024;  // code points of a search pattern; OBJECT_NAME_INVALID
+constexpr size_t max_ea_name_bytes = 250;      // of an extended attribute: Linux's 255 less "user."; INVALID_EA_NAME
+constexpr size_t max_symlink_depth = 40;       // as Linux; OBJECT_PATH_NOT_FOUND
 
 // Files
 constexpr uint64_t max_file_size = 0xFFFFFFF0000;  // bytes (MS-FSA 2.1.1.1, MaxFileSize; NTFS's with clusters of 4 KiB); INVALID_PARAMETER

@@ -4,7 +4,7 @@
 namespace Atoll::server {
 
 // Has OpenSSL read its configuration and look up every algorithm that a session may use, and the name service load its modules.
-// Leaves neither a thread nor an open file behind.
+// Also makes the index of names that they share. Leaves no thread, and no open file but that index's inotify instance.
 void warm_image();
 
 }  // namespace Atoll::server

@@ -71,6 +71,30 @@ class CreateClose : public Workload {
     Buffer name_;
 };
 
+// CREATE of a name that is not there.
+class Missing : public Workload {
+ public:
+    explicit Missing(const WorkloadParams& params) : prefix_(params.directory + "\\missing") {}
+
+    void start(Connection& connection, Slot& slot) override {
+        path_.clear();
+        fmt::format_to(std::back_inserter(path_), "{}{}", prefix_, slot.index);
+        connection.begin_frame();
+        queue_create(connection, path_, {}, name_);
+        connection.end_frame();
+    }
+
+    Result<Next> respond(Connection&, Slot&, const smb::Header& header, Bytes) override {
+        if (header.status != NtStatus::OBJECT_NAME_NOT_FOUND) return unexpected(header);
+        return Next::done;
+    }
+
+ private:
+    std::string prefix_;
+    std::string path_;
+    Buffer name_;
+};
+
 // CREATE, QUERY_INFO (FileNetworkOpenInformation) and CLOSE in one related compound: how clients ask for a file's attributes by name.
 class Stat : public Workload {
  public:
@@ -156,6 +180,8 @@ std::unique_ptr<Workload> make_delete(const WorkloadParams& params) {
     const uint32_t options = smb::create_options::delete_on_close | smb::create_options::non_directory_file;
     return std::make_unique<CreateClose>(params, "n", params.operations, Opening{access, options, smb::CreateDisposition::open});
 }
+
+std::unique_ptr<Workload> make_missing(const WorkloadParams& params) { return std::make_unique<Missing>(params); }
 
 std::unique_ptr<Workload> make_stat(const WorkloadParams& params) { return std::make_unique<Stat>(params); }
 

@@ -132,6 +132,8 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
         workload = make_delete(params);
     } else if (name == "stat") {
         workload = make_stat(params);
+    } else if (name == "missing") {
+        workload = make_missing(params);
     } else {
         return fail(Code::invalid, "smbbench", "no such workload: " + name);
     }

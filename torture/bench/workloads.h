@@ -27,7 +27,7 @@ struct Outcome {
 };
 
 // Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, stat (on f0..), create,
-// delete (on n0..), list. Error: invalid for another name, else what went wrong.
+// delete (on n0..), missing (opens what is not there), list. Error: invalid for another name, else what went wrong.
 Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
 
 // Connect, log on, tree connect, leave: one after the other.
@@ -51,6 +51,7 @@ std::unique_ptr<Workload> make_delete(const WorkloadParams& params);
 std::unique_ptr<Workload> make_stat(const WorkloadParams& params);
 // Locks a range of its own with each operation and, with `unlock`, unlocks it; else all stay locked until the file is closed.
 std::unique_ptr<Workload> make_locks(bool unlock, smb::FileId file);
+std::unique_ptr<Workload> make_missing(const WorkloadParams& params);
 // Lists `directory` once; Outcome::entries without "." and "..".
 Result<Outcome> run_list(Connection& connection, const WorkloadParams& params);
 
