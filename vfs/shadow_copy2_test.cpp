@@ -83,6 +83,25 @@ TEST(SnapshotToken, Text) {
     EXPECT_EQ(snapshot_token(int64_t{1} << 60), "");
 }
 
+TEST(SnapshotToken, InPaths) {
+    const std::string t = token;
+    for (const auto& [path, rest] : std::map<std::string, std::string>{{t, ""},
+                                                                       {t + "/a/b", "a/b"},
+                                                                       {"a/" + t + "/b", "a/b"},
+                                                                       {"a/b/" + t, "a/b"},
+                                                                       {"a@b/" + t + "/@c", "a@b/@c"},
+                                                                       {t + "/" + t, t}}) {
+        std::string left = path;
+        EXPECT_EQ(take_snapshot_token(left), taken) << path;
+        EXPECT_EQ(left, rest);
+    }
+    for (const std::string path : {std::string(), std::string("a"), "x" + t, t + "x", "a/x" + t + "/b"}) {
+        std::string left = path;
+        EXPECT_EQ(take_snapshot_token(left), 0) << path;
+        EXPECT_EQ(left, path);
+    }
+}
+
 TEST(SnapshotNames, Formats) {
     const SnapshotNames plain(options_with({}));
     EXPECT_EQ(plain.time_of(token), taken);

@@ -1,5 +1,6 @@
 #include "vfs/snapshot_token.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -29,6 +30,23 @@ std::string snapshot_token(int64_t time) {
     std::array<char, snapshot_token_size + 1> text;
     if (::gmtime_r(&seconds, &parts) == nullptr) return {};
     return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
+}
+
+int64_t take_snapshot_token(std::string& path) {
+    for (size_t at = path.find('@'); at != std::string::npos; at = path.find("/@", at + 1)) {
+        const size_t start = path[at] == '/' ? at + 1 : at;
+        if (start > 0 && path[start - 1] != '/') continue;
+        const size_t end = std::min(path.find('/', start), path.size());
+        const auto time = parse_snapshot_token(std::string_view(path).substr(start, end - start));
+        if (!time) continue;
+        if (end < path.size()) {
+            path.erase(start, end - start + 1);
+        } else {
+            path.resize(start == 0 ? 0 : start - 1);
+        }
+        return *time;
+    }
+    return 0;
 }
 
 }  // namespace Atoll::vfs

@@ -16,4 +16,7 @@ std::optional<int64_t> parse_snapshot_token(std::string_view text);
 // `time` > 0; past the year 9999 an empty text, which no token is.
 std::string snapshot_token(int64_t time);
 
+// Takes the first component that is a token out of a path; 0: there is none.
+int64_t take_snapshot_token(std::string& path);
+
 }  // namespace Atoll::vfs

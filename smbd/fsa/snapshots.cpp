@@ -7,35 +7,13 @@
 
 namespace Atoll::fsa {
 
-namespace {
-
-// Takes the first component that is a token out of the path; 0: there is none.
-int64_t take_token(std::string& path) {
-    for (size_t at = path.find('@'); at != std::string::npos; at = path.find("/@", at + 1)) {
-        const size_t start = path[at] == '/' ? at + 1 : at;
-        if (start > 0 && path[start - 1] != '/') continue;
-        const size_t end = std::min(path.find('/', start), path.size());
-        const auto time = vfs::parse_snapshot_token(std::string_view(path).substr(start, end - start));
-        if (!time) continue;
-        if (end < path.size()) {
-            path.erase(start, end - start + 1);
-        } else {
-            path.resize(start == 0 ? 0 : start - 1);
-        }
-        return *time;
-    }
-    return 0;
-}
-
-}  // namespace
-
 std::string snapshot_token(int64_t time) { return vfs::snapshot_token(time); }
 
 Result<void, NtStatus> CreateOperation::enter_snapshot() {
     int64_t time = params_.snapshot;
     if (!vfs_.has_snapshots()) return time == 0 ? Result<void, NtStatus>() : NtStatus::OBJECT_NAME_NOT_FOUND;
     std::string& path = core_.parsed.path;
-    const int64_t by_name = take_token(path);
+    const int64_t by_name = vfs::take_snapshot_token(path);
     if (time == 0) time = by_name;
     if (time == 0) return {};
     const std::string token = time > 0 ? vfs::snapshot_token(time) : std::string();
