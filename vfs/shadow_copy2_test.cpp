@@ -95,7 +95,7 @@ TEST(SnapshotToken, InPaths) {
         EXPECT_EQ(take_snapshot_token(left), taken) << path;
         EXPECT_EQ(left, rest);
     }
-    for (const std::string path : {std::string(), std::string("a"), "x" + t, t + "x", "a/x" + t + "/b"}) {
+    for (const std::string& path : {std::string(), std::string("a"), "x" + t, t + "x", "a/x" + t + "/b"}) {
         std::string left = path;
         EXPECT_EQ(take_snapshot_token(left), 0) << path;
         EXPECT_EQ(left, path);
