@@ -170,20 +170,6 @@ void taking_ownership(Test& t) {
     CHECK_STATUS(t, try_open(*c, t.path(*c, "f"), access::write_dac), NtStatus::ACCESS_DENIED);
 }
 
-// The group is for who is in it to name.
-void naming_a_group(Test& t) {
-    REQUIRE(t, c, t.client());
-    CHECK_STATUS(t, make_with(*c, t.path(*c, "f"), dacl({allow(well_known::everyone, everything)})), NtStatus::SUCCESS);
-    REQUIRE(t, f, File::open(*c->tree, t.path(*c, "f"), wanting(access::write_owner | access::read_control)));
-    SecurityDescriptor d;
-    d.group = security::unix_group_sid(0);
-    const NtStatus status = set_security(*f, part::group, d);
-    CHECK_STATUS_ONE_OF(t, status, NtStatus::INVALID_OWNER, NtStatus::ACCESS_DENIED, NtStatus::INVALID_PRIMARY_GROUP);
-    REQUIRE(t, found, query_security(*f, part::group));
-    CHECK(t, found->group != d.group, "the file is given to {}", to_string(*d.group));
-    CHECK_STATUS(t, set_security(*f, part::group, *found), NtStatus::SUCCESS);
-}
-
 void giving_ownership(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, root, client_as(t, "admin"));
@@ -469,7 +455,6 @@ constexpr TestCase tests[] = {
     {"sacl_by_privilege", "MS-FSA 2.1.5.14, 2.1.5.17, MS-DTYP 2.5.3.4", sacl_by_privilege},
     {"label_apart", "MS-FSA 2.1.5.14.1, 2.1.5.17", label_apart},
     {"taking_ownership", "MS-FSA 2.1.5.17, MS-DTYP 2.5.3.2", taking_ownership},
-    {"naming_a_group", "MS-FSA 2.1.5.17", naming_a_group},
     {"giving_ownership", "MS-FSA 2.1.5.17, MS-DTYP 2.5.3.2", giving_ownership},
     {"empty_and_null", "MS-DTYP 2.5.3.2", empty_and_null},
     {"owner_rights", "MS-DTYP 2.5.3.2", owner_rights},

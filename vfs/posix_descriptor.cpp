@@ -109,12 +109,11 @@ class Collected {
         if (const auto gid = ids_.gid_of(sid)) return !for_children_ && *gid == stat_.gid ? &group_ : &groups_[*gid];
         return nullptr;
     }
-    // To whom something is denied, the rest is given that everyone has, and a user's groups; where anything is denied, a user's entry says
-    // what his groups have too, since of his entries POSIX looks at his own alone.
+    // To whom something is denied and nothing allowed, the rest is given that everyone has, and a user's groups; where anything is denied,
+    // a user's entry says what his groups have too, since of his entries POSIX looks at his own alone.
     [[nodiscard]] uint16_t settle(const Said& said, uint16_t groups = 0) const {
-        const uint16_t allowed = said.allowed | groups;
-        if (said.denied == 0) return allowed;
-        return static_cast<uint16_t>(said.allowed | ((everyone_.allowed | groups) & ~said.denied));
+        const int others = said.denied != 0 && said.allowed == 0 ? everyone_.allowed | groups : groups;
+        return static_cast<uint16_t>(said.allowed | (others & ~said.denied));
     }
     [[nodiscard]] uint16_t by_groups(uint32_t uid) const {
         uint16_t bits = 0;

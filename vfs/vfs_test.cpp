@@ -488,11 +488,12 @@ TEST_F(VfsTest, AttributesMapToModeBits) {  // smb.conf(5): map archive, map hid
     options_.map_hidden = options_.map_system = true;
     options_.map_readonly = MapReadonly::yes;
     options_.hide_dot_files = false;
+    options_.create_mask = 0745;  // no room for SYSTEM
     connect();
     auto file = vfs_->open("file", {});
     ASSERT_TRUE(vfs_->chmod(*file, 0640));
-    ASSERT_TRUE(
-        vfs_->set_dos_attributes(*file, *vfs_->stat(*file), {attribute::readonly | attribute::hidden | attribute::archive, {}, false}));
+    ASSERT_TRUE(vfs_->set_dos_attributes(*file, *vfs_->stat(*file),
+                                         {attribute::readonly | attribute::hidden | attribute::system | attribute::archive, {}, false}));
     auto stat = *vfs_->stat(*file);
     EXPECT_EQ(stat.mode & 07777, 0541u);
     EXPECT_EQ(vfs_->dos_attributes(*file, stat, ".file").attributes, attribute::readonly | attribute::hidden | attribute::archive);

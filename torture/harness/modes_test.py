@@ -25,7 +25,7 @@ from server import Server
 PORT = 445
 # Where the two are meant to differ: (share, subject and what, why); regular expressions.
 DIFFERENT = [
-    ("", r"client: setmode mine_readonly -r", "the owner may change attributes of what he may not write; Debian's smbd does not let him clear READONLY"),
+    ("", r"client: setmode mine_readonly -r|mine_readonly: user.DOSATTRIB", "the owner may change attributes of what he may not write; Debian's smbd does not let him clear READONLY"),
     ("inherit_owner", r"DOSATTRIB|\['ls'|setmode", "Debian's smbd gives the file away before it stores its attributes, and they are lost"),
     ("acl_group_control", r"theirs", "smb.conf(5): who is in the owning group may change permissions; Debian's smbd refuses him"),
     ("by_mode", r"^(open/readonly|set_gid/all|defaults/|narrow/|theirs_writable|client: )|get_sd",
