@@ -1,4 +1,6 @@
 // What acl_xattr may find in security.NTACL, the kernel's form of ACLs, and the mapping of each to the other.
+#include <sys/stat.h>
+
 #include "base/assert.h"
 #include "vfs/nt_acl.h"
 #include "vfs/posix_descriptor.h"
