@@ -37,8 +37,8 @@ bool leads_nowhere(int error) { return error == EXDEV || error == ELOOP; }
 }  // namespace
 
 Result<void, NtStatus> check_parameters(const CreateParams& p) {
-    // First, as Windows has it: MS-FSA names it among the others. SYNCHRONIZE does not count (MS-SMB2 2.2.13.1.1).
-    if ((p.desired_access & ~access::synchronize) == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
+    // First, as Windows has it: MS-FSA names it among the others.
+    if (p.desired_access == 0 || (p.desired_access & invalid_access) != 0) return NtStatus::ACCESS_DENIED;
     if ((p.share_access & ~sharing::all) != 0 || p.disposition > static_cast<uint32_t>(Disposition::overwrite_if))
         return NtStatus::INVALID_PARAMETER;
     if ((p.options & ~known_options) != 0 || (p.attributes & ~known_attributes) != 0) return NtStatus::INVALID_PARAMETER;
