@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/smb2/limits.h"
 #include "smbd/smb2/session_binding.h"
 #include "smbd/xsrv/message_types.h"
 
@@ -98,7 +99,8 @@ Result<void, NtStatus> Client::bind_channel(UniqueFd& socket, ChannelState chann
     if (header->command != smb::Command::session_setup || header->next_command != 0) return NtStatus::INVALID_PARAMETER;
     const auto session = find_session(header->session_id);
     if (const NtStatus status = verify_binding(session.get(), *header, frame); status != NtStatus::SUCCESS) return status;
-    if (connections_.size() >= limits::max_connections_per_client) return NtStatus::INSUFFICIENT_RESOURCES;
+    constexpr size_t most = limits::max_connections_per_client + limits::max_refused_channels;
+    if (connections_.size() >= most) return NtStatus::INSUFFICIENT_RESOURCES;
     connections_.push_back(std::make_unique<Connection>(*this, std::move(channel), std::move(socket)));
     Connection& taken = *connections_.back();
     const bool begun = taken.begin_binding(frame);

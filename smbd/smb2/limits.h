@@ -11,6 +11,7 @@ constexpr uint32_t max_copy_chunks = 256;
 constexpr uint32_t max_copy_chunk = 1u << 20;   // bytes of one
 constexpr uint32_t max_copy_bytes = 16u << 20;  // of all
 
+constexpr size_t max_refused_channels = 8;      // beyond max_connections_per_client, so that they can be told why; INSUFFICIENT_RESOURCES
 constexpr size_t max_unsettled_breaks = 1024;   // that are sent again should their channel end; more are sent once
 constexpr size_t max_network_interfaces = 128;  // addresses that a client is told of
 
