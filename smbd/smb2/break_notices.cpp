@@ -11,22 +11,15 @@ namespace Atoll::smb2 {
 
 BreakNotices::BreakNotices(Client& client) : client_(client), timer_(client.loop(), [this] { tick(); }) {}
 
-// One that has nothing under way rather than one that may be dead. Null: none is left.
+// The oldest that has not been tried. Null: none is left.
 Connection* BreakNotices::choose(const BreakNotice& notice) const {
-    Connection* waiting = nullptr;
     for (const auto& connection : client_.connections()) {
         bool theirs =
             notice.session ? connection->sessions.contains(notice.session->id) : connection->channel().client_guid == notice.client;
         if (notice.sealer) theirs = theirs && connection->sessions.contains(notice.sealer->id);
-        if (connection->ended() || !theirs || std::ranges::find(notice.tried, connection->id()) != notice.tried.end()) continue;
-        if (!has_other_channel(*connection) || connection->unacknowledged() == 0) return connection.get();
-        if (waiting == nullptr) waiting = connection.get();
+        if (theirs && !connection->ended() && std::ranges::find(notice.tried, connection->id()) == notice.tried.end()) return connection.get();
     }
-    return waiting;
-}
-
-bool BreakNotices::has_other_channel(const Connection& connection) const {
-    return std::ranges::any_of(client_.connections(), [&](const auto& other) { return other.get() != &connection && !other->ended(); });
+    return nullptr;
 }
 
 bool BreakNotices::try_next(BreakNotice& notice) {

@@ -39,7 +39,6 @@ class BreakNotices {
     static constexpr std::chrono::milliseconds patience{1000};  // with a peer that does not take the bytes, while there is another channel
 
     [[nodiscard]] Connection* choose(const BreakNotice& notice) const;
-    [[nodiscard]] bool has_other_channel(const Connection& connection) const;
     bool try_next(BreakNotice& notice);
     void tick();
     bool is_settled(BreakNotice& notice);
