@@ -17,7 +17,8 @@ Connection* BreakNotices::choose(const BreakNotice& notice) const {
         bool theirs =
             notice.session ? connection->sessions.contains(notice.session->id) : connection->channel().client_guid == notice.client;
         if (notice.sealer) theirs = theirs && connection->sessions.contains(notice.sealer->id);
-        if (theirs && !connection->ended() && std::ranges::find(notice.tried, connection->id()) == notice.tried.end()) return connection.get();
+        if (theirs && !connection->ended() && std::ranges::find(notice.tried, connection->id()) == notice.tried.end())
+            return connection.get();
     }
     return nullptr;
 }

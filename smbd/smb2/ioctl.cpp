@@ -93,6 +93,8 @@ NtStatus handle_ioctl(Request& request) {
     const auto ioctl = smb::IoctlRequest::decode(request.message);
     if (!ioctl.ok()) return ioctl.error();
     if (ioctl->flags != smb::ioctl_flags::is_fsctl) return NtStatus::NOT_SUPPORTED;
+    // MS-SMB2 3.3.5.15
+    if (names_no_file(ioctl->ctl_code) && ioctl->file_id != smb::FileId::related()) return NtStatus::INVALID_PARAMETER;
     const uint64_t sent = ioctl->input.size();
     const uint64_t wanted = uint64_t{ioctl->max_input_response} + ioctl->max_output_response;
     if (const NtStatus status = check_credit_charge(request, std::max(sent, wanted)); status != NtStatus::SUCCESS) return status;
