@@ -162,9 +162,10 @@ Result<File, int> StreamsXattr::open_stream(const File& file, std::string& name,
     auto found = find(file, name);
     if (found && how.create) return EEXIST;
     if (!found && (found.error() != ENOENT || !how.create)) return found.failure();
-    // Any descriptor that is no O_PATH one will do, since the kernel checks the right to write an attribute when it is written.
+    // Any descriptor that is no O_PATH one will do, since the kernel checks the right to write an attribute when it is written. EAGAIN: a
+    // lease of the kernel on the file (`kernel oplocks`), which is not about its attributes.
     auto opened = next().reopen(file, how.access == Access::path ? Access::path : Access::read);
-    if (!opened && opened.error() == EACCES) opened = next().reopen(file, Access::path);
+    if (!opened && (opened.error() == EACCES || opened.error() == EAGAIN)) opened = next().reopen(file, Access::path);
     if (!opened) return opened;
     auto extension = std::make_unique<OpenStream>();
     extension->xattr = xattr(name);
@@ -178,6 +179,7 @@ Result<File, int> StreamsXattr::open_stream(const File& file, std::string& name,
 
 Result<File, int> StreamsXattr::reopen(const File& file, Access access) {
     auto opened = next().reopen(file, !file.stream || access == Access::path ? access : Access::read);
+    if (!opened && file.stream && opened.error() == EAGAIN) opened = next().reopen(file, Access::path);
     if (!opened || !file.stream) return opened;
     auto extension = std::make_unique<OpenStream>();
     extension->xattr = xattr_of(file);

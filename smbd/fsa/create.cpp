@@ -406,7 +406,11 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     }
     CachingRequest caching = caching_request();
     if (caching.level != OplockLevel::none && share_.conf().kernel_oplocks) {
-        if (!of_stream()) take_kernel_oplock(caching);
+        if (of_stream()) {
+            caching.level_ii = false;
+        } else {
+            take_kernel_oplock(caching);
+        }
         entry.flags = entry.flags | share_mode_flags::SHARE_MODE_ALL_OR_NOTHING;
     }
     if (caching.level == OplockLevel::lease) entry.lease = id_of(*caching.lease);

@@ -24,9 +24,8 @@ constexpr size_t max_inotify_watches = 16384;    // directories; what changes in
 constexpr size_t max_inotify_entries = 1000000;  // names that are looked at to find a tree's directories; the same
 constexpr unsigned local_change_reads = 64;      // at once; then the loop looks at its other descriptors
 
-// For which a client may answer a break (MS-SMB2 3.3.6.1); then it has given all up. Windows gives it 35 seconds (note 246); a second less,
-// so that who waits for it is through by then.
-constexpr unsigned break_timeout_seconds = 34;
+constexpr unsigned break_timeout_seconds =
+    35;                                      // for which a client may answer a break (MS-SMB2 3.3.6.1, note 246); then it has given all up
 constexpr unsigned break_grace_seconds = 2;  // after which others no longer wait for the holder's process to note that
 constexpr size_t max_reparse_buffer = 16384;  // bytes (MS-FSA 2.1.5.10.37); IO_REPARSE_DATA_INVALID
 constexpr size_t max_command_output = 1024;   // bytes of a program's answer that are read
