@@ -15,7 +15,6 @@ namespace Atoll::fsa {
 namespace {
 
 constexpr uint32_t changing = access::write_data | access::write_attributes;
-constexpr size_t header_size = 8, guid_header_size = 24;
 
 using Value = std::array<uint8_t, limits::max_reparse_buffer>;
 

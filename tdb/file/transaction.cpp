@@ -149,18 +149,10 @@ Result<void> FileDatabase::start(bool wait) {
 // From here on nobody else reads or opens the file.
 Result<void> FileDatabase::upgrade() {
     if (unlocked_) return {};
-    Result<void> repaired;
-    const Taken taken = locks_.upgrade_all([&](uint32_t chain) {
-        // Who was repairing it beside this transaction has died as well, and the transaction may have seen half of it.
-        if (mapping_.is_private()) mapping_.end_private();
-        if (auto outcome = repair_chain(chain); outcome && repaired.ok()) {
-            repaired = failed(Code::busy, fmt::format("a process died while it repaired chain {}", chain));
-        } else if (!outcome) {
-            repaired = outcome;
-        }
-    });
+    // When the transaction began all chains were repaired, and nobody has written since: who has died in one meanwhile read it, or looked it
+    // through after such a one and found nothing to do.
+    const Taken taken = locks_.upgrade_all([](uint32_t) {});
     if (taken != Taken::yes) return fail_errno(errno, name(), "cannot lock all chains for writing");
-    if (!repaired) return repaired;
     if (!locks_.lock_byte(F_WRLCK, lock_open, true)) return fail_errno(errno, name(), "cannot lock the file");
     return {};
 }
