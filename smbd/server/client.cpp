@@ -8,6 +8,7 @@
 #include <list>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/signals.h"
@@ -18,6 +19,7 @@
 #include "smbd/server/id_map_client.h"
 #include "smbd/server/limits.h"
 #include "smbd/smb2/client_process.h"
+#include "tdb/messaging/control_messages.h"
 
 namespace Atoll::server {
 
@@ -52,6 +54,7 @@ class Client {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
+        receive_closing();
         messaging_->receive(messaging::message_take_channel, [this](messaging::Message& message) {
             // Whoever wants to give one too many finds its socket closed.
             const bool expected = message.descriptors.size() == 1 && incoming_.size() < limits::max_incoming_channels;
@@ -139,9 +142,20 @@ class Client {
         if (!told) log_debug("{}", told.error().message());
     }
 
+    // smbcontrol(1)
+    void receive_closing() {
+        messaging_->receive(messaging::message_close_share,
+                            [this](messaging::Message& message) { process_->close_share(as_text(message.payload)); });
+        messaging_->receive(messaging::message_close_denied_share,
+                            [this](messaging::Message& message) { process_->close_denied_share(as_text(message.payload)); });
+        messaging_->receive(messaging::message_kill_client_ip,
+                            [this](messaging::Message& message) { process_->close_channels_from(as_text(message.payload)); });
+    }
+
     void reload() {
         auto loaded = conf::load(load_options_);
         if (!loaded) return log_error("{}: the former configuration stays", loaded.error().message());
+        log_set_level((*loaded)->global().log_level_number);
         process_->reload(std::move(loaded).value());
     }
 

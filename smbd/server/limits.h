@@ -6,6 +6,9 @@
 namespace Atoll::limits {
 
 constexpr size_t max_incoming_channels = 64;  // that one client process expects at a time; more are refused, and tried again
-constexpr size_t max_answered_logons = 64;  // that authd could answer again (AnsweredLogons); beyond, the oldest is forgotten
+constexpr size_t max_answered_logons = 64;    // that authd could answer again (AnsweredLogons); beyond, the oldest is forgotten
+
+constexpr size_t max_untold_messages =
+    65536;  // of administrators for client processes that are behind; more are not told, with a line in the log
 
 }  // namespace Atoll::limits

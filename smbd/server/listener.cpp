@@ -13,7 +13,6 @@
 #include <cstring>
 #include <thread>
 
-#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "smbd/server/process_packets.h"
@@ -77,7 +76,7 @@ void Listener::run() {
 }
 
 int Listener::poll_timeout() const {
-    if (!to_reload_.empty()) return retry_ms;
+    if (!untold_.empty()) return retry_ms;
     Monotonic next = Monotonic::max();
     for (const auto& [role, restarts] : restarts_) {
         if (restarts.wanted > 0) next = std::min(next, restarts.not_before);
@@ -110,7 +109,7 @@ void Listener::poll_once() {
     for (Helper* helper : spoken) take_control(*helper);
     if (fds[1].revents != 0) take_messages();
     if (fds[0].revents != 0) take_signals();
-    if (!to_reload_.empty()) tell_clients();
+    tell_waiting();
     if (stopping_) return;
     start_missing();
     start_spares();
@@ -122,24 +121,6 @@ void Listener::take_signals() {
             case SIGCHLD: reap(); break;
             case SIGHUP: reload(); break;
             default: stopping_ = true;
-        }
-    }
-}
-
-void Listener::take_messages() {
-    while (auto message = mailbox_->receive()) {
-        switch (message->type) {
-            case messaging::message_ping: {
-                const auto sent = mailbox_->send(message->from, messaging::message_pong, message->payload);
-                if (!sent) log_debug("{}", sent.error().message());
-                break;
-            }
-            case messaging::message_shutdown: stopping_ = true; break;
-            case messaging::message_reload_config: reload(); break;
-            case messaging::message_debug_level:
-                if (message->payload.size() == 4) log_set_level(static_cast<int>(load_le<uint32_t>(message->payload.data())));
-                break;
-            default: log_debug("message of type {} from {}", message->type, to_string(message->from));
         }
     }
 }
@@ -207,22 +188,7 @@ void Listener::reload() {
         helper->control.close();
     }
     for (unsigned i = 0; i < limits::preauth_processes; ++i) start_helper(Role::preauth);
-    for (const auto& [pid, id] : clients_) to_reload_.insert(pid);
-}
-
-void Listener::tell_clients() {
-    for (auto it = to_reload_.begin(); it != to_reload_.end();) {
-        const auto client = clients_.find(*it);
-        if (client != clients_.end()) {
-            const auto sent = mailbox_->send(client->second, messaging::message_reload_config, {});
-            // Dead: it has not opened its mailbox yet, or is to be reaped.
-            if (!sent && (sent.error().code == Code::busy || sent.error().code == Code::dead)) {
-                ++it;
-                continue;
-            }
-        }
-        it = to_reload_.erase(it);
-    }
+    tell_all_clients(messaging::message_reload_config, {});
 }
 
 }  // namespace Atoll::server

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/loop/signals.h"
 #include "base/result.h"
 #include "conf/configuration.h"
@@ -68,12 +69,18 @@ class Listener {
     void poll_once();
     [[nodiscard]] int poll_timeout() const;
     void take_signals();
-    void take_messages();
     void take_control(Helper& helper);
     void accept_clients(const ListeningSocket& socket);
     void give_to_preauth(UniqueFd socket, bool netbios);
     void reload();
-    void tell_clients();
+
+    // control.cpp: what administrators' tools tell it
+    void take_messages();
+    void take_message(messaging::Message& message);
+    void answer(const messaging::Message& message, uint32_t type, Bytes payload);
+    void take_log_level(const messaging::Message& message);
+    void tell_all_clients(uint32_t type, Bytes payload);
+    void tell_waiting();
 
     // processes.cpp: what it starts and ends
     static pid_t fork_process(const char* name, const std::function<void()>& body);
@@ -118,7 +125,13 @@ class Listener {
     Monotonic spare_again_{};     // one could not be had: not before this
     bool told_no_spare_ = false;  // to the authd that runs
     unsigned pool_threads_;
-    std::set<pid_t> to_reload_;               // clients that have not been told of the new configuration
+    // A message for a client process that could not take it yet: its mailbox is not open, or full.
+    struct Untold {
+        pid_t to = -1;
+        uint32_t type = 0;
+        std::shared_ptr<const Buffer> payload;
+    };
+    std::vector<Untold> untold_;
     std::vector<messaging::ServerId> ended_;  // processes that the housekeeper has not cleaned up after
     size_t next_preauth_ = 0;
     Monotonic accept_again_{};  // no descriptors were left: not before this

@@ -20,6 +20,7 @@ enum class PacketKind : uint32_t {
     accepted = 1,    // u8: 1 on a NetBIOS session port [the client's socket]
     authd_link = 2,  // [a socket to authd, in place of the former]
     retire = 3,      // end when the last connection has gone
+    log_level = 21,  // u8
     // listener to authd
     preauth_link = 4,  // [a socket to a preauth process]
     reload = 5,        // read smb.conf again, and let go of all spares: they have the former one

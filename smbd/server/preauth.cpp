@@ -94,6 +94,9 @@ class Preauth final : public PreauthHost {
             case PacketKind::authd_link:
                 if (packet.descriptors.size() == 1) link_authd(std::move(packet.descriptors[0]));
                 return;
+            case PacketKind::log_level:
+                if (packet.payload.size() == 1) log_set_level(packet.payload[0]);
+                return;
             case PacketKind::retire:
                 retired_ = true;
                 loop_.defer(sweeper_);

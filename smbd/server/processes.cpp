@@ -219,7 +219,7 @@ void Listener::client_ended(pid_t pid, int status) {
     const auto found = clients_.find(pid);
     if (found == clients_.end()) return;
     forget_spare(pid, status);
-    to_reload_.erase(pid);
+    std::erase_if(untold_, [pid](const Untold& one) { return one.to == pid; });
     if (status != 0) {
         log_error("smbd (process {}) ended: {}", pid, describe(status));
         ended_.push_back(found->second);

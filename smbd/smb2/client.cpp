@@ -109,20 +109,6 @@ Result<void, NtStatus> Client::bind_channel(UniqueFd& socket, ChannelState chann
     return {};
 }
 
-void Client::reload(std::shared_ptr<const conf::Configuration> configuration) {
-    context_.configuration = std::move(configuration);
-    for (const auto& connection : connections_) {
-        for (const auto& [id, bound] : std::map(connection->sessions)) {
-            xsrv::Session& session = *bound.session;
-            for (const auto& [tree_id, tcon] : std::map(session.tcons)) {
-                const bool gone = tcon->conf && !tcon->is_home && !context_.configuration->find_share(tcon->share_name);
-                if (gone) end_tcon(session, *tcon);
-            }
-        }
-    }
-    loop::take_root();
-}
-
 void Client::shutdown() {
     for (const auto& connection : connections_) connection->close("the server ends");
 }

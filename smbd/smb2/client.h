@@ -2,6 +2,7 @@
 // Main thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,7 +28,11 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     Result<void, NtStatus> bind_channel(UniqueFd& socket, ChannelState channel, Bytes frame, Bytes unread) override;
     Result<void, NtStatus> take_channel(UniqueFd socket, ChannelState channel, const PreauthHash& session_preauth_hash, LogonGrant grant,
                                         Bytes frame, Bytes unread) override;
+    // administration.cpp
     void reload(std::shared_ptr<const conf::Configuration> configuration) override;
+    void close_share(std::string_view name) override;
+    void close_denied_share(std::string_view name) override;
+    void close_channels_from(std::string_view address) override;
     void shutdown() override;
 
     loop::Loop& loop() { return context_.loop; }
@@ -73,6 +78,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     void end_lock_waits(const xsrv::Open& open);
     void reap();
     void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
+    void end_tcons_that(const std::function<bool(Connection&, const xsrv::Session&, const xsrv::Tcon&)>& wanted);
 
     ProcessContext context_;
     accounts::IdCache ids_;

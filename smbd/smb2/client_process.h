@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,7 +28,7 @@ namespace Atoll::smb2 {
 
 // What authd says of a successful log-on, to the process that serves it and to nobody else.
 struct LogonGrant {
-    uint64_t session_id = 0;  // issued by preauth in the first SESSION_SETUP response, or by this process
+    uint64_t session_id = 0;           // issued by preauth in the first SESSION_SETUP response, or by this process
     std::vector<uint8_t> session_key;  // as the log-on gave it: Session.FullSessionKey
     security::Token token;
     std::string account_name;
@@ -83,6 +84,13 @@ class ClientProcess {
 
     // A new configuration: tree connects of shares that are gone end, others go on with the new values. Nobody is disconnected.
     virtual void reload(std::shared_ptr<const conf::Configuration> configuration) = 0;
+
+    // For smbcontrol(1). Ends the tree connects of a share, with all that is open on them; "*": of all shares.
+    virtual void close_share(std::string_view name) = 0;
+    // Of these tree connects those whose users smb.conf lets in no longer.
+    virtual void close_denied_share(std::string_view name) = 0;
+    // Ends every channel that comes from this address ("192.0.2.1", "2001:db8::1").
+    virtual void close_channels_from(std::string_view address) = 0;
 
     // Ends every channel, session, tcon and open, running delete-on-close, as at the client's own disconnect.
     virtual void shutdown() = 0;
