@@ -48,6 +48,7 @@ Result<void> init_mutex_area(MutexArea& area, uint32_t hash_size, const std::str
     if (outcome == 0) outcome = ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     if (outcome == 0) outcome = ::pthread_mutex_init(&area.all_mutex, &attributes);
     area.all_state = F_UNLCK;
+    area.settled = 0;
     for (uint64_t i = 0; outcome == 0 && i <= hash_size; i++) outcome = ::pthread_mutex_init(area.locks + i, &attributes);
     ::pthread_mutexattr_destroy(&attributes);
     if (outcome != 0) return fail_errno(outcome, name, "cannot make robust mutexes");
@@ -116,10 +117,12 @@ Taken ChainLocks::wait_for_all(bool wait) {
     if (taken == Taken::busy || taken == Taken::failed) return taken;
     // Its owner resets the state before it unlocks: one that is still there says that the owner died. A writer may have died anywhere.
     if (all_state() == F_WRLCK) {
+        set_settled(1);  // the whole file is to be repaired, by this process or the next
         if (wait) return Taken::all_from_dead;
         ::pthread_mutex_unlock(&area_->all_mutex);
         return Taken::busy;
     }
+    set_settled(0);
     set_all_state(F_UNLCK);
     ::pthread_mutex_unlock(&area_->all_mutex);
     return Taken::yes;
@@ -129,8 +132,9 @@ Taken ChainLocks::settle_chain_mutex(uint32_t chain, Intent intent, bool wait, i
     pthread_mutex_t& mutex = area_->locks[chain + 1];
     for (;;) {
         const Taken taken = settle_mutex(mutex, wait, outcome);
-        // Who takes over from a dead owner goes in even past a reader of all chains, to repair: the damage must not be handed on.
-        if (taken != Taken::yes) return taken;
+        // Who takes over from a dead owner goes in to repair even while somebody locks all chains, who waits for it: the damage must not be
+        // handed on. But not once that is settled: then the dead one has written nothing, and who locks all chains may be writing.
+        if (taken != Taken::yes && !(taken == Taken::from_dead && is_settled())) return taken;
         const int16_t all = all_state();
         if (all == F_UNLCK || (all == F_RDLCK && intent == Intent::read)) return Taken::yes;
         ::pthread_mutex_unlock(&mutex);
@@ -149,7 +153,12 @@ Taken ChainLocks::lock_chain_byte_of(uint32_t chain, Intent intent, bool wait) {
 
 Taken ChainLocks::lock_free_list() {
     if (suspended_) return Taken::yes;
-    if (area_) return lock_mutex(area_->locks[0], true);
+    if (area_) {
+        // Once that of all chains is settled only repairers of chains come here, who find nothing to do: who died has done nothing. And the
+        // free list must not be rebuilt beside a transaction, which has a copy of it that it will write.
+        const Taken taken = lock_mutex(area_->locks[0], true);
+        return taken == Taken::from_dead && is_settled() ? Taken::yes : taken;
+    }
     return lock_byte(F_WRLCK, lock_free_list_byte, true) ? Taken::yes : Taken::failed;
 }
 
@@ -187,17 +196,29 @@ Taken ChainLocks::lock_all(Intent intent, bool wait, FunctionRef<void(uint32_t c
     if (!area_) return lock_range(intent == Intent::read ? F_RDLCK : F_WRLCK, wait);
     const Taken taken = lock_mutex(area_->all_mutex, wait);
     if (taken == Taken::failed || taken == Taken::busy) return taken;
-    if (all_state() == F_WRLCK) return Taken::all_from_dead;
+    if (all_state() == F_WRLCK) {
+        set_settled(1);
+        return Taken::all_from_dead;
+    }
+    set_settled(0);
     set_all_state(intent == Intent::read ? F_RDLCK : F_WRLCK);
     const Taken passed = pass_chains(wait, repair);
     if (passed != Taken::yes) unlock_all();
     return passed;
 }
 
-Taken ChainLocks::upgrade_all(FunctionRef<void(uint32_t chain)> repair) {
+// Who took a chain from a dead owner before may still be in it, if that one died only after lock_all had passed: it finds nothing to do,
+// but must have left before anything is written.
+void ChainLocks::settle(Intent intent) {
+    if (!area_) return;
+    set_settled(1);
+    if (intent == Intent::write) wait_for_holders();
+}
+
+Taken ChainLocks::upgrade_all() {
     if (!area_) return lock_range(F_WRLCK, true);
     set_all_state(F_WRLCK);
-    const Taken passed = pass_chains(true, repair);
+    const Taken passed = pass_chains(true, [](uint32_t) {});
     if (passed != Taken::yes) set_all_state(F_RDLCK);
     return passed;
 }
@@ -208,6 +229,7 @@ void ChainLocks::wait_for_holders() {
 
 void ChainLocks::unlock_all() {
     if (area_) {
+        set_settled(0);
         set_all_state(F_UNLCK);
         ::pthread_mutex_unlock(&area_->all_mutex);
     } else if (kind_ == Kind::fcntl) {

@@ -37,7 +37,8 @@ struct MutexArea {
     FileHeader header;
     pthread_mutex_t all_mutex;  // held by who locks all chains, for as long
     int16_t all_state;          // F_RDLCK, F_WRLCK: somebody locks all chains; F_UNLCK: nobody. F_WRLCK without an owner: the owner died
-    int16_t unused[3];
+    int16_t settled;            // 1: whoever locks all chains has repaired what the dead left, or will; others need not, and must not
+    int16_t unused[2];
     pthread_mutex_t locks[1];  // the free list, then the chains
 };
 constexpr uint64_t mutex_area_size(uint32_t hash_size) {
@@ -80,8 +81,10 @@ class ChainLocks {
 
     // All chains, once their present holders are done. `repair` is called for a chain whose owner died, with the chain locked.
     Taken lock_all(Intent intent, bool wait, FunctionRef<void(uint32_t chain)> repair);
-    // From reading to writing: waits for those who read.
-    Taken upgrade_all(FunctionRef<void(uint32_t chain)> repair);
+    // With all chains locked and their owners' damage repaired, that of the free list too: from now on nobody else repairs anything.
+    void settle(Intent intent);
+    // From reading to writing: waits for those who read. They may have died in a chain meanwhile, and have left nothing.
+    Taken upgrade_all();
     // With all_from_dead: waits for those who had a chain when its owner died.
     void wait_for_holders();
     void unlock_all();
@@ -99,6 +102,10 @@ class ChainLocks {
     Taken wait_for_all(bool wait);
     Taken pass_chains(bool wait, FunctionRef<void(uint32_t chain)> repair);
     Taken lock_range(short type, bool wait);
+    void set_settled(int16_t settled) { std::atomic_ref(area_->settled).store(settled, std::memory_order_seq_cst); }
+    [[nodiscard]] bool is_settled() const {
+        return std::atomic_ref(area_->settled).load(std::memory_order_acquire) != 0 && all_state() != F_UNLCK;
+    }
     void set_all_state(int16_t state) { std::atomic_ref(area_->all_state).store(state, std::memory_order_seq_cst); }
     [[nodiscard]] int16_t all_state() const { return std::atomic_ref(area_->all_state).load(std::memory_order_acquire); }
 

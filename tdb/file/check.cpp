@@ -21,22 +21,9 @@ Result<uint64_t> FileDatabase::check() {
     if (whole_ != Whole::none) return check_locked();
     ATOLL_ASSERT(!any_held());
     if (auto taken = take_all(Intent::read, true); !taken) return taken.failure();
-    Result<uint64_t> records = uint64_t{0};
-    if (auto repaired = repair_free_list(); !repaired) {
-        records = repaired.failure();
-    } else {
-        records = check_locked();
-    }
+    auto records = check_locked();
     locks_.unlock_all();
     return records;
-}
-
-// What a dead owner left of it.
-Result<void> FileDatabase::repair_free_list() {
-    if (!locks_.mutexes()) return {};
-    auto repaired = space_.lock();
-    if (!repaired) return repaired.failure();
-    return {};
 }
 
 Result<uint64_t> FileDatabase::check_locked() {

@@ -184,6 +184,7 @@ class FileDatabase final : public Database {
     enum class Whole : uint8_t { none, read, write };
     // All chains by one lock; what a dead process left has been repaired.
     Result<void> take_all(Intent intent, bool wait);
+    Result<void> settle_all(Intent intent);
     void release_all();
     Result<void> undo_dead_commit();
     Result<void> repair_after_death();
@@ -254,7 +255,6 @@ class FileDatabase final : public Database {
     // check.cpp
     struct Census;
     Result<uint64_t> check_locked();
-    Result<void> repair_free_list();
     Result<void> check_header(Census& census);
     Result<void> count_in(Offset offset, Census& census);
     Result<uint64_t> check_chain(uint32_t chain, Census& census);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <vector>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -37,6 +36,7 @@ Result<void> FileDatabase::take_all(Intent intent, bool wait) {
             if (!repaired) return repaired;
             continue;
         }
+        if (repaired && !commit_.recovery_pending()) repaired = settle_all(intent);
         if (!repaired || !commit_.recovery_pending()) {
             if (!repaired) locks_.unlock_all();
             return repaired;
@@ -44,6 +44,14 @@ Result<void> FileDatabase::take_all(Intent intent, bool wait) {
         locks_.unlock_all();
         if (auto undone = undo_dead_commit(); !undone) return undone;
     }
+}
+
+// All chains are locked, and repaired where their owners had died.
+Result<void> FileDatabase::settle_all(Intent intent) {
+    if (!locks_.mutexes()) return {};
+    if (auto free_list = space_.lock(); !free_list) return free_list.failure();  // repaired likewise
+    locks_.settle(intent);
+    return {};
 }
 
 void FileDatabase::release_all() { locks_.unlock_all(); }
@@ -64,8 +72,7 @@ Result<void> FileDatabase::make_writable() {
 // No lock is held. Whoever comes first undoes it; the others find nothing to do.
 Result<void> FileDatabase::undo_dead_commit() {
     if (auto may = make_writable(); !may) return may;
-    std::vector<uint32_t> dead_chains;
-    const Taken taken = locks_.lock_all(Intent::write, true, [&](uint32_t chain) { dead_chains.push_back(chain); });
+    const Taken taken = locks_.lock_all(Intent::write, true, [](uint32_t) {});
     if (taken == Taken::failed) return fail_errno(errno, name(), "cannot lock all chains");
     Result<void> undone;
     if (taken == Taken::all_from_dead) {
@@ -73,11 +80,10 @@ Result<void> FileDatabase::undo_dead_commit() {
     } else if (!locks_.lock_byte(F_WRLCK, lock_open, true)) {
         undone = fail_errno(errno, name(), "cannot lock the file");
     } else {
+        locks_.settle(Intent::write);
         undone = commit_.recover();
         locks_.lock_byte(F_UNLCK, lock_open, true);
-        for (const uint32_t chain : dead_chains) {
-            if (undone) undone = repair_chain(chain);
-        }
+        if (undone && locks_.mutexes()) undone = repair_all();
     }
     locks_.unlock_all();
     return undone;
@@ -149,9 +155,7 @@ Result<void> FileDatabase::start(bool wait) {
 // From here on nobody else reads or opens the file.
 Result<void> FileDatabase::upgrade() {
     if (unlocked_) return {};
-    // When the transaction began all chains were repaired, and nobody has written since: who has died in one meanwhile read it, or looked it
-    // through after such a one and found nothing to do.
-    const Taken taken = locks_.upgrade_all([](uint32_t) {});
+    const Taken taken = locks_.upgrade_all();
     if (taken != Taken::yes) return fail_errno(errno, name(), "cannot lock all chains for writing");
     if (!locks_.lock_byte(F_WRLCK, lock_open, true)) return fail_errno(errno, name(), "cannot lock the file");
     return {};
