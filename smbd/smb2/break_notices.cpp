@@ -35,9 +35,9 @@ bool BreakNotices::try_next(BreakNotice& notice) {
 }
 
 bool BreakNotices::send(BreakNotice notice) {
+    notice.began = monotonic_now();
     if (!try_next(notice)) return false;
-    const bool alone = client_.connections().size() == 1;
-    if (alone || unsettled_.size() >= limits::max_unsettled_breaks) return true;
+    if (unsettled_.size() >= limits::max_unsettled_breaks) return true;
     unsettled_.push_back(std::move(notice));
     if (!timer_.is_set()) timer_.set_in(tick_interval);
     return true;
@@ -55,8 +55,21 @@ bool BreakNotices::is_settled(BreakNotice& notice) {
         if ((*connection)->unacknowledged() == 0) return true;
         if (monotonic_now() - notice.sent < patience) return false;
     }
-    if (try_next(notice)) log_info("a break is sent again on another channel");
+    if (try_next(notice)) {
+        log_info("a break is sent again on another channel");
+    } else if (monotonic_now() - notice.began >= last_patience) {
+        end_silent(notice);
+    }
     return false;
+}
+
+// Whose peers are there, but too busy for the break, have until fsa's time-out.
+void BreakNotices::end_silent(const BreakNotice& notice) {
+    for (const auto& connection : client_.connections()) {
+        const bool tried = std::ranges::find(notice.tried, connection->id()) != notice.tried.end();
+        if (!tried || connection->ended() || connection->unacknowledged() == 0 || connection->silence() < patience) continue;
+        connection->close("its client cannot be told of a break");
+    }
 }
 
 void BreakNotices::tick() {

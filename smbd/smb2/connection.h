@@ -46,6 +46,7 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     [[nodiscard]] bool ended() const { return ended_; }
     // Bytes sent or queued that the peer has not acknowledged.
     [[nodiscard]] size_t unacknowledged() const { return transport_.unacknowledged(); }
+    [[nodiscard]] std::chrono::milliseconds silence() const { return transport_.silence(); }
     // Ended, and nothing of the pool or of a pending request refers to it.
     [[nodiscard]] bool is_gone() const { return ended_ && jobs_ == 0 && active_.empty(); }
 

@@ -1,6 +1,8 @@
 #include "smbd/transport/tcp.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -198,6 +200,13 @@ size_t TcpTransport::unacknowledged() const {
     int written = 0;
     const bool known = socket_.valid() && ioctl(socket_.get(), SIOCOUTQ, &written) == 0 && written > 0;
     return queued_bytes_ + (known ? static_cast<size_t>(written) : 0);
+}
+
+std::chrono::milliseconds TcpTransport::silence() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (!socket_.valid() || getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
 }
 
 void TcpTransport::pause(bool paused) {

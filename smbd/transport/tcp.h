@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -28,6 +29,8 @@ class TcpTransport final : public Transport {
 
     // Bytes queued, or written and not acknowledged by the peer's system. A system call.
     [[nodiscard]] size_t unacknowledged() const;
+    // For how long the peer's system has acknowledged nothing at all, not even that it lives. A system call.
+    [[nodiscard]] std::chrono::milliseconds silence() const;
     // Bytes queued or partly written.
     [[nodiscard]] size_t queued_bytes() const { return queued_bytes_; }
 
