@@ -154,10 +154,10 @@ DosAttributes PosixVfs::dos_attributes(const File& file, const Stat& stat, std::
 DosAttributes PosixVfs::dos_attributes_at(const File& parent, const char* leaf, const Stat& stat) {
     std::array<uint8_t, max_dos_attrib> value;
     ssize_t size = -1;
-    const ProcPath path(parent.fd.get(), leaf);
-    if (options_.store_dos_attributes) size = ::lgetxattr(path.text, dos_attrib_xattr, value.data(), value.size());
+    if (options_.store_dos_attributes) size = vfs::get_xattr_at(parent.fd.get(), leaf, dos_attrib_xattr, value);
     auto out = attributes_from({value.data(), size > 0 ? static_cast<size_t>(size) : 0}, stat, leaf);
-    if (!out.stored && options_.map_readonly == MapReadonly::permissions && ::faccessat(AT_FDCWD, path.text, W_OK, AT_EACCESS) != 0) {
+    if (!out.stored && options_.map_readonly == MapReadonly::permissions &&
+        ::faccessat(AT_FDCWD, ProcPath(parent.fd.get(), leaf).text, W_OK, AT_EACCESS) != 0) {
         out.attributes = (out.attributes & ~attribute::normal) | attribute::readonly;
     }
     return out;

@@ -95,9 +95,6 @@ FileType Stat::type() const {
     return S_ISLNK(mode) ? FileType::symlink : FileType::other;
 }
 
-ProcPath::ProcPath(int fd) { std::snprintf(text, sizeof text, "/proc/self/fd/%d", fd); }
-ProcPath::ProcPath(int parent, const char* leaf) { std::snprintf(text, sizeof text, "/proc/self/fd/%d/%s", parent, leaf); }
-
 Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     const auto algorithm = parse_id_algorithm(options.fileid_algorithm);
     if (!algorithm) return fail(Code::invalid, options.share, "unknown fileid:algorithm '" + options.fileid_algorithm + "'");
@@ -219,8 +216,7 @@ Result<Space, int> PosixVfs::space(const File& file) {
 bool PosixVfs::may(const File& file, int mode) { return ::faccessat(file.fd.get(), "", mode, AT_EACCESS | AT_EMPTY_PATH) == 0; }
 
 Result<size_t, int> PosixVfs::get_xattr(const File& file, const char* name, MutableBytes out) {
-    const ssize_t n = file.path_only ? ::getxattr(ProcPath(file.fd.get()).text, name, out.data(), out.size())
-                                     : ::fgetxattr(file.fd.get(), name, out.data(), out.size());
+    const ssize_t n = file.path_only ? get_xattr_of(file.fd.get(), name, out) : ::fgetxattr(file.fd.get(), name, out.data(), out.size());
     if (n < 0) return Failure<int>(errno);
     return static_cast<size_t>(n);
 }
@@ -243,7 +239,7 @@ Result<size_t, int> PosixVfs::list_xattr(const File& file, MutableBytes out) {
 }
 
 Result<size_t, int> PosixVfs::get_xattr_at(const File& parent, const char* leaf, const char* name, MutableBytes out) {
-    const ssize_t n = ::lgetxattr(ProcPath(parent.fd.get(), leaf).text, name, out.data(), out.size());
+    const ssize_t n = vfs::get_xattr_at(parent.fd.get(), leaf, name, out);
     if (n < 0) return Failure<int>(errno);
     return static_cast<size_t>(n);
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "vfs/proc_path.h"
 #include "vfs/vfs.h"
 #include "vfs/volume_id.h"
 
@@ -74,13 +75,6 @@ class PosixVfs : public Vfs {
     bool in_memory_ = false;  // the root is on tmpfs or ramfs, whose reads wait for no disk
     std::atomic<bool> reads_cached_{true};
     Buffer encoded_;  // scratch of set_dos_attributes
-};
-
-// "/proc/self/fd/N" for calls that know no descriptor, or none opened with O_PATH.
-struct ProcPath {
-    explicit ProcPath(int fd);
-    ProcPath(int parent, const char* leaf);  // "/proc/self/fd/N/leaf"
-    char text[14 + 12 + 256 + 2];
 };
 
 }  // namespace Atoll::vfs

@@ -1,9 +1,11 @@
 #include "vfs/vfs.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -377,6 +379,27 @@ TEST_F(VfsTest, TimesModesAndXattrsByPathDescriptor) {
     EXPECT_NE(as_text({bytes.data(), *listed}).find("user.test"), std::string_view::npos);
     ASSERT_TRUE(vfs_->remove_xattr(*file, "user.test"));
     EXPECT_EQ(vfs_->get_xattr(*file, "user.test", bytes).error(), ENODATA);
+}
+
+// A child's descriptors are its own, not those of the process that it was forked from.
+TEST_F(VfsTest, XattrsByPathDescriptorAfterFork) {
+    auto file = vfs_->open("file", {}), other = vfs_->open("dir/Leaf.TXT", {});
+    ASSERT_TRUE(file && other);
+    ASSERT_TRUE(vfs_->set_xattr(*file, "user.test", as_bytes("parent")));
+    ASSERT_TRUE(vfs_->set_xattr(*other, "user.test", as_bytes("other")));
+    EXPECT_EQ(*vfs_->get_xattr(*file, "user.test", {}), 6u);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        // In the child the number is another file's.
+        const bool moved = ::dup3(other->fd.get(), file->fd.get(), O_CLOEXEC) >= 0;
+        const auto size = vfs_->get_xattr(*file, "user.test", {});
+        ::_exit(moved && size && *size == 5 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(*vfs_->get_xattr(*file, "user.test", {}), 6u);
 }
 
 TEST_F(VfsTest, FileIdsTellFilesApartAndStay) {
