@@ -1,0 +1,52 @@
+// What a core is told once, and the faults that a test may plant in it.
+#pragma once
+
+#include "ctdb/core/types.h"
+
+namespace Atoll::ctdb {
+
+// Each breaks one rule of docs/cluster.md. Only the simulator plants them, to show that it would notice.
+enum class Planted : uint8_t {
+    none,
+    skip_epoch_check,       // messages of an old epoch count
+    lower_rsn_wins,         // recovery takes the oldest copy
+    ignore_node_lease,      // records are used and addresses served without a lease
+    impatient_leader,       // a silent member is dropped before its lease has ended
+    forgetful_new_leader,   // a new leader does not wait for the leases that the former one gave
+    eternal_lock,           // a leader believes in its lock without looking
+    trusts_clock_jumps,     // waiting counts time that a jump of the clock made up
+    duplicated_reply,       // a frame that comes twice counts twice
+    keeps_ended_session,    // records outlive the session
+    recovers_without_all,   // a slot goes on before every member has said what it has
+    offers_while_held,      // a slot's copies are offered while a client changes one
+    yields_while_held,      // a record is given away under a client's lock
+    hands_over_unreleased,  // an address gets its new holder before the former one released it
+    count
+};
+
+const char* name_of(Planted planted);
+
+struct Config {
+    Pnn me = 0;
+    uint64_t incarnation = 1;  // of this start: higher than at every earlier one
+    std::vector<Pnn> nodes;    // all that are listed, rising
+    uint32_t slots = protocol::SLOTS;
+    uint32_t addresses = 0;  // public addresses of the cluster
+
+    Time tick = 50 * millisecond;             // at least so often the core gets an event
+    Time clock_step = 250 * millisecond;      // more between two events: the clock jumped or the process stood still
+    Time keepalive = 200 * millisecond;       // between two
+    Time dead_after = 1000 * millisecond;     // of silence
+    Time lease = 2000 * millisecond;          // from the keepalive that asks for it
+    Time lock_validity = 1000 * millisecond;  // for which a look at the cluster lock lets its holder lead
+    Time resend = 200 * millisecond;          // of what was not acknowledged
+    Time want_again = 50 * millisecond;       // after a refusal
+    Time lock_again = 300 * millisecond;      // from one try for the cluster lock to the next
+    uint32_t blame_limit = 5;                 // sessions lost to silence or deafness until a ban
+    Time blame_half_life = 60 * second;
+    Time ban = 300 * second;
+
+    Planted planted = Planted::none;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,164 @@
+#include "ctdb/core/core.h"
+
+#include <algorithm>
+
+namespace Atoll::ctdb {
+
+Core::Core(const Config& config, SharedState& shared)
+    : config_(config),
+      context_(config_, shared),
+      peers_(context_),
+      membership_(context_, peers_, *this),
+      leadership_(context_, peers_, membership_),
+      links_(context_, [this](Pnn from, protocol::slot_message& message) { on_slot_message(from, message); }),
+      locator_(context_, *this),
+      holder_(context_, *this),
+      addresses_(context_) {
+    shared.lease = NodeLease();
+    for (SlotGate& gate : shared.gates) gate = SlotGate();
+    shared.records.clear();
+}
+
+std::span<const Action> Core::handle(Event event, Time now) {
+    context_.actions.clear();
+    pass_time(now);
+    std::visit([this](auto& e) { on(e); }, event);
+    deliver_own();
+    watch_lease();
+    deliver_own();
+    links_.flush();
+    return context_.actions;
+}
+
+// A step that is longer than the time between two events can be says nothing about how much time has passed elsewhere.
+void Core::pass_time(Time now) {
+    const Time step = now > context_.now ? now - context_.now : 0;
+    context_.now = std::max(context_.now, now);
+    if (step <= config_.clock_step || context_.planted(Planted::trusts_clock_jumps)) context_.waited += step;
+}
+
+void Core::on(Ticked&) {
+    membership_.tick();
+    if (context_.now - kept_alive_ >= config_.keepalive) send_keepalives();
+    peers_.note(config_.me, own_keepalive());
+    leadership_.tick();
+    links_.tick();
+    holder_.tick();
+}
+
+void Core::send_keepalives() {
+    kept_alive_ = context_.now;
+    const protocol::keepalive keepalive = own_keepalive();
+    for (const Pnn pnn : config_.nodes) {
+        if (pnn != config_.me) context_.send(pnn, keepalive);
+    }
+}
+
+// A member whose link is stuck is as good as silent.
+protocol::keepalive Core::own_keepalive() const {
+    std::vector<Pnn> unheard = membership_.unheard();
+    for (const protocol::member& member : context_.view.members) {
+        if (links_.stuck(member.pnn) && std::find(unheard.begin(), unheard.end(), member.pnn) == unheard.end())
+            unheard.push_back(member.pnn);
+    }
+    return membership_.keepalive(locator_.settled(), addresses_.held(), unheard);
+}
+
+void Core::on(Received& event) {
+    const protocol::message& message = event.message;
+    const Pnn from = message.from;
+    if (message.to != config_.me || from == config_.me || !std::binary_search(config_.nodes.begin(), config_.nodes.end(), from)) return;
+    auto& body = event.message.body;
+    if (body.is_alive()) on_keepalive(from, body.alive());
+    if (body.is_leased()) membership_.lease(body.leased());
+    if (body.is_expelled()) membership_.expelled(body.expelled());
+    if (body.is_viewed()) on_view(body.viewed());
+    if (body.is_framed()) links_.receive(from, body.framed());
+    if (body.is_acknowledged()) links_.acknowledged(from, body.acknowledged());
+}
+
+void Core::on_keepalive(Pnn from, const protocol::keepalive& keepalive) {
+    membership_.heard(from, keepalive);
+    if (peers_.of(from).last.sent == keepalive.sent) leadership_.answer(from, keepalive);
+}
+
+// One that does not fit this cluster's configuration is not accepted.
+void Core::on_view(const std::vector<uint8_t>& bytes) {
+    protocol::view view;
+    if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.addresses.size() != config_.addresses) return;
+    membership_.propose(view);
+}
+
+void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
+    if (context_.session == 0) return;
+    auto& body = message.body;
+    if (body.is_wanted()) locator_.want(from, body.wanted());
+    if (body.is_yielded()) locator_.yielded(from, body.yielded());
+    if (body.is_offered()) locator_.offered(from, body.offered());
+    if (body.is_refused()) holder_.refused(from, body.refused());
+    if (body.is_recalled()) holder_.recalled(from, body.recalled());
+    if (body.is_given()) holder_.given(body.given());
+    if (body.is_recovering()) holder_.recover(from, body.recovering());
+    if (body.is_finished()) holder_.recovered(body.finished());
+}
+
+void Core::send(Pnn to, protocol::slot_message message) {
+    if (to == config_.me) {
+        own_.push_back(std::move(message));
+    } else {
+        links_.send(to, std::move(message));
+    }
+}
+
+void Core::deliver_own() {
+    while (!own_.empty()) {
+        protocol::slot_message message = std::move(own_.front());
+        own_.pop_front();
+        on_slot_message(config_.me, message);
+    }
+}
+
+void Core::watch_lease() {
+    const bool has = lease_holds(context_.shared.lease, context_.now);
+    if (has == had_lease_) return;
+    had_lease_ = has;
+    context_.took(has ? Transition::lease_revived : Transition::lease_lapsed);
+    if (has) holder_.lease_revived();
+}
+
+void Core::view_accepted(const protocol::view& former) {
+    links_.view_changed();
+    locator_.view_accepted(former);
+    holder_.view_accepted(former);
+    addresses_.view_accepted();
+}
+
+void Core::session_ended() {
+    own_.clear();
+    links_.session_ended();
+    locator_.session_ended();
+    holder_.session_ended();
+    addresses_.session_ended();
+    context_.act(EndClients{});
+}
+
+Phase Core::phase() const {
+    const bool stopped = any(membership_.flags() & node_flags::NODE_STOPPED);
+    if (context_.session == 0) {
+        if (stopped) return Phase::stopped;
+        if (membership_.kept_out()) return Phase::banned;
+        return leadership_.asking() ? Phase::taking_lock : Phase::joining;
+    }
+    const protocol::member* me = find_member(context_.view, config_.me);
+    if (me != nullptr && me->leaving) return Phase::leaving;
+    if (leadership_.asking()) return Phase::taking_lock;
+    if (!lease_holds(context_.shared.lease, context_.now)) return Phase::without_lease;
+    if (leadership_.leading()) {
+        if (leadership_.writing()) return Phase::writing_register;
+        return leadership_.settled() ? Phase::leading : Phase::leading_unsettled;
+    }
+    if (!locator_.settled()) return Phase::collecting;
+    return holder_.frozen() ? Phase::frozen : Phase::following;
+}
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,76 @@
+// A node of the cluster, without I/O: events in, actions out. The same events at the same times give the same actions. docs/cluster.md has
+// the protocol.
+//
+// Not thread-safe. It keeps no pointer into an event, and the actions of a call are valid until the next.
+#pragma once
+
+#include <deque>
+#include <span>
+
+#include "ctdb/core/addresses.h"
+#include "ctdb/core/holder.h"
+#include "ctdb/core/leadership.h"
+#include "ctdb/core/link.h"
+#include "ctdb/core/locator.h"
+
+namespace Atoll::ctdb {
+
+class Core final : private MembershipObserver, private SlotTransport {
+ public:
+    // At each start of a daemon, before any client looks at the shared state: lease, gates and records are emptied.
+    Core(const Config& config, SharedState& shared);
+
+    // `now`: the node's clock, which does not go back and goes on while the machine sleeps.
+    std::span<const Action> handle(Event event, Time now);
+
+    [[nodiscard]] Phase phase() const;
+    [[nodiscard]] const Transitions& transitions() const { return context_.transitions; }
+    [[nodiscard]] Session session() const { return context_.session; }
+    [[nodiscard]] const protocol::view& view() const { return context_.view; }  // without members when there is no session
+    [[nodiscard]] const Leadership& leadership() const { return leadership_; }
+    [[nodiscard]] node_flags flags() const { return membership_.flags(); }
+    [[nodiscard]] bool settled() const { return locator_.settled(); }
+
+ private:
+    void pass_time(Time now);
+    void on(Ticked&);
+    void on(Received& event);
+    void on(LockTaken& event) { leadership_.lock_taken(event.term, event.stored); }
+    void on(LockRefused&) { leadership_.lock_refused(); }
+    void on(LockChecked& event) { leadership_.lock_checked(event.term, event.asked, event.held); }
+    void on(RegisterWritten& event) { leadership_.register_written(event.id, event.ok); }
+    void on(PeerEnded& event) { peers_.ended(event.pnn, event.incarnation); }
+    void on(Monitored& event) { membership_.set_flag(node_flags::NODE_UNHEALTHY, !event.healthy); }
+    void on(AdministratorSet& event) { membership_.set_flag(event.flag, event.on); }
+    void on(ClientWants& event) { holder_.client_wants(event.client, event.key); }
+    void on(ClientReleased& event) { holder_.client_released(event.key); }
+    void on(ClientGone& event) { holder_.client_gone(event.client); }
+    void on(AddressReleased& event) { addresses_.released(event.address); }
+
+    void on_keepalive(Pnn from, const protocol::keepalive& keepalive);
+    void on_view(const std::vector<uint8_t>& bytes);
+    void on_slot_message(Pnn from, protocol::slot_message& message);
+    void deliver_own();
+    void watch_lease();
+    void send_keepalives();
+    [[nodiscard]] protocol::keepalive own_keepalive() const;
+
+    void view_accepted(const protocol::view& former) override;
+    void session_ended() override;
+    void send(Pnn to, protocol::slot_message message) override;
+
+    const Config config_;
+    Context context_;
+    Peers peers_;
+    Membership membership_;
+    Leadership leadership_;
+    Links links_;
+    Locator locator_;
+    Holder holder_;
+    Addresses addresses_;
+    std::deque<protocol::slot_message> own_;  // to this node from itself
+    Time kept_alive_ = 0;
+    bool had_lease_ = false;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,163 @@
+#include "ctdb/core/holder.h"
+
+#include <algorithm>
+
+namespace Atoll::ctdb {
+
+void Holder::client_wants(Client client, const RecordKey& key) {
+    Waiting& waiting = waiting_[key];
+    if (std::find(waiting.clients.begin(), waiting.clients.end(), client) == waiting.clients.end()) {
+        context_.took(Transition::client_queued);
+        waiting.clients.push_back(client);
+    }
+    serve(key);
+}
+
+void Holder::client_gone(Client client) {
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+        if (std::erase(at->second.clients, client) > 0) context_.took(Transition::client_gone);
+        at = at->second.clients.empty() && !at->second.asked ? waiting_.erase(at) : std::next(at);
+    }
+}
+
+void Holder::client_released(const RecordKey& key) {
+    const Slot slot = slot_of_key(key);
+    if (unoffered_.contains(slot)) offer_when_free(slot);
+    serve(key);
+}
+
+// Gives the record to the next client, gives it back, or asks for it: whatever its state calls for.
+void Holder::serve(const RecordKey& key) {
+    if (context_.session == 0) return;
+    Copy copy;
+    const bool here = context_.shared.records.read(key, copy) && copy.dmaster && gate_of(key).open;
+    if (!here) {
+        const auto found = waiting_.find(key);
+        if (found != waiting_.end()) ask(key, found->second);
+        return;
+    }
+    if (copy.holder != 0 && !(context_.planted(Planted::yields_while_held) && recalled_.contains(key))) {
+        const bool wanted = recalled_.contains(key) || waiting_.contains(key);
+        if (wanted == copy.wanted) return;
+        copy.wanted = wanted;
+        context_.shared.records.write(key, copy);
+        return;
+    }
+    if (recalled_.contains(key)) {
+        give_back(key, copy);
+    } else {
+        grant(key, copy);
+    }
+}
+
+// To the first client that waits. A recall that comes later waits until it has had its turn, so a contended record does some work at each
+// node.
+bool Holder::grant(const RecordKey& key, Copy& copy) {
+    const auto found = waiting_.find(key);
+    copy.wanted = false;
+    if (found == waiting_.end() || found->second.clients.empty() || !context_.has_lease()) {
+        if (found != waiting_.end() && found->second.clients.empty()) waiting_.erase(found);
+        copy.wanted = waiting_.contains(key);
+        context_.shared.records.write(key, copy);
+        return false;
+    }
+    context_.took(Transition::client_granted);
+    copy.holder = found->second.clients.front();
+    found->second.clients.pop_front();
+    found->second.asked = false;
+    if (found->second.clients.empty()) waiting_.erase(found);
+    copy.wanted = waiting_.contains(key);
+    context_.shared.records.write(key, copy);
+    context_.act(GrantRecord{copy.holder, key});
+    return true;
+}
+
+void Holder::ask(const RecordKey& key, Waiting& waiting) {
+    const SlotGate& gate = gate_of(key);
+    if (waiting.asked || waiting.clients.empty() || (!gate.open && gate.epoch != 0)) return;
+    if (waiting.refused_at != 0 && context_.now - waiting.refused_at < context_.config.want_again) return;
+    waiting.asked = true;
+    waiting.refused_at = 0;
+    context_.took(Transition::record_wanted);
+    transport_.send_body(context_.view.locators[slot_of_key(key)], protocol::want{key, gate.epoch});
+}
+
+void Holder::refused(Pnn from, const protocol::refuse& refuse) {
+    const auto found = waiting_.find(refuse.key);
+    SlotGate& gate = gate_of(refuse.key);
+    const Slot slot = slot_of_key(refuse.key);
+    if (from != context_.view.locators[slot]) return;
+    if (refuse.epoch > gate.epoch && !frozen_.contains(slot)) {
+        context_.took(Transition::epoch_learnt);
+        gate.epoch = refuse.epoch;
+        gate.open = true;
+    }
+    if (found == waiting_.end()) return;
+    found->second.asked = false;
+    if (refuse.epoch == 0) {
+        found->second.refused_at = context_.now;
+        return;
+    }
+    serve(refuse.key);
+}
+
+void Holder::recalled(Pnn from, const protocol::recall& recall) {
+    Copy copy;
+    const SlotGate& gate = gate_of(recall.key);
+    const bool valid = gate.open && gate.epoch == recall.epoch && context_.view.locators[slot_of_key(recall.key)] == from;
+    if (!(valid || context_.planted(Planted::skip_epoch_check)) || !context_.shared.records.read(recall.key, copy) || !copy.dmaster) {
+        context_.took(Transition::record_stale);
+        return;
+    }
+    recalled_.insert(recall.key);
+    if (copy.holder != 0) context_.took(Transition::recall_deferred);
+    serve(recall.key);
+}
+
+// Clients of this node that still wait ask again, behind those of the others.
+void Holder::give_back(const RecordKey& key, Copy& copy) {
+    context_.took(Transition::record_yielded);
+    recalled_.erase(key);
+    copy.dmaster = false;
+    copy.wanted = false;
+    context_.shared.records.write(key, copy);
+    const Slot slot = slot_of_key(key);
+    transport_.send_body(context_.view.locators[slot], protocol::yield{key, context_.shared.gates[slot].epoch, copy.rsn, copy.value});
+    const auto found = waiting_.find(key);
+    if (found == waiting_.end()) return;
+    found->second.asked = false;
+    ask(key, found->second);
+}
+
+void Holder::given(protocol::give& give) {
+    const SlotGate& gate = gate_of(give.key);
+    if (!(gate.open && gate.epoch == give.epoch) && !context_.planted(Planted::skip_epoch_check)) {
+        context_.took(Transition::record_stale);
+        return;
+    }
+    Copy copy;
+    copy.rsn = give.rsn;
+    copy.dmaster = true;
+    copy.value = std::move(give.value);
+    context_.shared.records.write(give.key, copy);
+    const auto found = waiting_.find(give.key);
+    if (found != waiting_.end()) found->second.asked = false;
+    serve(give.key);
+}
+
+void Holder::tick() {
+    if (context_.session == 0) return;
+    std::vector<RecordKey> again;
+    for (const auto& [key, waiting] : waiting_) {
+        if (!waiting.asked && waiting.refused_at != 0) again.push_back(key);
+    }
+    for (const RecordKey& key : again) serve(key);
+}
+
+void Holder::lease_revived() {
+    std::vector<RecordKey> keys;
+    for (const auto& [key, waiting] : waiting_) keys.push_back(key);
+    for (const RecordKey& key : keys) serve(key);
+}
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,60 @@
+// A node's own side of the records: what its clients wait for, what it gives back, what it offers in a recovery.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "ctdb/core/locator.h"
+
+namespace Atoll::ctdb {
+
+class Holder {
+ public:
+    Holder(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+
+    void client_wants(Client client, const RecordKey& key);
+    void client_released(const RecordKey& key);
+    void client_gone(Client client);
+
+    void refused(Pnn from, const protocol::refuse& refuse);
+    void recalled(Pnn from, const protocol::recall& recall);
+    void given(protocol::give& give);
+    void recover(Pnn from, const protocol::recover& recover);
+    void recovered(const protocol::recovered& recovered);
+
+    void view_accepted(const protocol::view& former);
+    void session_ended();
+    // The node may serve again: clients that wait for records which are here get them.
+    void lease_revived();
+    void tick();
+
+    [[nodiscard]] bool frozen() const { return !frozen_.empty(); }
+
+ private:
+    struct Waiting {
+        std::deque<Client> clients;
+        bool asked = false;  // the lmaster has been, and has not refused
+        Time refused_at = 0;
+    };
+
+    [[nodiscard]] Slot slot_of_key(const RecordKey& key) const { return slot_of(key, context_.config.slots); }
+    [[nodiscard]] SlotGate& gate_of(const RecordKey& key) { return context_.shared.gates[slot_of_key(key)]; }
+    void serve(const RecordKey& key);
+    void ask(const RecordKey& key, Waiting& waiting);
+    bool grant(const RecordKey& key, Copy& copy);
+    void give_back(const RecordKey& key, Copy& copy);
+    void serve_slot(Slot slot);
+    void offer_when_free(Slot slot);
+    void offer(Slot slot);
+
+    Context& context_;
+    SlotTransport& transport_;
+    std::map<RecordKey, Waiting, KeyLess> waiting_;
+    std::set<RecordKey, KeyLess> recalled_;
+    std::set<Slot> frozen_;                                 // recovering: offered, or to be offered
+    std::set<Slot> unoffered_;                              // of those, where a client still holds a record
+    std::map<Slot, std::pair<Pnn, Epoch>> early_recovers_;  // of views that are still to come
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,77 @@
+// The leader: takes the cluster lock, gives leases, and decides on views. A view counts once it is in the register beside the lock, so
+// whoever takes the lock next knows it. A member is left out of a view only when its lease has surely ended.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "ctdb/core/membership.h"
+
+namespace Atoll::ctdb {
+
+class Leadership {
+ public:
+    Leadership(Context& context, Peers& peers, Membership& membership) : context_(context), peers_(peers), membership_(membership) {}
+
+    void tick();
+    void lock_taken(Term term, const std::optional<protocol::view>& stored);
+    void lock_refused();
+    void lock_checked(Term term, Time asked, bool held);
+    void register_written(ViewId id, bool ok);
+    // Answers a keepalive with a lease, the view or an expulsion.
+    void answer(Pnn from, const protocol::keepalive& keepalive);
+
+    [[nodiscard]] bool leading() const { return role_ == Role::leading; }
+    [[nodiscard]] bool has_authority() const;
+    [[nodiscard]] bool asking() const { return role_ == Role::asking; }
+    [[nodiscard]] bool writing() const { return pending_.has_value(); }
+    [[nodiscard]] bool settled() const;
+    [[nodiscard]] Term term() const { return term_; }
+    [[nodiscard]] const protocol::view& current() const { return current_; }
+
+ private:
+    enum class Role { following, asking, leading };
+    // What the leader holds for or against a node.
+    struct Standing {
+        Time granted_until = 0;  // Context::waited by which its lease has ended
+        bool excluding = false;  // no more leases; left out when `granted_until` is over
+        uint32_t blame = 0;
+        Time blamed = 0;  // when it last was, or when half was forgiven
+        Time banned_until = 0;
+    };
+
+    void contend();
+    void step_down();
+    void check_lock();
+    void give_lease(Pnn pnn, const protocol::keepalive& keepalive);
+    void consider();
+    void judge();
+    [[nodiscard]] Pnn deafest() const;
+    [[nodiscard]] bool exclude(const protocol::member& member, Pnn deaf);
+    [[nodiscard]] bool gone(const protocol::member& member);
+    void blame(Pnn pnn);
+    [[nodiscard]] protocol::view next_view();
+    [[nodiscard]] std::vector<protocol::member> next_members(ViewId id);
+    void add_members(std::vector<protocol::member>& members, ViewId id);
+    void place_slots(protocol::view& view) const;
+    void place_addresses(protocol::view& view) const;
+    void clear_former(const protocol::view& view, uint32_t index, protocol::address& address) const;
+    [[nodiscard]] Time surely(Time duration) const;
+    void broadcast();
+
+    Context& context_;
+    Peers& peers_;
+    Membership& membership_;
+    Role role_ = Role::following;
+    Term term_ = 0;
+    Time asked_ = 0;
+    bool ever_asked_ = false;
+    Time checked_ = 0;
+    Time authority_until_ = 0;
+    bool first_view_due_ = false;
+    protocol::view current_;
+    std::optional<protocol::view> pending_;
+    std::map<Pnn, Standing> standings_;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,172 @@
+// How the leader finds the next view: who is left out, who is let in, and where slots and addresses go.
+#include <algorithm>
+
+#include "ctdb/core/leadership.h"
+#include "ctdb/core/placement.h"
+
+namespace Atoll::ctdb {
+
+// Says for each member whether it goes on getting leases.
+void Leadership::judge() {
+    const Pnn deaf = deafest();
+    for (const protocol::member& member : current_.members) {
+        Standing& standing = standings_[member.pnn];
+        standing.excluding = member.pnn != context_.config.me && exclude(member, deaf);
+    }
+}
+
+bool Leadership::exclude(const protocol::member& member, Pnn deaf) {
+    if (peers_.silent(member.pnn)) {
+        context_.took(Transition::member_silent);
+        return true;
+    }
+    if (member.pnn == deaf) {
+        context_.took(Transition::member_deaf);
+        return true;
+    }
+    if (!member.leaving || !settled()) return false;
+    context_.took(Transition::member_let_go);
+    return true;
+}
+
+// Members that do not hear each other cannot go on together: the one with the most such pairs goes. no_node if all hear each other, or if
+// some member is silent altogether, which explains it.
+Pnn Leadership::deafest() const {
+    std::map<Pnn, size_t> pairs;
+    for (const protocol::member& member : current_.members) {
+        if (member.pnn != context_.config.me && peers_.silent(member.pnn)) return no_node;
+        const protocol::keepalive& last = peers_.of(member.pnn).last;
+        if (last.view != current_.id) continue;
+        for (const Pnn other : last.unheard) {
+            if (find_member(current_, other) == nullptr) continue;
+            pairs[member.pnn]++;
+            pairs[other]++;
+        }
+    }
+    pairs.erase(context_.config.me);
+    Pnn worst = no_node;
+    for (const auto& [pnn, count] : pairs) {
+        if (worst == no_node || count >= pairs[worst]) worst = pnn;
+    }
+    return worst;
+}
+
+// Nothing of this session serves any more, for sure.
+bool Leadership::gone(const protocol::member& member) {
+    const Peer& peer = peers_.of(member.pnn);
+    if (peer.ended_incarnation >= member.incarnation) {
+        context_.took(Transition::member_ended);
+        return true;
+    }
+    if (peer.last.incarnation > member.incarnation) {
+        context_.took(Transition::member_replaced);
+        return true;
+    }
+    if (peer.last.incarnation == member.incarnation && peer.session_seen >= member.session && peer.last.session != member.session) {
+        context_.took(Transition::member_consented);
+        return true;
+    }
+    const Standing& standing = standings_[member.pnn];
+    if (!standing.excluding || (context_.waited < standing.granted_until && !context_.planted(Planted::impatient_leader))) return false;
+    context_.took(Transition::member_dropped);
+    if (!member.leaving) blame(member.pnn);
+    return true;
+}
+
+void Leadership::blame(Pnn pnn) {
+    Standing& standing = standings_[pnn];
+    for (; standing.blame > 0 && context_.waited - standing.blamed >= context_.config.blame_half_life; standing.blame /= 2)
+        standing.blamed += context_.config.blame_half_life;
+    standing.blamed = context_.waited;
+    if (++standing.blame < context_.config.blame_limit) return;
+    context_.took(Transition::member_banned);
+    standing.blame = 0;
+    standing.banned_until = context_.waited + context_.config.ban;
+}
+
+protocol::view Leadership::next_view() {
+    protocol::view next = current_;
+    next.id = std::max(current_.id, term_ << 32) + 1;
+    next.members = next_members(next.id);
+    place_slots(next);
+    place_addresses(next);
+    return next;
+}
+
+std::vector<protocol::member> Leadership::next_members(ViewId id) {
+    std::vector<protocol::member> members;
+    for (const protocol::member& member : current_.members) {
+        if (gone(member)) continue;
+        members.push_back(member);
+        const Peer& peer = peers_.of(member.pnn);
+        if (peer.last.session != member.session) continue;
+        members.back().flags = peer.last.flags;
+        members.back().leaving = member.leaving || any(peer.last.flags & node_flags::NODE_STOPPED);
+    }
+    add_members(members, id);
+    return members;
+}
+
+void Leadership::add_members(std::vector<protocol::member>& members, ViewId id) {
+    for (const Pnn pnn : context_.config.nodes) {
+        const auto at = std::lower_bound(members.begin(), members.end(), pnn, [](const protocol::member& m, Pnn p) { return m.pnn < p; });
+        if (at != members.end() && at->pnn == pnn) continue;
+        const Peer& peer = peers_.of(pnn);
+        if (!peer.known || peers_.silent(pnn) || peer.last.session != 0 || peer.ended_incarnation >= peer.last.incarnation) continue;
+        if (any(peer.last.flags & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)) || standings_[pnn].banned_until > context_.waited)
+            continue;
+        context_.took(Transition::member_added);
+        protocol::member added;
+        added.pnn = pnn;
+        added.incarnation = peer.last.incarnation;
+        added.session = id;
+        added.flags = peer.last.flags;
+        members.insert(at, added);
+        standings_[pnn].granted_until = 0;
+    }
+}
+
+void Leadership::place_slots(protocol::view& view) const {
+    std::vector<Pnn> nodes;
+    for (const protocol::member& member : view.members) {
+        if (!member.leaving) nodes.push_back(member.pnn);
+    }
+    view.locators = place(view.locators, nodes);
+}
+
+// An address moves in two views: the first takes it from its holder, the second, once that has released it, gives it to the next.
+void Leadership::place_addresses(protocol::view& view) const {
+    std::vector<Pnn> nodes;
+    std::vector<Pnn> holders;
+    for (const protocol::member& member : view.members) {
+        if (!member.leaving && !any(member.flags)) nodes.push_back(member.pnn);
+    }
+    for (uint32_t index = 0; index < view.addresses.size(); index++) {
+        clear_former(view, index, view.addresses[index]);
+        holders.push_back(view.addresses[index].holder);
+    }
+    const std::vector<Pnn> wanted = place(holders, nodes);
+    for (size_t index = 0; index < wanted.size(); index++) {
+        protocol::address& address = view.addresses[index];
+        if (address.holder == no_node && address.former == no_node) {
+            address.holder = wanted[index];
+        } else if (address.holder != wanted[index] && address.holder != no_node) {
+            address.former = std::exchange(address.holder, context_.planted(Planted::hands_over_unreleased) ? wanted[index] : no_node);
+        }
+    }
+}
+
+// A holder that is no member any more has lost its lease, and its address with it; a former one that is a member says when it has released
+// it.
+void Leadership::clear_former(const protocol::view& view, uint32_t index, protocol::address& address) const {
+    if (address.holder != no_node && find_member(view, address.holder) == nullptr) address.holder = no_node;
+    if (address.former == no_node) return;
+    const protocol::member* former = find_member(view, address.former);
+    const protocol::keepalive& last = peers_.of(address.former).last;
+    const auto& held = last.addresses;
+    const bool released = former != nullptr && last.session == former->session && last.view == current_.id &&
+                          std::find(held.begin(), held.end(), index) == held.end();
+    if (former == nullptr || released) address.former = no_node;
+}
+
+}  // namespace Atoll::ctdb

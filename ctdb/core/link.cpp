@@ -1,0 +1,124 @@
+#include "ctdb/core/link.h"
+
+#include "ctdb/core/limits.h"
+
+namespace Atoll::ctdb {
+
+Links::Link* Links::link_of(Pnn pnn, Session session) {
+    const protocol::member* member = find_session(context_.view, pnn, session);
+    if (context_.session == 0 || member == nullptr) return nullptr;
+    Link& link = links_[pnn];
+    if (link.session != session) {
+        link = Link();
+        link.session = session;
+    }
+    return &link;
+}
+
+void Links::send(Pnn to, protocol::slot_message message) {
+    const protocol::member* member = find_member(context_.view, to);
+    if (member == nullptr) return;
+    Link* link = link_of(to, member->session);
+    if (link == nullptr || link->unacknowledged.size() >= limits::max_unacknowledged) return;
+    protocol::frame frame;
+    frame.from_session = context_.session;
+    frame.to_session = link->session;
+    frame.number = ++link->sent;
+    frame.message = std::move(message);
+    if (link->unacknowledged.empty()) link->resent = context_.now;
+    link->unacknowledged.push_back(std::move(frame));
+    transmit(to, *link, link->unacknowledged.back());
+}
+
+void Links::transmit(Pnn to, Link& link, protocol::frame& frame) {
+    frame.received = link.received;
+    link.acknowledge_due = false;
+    context_.send(to, frame);
+}
+
+void Links::receive(Pnn from, protocol::frame& frame) {
+    Link* link = frame.to_session == context_.session ? link_of(from, frame.from_session) : nullptr;
+    if (link == nullptr) {
+        context_.took(Transition::frame_foreign);
+        return;
+    }
+    forget_acknowledged(*link, frame.received);
+    link->acknowledge_due = true;
+    if (frame.number <= link->received) {
+        context_.took(Transition::frame_repeated);
+        if (context_.planted(Planted::duplicated_reply)) deliver_(from, frame.message);
+        return;
+    }
+    if (frame.number > link->received + 1) {
+        context_.took(Transition::frame_early);
+        if (link->early.size() < limits::max_early_frames) link->early.emplace(frame.number, std::move(frame.message));
+        return;
+    }
+    link->received++;
+    deliver(from, frame.from_session, frame.message);
+}
+
+// Delivers a message and those that had come before it. What a message sets off may end the link.
+void Links::deliver(Pnn from, Session session, protocol::slot_message& message) {
+    deliver_(from, message);
+    for (Link* link = link_of(from, session); link != nullptr; link = link_of(from, session)) {
+        const auto next = link->early.begin();
+        if (next == link->early.end() || next->first > link->received + 1) return;
+        protocol::slot_message early = std::move(next->second);
+        const bool repeated = next->first <= link->received;
+        link->early.erase(next);
+        if (repeated) continue;
+        link->received++;
+        deliver_(from, early);
+    }
+}
+
+void Links::acknowledged(Pnn from, const protocol::acknowledge& acknowledge) {
+    if (acknowledge.to_session != context_.session) return;
+    if (Link* link = link_of(from, acknowledge.from_session)) forget_acknowledged(*link, acknowledge.received);
+}
+
+void Links::forget_acknowledged(Link& link, uint64_t received) {
+    while (!link.unacknowledged.empty() && link.unacknowledged.front().number <= received) {
+        link.unacknowledged.pop_front();
+        link.resent = context_.now;
+    }
+}
+
+void Links::view_changed() {
+    for (auto at = links_.begin(); at != links_.end();) {
+        at = find_session(context_.view, at->first, at->second.session) != nullptr ? std::next(at) : links_.erase(at);
+    }
+}
+
+void Links::flush() {
+    for (auto& [pnn, link] : links_) {
+        if (!link.acknowledge_due) continue;
+        link.acknowledge_due = false;
+        protocol::acknowledge acknowledge;
+        acknowledge.from_session = context_.session;
+        acknowledge.to_session = link.session;
+        acknowledge.received = link.received;
+        context_.send(pnn, acknowledge);
+    }
+}
+
+void Links::tick() {
+    for (auto& [pnn, link] : links_) {
+        if (link.unacknowledged.empty() || context_.now - link.resent < context_.config.resend) continue;
+        link.resent = context_.now;
+        size_t resent = 0;
+        for (protocol::frame& frame : link.unacknowledged) {
+            if (resent++ == limits::max_resent) break;
+            context_.took(Transition::frame_resent);
+            transmit(pnn, link, frame);
+        }
+    }
+}
+
+bool Links::stuck(Pnn pnn) const {
+    const auto found = links_.find(pnn);
+    return found != links_.end() && found->second.unacknowledged.size() >= limits::max_unacknowledged;
+}
+
+}  // namespace Atoll::ctdb

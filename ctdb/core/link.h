@@ -1,0 +1,53 @@
+// Exactly once and in order: what slots' messages between two sessions travel in, over a path that may lose, delay, double and reorder them
+// (a connection that breaks and is made again does). A link lives as long as both sessions.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+
+#include "ctdb/core/context.h"
+
+namespace Atoll::ctdb {
+
+class Links {
+ public:
+    using Deliver = std::function<void(Pnn from, protocol::slot_message& message)>;
+
+    Links(Context& context, Deliver deliver) : context_(context), deliver_(std::move(deliver)) {}
+
+    // To a member of the view that is not this node.
+    void send(Pnn to, protocol::slot_message message);
+    void receive(Pnn from, protocol::frame& frame);
+    void acknowledged(Pnn from, const protocol::acknowledge& acknowledge);
+    // Another view was accepted: links to sessions that are not in it end.
+    void view_changed();
+    void session_ended() { links_.clear(); }
+    // Acknowledges what came and was not acknowledged by a frame. Called at the end of each event.
+    void flush();
+    void tick();
+    // Members whose link holds more than it may.
+    [[nodiscard]] bool stuck(Pnn pnn) const;
+
+ private:
+    struct Link {
+        Session session = 0;  // the peer's
+        uint64_t sent = 0;
+        std::deque<protocol::frame> unacknowledged;
+        Time resent = 0;
+        uint64_t received = 0;
+        std::map<uint64_t, protocol::slot_message> early;
+        bool acknowledge_due = false;
+    };
+
+    Link* link_of(Pnn pnn, Session session);
+    void forget_acknowledged(Link& link, uint64_t received);
+    void deliver(Pnn from, Session session, protocol::slot_message& message);
+    void transmit(Pnn to, Link& link, protocol::frame& frame);
+
+    Context& context_;
+    Deliver deliver_;
+    std::map<Pnn, Link> links_;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,186 @@
+#include "ctdb/core/locator.h"
+
+#include <algorithm>
+
+namespace Atoll::ctdb {
+
+bool Locator::may_hold(Pnn pnn) const {
+    const protocol::member* member = find_member(context_.view, pnn);
+    return member != nullptr && !member->leaving;
+}
+
+// A slot that this node locates already goes on untouched unless a session that had a record of it has ended, or is leaving.
+void Locator::view_accepted(const protocol::view& former) {
+    const auto& locators = context_.view.locators;
+    collecting_ = 0;
+    for (Slot slot = 0; slot < locators.size(); slot++) {
+        if (locators[slot] != context_.config.me) {
+            slots_.erase(slot);
+            continue;
+        }
+        const auto found = slots_.find(slot);
+        if (found == slots_.end() || must_recover(found->second, former)) {
+            collect(slot);
+        } else {
+            forget_waiters(found->second);
+        }
+    }
+}
+
+bool Locator::must_recover(const Located& located, const protocol::view& former) const {
+    if (located.collecting) return true;
+    for (const auto& [pnn, count] : located.held) {
+        const protocol::member* before = find_member(former, pnn);
+        if (count > 0 && (before == nullptr || find_session(context_.view, pnn, before->session) == nullptr || !may_hold(pnn))) return true;
+    }
+    return false;
+}
+
+// Whoever asked in a session that has ended waits no more. A record that is being recalled for nobody is kept by this node.
+void Locator::forget_waiters(Located& located) {
+    for (auto& [key, entry] : located.records) {
+        std::erase_if(entry.queue, [this](Pnn pnn) { return !may_hold(pnn); });
+    }
+}
+
+void Locator::collect(Slot slot) {
+    context_.took(Transition::slot_collecting);
+    Located& located = slots_[slot];
+    located = Located();
+    located.epoch = context_.view.id;
+    located.collecting = true;
+    collecting_++;
+    for (const protocol::member& member : context_.view.members) located.missing.insert(member.pnn);
+    for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, protocol::recover{slot, located.epoch});
+}
+
+void Locator::offered(Pnn from, protocol::offer& offer) {
+    const auto found = slots_.find(offer.slot);
+    if (found == slots_.end() || !found->second.collecting || found->second.epoch != offer.epoch) {
+        context_.took(Transition::slot_stale);
+        return;
+    }
+    Located& located = found->second;
+    for (protocol::copy& copy : offer.copies) {
+        const auto [best, first] = located.best.try_emplace(copy.key);
+        const protocol::copy& known = best->second.copy;
+        const bool higher = copy.rsn > known.rsn || (copy.rsn == known.rsn && copy.dmaster && !known.dmaster);
+        const bool lower = copy.rsn < known.rsn;
+        if (first || (context_.planted(Planted::lower_rsn_wins) ? lower : higher)) best->second = Best{std::move(copy), from};
+    }
+    if (!offer.last) return;
+    located.missing.erase(from);
+    const bool enough = located.missing.empty() || (context_.planted(Planted::recovers_without_all) && located.missing.size() <= 1);
+    if (enough) complete(offer.slot, located);
+}
+
+void Locator::complete(Slot slot, Located& located) {
+    context_.took(Transition::slot_recovered);
+    located.collecting = false;
+    collecting_--;
+    for (auto& [key, best] : located.best) settle_winner(located, key, best);
+    located.best.clear();
+    for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, protocol::recovered{slot, located.epoch});
+}
+
+// A dmaster that is still there keeps its record; otherwise this node takes the newest copy, under a higher RSN than any that exists.
+void Locator::settle_winner(Located& located, const RecordKey& key, Best& best) {
+    Entry& entry = located.records[key];
+    if (best.copy.dmaster && may_hold(best.from)) {
+        context_.took(Transition::winner_claimed);
+        set_dmaster(located, entry, best.from);
+        return;
+    }
+    context_.took(Transition::winner_copied);
+    Copy copy;
+    copy.rsn = best.copy.rsn + 1;
+    copy.dmaster = true;
+    copy.value = std::move(best.copy.value);
+    context_.shared.records.write(key, copy);
+    set_dmaster(located, entry, context_.config.me);
+}
+
+void Locator::set_dmaster(Located& located, Entry& entry, Pnn pnn) {
+    if (entry.dmaster != no_node && --located.held[entry.dmaster] == 0) located.held.erase(entry.dmaster);
+    entry.dmaster = pnn;
+    located.held[pnn]++;
+}
+
+Locator::Located* Locator::serving(const RecordKey& key, Epoch epoch) {
+    const auto found = slots_.find(slot_of(key, context_.config.slots));
+    if (found == slots_.end() || found->second.collecting) return nullptr;
+    return found->second.epoch == epoch || context_.planted(Planted::skip_epoch_check) ? &found->second : nullptr;
+}
+
+// A record that nobody has is born here, empty.
+Locator::Entry& Locator::entry_of(Located& located, const RecordKey& key) {
+    const auto [at, born] = located.records.try_emplace(key);
+    if (born) {
+        Copy copy;
+        copy.dmaster = true;
+        context_.shared.records.write(key, copy);
+        set_dmaster(located, at->second, context_.config.me);
+    }
+    return at->second;
+}
+
+void Locator::want(Pnn from, const protocol::want& want) {
+    Located* located = serving(want.key, want.epoch);
+    if (located == nullptr || !may_hold(from)) {
+        context_.took(Transition::record_refused);
+        const auto found = slots_.find(slot_of(want.key, context_.config.slots));
+        const bool known = found != slots_.end() && !found->second.collecting && may_hold(from);
+        transport_.send_body(from, protocol::refuse{want.key, known ? found->second.epoch : 0});
+        return;
+    }
+    Entry& entry = entry_of(*located, want.key);
+    const bool waits = std::find(entry.queue.begin(), entry.queue.end(), from) != entry.queue.end();
+    if (waits) return;
+    if (entry.recalling || !entry.queue.empty()) context_.took(Transition::record_queued);
+    entry.queue.push_back(from);
+    next(want.key, *located, entry);
+}
+
+// Recalls the record for the first in the queue. One that has it already needs nothing: the record is with it or on its way.
+void Locator::next(const RecordKey& key, Located&, Entry& entry) {
+    while (!entry.recalling && !entry.queue.empty()) {
+        if (entry.queue.front() == entry.dmaster) {
+            entry.queue.pop_front();
+            continue;
+        }
+        entry.recalling = true;
+        context_.took(Transition::record_recalled);
+        const Slot slot = slot_of(key, context_.config.slots);
+        transport_.send_body(entry.dmaster, protocol::recall{key, slots_[slot].epoch});
+    }
+}
+
+void Locator::yielded(Pnn from, protocol::yield& yield) {
+    Located* located = serving(yield.key, yield.epoch);
+    const auto found = located != nullptr ? located->records.find(yield.key) : decltype(located->records.find(yield.key)){};
+    if (located == nullptr || found == located->records.end() ||
+        (found->second.dmaster != from && !context_.planted(Planted::skip_epoch_check))) {
+        context_.took(Transition::record_stale);
+        return;
+    }
+    Entry& entry = found->second;
+    Pnn to = context_.config.me;
+    if (entry.queue.empty()) {
+        context_.took(Transition::record_kept);
+    } else {
+        to = entry.queue.front();
+        entry.queue.pop_front();
+    }
+    // This node's copy stands in for the one that travels, should the new dmaster be lost with it.
+    Copy kept;
+    kept.rsn = yield.rsn;
+    kept.value = yield.value;
+    context_.shared.records.write(yield.key, kept);
+    set_dmaster(*located, entry, to);
+    entry.recalling = false;
+    context_.took(Transition::record_given);
+    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, std::move(yield.value)});
+    next(yield.key, *located, entry);
+}
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,76 @@
+// The lmaster: for each slot that the view gives this node, who has each record (the dmaster), who waits for it, and the slot's recovery.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "ctdb/core/context.h"
+
+namespace Atoll::ctdb {
+
+// Sends to a member, this node among them.
+class SlotTransport {
+ public:
+    virtual ~SlotTransport() = default;
+    virtual void send(Pnn to, protocol::slot_message message) = 0;
+
+    template <class Body>
+    void send_body(Pnn to, Body body) {
+        protocol::slot_message message;
+        message.body.value = std::move(body);
+        message.kind = static_cast<protocol::slot_kind>(message.body.value.index());
+        send(to, std::move(message));
+    }
+};
+
+class Locator {
+ public:
+    Locator(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+
+    void view_accepted(const protocol::view& former);
+    void session_ended() { slots_.clear(); }
+    void want(Pnn from, const protocol::want& want);
+    void yielded(Pnn from, protocol::yield& yield);
+    void offered(Pnn from, protocol::offer& offer);
+
+    // None of its slots is being recovered.
+    [[nodiscard]] bool settled() const { return collecting_ == 0; }
+
+ private:
+    struct Entry {
+        Pnn dmaster = no_node;
+        bool recalling = false;
+        std::deque<Pnn> queue;  // who waits, in the order of their asking
+    };
+    struct Best {
+        protocol::copy copy;
+        Pnn from = no_node;
+    };
+    struct Located {
+        Epoch epoch = 0;
+        bool collecting = false;
+        std::set<Pnn> missing;  // who has not offered everything yet
+        std::map<RecordKey, Best, KeyLess> best;
+        std::map<RecordKey, Entry, KeyLess> records;
+        std::map<Pnn, size_t> held;  // so many records of each dmaster
+    };
+
+    Located* serving(const RecordKey& key, Epoch epoch);
+    [[nodiscard]] bool must_recover(const Located& located, const protocol::view& former) const;
+    void collect(Slot slot);
+    void forget_waiters(Located& located);
+    void complete(Slot slot, Located& located);
+    void settle_winner(Located& located, const RecordKey& key, Best& best);
+    Entry& entry_of(Located& located, const RecordKey& key);
+    void set_dmaster(Located& located, Entry& entry, Pnn pnn);
+    void next(const RecordKey& key, Located& located, Entry& entry);
+    [[nodiscard]] bool may_hold(Pnn pnn) const;
+
+    Context& context_;
+    SlotTransport& transport_;
+    std::map<Slot, Located> slots_;
+    size_t collecting_ = 0;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,63 @@
+// A node as a member: its flags, its session, its lease, whom it believes to lead, the view that it has accepted.
+#pragma once
+
+#include <functional>
+
+#include "ctdb/core/peers.h"
+
+namespace Atoll::ctdb {
+
+// What else of the core has to do with views and sessions.
+class MembershipObserver {
+ public:
+    virtual ~MembershipObserver() = default;
+    // Context::view is the new one; `former` has no members if the session is new.
+    virtual void view_accepted(const protocol::view& former) = 0;
+    // Every record, gate, link and address of the session is void. Context::session is 0.
+    virtual void session_ended() = 0;
+};
+
+class Membership {
+ public:
+    Membership(Context& context, Peers& peers, MembershipObserver& observer) : context_(context), peers_(peers), observer_(observer) {}
+
+    // Keepalives say that this node leads under `term`; 0: it does not.
+    void lead(Term term);
+    void heard(Pnn from, const protocol::keepalive& keepalive);
+    void lease(const protocol::lease& lease);
+    void expelled(const protocol::expel& expel);
+    void propose(const protocol::view& view);
+    // The leader is a member under its own authority.
+    void extend_lease(Time deadline);
+    void set_flag(node_flags flag, bool on);
+    void tick();
+
+    // What a keepalive of this node says now.
+    [[nodiscard]] protocol::keepalive keepalive(bool settled, const std::vector<uint32_t>& addresses,
+                                                const std::vector<Pnn>& unheard) const;
+    [[nodiscard]] std::vector<Pnn> unheard() const;
+    [[nodiscard]] node_flags flags() const { return flags_; }
+    [[nodiscard]] bool kept_out() const { return any(flags_ & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)); }
+    [[nodiscard]] Term highest_term() const { return highest_term_; }
+    // Some leader of the highest term was heard of lately.
+    [[nodiscard]] bool led() const;
+
+ private:
+    void note_leader(Pnn pnn, Term term);
+    void accept(const protocol::view& view, Session session);
+    void end_session();
+
+    Context& context_;
+    Peers& peers_;
+    MembershipObserver& observer_;
+    node_flags flags_ = node_flags::none;
+    Term leading_ = 0;
+    Term highest_term_ = 0;
+    Time leader_heard_ = 0;
+    bool any_leader_ = false;
+    ViewId last_view_ = 0;      // outlives the session: no older view is accepted
+    Session last_session_ = 0;  // the same: none is entered twice
+    Time banned_until_ = 0;
+};
+
+}  // namespace Atoll::ctdb

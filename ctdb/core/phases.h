@@ -1,0 +1,100 @@
+// The states of a node and the transitions of the protocol, enumerated so that the simulator can say which it has seen.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace Atoll::ctdb {
+
+// What a node is doing, the most specific first.
+enum class Phase : uint8_t {
+    stopped,           // by an administrator, and no member
+    banned,            // by a leader, and no member
+    taking_lock,       // waits for an answer about the cluster lock
+    joining,           // no member yet
+    leaving,           // a member that is let go
+    without_lease,     // a member that may not serve
+    writing_register,  // leads, and waits until its next view is in the register
+    leading_unsettled,
+    collecting,  // locates a slot whose copies it waits for
+    frozen,      // has a slot that it may not use until it is recovered
+    leading,
+    following,
+    count
+};
+
+enum class Transition : uint8_t {
+    lock_asked,
+    lock_taken,
+    lock_refused,
+    lock_lost,
+    register_refused,
+    stepped_down,
+    leader_seen,
+    view_written,
+    view_accepted,
+    session_begun,
+    session_ended,
+    expelled,
+    lease_granted,
+    lease_renewed,
+    lease_lapsed,
+    lease_revived,
+    member_added,
+    member_silent,
+    member_deaf,
+    member_replaced,
+    member_ended,
+    member_consented,
+    member_let_go,
+    member_dropped,
+    member_banned,
+    ban_over,
+    slot_collecting,
+    slot_early,
+    slot_frozen,
+    slot_offer_deferred,
+    slot_offered,
+    slot_recovered,
+    slot_reopened,
+    slot_stale,
+    winner_claimed,
+    winner_copied,
+    record_wanted,
+    record_refused,
+    epoch_learnt,
+    record_queued,
+    record_recalled,
+    recall_deferred,
+    record_yielded,
+    record_given,
+    record_kept,
+    record_stale,
+    client_granted,
+    client_queued,
+    client_gone,
+    frame_resent,
+    frame_repeated,
+    frame_early,
+    frame_foreign,
+    address_taken,
+    address_releasing,
+    address_released,
+    address_moved,
+    count
+};
+
+const char* name_of(Phase phase);
+const char* name_of(Transition transition);
+
+class Transitions {
+ public:
+    void took(Transition transition) { counts_[static_cast<size_t>(transition)]++; }
+    [[nodiscard]] uint64_t count(Transition transition) const { return counts_[static_cast<size_t>(transition)]; }
+
+ private:
+    std::array<uint64_t, static_cast<size_t>(Transition::count)> counts_{};
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,66 @@
+// What the daemon and the node's clients both see, in shared memory: the node lease, the gates of the slots, the records. A client that
+// finds that it may use a record does so without asking anybody; these rules are here so that the simulator interleaves them with
+// everything else.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "ctdb/core/types.h"
+
+namespace Atoll::ctdb {
+
+// The node serves until `deadline` of its own clock, which no event of the core extends unnoticed: a client compares it each time.
+struct NodeLease {
+    Time deadline = 0;
+    Session session = 0;
+};
+
+// Closed while the slot is being recovered, and until its epoch is known.
+struct SlotGate {
+    Epoch epoch = 0;
+    bool open = false;
+};
+
+// A node's copy of a record. Only the dmaster's may be read or changed; others wait for a recovery to ask for them.
+struct Copy {
+    uint64_t rsn = 0;      // rises when the record gets a new dmaster
+    bool dmaster = false;  // this node is
+    bool wanted = false;   // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
+    Client holder = 0;     // the client that has locked it; 0: nobody
+    Value value;
+};
+
+// The records of a node. Each call is made under the record's chain lock, and none keeps it.
+class RecordStore {
+ public:
+    virtual ~RecordStore() = default;
+    virtual bool read(const RecordKey& key, Copy& copy) const = 0;  // false: there is none
+    virtual void write(const RecordKey& key, const Copy& copy) = 0;
+    virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;  // by rising key
+    virtual void clear() = 0;
+};
+
+struct SharedState {
+    SharedState(uint32_t slots, RecordStore& store) : gates(slots), records(store) {}
+    NodeLease lease;
+    std::vector<SlotGate> gates;
+    RecordStore& records;
+};
+
+inline bool lease_holds(const NodeLease& lease, Time now) { return lease.session != 0 && now < lease.deadline; }
+
+// The local-dmaster check: may a client lock the record without the daemon?
+inline bool may_use_locally(const Copy& copy, const SlotGate& gate, const NodeLease& lease, Time now) {
+    return lease_holds(lease, now) && gate.open && copy.dmaster && !copy.wanted && copy.holder == 0;
+}
+
+// May a client that locked the record in `session` still change it? Asked under the chain lock, right before the store.
+inline bool may_commit(const Copy& copy, Client client, Session session, const NodeLease& lease, Time now) {
+    return lease_holds(lease, now) && lease.session == session && copy.dmaster && copy.holder == client;
+}
+
+// Must the client that released the record tell the daemon?
+inline bool release_is_awaited(const Copy& copy, const SlotGate& gate) { return copy.wanted || !gate.open; }
+
+}  // namespace Atoll::ctdb

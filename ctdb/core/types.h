@@ -1,0 +1,48 @@
+// The core's vocabulary. docs/cluster.md explains the words.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ctdb/protocol/cluster.idl.h"
+
+namespace Atoll::ctdb {
+
+using Pnn = uint32_t;      // number of a node: its line in `nodes`
+using Slot = uint32_t;     // of a record: slot_of() its key
+using Time = uint64_t;     // microseconds of one node's clock; never compared with another node's
+using Term = uint64_t;     // the token of the cluster lock under which a leader leads: rises with each taking
+using ViewId = uint64_t;   // term << 32 | number
+using Epoch = uint64_t;    // of a slot: the id of the view in which it was last recovered; 0: not known
+using Session = uint64_t;  // of a member: the id of the view that let it in; 0: is no member
+using Client = uint64_t;   // a process of the node that locks records; never 0
+
+constexpr Pnn no_node = protocol::NO_NODE;
+constexpr Time millisecond = 1000;
+constexpr Time second = 1000 * millisecond;
+
+using protocol::node_flags;
+using RecordKey = protocol::record_key;
+using Value = std::vector<uint8_t>;
+
+struct KeyLess {
+    bool operator()(const RecordKey& a, const RecordKey& b) const {
+        return a.database != b.database ? a.database < b.database : a.key < b.key;
+    }
+};
+
+inline Term term_of(ViewId id) { return id >> 32; }
+
+// FNV-1a over database and key: the same on every node and in every build.
+inline Slot slot_of(const RecordKey& key, uint32_t slots) {
+    uint64_t hash = 0xCBF29CE484222325 ^ key.database;
+    for (const uint8_t byte : key.key) hash = (hash ^ byte) * 0x100000001B3;
+    return static_cast<Slot>((hash ^ (hash >> 32)) % slots);
+}
+
+// Of a view, in which members stand by rising pnn.
+const protocol::member* find_member(const protocol::view& view, Pnn pnn);
+// nullptr unless it is still the same session.
+const protocol::member* find_session(const protocol::view& view, Pnn pnn, Session session);
+
+}  // namespace Atoll::ctdb
