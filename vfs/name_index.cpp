@@ -97,13 +97,15 @@ MutableBytes NameIndex::shared_memory() { return {reinterpret_cast<uint8_t*>(sha
 bool NameIndex::lock() {
     if (shared_ == nullptr) return false;
     int result = pthread_mutex_trylock(&shared_->mutex);
-    if (result == EBUSY) {
+    if (result == EBUSY && std::chrono::steady_clock::now() >= not_before_) {
+        waits_++;
         timespec until{};
         (void)::clock_gettime(CLOCK_MONOTONIC, &until);
         const int64_t nanoseconds = until.tv_nsec + std::chrono::nanoseconds(limits::name_index_patience).count();
         until.tv_sec += nanoseconds / 1000000000;
         until.tv_nsec = nanoseconds % 1000000000;
         result = pthread_mutex_clocklock(&shared_->mutex, CLOCK_MONOTONIC, &until);
+        if (result == ETIMEDOUT) not_before_ = std::chrono::steady_clock::now() + limits::name_index_pause;
     }
     if (result == EOWNERDEAD) {
         log_notice("vfs: a process has died at the index of names, which begins anew");

@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,6 +70,7 @@ class NameIndex {
     [[nodiscard]] size_t directories();                          // that are indexed
     [[nodiscard]] size_t memory();                               // bytes of their names, and of those to be swept
     [[nodiscard]] uint64_t answers() const { return answers_; }  // lookups of this process that needed no scan
+    [[nodiscard]] uint64_t waits() const { return waits_; }      // for another process that was at the index
 
     // While it lives, the process has the lock. For tests, too.
     class Hold {
@@ -114,13 +116,14 @@ class NameIndex {
     std::unique_ptr<SharedNames> names_;
     UniqueFd inotify_;
     bool said_full_ = false;
-    uint32_t filling_ = 0;  // directory's id; 0: no scan is under way, or it has been given up
+    std::chrono::steady_clock::time_point not_before_{};  // somebody held the lock for too long: until then it is only tried
+    uint32_t filling_ = 0;                                // directory's id; 0: no scan is under way, or it has been given up
     bool too_large_ = false;
     SharedNames::Key filling_key_;
     std::string batch_;           // names of the scan that are not handed over: each its length in one byte, its bytes
     std::vector<Missed> missed_;  // a ring
     size_t next_missed_ = 0;
-    uint64_t answers_ = 0;
+    uint64_t answers_ = 0, waits_ = 0;
     uint32_t found_in_ = 0;  // directory's id, and its arrivals, at the last find()
     uint64_t found_arrivals_ = 0;
 };

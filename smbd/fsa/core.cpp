@@ -186,11 +186,12 @@ std::string Core::name_in_kernel(const OpenFile& open) {
     return path && path->starts_with(above) ? path->substr(above.size()) : std::string();
 }
 
-bool Core::any_open_below(const OpenFile& directory) {
+void Core::files_below(const OpenFile& directory, std::vector<FileId>& found) const {
     const std::string above = directory.name + "/";
-    return std::ranges::any_of(all_, [&](const OpenFile& open) {
-        return !open.closed && open.file.valid() && open.name.starts_with(above) && open.root().path() == directory.root().path();
-    });
+    for (const OpenFile& open : all_) {
+        const bool below = !open.closed && open.file.valid() && open.name.starts_with(above);
+        if (below && open.root().path() == directory.root().path()) found.push_back(open.id);
+    }
 }
 
 void Core::become_deleter() {

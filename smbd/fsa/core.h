@@ -53,8 +53,8 @@ class Core final : public FileSystem {
     Result<void, NtStatus> delete_orphan(OpenFile& open);
     // Looks whether the Open's name still is the file's, and takes the record's if another process has renamed it.
     void find_name(OpenFile& open);
-    // Whether this process has anything open below the directory.
-    bool any_open_below(const OpenFile& directory);
+    // Adds to `found` what this process has open below the directory.
+    void files_below(const OpenFile& directory, std::vector<FileId>& found) const;
     // Tells every Open of the file in this process, and the record, where the file is now.
     void renamed(OpenFile& open, const std::string& new_name);
     [[nodiscard]] const Holder& self() const { return params_.self; }

@@ -178,7 +178,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> rename_stream(std::string_view new_name, bool replace);
     Result<void, NtStatus> rename_to_unnamed(bool replace);
     Result<void, NtStatus> check_new_directory(const vfs::Located& target);
-    Result<void, NtStatus> check_nothing_open_below();
+    Result<void, NtStatus> check_nothing_open_below(Wait* wait);
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();
     [[nodiscard]] bool uses_posix_locks() const;

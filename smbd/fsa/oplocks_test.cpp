@@ -154,6 +154,36 @@ TEST_F(OplocksTest, DeletionAndRenameWaitForHandleCaching) {
     EXPECT_TRUE(other.open->set_disposition(false));
 }
 
+// MS-FSA 2.1.4.2: what is open below only because its client may cache the open is in nobody's way.
+TEST_F(OplocksTest, RenamingADirectoryWaitsForHandleCachingBelow) {
+    mkdir("d");
+    write("d/x");
+    const LeaseRequest kept = request(R | H, 7);
+    const CreateResult cached = must_open(one_, lease(kept, "d\\x"));
+    const CreateResult directory = must_open(one_, oplock(OplockLevel::none, "d", access::delete_ | access::read_attributes));
+    EXPECT_EQ(directory.open->rename("e", false, &*waiter_).error(), NtStatus::PENDING);
+    ASSERT_EQ(one_.client.leases.size(), 1u);
+    EXPECT_EQ(one_.client.leases[0].to, R);
+    must_close(one_, *cached.open);  // which is an answer as well
+    pump();
+    EXPECT_EQ(waiter_->resumed, 1);
+    EXPECT_TRUE(directory.open->rename("e", false, &*waiter_));
+}
+
+TEST_F(OplocksTest, ADirectoryIsNotRenamedWhereOneBelowStaysOpen) {
+    mkdir("d");
+    write("d/x");
+    const LeaseRequest kept = request(R | H | W, 7);
+    must_open(one_, lease(kept, "d\\x"));
+    const CreateResult directory = must_open(one_, oplock(OplockLevel::none, "d", access::delete_ | access::read_attributes));
+    EXPECT_EQ(directory.open->rename("e", false, &*waiter_).error(), NtStatus::PENDING);
+    EXPECT_TRUE(one_.files->acknowledge_lease(kept.client, kept.key, R | W));
+    pump();
+    EXPECT_EQ(waiter_->resumed, 1);
+    EXPECT_EQ(directory.open->rename("e", false, &*waiter_).error(), NtStatus::ACCESS_DENIED);
+    EXPECT_EQ(one_.client.leases.size(), 1u) << "it is not asked again";
+}
+
 TEST_F(OplocksTest, AClientOfTheSameProcessIsToldBeforeTheCallReturns) {
     const LeaseRequest kept = request(R | H, 7);
     must_open(one_, lease(kept));

@@ -77,12 +77,20 @@ Result<void, NtStatus> OpenFile::move_to(vfs::Located& target, std::string_view 
 
 // MS-FSA 2.1.4.2. smb.conf(5), `strict rename`: only with it others than this client count, since that takes a look at all that is open. A
 // table of how much is open below each directory would make it cheap, and every open and close pay for all directories above it.
-Result<void, NtStatus> OpenFile::check_nothing_open_below() {
-    if (core_.any_open_below(*this)) return NtStatus::ACCESS_DENIED;
-    if (!share_->conf().strict_rename) return {};
-    auto below = core_.modes.any_below(full_name());
-    if (!below) return below.failure();
-    return *below ? Result<void, NtStatus>(NtStatus::ACCESS_DENIED) : Result<void, NtStatus>();
+// What clients keep open only because they may (batch oplocks, handle caching) is broken and waited for: they may close it then.
+Result<void, NtStatus> OpenFile::check_nothing_open_below(Wait* wait) {
+    std::vector<FileId> below;
+    core_.files_below(*this, below);
+    if (share_->conf().strict_rename) {
+        if (auto r = core_.modes.files_below(full_name(), below); !r) return r;
+    }
+    for (const FileId& one : below) {
+        if (auto r = core_.oplocks.make_way(one, actor(), CachingOperation::name, wait); !r) return r;
+        auto open = core_.modes.is_open(one);
+        if (!open) return open.failure();
+        if (*open) return NtStatus::ACCESS_DENIED;
+    }
+    return {};
 }
 
 Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace, Wait* wait) {
@@ -96,7 +104,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
     if (directory) {
-        if (auto r = check_nothing_open_below(); !r) return r;
+        if (auto r = check_nothing_open_below(wait); !r) return r;
     }
     const std::string wanted_leaf(vfs::leaf_of(core_.parsed.path));
     const std::string old_name = name;

@@ -460,19 +460,26 @@ Result<size_t, NtStatus> ShareModes::others(const FileId& id, uint64_t open_id) 
                                              [&](const share_mode& entry) { return !is_self(entry, open_id); }));
 }
 
-Result<bool, NtStatus> ShareModes::any_below(const Name& directory) {
-    bool found = false;
-    auto visited = params_.locking.traverse([&](Bytes, Bytes value) {
-        if (!decode(value, record_) || record_.share_path != directory.share_path) return tdb::Visit::go_on;
+Result<void, NtStatus> ShareModes::files_below(const Name& directory, std::vector<FileId>& found) {
+    auto visited = params_.locking.traverse([&](Bytes key, Bytes value) {
+        if (key.size() != RecordKey().size() || !decode(value, record_) || record_.share_path != directory.share_path)
+            return tdb::Visit::go_on;
         const std::string_view name = record_.name;
         if (!directory.name.empty() && !(name.starts_with(directory.name) && name.substr(directory.name.size()).starts_with('/')))
             return tdb::Visit::go_on;
         drop_dead();
-        found = !record_.share_modes.empty();
-        return found ? tdb::Visit::stop : tdb::Visit::go_on;
+        if (!record_.share_modes.empty()) found.push_back(id_of(key));
+        return tdb::Visit::go_on;
     });
     if (!visited) return failed(visited.error());
-    return found;
+    return {};
+}
+
+Result<bool, NtStatus> ShareModes::is_open(const FileId& id) {
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    drop_dead();
+    return !record_.share_modes.empty();
 }
 
 }  // namespace Atoll::fsa

@@ -86,8 +86,10 @@ class ShareModes {
     Result<void, NtStatus> become_file(const FileId& stream, uint64_t open_id);
     // Opens of the file other than `open_id` whose holders live.
     Result<size_t, NtStatus> others(const FileId& id, uint64_t open_id);
-    // Whether anything below the directory is open. Looks at every record: for directory renames only.
-    Result<bool, NtStatus> any_below(const Name& directory);
+    // Adds to `found` what is open below the directory. Looks at every record: for directory renames only.
+    Result<void, NtStatus> files_below(const Name& directory, std::vector<FileId>& found);
+    // Whether somebody has it open, and his holder lives.
+    Result<bool, NtStatus> is_open(const FileId& id);
 
     // --- For OplockTable: a step on a record of its own.
     void attach(OplockTable& oplocks) { oplocks_ = &oplocks; }
