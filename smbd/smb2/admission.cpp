@@ -1,5 +1,6 @@
 #include "smbd/smb2/admission.h"
 
+#include "base/log.h"
 #include "libcli/smb/negotiate.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
@@ -95,6 +96,25 @@ void find_session(Request& request) {
     request.key = bound->key;
 }
 
+// For smbstatus(1). Only what is seen for the first time is written down.
+void note_protection(Request& request) {
+    using Seen = xsrv::ProtectionSeen;
+    if (request.owes_signature) return;
+    const bool is_signed = request.header.is_signed() && request.key;
+    const auto bits = request.chain->sealed() ? static_cast<uint8_t>(Seen::is_signed | Seen::is_sealed)
+                                              : static_cast<uint8_t>((is_signed ? Seen::is_signed : Seen::is_unsigned) | Seen::is_unsealed);
+    xsrv::Session& session = *request.session;
+    constexpr uint8_t of_session = Seen::is_signed | Seen::is_sealed;  // it always begins with something that is neither
+    xsrv::Tables& tables = request.connection().client().tables();
+    if (uint8_t news = bits & of_session & static_cast<uint8_t>(~session.seen.bits); news != 0) {
+        session.seen.bits |= news;
+        if (const auto renewed = tables.renew_session(session); !renewed) log_error("{}", renewed.error().message());
+    }
+    if (!request.tcon || (bits & ~request.tcon->seen.bits) == 0) return;
+    request.tcon->seen.bits |= bits;
+    if (const auto renewed = tables.put_tcon(*request.tcon); !renewed) log_error("{}", renewed.error().message());
+}
+
 }  // namespace
 
 NtStatus admit_request(Request& request) {
@@ -113,7 +133,10 @@ NtStatus admit_request(Request& request) {
     if (!request.session) return NtStatus::USER_SESSION_DELETED;
     if (const NtStatus status = verify_signature(request); status != NtStatus::SUCCESS) return refuse(request, status);
     if (const NtStatus status = verify_session(request); status != NtStatus::SUCCESS) return status;
-    if (needs_tcon(request.header.command)) return verify_tcon(request);
+    if (needs_tcon(request.header.command)) {
+        if (const NtStatus status = verify_tcon(request); status != NtStatus::SUCCESS) return status;
+    }
+    note_protection(request);
     return NtStatus::SUCCESS;
 }
 

@@ -225,7 +225,8 @@ Result<Logon*, NtStatus> find_logon(Request& request, bool binds) {
 
 xsrv::SessionChannel describe_channel(const Connection& connection) {
     const ChannelState& channel = connection.channel();
-    return {connection.id(), NtTime::now(), channel.local_address, channel.peer_address, channel.signing_algorithm};
+    return {connection.id(),           NtTime::now(),      channel.local_address, channel.peer_address,
+            channel.signing_algorithm, channel.local_port, channel.peer_port};
 }
 
 void logon_answered(Request& request, Bytes response, NtStatus status) {

@@ -34,6 +34,8 @@ struct SessionChannel {
     std::string local_address;
     std::string remote_address;
     uint16_t signing_algorithm = 0;  // SMB2_SIGNING_CAPABILITIES id
+    uint16_t local_port = 0;
+    uint16_t remote_port = 0;
 };
 
 class Session final : public Counted {
@@ -50,7 +52,8 @@ class Session final : public Counted {
     bool is_guest = false;
     bool is_anonymous = false;
     bool signing_required = false;
-    bool encrypt_data = false;          // every message of the session must be sealed
+    bool encrypt_data = false;  // every message of the session must be sealed
+    ProtectionSeen seen;
     uint16_t dialect = 0;               // of all its channels
     uint16_t cipher = 0;                // likewise
     uint16_t signing_algorithm = 0;     // of its first channel

@@ -137,6 +137,8 @@ Result<void> FileTables::store_session(const Session& session, tdb::StoreMode mo
     if (session.is_anonymous) record.flags |= session_flags::SESSION_IS_ANONYMOUS;
     if (session.signing_required) record.flags |= session_flags::SESSION_SIGNING_REQUIRED;
     if (session.encrypt_data) record.flags |= session_flags::SESSION_ENCRYPT_DATA;
+    if (session.seen.has(ProtectionSeen::is_signed)) record.flags |= session_flags::SESSION_SEEN_SIGNED;
+    if (session.seen.has(ProtectionSeen::is_sealed)) record.flags |= session_flags::SESSION_SEEN_SEALED;
     record.created = session.created;
     record.expires = session.expires;
     record.user_sid = session.token.user_sid;
@@ -152,6 +154,8 @@ Result<void> FileTables::store_session(const Session& session, tdb::StoreMode mo
         channel.local_address = one.local_address;
         channel.remote_address = one.remote_address;
         channel.signing_algorithm = one.signing_algorithm;
+        channel.local_port = one.local_port;
+        channel.remote_port = one.remote_port;
         record.channels.push_back(std::move(channel));
     }
     encoded_.clear();
@@ -173,6 +177,10 @@ Result<void> FileTables::put_tcon(const Tcon& tcon) {
     record.tree_id = tcon.id;
     if (tcon.encrypt_data) record.flags |= tcon_flags::TCON_ENCRYPT_DATA;
     if (tcon.is_ipc) record.flags |= tcon_flags::TCON_IS_IPC;
+    if (tcon.seen.has(ProtectionSeen::is_signed)) record.flags |= tcon_flags::TCON_SEEN_SIGNED;
+    if (tcon.seen.has(ProtectionSeen::is_unsigned)) record.flags |= tcon_flags::TCON_SEEN_UNSIGNED;
+    if (tcon.seen.has(ProtectionSeen::is_sealed)) record.flags |= tcon_flags::TCON_SEEN_SEALED;
+    if (tcon.seen.has(ProtectionSeen::is_unsealed)) record.flags |= tcon_flags::TCON_SEEN_UNSEALED;
     record.owner = self_;
     record.created = tcon.created;
     record.share_name = tcon.share_name;
@@ -189,6 +197,7 @@ Result<bool> FileTables::insert_open(const Open& open) {
     record.tree_id = open.tcon->id;
     record.owner = self_;
     record.user_sid = open.tcon->token.user_sid;
+    record.uid = open.tcon->identity.uid;
     record.opened = NtTime::now();
     record.share_name = open.tcon->share_name;
     record.share_path = open.tcon->share_path;

@@ -14,6 +14,13 @@
 
 namespace Atoll::xsrv {
 
+// Which requests a session or tree connect has seen, for those who look at it from outside (smbstatus(1)).
+struct ProtectionSeen {
+    static constexpr uint8_t is_signed = 0x1, is_unsigned = 0x2, is_sealed = 0x4, is_unsealed = 0x8;  // what is sealed counts as signed too
+    uint8_t bits = 0;
+    [[nodiscard]] bool has(uint8_t bit) const { return (bits & bit) != 0; }
+};
+
 class Tcon final : public Counted {
  public:
     uint32_t id = 0;
@@ -29,6 +36,7 @@ class Tcon final : public Counted {
     security::Token token;        // the session's, or that of `force user`
     loop::Identity identity;
     uint32_t open_count = 0;
+    ProtectionSeen seen;
     NtTime created = NtTime::now();
 };
 

@@ -1,0 +1,176 @@
+// smbhold: opens files of a share, with locks, oplocks, leases and durable handles, and keeps them: something for other programs to look
+// at.
+//
+//     smbhold //server/share -U user%password -p PORT < commands
+//
+// A line a command, which is answered with a line: its status.
+//     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
+//     lock OFFSET LENGTH shared|exclusive      on what was opened last
+//     close                                    the same
+// At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <list>
+#include <map>
+#include <sstream>
+
+#include "base/loop/loop.h"
+#include "libcli/auth/initiator.h"
+#include "libcli/auth/ntlm.h"
+#include "libcli/client/file.h"
+
+namespace Atoll::torture {
+namespace {
+
+struct Options {
+    std::string unc;
+    std::string user;
+    std::string protocol = "SMB3_11";
+    uint16_t port = 445;
+    bool seal = false;
+    bool sign = false;
+};
+
+using Settings = std::map<std::string, std::string, std::less<>>;
+
+uint64_t number(const Settings& settings, std::string_view name, int base, uint64_t otherwise) {
+    const auto found = settings.find(name);
+    return found == settings.end() ? otherwise : std::stoull(found->second, nullptr, base);
+}
+
+class Holder {
+ public:
+    NtStatus connect(const Options& options) {
+        const size_t slash = options.unc.find('/', 2);
+        if (!options.unc.starts_with("//") || slash == options.unc.npos) return NtStatus::BAD_NETWORK_NAME;
+        const std::string host = options.unc.substr(2, slash - 2);
+        auto opened = client::Connection::open(loop_, host, options.port);
+        if (!opened) return NtStatus::CONNECTION_REFUSED;
+        connection_ = std::move(*opened);
+        session_ = std::make_unique<client::Session>(*connection_);
+        tree_ = std::make_unique<client::Tree>(*session_);
+        NtStatus status = connection_->negotiate(negotiation(options));
+        if (!is_error(status)) status = log_on(options);
+        if (!is_error(status)) status = tree_->connect("\\\\" + host + "\\" + options.unc.substr(slash + 1));
+        return status;
+    }
+
+    NtStatus run(const std::string& line) {
+        std::istringstream words(line);
+        std::string command;
+        words >> command;
+        if (command == "open") return open(words);
+        if (command == "lock") return lock(words);
+        if (command == "close" && !files_.empty()) {
+            const NtStatus status = files_.back().close();
+            files_.pop_back();
+            return status;
+        }
+        return NtStatus::INVALID_PARAMETER;
+    }
+
+ private:
+    static client::NegotiateOptions negotiation(const Options& options) {
+        static const std::map<std::string, smb::Dialect> dialects = {{"SMB2_02", smb::Dialect::smb2_02},
+                                                                     {"SMB2_10", smb::Dialect::smb2_10},
+                                                                     {"SMB3_00", smb::Dialect::smb3_00},
+                                                                     {"SMB3_02", smb::Dialect::smb3_02},
+                                                                     {"SMB3_11", smb::Dialect::smb3_11}};
+        client::NegotiateOptions negotiate;
+        if (const auto found = dialects.find(options.protocol); found != dialects.end()) negotiate.max_dialect = found->second;
+        if (negotiate.max_dialect == smb::Dialect::smb2_02) negotiate.client_guid = Guid();
+        return negotiate;
+    }
+
+    NtStatus log_on(const Options& options) {
+        const size_t percent = options.user.find('%');
+        auth::Credentials credentials;
+        credentials.user = options.user.substr(0, percent);
+        if (percent != options.user.npos) credentials.hash = auth::nt_hash(options.user.substr(percent + 1)).value_or(auth::NtHash{});
+        client::LogOnOptions how;
+        how.sign = options.sign;
+        how.seal = options.seal;
+        return session_->log_on(credentials, how);
+    }
+
+    NtStatus open(std::istringstream& words) {
+        std::string name, word;
+        words >> name;
+        Settings settings;
+        while (words >> word) settings[word.substr(0, word.find('='))] = word.find('=') == word.npos ? "" : word.substr(word.find('=') + 1);
+        client::OpenOptions options;
+        options.access = static_cast<uint32_t>(number(settings, "access", 16, options.access));
+        options.share = static_cast<uint32_t>(number(settings, "share", 16, options.share));
+        options.disposition = static_cast<smb::CreateDisposition>(number(settings, "disposition", 10, 3));  // FILE_OPEN_IF
+        options.options = static_cast<uint32_t>(number(settings, "options", 16, 0));
+        options.oplock = static_cast<smb::OplockLevel>(number(settings, "oplock", 16, 0));
+        add_contexts(settings, options);
+        auto opened = client::File::open(*tree_, name, options);
+        if (!opened) return opened.error();
+        files_.push_back(std::move(*opened));
+        return NtStatus::SUCCESS;
+    }
+
+    static void add_contexts(const Settings& settings, client::OpenOptions& options) {
+        for (const uint8_t version : {uint8_t{1}, uint8_t{2}}) {
+            const char* name = version == 1 ? "lease" : "lease2";
+            if (!settings.contains(name)) continue;
+            smb::LeaseContext lease;
+            lease.version = version;
+            lease.key = Guid::random();
+            lease.state = static_cast<uint32_t>(number(settings, name, 16, 0));
+            options.contexts.lease = lease;
+            options.oplock = smb::OplockLevel::lease;
+        }
+        options.contexts.durable_request = settings.contains("durable");
+        if (!settings.contains("durable2")) return;
+        smb::DurableRequestV2 durable;
+        durable.timeout_ms = static_cast<uint32_t>(number(settings, "durable2", 10, 0));
+        durable.create_guid = Guid::random();
+        options.contexts.durable_request_v2 = durable;
+    }
+
+    NtStatus lock(std::istringstream& words) {
+        uint64_t offset = 0, length = 0;
+        std::string kind;
+        if (files_.empty() || !(words >> offset >> length >> kind)) return NtStatus::INVALID_PARAMETER;
+        const uint32_t flag = kind == "shared" ? smb::lock_flags::shared_lock : smb::lock_flags::exclusive_lock;
+        Buffer elements;
+        ByteWriter out(elements);
+        smb::LockRequest::encode_element(out, {offset, length, flag | smb::lock_flags::fail_immediately});
+        smb::LockRequest request;
+        request.file_id = files_.back().id();
+        request.elements = elements;
+        return connection_->wait(tree_->start(smb::Command::lock, request));
+    }
+
+    loop::Loop loop_;
+    std::unique_ptr<client::Connection> connection_;
+    std::unique_ptr<client::Session> session_;
+    std::unique_ptr<client::Tree> tree_;
+    std::list<client::File> files_;
+};
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("Opens files of a share and keeps them", "smbhold");
+    app.add_option("share", options.unc, "//server/share")->required();
+    app.add_option("-U,--user", options.user, "USER%PASSWORD; without it, anonymous");
+    app.add_option("-p,--port", options.port, "TCP port");
+    app.add_option("-m,--max-protocol", options.protocol, "SMB2_02, SMB2_10, SMB3_00, SMB3_02 or SMB3_11");
+    app.add_flag("--seal", options.seal, "Seal every request");
+    app.add_flag("--sign", options.sign, "Sign every request");
+    CLI11_PARSE(app, argc, argv);
+    Holder holder;
+    const NtStatus connected = holder.connect(options);
+    std::cout << to_string(connected) << std::endl;
+    if (is_error(connected)) return 1;
+    for (std::string line; std::getline(std::cin, line);) std::cout << to_string(holder.run(line)) << std::endl;
+    std::_Exit(0);
+}
+
+}  // namespace
+}  // namespace Atoll::torture
+
+int main(int argc, char** argv) { return Atoll::torture::main(argc, argv); }
