@@ -1,9 +1,12 @@
 // wakebench [--smoke] [--rounds N] [--only GAME]: how long it takes to wake another process: by a message, and by a change of a record that
-// it watches; beside a bare pipe and a bare futex, in turns, on one core and on two. Prints microseconds a round trip, and the ratios.
+// it watches; beside a bare pipe, a bare futex and a bare socket with epoll, in turns, on one core and on two. Prints microseconds a round
+// trip, and the ratios.
 #include <fmt/format.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@ namespace {
 using namespace Atoll;
 
 constexpr uint32_t ball = 0x7FFFFFFF;  // the type of the bench's message
+constexpr size_t message_size = 48;    // of a wake-up
 
 [[noreturn]] void give_up(const std::string& why) {
     fmt::print(stderr, "wakebench: {}\n", why);
@@ -57,6 +61,7 @@ struct Setting {
     Court* court;
     std::string directory;
     int pipes[2][2];
+    int sockets[2];
     std::unique_ptr<tdb::FileDatabase> records, companion;
 };
 
@@ -95,6 +100,25 @@ void play_futex(const Setting& setting, int player, uint64_t rounds) {
         if (player == 1) throw_ball();
     }
     leave(*setting.court);
+}
+
+// The least that a loop can do which waits for more than one thing and takes what may carry descriptors: a datagram, and epoll.
+void play_socket(const Setting& setting, int player, uint64_t rounds) {
+    const int own = setting.sockets[player], poll = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{.events = EPOLLIN, .data = {.fd = own}};
+    if (poll < 0 || ::epoll_ctl(poll, EPOLL_CTL_ADD, own, &event) != 0) give_up("epoll");
+    char datagram[message_size] = {};
+    const auto throw_ball = [&] {
+        if (::send(own, datagram, sizeof datagram, 0) != static_cast<ssize_t>(sizeof datagram)) give_up("socket");
+    };
+    meet(*setting.court);
+    for (uint64_t i = 0; i < rounds; i++) {
+        if (player == 0) throw_ball();
+        if (::epoll_wait(poll, &event, 1, -1) != 1 || ::recv(own, datagram, sizeof datagram, 0) <= 0) give_up("socket");
+        if (player == 1) throw_ball();
+    }
+    leave(*setting.court);
+    ::close(poll);
 }
 
 std::unique_ptr<messaging::Messaging> join(loop::Loop& loop, const Setting& setting, int player) {
@@ -198,6 +222,7 @@ void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_
     const Game games[] = {
         {"bare pipe", [&](int player, uint64_t n) { play_pipe(setting, player, n); }},
         {"bare futex", [&](int player, uint64_t n) { play_futex(setting, player, n); }},
+        {"bare socket", [&](int player, uint64_t n) { play_socket(setting, player, n); }},
         {"message", [&](int player, uint64_t n) { play_messages(setting, player, n); }},
         {"wake-up", [&](int player, uint64_t n) { play_wake_ups(setting, player, n); }},
     };
@@ -215,7 +240,7 @@ void compare(const Setting& setting, uint64_t rounds, int repetitions, bool two_
     const double pipe = median(0), futex = median(1);
     for (size_t game = 0; game < std::size(games); game++) {
         if (taken[game].empty()) continue;
-        fmt::print("{:9}  {:10}  {:7.2f} us   {:5.2f} x pipe  {:5.2f} x futex\n", two_cores ? "two cores" : "one core", games[game].name,
+        fmt::print("{:9}  {:11}  {:7.2f} us   {:5.2f} x pipe  {:5.2f} x futex\n", two_cores ? "two cores" : "one core", games[game].name,
                    median(game), median(game) / pipe, median(game) / futex);
     }
 }
@@ -247,6 +272,7 @@ int main(int argc, char** argv) {
         setting.directory = directory;
         setting.court = static_cast<Court*>(::mmap(nullptr, sizeof(Court), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
         if (::pipe(setting.pipes[0]) != 0 || ::pipe(setting.pipes[1]) != 0) give_up("cannot make a pipe");
+        if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, setting.sockets) != 0) give_up("cannot make a pair of sockets");
         setting.records = open(directory + "/records.tdb", tdb::Rank::locking);
         setting.companion = open(directory + "/watches.tdb", tdb::Rank::watches);
         compare(setting, rounds, repetitions, false, only);
