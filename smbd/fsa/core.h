@@ -7,6 +7,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/directory_leases.h"
+#include "smbd/fsa/grants.h"
 #include "smbd/fsa/kernel_oplocks.h"
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/notifier.h"
@@ -26,6 +27,7 @@ class Core final : public FileSystem {
           modes(params_),
           locks(params_),
           oplocks(*this, params_, modes),
+          node(params_, modes, oplocks),
           directory_leases(oplocks),
           kernel_oplocks(*this, params_.loop) {}
     ~Core() override;
@@ -37,6 +39,8 @@ class Core final : public FileSystem {
     void end_holder(const Holder& holder, const ShareAt& share_at) override;
     Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) override;
     Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
+
+    grants::Recalls& recalls() override { return node; }
 
     size_t locks_of(const FileId& file, std::string_view stream, uint64_t open_id) override;
 
@@ -95,6 +99,7 @@ class Core final : public FileSystem {
     ByteRangeLocks locks;
     std::vector<PosixPiece> posix_pieces;  // scratch
     OplockTable oplocks;
+    Grants node;
     DirectoryLeases directory_leases;
     KernelOplocks kernel_oplocks;
     // Scratch of creates, kept for capacity.

@@ -204,7 +204,8 @@ Result<bool, NtStatus> CreateOperation::open_existing(const char* path) {
         return nt_status_from_errno(file.error());
     }
     open_->file = std::move(*file);
-    if (how.access == vfs::Access::read || how.access == vfs::Access::read_write) verified_ |= access::read_data | access::read_ea | access::read_control;
+    if (how.access == vfs::Access::read || how.access == vfs::Access::read_write)
+        verified_ |= access::read_data | access::read_ea | access::read_control;
     if (how.access == vfs::Access::write || how.access == vfs::Access::read_write)
         verified_ |= writing | access::write_ea | access::write_attributes | access::read_control;
     return true;
@@ -413,6 +414,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
         }
         entry.flags = entry.flags | share_mode_flags::SHARE_MODE_ALL_OR_NOTHING;
     }
+    // What this very create makes no other node has open: it would have to ask others before anybody could know the name.
+    const bool made = action_ == CreateAction::created || makes_stream_;
+    if (auto r = made ? Result<void, NtStatus>() : core_.node.need_open(open_->id, entry, caching, wait_); !r) return r.failure();
     if (caching.level == OplockLevel::lease) entry.lease = id_of(*caching.lease);
     const bool wants_caching = caching.level != OplockLevel::none;
     granted_ = {};
@@ -429,7 +433,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
         if (auto r = core_.delete_orphan(*open_); !r) return r.failure();
         return Step::again;
     }
-    return Step::done;
+    if (made || core_.node.still_covers(open_->id, entry)) return Step::done;
+    leave();
+    return Step::again;
 }
 
 Result<CreateOperation::Step, NtStatus> CreateOperation::enter() {

@@ -21,6 +21,11 @@
 #include "smbd/fsa/types.h"
 #include "tdb/database.h"
 
+namespace Atoll::grants {
+class NodeGrants;
+class Recalls;
+}  // namespace Atoll::grants
+
 namespace Atoll::fsa {
 
 // The process that an entry in locking.tdb belongs to.
@@ -48,6 +53,10 @@ struct FileSystemParams {
     loop::Loop* loop = nullptr;
     BreakSink* breaks = nullptr;
 
+    // What this node may do without asking others; must outlive the FileSystem, its database be observed by `watches`, and recalls be
+    // passed to FileSystem::recalls(). Null: there is no other node.
+    grants::NodeGrants* node_grants = nullptr;
+
     // For change notification, with messages and loop. Without all three nothing is notified of.
     tdb::Database* notify_index = nullptr;  // notify_index.tdb; counts its changes
 };
@@ -59,7 +68,7 @@ struct ShareParams {
     std::string veto_files, hide_files, veto_oplock_files;  // expanded
     const security::Token* token = nullptr;  // of the user, for what descriptors grant; must outlive the Share. Null: the kernel decides
     std::function<std::string(std::string_view text)> expand;  // %-macros in the options of vfs modules; may be empty
-    std::string get_quota_command, set_quota_command;  // empty: the file system's own quotas
+    std::string get_quota_command, set_quota_command;          // empty: the file system's own quotas
 };
 
 // A snapshot's time (Open::list_snapshots) as an @GMT token (MS-SMB2 glossary).
@@ -225,6 +234,9 @@ class FileSystem {
     // OBJECT_NAME_NOT_FOUND: there is no such lease; UNSUCCESSFUL: it does not break; REQUEST_NOT_ACCEPTED: the client wants to keep more
     // than it may (MS-SMB2 3.3.5.22.2).
     virtual Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) = 0;
+
+    // Who ends what rests on a grant that another node wants (FileSystemParams::node_grants).
+    virtual grants::Recalls& recalls() = 0;
 
     // How many byte-range locks an open of any process holds on the stream of that name ("": the unnamed one) of a file; to be told
     // to people.

@@ -27,8 +27,9 @@ constexpr unsigned local_change_reads = 64;      // at once; then the loop looks
 constexpr unsigned break_timeout_seconds =
     35;                                      // for which a client may answer a break (MS-SMB2 3.3.6.1, note 246); then it has given all up
 constexpr unsigned break_grace_seconds = 2;  // after which others no longer wait for the holder's process to note that
-constexpr size_t max_reparse_buffer = 16384;  // bytes (MS-FSA 2.1.5.10.37); IO_REPARSE_DATA_INVALID
-constexpr size_t max_command_output = 1024;   // bytes of a program's answer that are read
+constexpr std::chrono::seconds grant_patience{45};  // after which an open that waits for the cluster part looks and asks again
+constexpr size_t max_reparse_buffer = 16384;        // bytes (MS-FSA 2.1.5.10.37); IO_REPARSE_DATA_INVALID
+constexpr size_t max_command_output = 1024;         // bytes of a program's answer that are read
 constexpr std::chrono::seconds command_time{10};
 constexpr size_t max_command_users = 1000;  // whom `get quota command` is asked about in turn
 

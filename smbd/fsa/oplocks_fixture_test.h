@@ -66,6 +66,7 @@ class OplocksTest : public FsaTest {
     struct Process {
         std::unique_ptr<messaging::Messaging> messages;
         bool mute = false;  // what it sends does not arrive
+        grants::NodeGrants* grants = nullptr;
         BreakClient client;
         std::unique_ptr<FileSystem> files;
         std::unique_ptr<Share> share;
@@ -111,7 +112,8 @@ class OplocksTest : public FsaTest {
                                             .messaging = process.messages.get(),
                                             .watches = &*watches_,
                                             .loop = &loop_,
-                                            .breaks = &process.client});
+                                            .breaks = &process.client,
+                                            .node_grants = process.grants});
         process.share = make_share(*process.files);
     }
     // What has been sent arrives.
