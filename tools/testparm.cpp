@@ -12,6 +12,7 @@
 #include "base/utf.h"
 #include "conf/access_lists.h"
 #include "conf/configuration.h"
+#include "conf/durability_report.h"
 
 namespace {
 
@@ -178,6 +179,12 @@ int print_one_section(const conf::Configuration& configuration, const Options& o
 
 // ---- checks
 
+void print_durability(const conf::Configuration& configuration) {
+    for (const auto& share : configuration.shares()) {
+        if (conf::has_durability(*share)) fmt::print(stderr, "{}\n", conf::describe_durability(*share));
+    }
+}
+
 bool is_directory(const std::string& path) {
     struct stat st {};
     return ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
@@ -278,6 +285,7 @@ int run(const Options& options) {
     if (!options.section_name.empty()) return print_one_section(configuration, options);
     const int errors = options.skip_checks ? 0 : check_global(configuration);
     print_role(configuration);
+    print_durability(configuration);
     if (options.arguments.size() >= 3) {
         check_host(configuration, options.arguments[1], options.arguments[2]);
     } else {

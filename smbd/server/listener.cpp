@@ -175,6 +175,7 @@ void Listener::reload() {
     configuration_ = std::move(loaded).value();
     log_set_level(configuration_->global().log_level_number);
     log_notice("{} read again", load_options_.file);
+    report_durability(*configuration_);
     if (Helper* authd = find(Role::authd)) {
         const auto told = authd->control.send(PacketKind::reload, {});
         if (!told) log_warning("authd: {}", told.error().message());

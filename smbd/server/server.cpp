@@ -93,6 +93,7 @@ Result<ListenerStart> prepare(const Options& options) {
     if (!guid) return guid.failure();
     start.server_guid = *guid;
     report_warnings(*start.configuration);
+    report_durability(*start.configuration);
     raise_descriptor_limit(conf);
     return start;
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "conf/durability_report.h"
 #include "smbd/accounts/authority.h"
 
 namespace Atoll::server {
@@ -63,6 +64,13 @@ Result<void> check_start(const std::shared_ptr<const conf::Configuration>& confi
     if (auto authority = accounts::Authority::open(configuration); !authority) return authority.failure();
     report_missing_paths(*configuration);
     return {};
+}
+
+void report_durability(const conf::Configuration& configuration) {
+    for (const auto& share : configuration.shares()) {
+        if (!conf::has_durability(*share)) continue;
+        log_at(conf::asks_for_persistent(*share) ? LogLevel::warning : LogLevel::notice, "{}", conf::describe_durability(*share));
+    }
 }
 
 PidFile::PidFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)), owner_(getpid()) {}

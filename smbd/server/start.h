@@ -15,6 +15,9 @@ namespace Atoll::server {
 // whose path is missing.
 Result<void> check_start(const std::shared_ptr<const conf::Configuration>& configuration);
 
+// Says in the log of each share whether durable and persistent handles are granted on it, and what prevents it.
+void report_durability(const conf::Configuration& configuration);
+
 // smbd.pid in `pid directory`, locked as long as the process lives. Code::exists: another server runs.
 class PidFile {
  public:

@@ -108,6 +108,25 @@ def unavailable_share(tally, preset, what, section, *parts):
             require(lines, f"no line says {wanted}: {server.output()[-1500:]}")
 
 
+def durability(tally, preset):
+    """Of each share testparm and the log say whether handles outlive their connections, and which line prevents it; after a reload too."""
+    expected = {"good": "durable handles: no, because of posix locking = yes (the default)", "own": "durable handles: yes",
+                "kernel": "durable handles: no, because of kernel oplocks = yes", "asked": "whatever continuous availability = yes asks for"}
+    more = "[own]\n path = @TOP@/shares\n posix locking = no\n[kernel]\n copy = own\n kernel oplocks = yes\n[asked]\n copy = own\n continuous availability = yes\n"
+    with tally.case("durable handles: what testparm and the log say"):
+        with Server("atoll", smb_conf=conf(globals="log level = 2", more=more), users=[USER1], preset=preset) as server:
+            said = subprocess.run([server.program("testparm"), "-s", str(server.conf)], capture_output=True, text=True, timeout=PATIENCE).stderr
+            for text in (said, server.output()):
+                for share, words in expected.items():
+                    require(any(f"[{share}]: " in line and words in line for line in text.splitlines()), f"[{share}]: {words}: not said in {text[-2000:]}")
+            server.conf.write_text(server.conf.read_text().replace("kernel oplocks = yes", "kernel share modes = yes"))
+            server.reload()
+            deadline = time.monotonic() + PATIENCE
+            while "because of kernel share modes = yes" not in server.output():
+                require(time.monotonic() < deadline, "nothing is said after a reload")
+                time.sleep(0.05)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="release")
@@ -119,6 +138,7 @@ def main():
     refusal(tally, preset, "a wrong boolean", conf(share="browseable = perhaps"), "browseable", "perhaps")
     port_in_use(tally, preset)
     account_database(tally, preset)
+    durability(tally, preset)
     unavailable_share(tally, preset, "a share whose path is missing", "    path = @TOP@/nowhere\n", "bad", "@TOP@/nowhere")
     unavailable_share(tally, preset, "a share with an unknown module", "    path = @TOP@/shares\n    vfs objects = nosuchmodule\n", "bad", "nosuchmodule")
     with tally.case("a server that is told a file that is not there"):
