@@ -6,6 +6,32 @@
 
 namespace Atoll::torture {
 
+client::OpenOptions leased(const Guid& key, uint32_t state, uint8_t version) {
+    client::OpenOptions o;
+    o.access = smb::access_mask::file_generic_read | smb::access_mask::file_generic_write;
+    o.disposition = smb::CreateDisposition::open_if;
+    o.oplock = smb::OplockLevel::lease;
+    smb::LeaseContext lease;
+    lease.version = version;
+    lease.key = key;
+    lease.state = state;
+    o.contexts.lease = lease;
+    return o;
+}
+
+client::OpenOptions leased_directory(const Guid& key, uint32_t state, uint8_t version) {
+    client::OpenOptions o = leased(key, state, version);
+    o.access = smb::access_mask::file_generic_read;
+    o.options = smb::create_options::directory_file;
+    return o;
+}
+
+uint32_t lease_state_of(const client::File& file) { return file.contexts().lease ? file.contexts().lease->state : ~0U; }
+
+NtStatus acknowledge_lease(Client& client, const Guid& key, uint32_t state) {
+    return client.connection->wait(client.tree->start(smb::Command::oplock_break, smb::LeaseBreakAck{key, state}));
+}
+
 Breaks::Breaks(Test& test, Client& client) : test_(test), client_(client) {
     client.connection->on_break = [this](Bytes message) {
         if (const auto oplock = smb::OplockBreak::decode(message)) oplocks_.push_back(*oplock);

@@ -9,6 +9,16 @@
 
 namespace Atoll::torture {
 
+inline constexpr uint32_t R = smb::lease_state::read_caching, H = smb::lease_state::handle_caching, W = smb::lease_state::write_caching;
+
+// How to open what may not be there yet, under a lease.
+client::OpenOptions leased(const Guid& key, uint32_t state, uint8_t version = 2);
+// The same for a directory, to be listed.
+client::OpenOptions leased_directory(const Guid& key, uint32_t state, uint8_t version = 2);
+// What was granted; ~0: no lease at all.
+uint32_t lease_state_of(const client::File& file);
+NtStatus acknowledge_lease(Client& client, const Guid& key, uint32_t state);
+
 class Breaks {
  public:
     // From now on gathers what comes on the client's connection; must live as long as that.

@@ -12,22 +12,6 @@ using client::OpenOptions;
 using smb::Command;
 namespace access = smb::access_mask;
 
-constexpr uint32_t R = smb::lease_state::read_caching, H = smb::lease_state::handle_caching, W = smb::lease_state::write_caching;
-
-OpenOptions directory(const Guid& key, uint32_t state, uint8_t version = 2) {
-    OpenOptions o;
-    o.access = access::file_generic_read;
-    o.disposition = smb::CreateDisposition::open_if;
-    o.options = smb::create_options::directory_file;
-    o.oplock = smb::OplockLevel::lease;
-    smb::LeaseContext lease;
-    lease.version = version;
-    lease.key = key;
-    lease.state = state;
-    o.contexts.lease = lease;
-    return o;
-}
-
 OpenOptions plain(smb::CreateDisposition disposition = smb::CreateDisposition::open_if) {
     OpenOptions o;
     o.access = access::file_generic_read | access::file_generic_write | access::delete_access;
@@ -49,12 +33,6 @@ OpenOptions below(const Guid& parent) {
     return o;
 }
 
-uint32_t state_of(const File& file) { return file.contexts().lease ? file.contexts().lease->state : ~0U; }
-
-NtStatus acknowledge(Client& c, const Guid& key, uint32_t state) {
-    return c.connection->wait(c.tree->start(Command::oplock_break, smb::LeaseBreakAck{key, state}));
-}
-
 void capability_is_offered(Test& t) {
     REQUIRE(t, c, t.client());
     CHECK(t, (c->connection->negotiated().capabilities & smb::global_cap::directory_leasing) != 0, "capabilities {:#x}",
@@ -69,12 +47,12 @@ void states_are_granted(Test& t) {
     REQUIRE(t, c, t.client());
     const std::string path = t.path(*c, "d");
     for (const uint32_t state : {R, R | H}) {
-        REQUIRE(t, d, File::open(*c->tree, path, directory(Guid::random(), state)));
-        CHECK(t, state_of(*d) == state, "asked for {}, got {}", state, state_of(*d));
+        REQUIRE(t, d, File::open(*c->tree, path, leased_directory(Guid::random(), state)));
+        CHECK(t, lease_state_of(*d) == state, "asked for {}, got {}", state, lease_state_of(*d));
         CHECK_STATUS(t, d->close(), NtStatus::SUCCESS);
     }
-    REQUIRE(t, all, File::open(*c->tree, path, directory(Guid::random(), R | W | H)));
-    CHECK(t, state_of(*all) == (R | H), "write caching of a directory: {}", state_of(*all));
+    REQUIRE(t, all, File::open(*c->tree, path, leased_directory(Guid::random(), R | W | H)));
+    CHECK(t, lease_state_of(*all) == (R | H), "write caching of a directory: {}", lease_state_of(*all));
 }
 
 // A client that holds `state` on a directory, and another one that changes it.
@@ -91,12 +69,12 @@ struct Held {
         if (!holder || !other) return false;
         breaks.emplace(t, *holder);
         path = t.path(*holder, "d");
-        auto opened = File::open(*holder->tree, path, directory(key, state));
+        auto opened = File::open(*holder->tree, path, leased_directory(key, state));
         if (!opened) t.fail("the directory: " + to_string(opened.error()));
         if (!opened) return false;
         d = std::move(*opened);
-        if (state_of(*d) != state) t.fail("no lease");
-        return state_of(*d) == state;
+        if (lease_state_of(*d) != state) t.fail("no lease");
+        return lease_state_of(*d) == state;
     }
     [[nodiscard]] std::string at(std::string_view leaf) const { return path + "\\" + std::string(leaf); }
 };
@@ -110,7 +88,7 @@ void new_name_breaks(Test& t) {
     CHECK(t, broken->current_state == (R | H) && broken->new_state == 0, "{} to {}", broken->current_state, broken->new_state);
     CHECK(t, broken->flags == smb::lease_break_flags::ack_required, "flags {}", broken->flags);
     CHECK(t, broken->new_epoch == held.d->contexts().lease->epoch + 1, "epoch {}", broken->new_epoch);
-    CHECK_STATUS(t, acknowledge(*held.holder, held.key, 0), NtStatus::SUCCESS);
+    CHECK_STATUS(t, acknowledge_lease(*held.holder, held.key, 0), NtStatus::SUCCESS);
 }
 
 void read_caching_needs_no_answer(Test& t) {
@@ -120,8 +98,8 @@ void read_caching_needs_no_answer(Test& t) {
     REQUIRE(t, broken, held.breaks->next_lease());
     CHECK(t, broken->current_state == R && broken->new_state == 0 && broken->flags == 0, "{} to {}, flags {}", broken->current_state,
           broken->new_state, broken->flags);
-    REQUIRE(t, again, File::open(*held.holder->tree, held.path, directory(held.key, R)));
-    CHECK(t, state_of(*again) == R, "not granted again: {}", state_of(*again));
+    REQUIRE(t, again, File::open(*held.holder->tree, held.path, leased_directory(held.key, R)));
+    CHECK(t, lease_state_of(*again) == R, "not granted again: {}", lease_state_of(*again));
 }
 
 // What the operation does to the file "f" of a leased directory, which `opened` says how to open, breaks its lease.
@@ -131,8 +109,8 @@ void breaks_by(Test& t, F change) {
     if (!held.prepare(t, R)) return;
     REQUIRE(t, f, File::open(*held.other->tree, held.at("f"), plain()));
     REQUIRE(t, made, held.breaks->next_lease());
-    REQUIRE(t, again, File::open(*held.holder->tree, held.path, directory(held.key, R)));
-    CHECK(t, state_of(*again) == R, "not granted again: {}", state_of(*again));
+    REQUIRE(t, again, File::open(*held.holder->tree, held.path, leased_directory(held.key, R)));
+    CHECK(t, lease_state_of(*again) == R, "not granted again: {}", lease_state_of(*again));
     CHECK_STATUS(t, change(held, *f), NtStatus::SUCCESS);
     REQUIRE(t, broken, held.breaks->next_lease());
     CHECK(t, broken->key == held.key && broken->new_state == 0, "broken to {}", broken->new_state);
@@ -173,10 +151,10 @@ void rename_breaks_both_directories(Test& t) {
     if (!held.prepare(t, R)) return;
     const Guid key = Guid::random();
     const std::string elsewhere = t.path(*held.holder, "e");
-    REQUIRE(t, e, File::open(*held.holder->tree, elsewhere, directory(key, R)));
+    REQUIRE(t, e, File::open(*held.holder->tree, elsewhere, leased_directory(key, R)));
     REQUIRE(t, f, File::open(*held.other->tree, held.at("f"), plain()));
     REQUIRE(t, made, held.breaks->next_lease());
-    REQUIRE(t, again, File::open(*held.holder->tree, held.path, directory(held.key, R)));
+    REQUIRE(t, again, File::open(*held.holder->tree, held.path, leased_directory(held.key, R)));
     CHECK_STATUS(t, f->rename(elsewhere + "\\f", false), NtStatus::SUCCESS);
     REQUIRE(t, first, held.breaks->next_lease());
     REQUIRE(t, second, held.breaks->next_lease());
@@ -187,8 +165,8 @@ void rename_breaks_both_directories(Test& t) {
 void reading_breaks_nothing(Test& t) {
     Held held;
     if (!held.prepare(t, R | H)) return;
-    REQUIRE(t, d, File::open(*held.other->tree, held.path, directory(Guid::random(), R | H)));
-    CHECK(t, state_of(*d) == (R | H), "the second has {}", state_of(*d));
+    REQUIRE(t, d, File::open(*held.other->tree, held.path, leased_directory(Guid::random(), R | H)));
+    CHECK(t, lease_state_of(*d) == (R | H), "the second has {}", lease_state_of(*d));
     REQUIRE(t, entries, d->list());
     CHECK_STATUS(t, d->close(), NtStatus::SUCCESS);
     CHECK(t, held.breaks->none(), "a listing breaks");
@@ -224,7 +202,7 @@ void deleting_the_directory_takes_handle_caching(Test& t) {
     const auto pending = held.other->tree->start(Command::create, client::CreateCall(held.path, o));
     REQUIRE(t, broken, held.breaks->next_lease());
     CHECK(t, broken->new_state == R, "broken to {}", broken->new_state);
-    CHECK_STATUS(t, acknowledge(*held.holder, held.key, R), NtStatus::SUCCESS);
+    CHECK_STATUS(t, acknowledge_lease(*held.holder, held.key, R), NtStatus::SUCCESS);
     CHECK_STATUS(t, held.other->connection->wait(pending), NtStatus::SUCCESS);
 }
 

@@ -3,35 +3,16 @@
 
 #include <algorithm>
 
+#include "torture/control.h"
 #include "torture/test.h"
 
 namespace Atoll::torture {
 namespace {
 
-using smb::Command;
 using smb::ControlCode;
 
 constexpr uint32_t max_chunks = 256, max_chunk = 1 << 20, max_total = 16 << 20;
 
-struct Answer {
-    NtStatus status = NtStatus::SUCCESS;
-    Buffer output;
-};
-
-Answer control(client::File& file, ControlCode code, Bytes input, uint32_t room = 1024) {
-    smb::IoctlRequest request;
-    request.ctl_code = code;
-    request.file_id = file.id();
-    request.input = input;
-    request.max_output_response = room;
-    request.flags = smb::ioctl_flags::is_fsctl;
-    auto& tree = file.tree();
-    auto exchange = tree.start(Command::ioctl, request);
-    Answer answer;
-    answer.status = tree.connection().wait(exchange);
-    if (const auto response = smb::IoctlResponse::decode(exchange->message()); response.ok()) answer.output.assign(response->output);
-    return answer;
-}
 template <class T>
 Answer control_with(client::File& file, ControlCode code, const T& input, uint32_t room = 1024) {
     Buffer bytes;

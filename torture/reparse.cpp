@@ -6,6 +6,7 @@
 #include "base/utf.h"
 #include "libcli/smb/error.h"
 #include "libcli/smb/ioctl.h"
+#include "torture/control.h"
 #include "torture/test.h"
 
 namespace Atoll::torture {
@@ -16,25 +17,6 @@ using smb::ControlCode;
 
 constexpr uint32_t open_itself = 0x00200000;  // FILE_OPEN_REPARSE_POINT
 constexpr uint32_t own_tag = 0x00000123;      // not Microsoft's
-
-struct Answer {
-    NtStatus status = NtStatus::SUCCESS;
-    Buffer output;
-};
-
-Answer control(client::File& file, ControlCode code, Bytes input, uint32_t room = 0) {
-    smb::IoctlRequest request;
-    request.ctl_code = code;
-    request.file_id = file.id();
-    request.input = input;
-    request.max_output_response = room;
-    request.flags = smb::ioctl_flags::is_fsctl;
-    auto exchange = file.tree().start(Command::ioctl, request);
-    Answer answer;
-    answer.status = file.tree().connection().wait(exchange);
-    if (const auto response = smb::IoctlResponse::decode(exchange->message()); response.ok()) answer.output.assign(response->output);
-    return answer;
-}
 
 Buffer symlink_to(std::string_view target, uint32_t tag = smb::reparse_tag::symlink) {
     const Buffer name = utf8_to_utf16le(target).value_or(Buffer());
