@@ -17,12 +17,15 @@ void Listener::take_messages() {
 
 void Listener::take_message(messaging::Message& message) {
     switch (message.type) {
+        case messaging::message_upgrade: return upgrade(message);
         case messaging::message_shutdown: stopping_ = true; return;
         case messaging::message_reload_config: return reload();
         case messaging::message_debug_level: return take_log_level(message);
         case messaging::message_close_share:
         case messaging::message_close_denied_share:
-        case messaging::message_kill_client_ip: return tell_all_clients(message.type, message.payload);
+        case messaging::message_kill_client_ip:
+            pass_on(message.type, message.payload);
+            return tell_all_clients(message.type, message.payload);
         case messaging::message_ask_children: {
             uint8_t children[4];
             store_le(children, static_cast<uint32_t>(clients_.size() - spares_.size() - released_.size()));
@@ -42,6 +45,7 @@ void Listener::answer(const messaging::Message& message, uint32_t type, Bytes pa
 // Those that are forked from now on have the level with the fork.
 void Listener::take_log_level(const messaging::Message& message) {
     set_log_level_by(message);
+    pass_on(message.type, message.payload);
     const auto level = static_cast<uint8_t>(log_level());
     for (const auto& helper : helpers_) {
         const auto told = helper->role == Role::preauth ? helper->control.send(PacketKind::log_level, {&level, 1})

@@ -148,11 +148,12 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
         }
     }
     const bool first = start.first;
+    const bool watches = start.watches;
     auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value());
     if (first) {
         if (auto wiped = housekeeper->wipe(); !wiped) return wiped.failure();
     }
-    housekeeper->watch_local_changes();
+    if (watches) housekeeper->watch_local_changes();
     if (auto told = housekeeper->tell_ready(); !told) return told.failure();
     return housekeeper;
 }

@@ -15,7 +15,8 @@ struct HousekeeperStart {
     messaging::ServerId self;
     xsrv::Databases databases;  // open at the fork
     std::shared_ptr<const conf::Configuration> configuration;
-    bool first = false;  // of a server that has just started: what its predecessor left in the volatile databases is removed
+    bool first = false;   // of a server that has just started: what its predecessor left in the volatile databases is removed
+    bool watches = true;  // local changes, which one process of the node does
 };
 
 // Runs in a freshly forked process. Once clients may be served it tells the listener (PacketKind::ready).

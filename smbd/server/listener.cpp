@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/server/service_manager.h"
 #include "smbd/server/warm_image.h"
 #include "tdb/messaging/message_types.h"
 
@@ -42,6 +43,9 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
     std::unique_ptr<Listener> listener(new Listener(std::move(start), std::move(databases).value(), std::move(signals).value(),
                                                     std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
+    if (listener->predecessor_) {
+        if (auto settled = listener->predecessor_->settle(PacketKind::prepared, PacketKind::go_on); !settled) return settled.failure();
+    }
     for (const Role role : {Role::committer, Role::housekeeper, Role::authd}) {
         listener->start_helper(role);
         if (auto ready = listener->await_ready(role); !ready) return ready.failure();
@@ -63,7 +67,10 @@ Listener::Listener(ListenerStart start, xsrv::Databases databases, loop::SignalF
       mailbox_(std::move(mailbox)),
       life_read_(std::move(life_read)),
       life_write_(std::move(life_write)),
-      pool_threads_(std::clamp(std::thread::hardware_concurrency() * 2, 2U, limits::max_pool_threads)) {}
+      pool_threads_(std::clamp(std::thread::hardware_concurrency() * 2, 2U, limits::max_pool_threads)),
+      program_(std::move(start.program)),
+      predecessor_(std::move(start.predecessor)),
+      housekeeper_was_started_(predecessor_.has_value()) {}
 
 Listener::~Listener() {
     if (mailbox_) end_all();
@@ -71,8 +78,10 @@ Listener::~Listener() {
 
 void Listener::run() {
     for (const ListeningSocket& socket : sockets_) log_notice("listening on {}", socket.name);
+    tell_service_manager("READY=1");
     while (!stopping_) poll_once();
     log_notice("ending");
+    if (!draining_) tell_service_manager("STOPPING=1");
 }
 
 int Listener::poll_timeout() const {
@@ -82,6 +91,7 @@ int Listener::poll_timeout() const {
         if (restarts.wanted > 0) next = std::min(next, restarts.not_before);
     }
     const Monotonic now = monotonic_now();
+    if (successor_ && !draining_) next = std::min(next, successor_->deadline);
     if (accept_again_ > now) next = std::min(next, accept_again_);
     if (spare_again_ > now) next = std::min(next, spare_again_);
     if (next == Monotonic::max()) return -1;
@@ -92,6 +102,8 @@ void Listener::poll_once() {
     std::vector<pollfd> fds;
     fds.push_back({signals_.fd(), POLLIN, 0});
     fds.push_back({mailbox_->fd(), POLLIN, 0});
+    fds.push_back({successor_ ? successor_->link.fd() : -1, POLLIN, 0});
+    fds.push_back({predecessor_ ? predecessor_->link().fd() : -1, POLLIN, 0});
     const size_t first_helper = fds.size();
     for (const auto& helper : helpers_) fds.push_back({helper->control.fd(), POLLIN, 0});
     const size_t first_socket = fds.size();
@@ -107,8 +119,12 @@ void Listener::poll_once() {
         if (fds[i].revents != 0) spoken.push_back(helpers_[i - first_helper].get());
     }
     for (Helper* helper : spoken) take_control(*helper);
+    if (fds[3].revents != 0) predecessor_spoke();
+    if (fds[2].revents != 0) successor_spoke();
     if (fds[1].revents != 0) take_messages();
     if (fds[0].revents != 0) take_signals();
+    advance_successor();
+    drain();
     tell_waiting();
     if (stopping_) return;
     start_missing();
@@ -176,20 +192,17 @@ void Listener::reload() {
     log_set_level(configuration_->global().log_level_number);
     log_notice("{} read again", load_options_.file);
     report_durability(*configuration_);
+    pass_on(messaging::message_reload_config, {});
+    tell_all_clients(messaging::message_reload_config, {});
+    if (draining_) return;
     if (Helper* authd = find(Role::authd)) {
         const auto told = authd->control.send(PacketKind::reload, {});
         if (!told) log_warning("authd: {}", told.error().message());
     }
     release_spares();  // authd lets go of them: they have the former configuration
     // preauth cannot read files: new ones take new connections, the former ones end with their last.
-    for (const auto& helper : helpers_) {
-        if (helper->role != Role::preauth || helper->retired) continue;
-        helper->retired = true;
-        if (helper->control.send(PacketKind::retire, {})) continue;
-        helper->control.close();
-    }
+    retire_preauth();
     for (unsigned i = 0; i < limits::preauth_processes; ++i) start_helper(Role::preauth);
-    tell_all_clients(messaging::message_reload_config, {});
 }
 
 }  // namespace Atoll::server

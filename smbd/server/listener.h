@@ -22,6 +22,7 @@
 #include "smbd/server/addresses.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/server/start.h"
+#include "smbd/server/upgrade.h"
 #include "smbd/xsrv/databases.h"
 #include "tdb/messaging/message_socket.h"
 
@@ -33,6 +34,8 @@ struct ListenerStart {
     std::vector<ListeningSocket> sockets;
     Guid server_guid;
     std::optional<PidFile> pid_file;  // kept as long as the listener runs
+    Program program;                  // for `smbcontrol smbd upgrade`
+    std::optional<Predecessor> predecessor;
 };
 
 class Listener {
@@ -41,7 +44,10 @@ class Listener {
     static Result<std::unique_ptr<Listener>> start(ListenerStart start);
     ~Listener();  // ends all processes that it started, and waits for them
 
-    // Until SIGTERM, SIGINT, or a message that says so.
+    // Of a listener that has a predecessor: takes the pid file and what clients come from now on.
+    Result<void> take_over();
+
+    // Until SIGTERM, SIGINT, or a message that says so; of one that has a successor, until its last client has left.
     void run();
 
  private:
@@ -82,11 +88,35 @@ class Listener {
     void tell_all_clients(uint32_t type, Bytes payload);
     void tell_waiting();
 
+    // successor.cpp: how it hands over
+    enum class Step : uint8_t { starts, waits, goes_on };
+    struct Successor {
+        pid_t pid = -1;
+        PacketSocket link;
+        messaging::ServerId asker;
+        Step step = Step::starts;
+        Monotonic deadline{};
+    };
+    static bool is_single(const Helper& helper);  // of which a node has one
+    void upgrade(const messaging::Message& message);
+    void successor_spoke();
+    void end_single_helpers();
+    void advance_successor();
+    void successor_ended();
+    void tell_asker(std::string_view text);
+    void hand_over();
+    void upgraded();
+    void drain();
+    void predecessor_spoke();
+    void pass_on(uint32_t type, Bytes payload);
+    void end_predecessor(Monotonic deadline);
+
     // processes.cpp: what it starts and ends
     static pid_t fork_process(const char* name, const std::function<void()>& body);
     void become_child();
     void start_helper(Role role);
     void start_missing();
+    void retire_preauth();
     Result<void> await_ready(Role role);
     void link(Helper& preauth, Helper& authd);
     void link_all();
@@ -135,6 +165,10 @@ class Listener {
     std::vector<messaging::ServerId> ended_;  // processes that the housekeeper has not cleaned up after
     size_t next_preauth_ = 0;
     Monotonic accept_again_{};  // no descriptors were left: not before this
+    Program program_;
+    std::optional<Successor> successor_;
+    std::optional<Predecessor> predecessor_;
+    bool draining_ = false;  // the successor serves
     bool housekeeper_was_started_ = false;
     bool stopping_ = false;
 };

@@ -62,6 +62,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.add_option("-l,--log-basename", options.log_directory, "Directory for log files");
     CLI::Option* level = app.add_option("-d,--debuglevel", raw.debug_level, "Log level, 0 to 10")->check(CLI::Range(0, 10));
     app.add_option("-p,--port", raw.ports, "Listen on these ports");
+    app.add_option("--upgrade-from", options.predecessor)->group("");  // not for people
     app.add_option("--option", raw.options, "Set a parameter of smb.conf: name=value");
     app.set_version_flag("-V,--version", "Version " + conf::MacroValues::version_text());
     try {
@@ -83,6 +84,16 @@ ParsedOptions parse_options(int argc, char** argv) {
         parsed.exit_status = 1;
     }
     return parsed;
+}
+
+std::vector<std::string> successor_arguments(const Options& options) {
+    std::vector<std::string> out = {"--foreground", "--no-process-group", "--configfile", options.config_file};
+    if (options.log_to_stderr) out.emplace_back("--debug-stdout");
+    if (!options.log_directory.empty()) out.insert(out.end(), {"--log-basename", options.log_directory});
+    if (options.debug_level) out.insert(out.end(), {"--debuglevel", std::to_string(*options.debug_level)});
+    for (const uint16_t port : options.ports) out.insert(out.end(), {"--port", std::to_string(port)});
+    for (const auto& [name, value] : options.overrides) out.insert(out.end(), {"--option", name + "=" + value});
+    return out;
 }
 
 }  // namespace Atoll::server

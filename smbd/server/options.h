@@ -18,6 +18,7 @@ struct Options {
     std::vector<std::pair<std::string, std::string>> overrides;  // --option=name=value
     bool process_group = true;
     bool log_to_stderr = false;
+    int predecessor = -1;  // --upgrade-from: the socket to the listener that this one takes over from (upgrade.h)
 };
 
 // Prints what -V, --help or a mistake asks for, and gives the exit status then.
@@ -26,5 +27,8 @@ struct ParsedOptions {
     std::optional<int> exit_status;
 };
 ParsedOptions parse_options(int argc, char** argv);
+
+// The arguments with which a successor of this server is started, without the program's name and --upgrade-from.
+std::vector<std::string> successor_arguments(const Options& options);
 
 }  // namespace Atoll::server

@@ -47,6 +47,16 @@ enum class PacketKind : uint32_t {
     // on a hand-over socket in place of the grant: the channel is to bind to a session of the taker's; instead of `taken`: bind_refusal
     binding = 19,
     refused = 20,
+    // between a listener and its successor of another build (upgrade.h): to the successor
+    inherit = 22,    // u8: 1 for a NetBIOS session port, then the name [a listening socket]
+    inherited = 23,  // no more of these; the server id of the predecessor
+    go_on = 24,      // helper processes may be started
+    yours = 25,      // the pid file, and what clients come from now on
+    // and from it
+    prepared = 26,  // has read the configuration, opened the databases
+    serves = 27,    // its helper processes run
+    holds = 29,     // has the pid file
+    stop = 28,      // end, with all clients
 };
 
 struct Packet {

@@ -87,6 +87,8 @@ void Listener::become_child() {
     pid_file_.reset();
     life_write_.reset();
     signals_.close();
+    successor_.reset();
+    predecessor_.reset();
 }
 
 Listener::Helper* Listener::find(Role role) {
@@ -115,7 +117,7 @@ void Listener::start_helper(Role role) {
         id.pid = static_cast<uint64_t>(getpid());
         switch (role) {
             case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), configuration_, load_options_});
-            case Role::housekeeper: run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first});
+            case Role::housekeeper: run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first, !draining_});
             case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
                 databases_ = {};
@@ -178,6 +180,15 @@ Result<void> Listener::await_ready(Role role) {
     }
 }
 
+void Listener::retire_preauth() {
+    for (const auto& helper : helpers_) {
+        if (helper->role != Role::preauth || helper->retired) continue;
+        helper->retired = true;
+        if (helper->control.send(PacketKind::retire, {})) continue;
+        helper->control.close();
+    }
+}
+
 void Listener::start_missing() {
     for (auto& [role, restarts] : restarts_) {
         if (restarts.wanted == 0 || restarts.not_before > monotonic_now()) continue;
@@ -206,7 +217,7 @@ void Listener::helper_ended(Helper helper, int status) {
     if (helper.role != Role::committer) tell_committer();
     if (helper.role == Role::authd) release_spares();
     if (helper.role != Role::housekeeper) tell_housekeeper();
-    if (helper.retired || stopping_) return;
+    if (helper.retired || stopping_ || (draining_ && helper.role != Role::housekeeper)) return;
     Restarts& restarts = restarts_[helper.role];
     const Monotonic now = monotonic_now();
     restarts.in_a_row = now - helper.started < soon ? restarts.in_a_row + 1 : 0;
@@ -249,6 +260,7 @@ void Listener::end_all() {
     stopping_ = true;
     life_write_.reset();
     sockets_.clear();
+    if (predecessor_) (void)predecessor_->link().send(PacketKind::stop, {}).ok();
     const Monotonic deadline = monotonic_now() + end_patience;
     const auto wait_until = [&](auto done) {
         while (!done() && monotonic_now() < deadline) {
@@ -272,6 +284,7 @@ void Listener::end_all() {
     for (const auto& helper : helpers_) helper->control.close();
     wait_until([this] { return helpers_.empty(); });
     for (const auto& helper : helpers_) kill(helper->pid, SIGKILL);
+    end_predecessor(deadline);
 }
 
 }  // namespace Atoll::server

@@ -77,18 +77,39 @@ void raise_descriptor_limit(const conf::GlobalConf& conf) {
     if (limit.rlim_cur < wanted) log_notice("no more than {} files can be open in one process, not {}", limit.rlim_cur, wanted);
 }
 
+Result<void> get_sockets(const Options& options, ListenerStart& start) {
+    if (options.predecessor >= 0) {
+        auto predecessor = Predecessor::meet(options.predecessor);
+        if (!predecessor) return predecessor.failure();
+        start.sockets = predecessor->take_sockets();
+        start.predecessor.emplace(std::move(predecessor).value());
+        return {};
+    }
+    const conf::GlobalConf& conf = start.configuration->global();
+    auto sockets = listen_on(conf, options.ports.empty() ? conf.smb_ports : options.ports);
+    if (!sockets) return sockets.failure();
+    start.sockets = std::move(sockets).value();
+    return {};
+}
+
+Program program_of(const Options& options, const conf::LoadOptions& load) {
+    Options again = options;
+    again.config_file = load.file;
+    if (!again.log_directory.empty()) again.log_directory = std::filesystem::absolute(again.log_directory);
+    return {own_program_path(), successor_arguments(again)};
+}
+
 Result<ListenerStart> prepare(const Options& options) {
     ListenerStart start;
     start.load_options = load_options(options);
+    start.program = program_of(options, start.load_options);
     auto loaded = conf::load(start.load_options);
     if (!loaded) return loaded.failure();
     start.configuration = std::move(loaded).value();
     const conf::GlobalConf& conf = start.configuration->global();
     if (auto opened = open_log(options, conf); !opened) return opened.failure();
     if (auto checked = check_start(start.configuration); !checked) return checked.failure();
-    auto sockets = listen_on(conf, options.ports.empty() ? conf.smb_ports : options.ports);
-    if (!sockets) return sockets.failure();
-    start.sockets = std::move(sockets).value();
+    if (auto got = get_sockets(options, start); !got) return got.failure();
     auto guid = server_guid(conf);
     if (!guid) return guid.failure();
     start.server_guid = *guid;
@@ -114,11 +135,14 @@ void leave_terminal(bool keep_stderr) {
 int serve(const Options& options, int ready_fd) {
     auto prepared = prepare(options);
     if (!prepared) return report(prepared.error());
-    auto pid_file = PidFile::create(prepared->configuration->global());
-    if (!pid_file) return report(pid_file.error());
-    prepared->pid_file.emplace(std::move(pid_file).value());
+    if (!prepared->predecessor) {
+        auto pid_file = PidFile::create(prepared->configuration->global());
+        if (!pid_file) return report(pid_file.error());
+        prepared->pid_file.emplace(std::move(pid_file).value());
+    }
     auto listener = Listener::start(std::move(prepared).value());
     if (!listener) return report(listener.error());
+    if (auto taken = (*listener)->take_over(); !taken) return report(taken.error());
     if (ready_fd >= 0) {
         (void)!write(ready_fd, "", 1);
         close(ready_fd);

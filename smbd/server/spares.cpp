@@ -20,7 +20,7 @@ void Listener::start_spares() {
     if (authd == nullptr || monotonic_now() < spare_again_) return;
     const uint32_t wanted = configuration_->global().max_smbd_processes;
     const size_t most = wanted != 0 ? wanted : limits::max_client_processes;
-    while (spares_.size() < limits::spare_processes && clients_.size() < most) {
+    while (!draining_ && spares_.size() < limits::spare_processes && clients_.size() < most) {
         if (start_spare(*authd)) continue;
         spare_again_ = monotonic_now() + pause_without_spare;
         break;

@@ -91,7 +91,8 @@ Result<PidFile> PidFile::create(const conf::GlobalConf& conf) {
         return fail(Code::exists, path, fmt::format("smbd is running already, as process {}", lock.l_pid));
     }
     const std::string text = fmt::format("{}\n", getpid());
-    if (ftruncate(fd.get(), 0) != 0 || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    const auto size = static_cast<ssize_t>(text.size());  // at no time is the file empty
+    if (pwrite(fd.get(), text.data(), text.size(), 0) != size || ftruncate(fd.get(), size) != 0) {
         return fail_errno(errno, path, "cannot write the pid file");
     }
     return PidFile(std::move(path), std::move(fd));

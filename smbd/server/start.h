@@ -24,7 +24,8 @@ class PidFile {
     static Result<PidFile> create(const conf::GlobalConf& conf);
     PidFile(PidFile&&) noexcept = default;
     PidFile& operator=(PidFile&&) = delete;
-    ~PidFile();  // takes it away, in the process that made it only
+    ~PidFile();                      // takes it away, in the process that made it only
+    void give_up() { fd_.reset(); }  // for another process to take: the file stays
 
  private:
     PidFile(std::string path, UniqueFd fd);

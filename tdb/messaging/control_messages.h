@@ -21,6 +21,8 @@ enum ControlMessage : uint32_t {
     message_tell_debug_level = message_block_control + 4,  // payload: text, "all:1"
     message_ask_children = message_block_control + 5,      // to the listener; no payload
     message_tell_children = message_block_control + 6,     // payload: u32, the client processes that serve somebody
+    message_upgrade = message_block_control + 7,           // to the listener: start the program as it is now, for new connections
+    message_upgraded = message_block_control + 8,          // payload: text, empty if it serves, else why it does not
 };
 
 }  // namespace Atoll::messaging

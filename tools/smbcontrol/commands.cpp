@@ -95,6 +95,20 @@ Result<bool> debug(Call& call) {
     return tell(call, message_debug_level, payload);
 }
 
+// Waits for as long as it takes to start a server, if it takes longer than answers usually may.
+Result<bool> upgrade(Call& call) {
+    constexpr auto long_enough = std::chrono::seconds(70);
+    call.patience = std::max<std::chrono::milliseconds>(call.patience, long_enough);
+    std::string refusal = "no answer";
+    for (const ServerId& to : call.to) {
+        if (to.process_class() != ProcessClass::listener)
+            return fail(Code::invalid, {}, "upgrade is for smbd, not for one of its processes");
+    }
+    (void)ask(call, message_upgrade, message_upgraded, [&](const Message& message) { refusal = as_text(message.payload); });
+    if (refusal.empty()) return true;
+    return fail(Code::dead, {}, fmt::format("not upgraded: {}", refusal));
+}
+
 Result<bool> shut_down(Call& call) { return tell(call, message_shutdown, Bytes()); }
 Result<bool> reload_config(Call& call) { return tell(call, message_reload_config, Bytes()); }
 
@@ -126,6 +140,7 @@ constexpr Command all_commands[] = {
     {"kill-client-ip", "Forcibly disconnect a client with a specific IP address", "<IP address>", 1, kill_client_ip},
     {"shutdown", "Shut down daemon", "", 0, shut_down},
     {"reload-config", "Force smbd to reload config file", "", 0, reload_config},
+    {"upgrade", "Serve new connections with the program as it is now", "", 0, upgrade},
     {"num-children", "Print number of smbd child processes", "", 0, num_children},
 };
 
