@@ -8,6 +8,7 @@
 #include "vfs/modules.h"
 #include "vfs/nt_acl.h"
 #include "vfs/posix_descriptor.h"
+#include "vfs/remembered_xattrs.h"
 
 namespace Atoll::vfs {
 
@@ -64,7 +65,7 @@ class AclXattr final : public Module {
  private:
     enum class Style { posix, windows, everyone };
 
-    bool load(const File& file);
+    bool load(const File& file, const Stat& stat);
     void make_default(const Stat& stat, security::SecurityDescriptor& out);
     Result<void, int> make_from_system(const File& file, const Stat& stat, security::SecurityDescriptor& out);
     Result<void, int> read_system(const File& file, const Stat& stat);
@@ -74,6 +75,7 @@ class AclXattr final : public Module {
     std::string name_;  // of the attribute
     bool ignore_system_acls_ = false;
     Style style_ = Style::posix;
+    RememberedXattrs remembered_;
     Buffer value_;  // scratch, kept for capacity
     NtAcl stored_;
     PosixAcl access_, defaults_;
@@ -95,7 +97,7 @@ void prepare_acl_xattr(Options& options) {
     options.store_dos_attributes = true;
 }
 
-AclXattr::AclXattr(std::unique_ptr<Vfs> next_one) : Module(std::move(next_one)) {
+AclXattr::AclXattr(std::unique_ptr<Vfs> next_one) : Module(std::move(next_one)), remembered_(root().fd.get()) {
     const Options& o = options();
     // Only root may write security.*; an unprivileged server has no other place than the user's own.
     name_ = option_text(o, "acl_xattr:security_acl_name", loop::is_privileged() ? "security.NTACL" : "user.NTACL");
@@ -110,18 +112,20 @@ AclXattr::AclXattr(std::unique_ptr<Vfs> next_one) : Module(std::move(next_one)) 
 }
 
 // The stored descriptor into stored_. False: there is none that can be read.
-bool AclXattr::load(const File& file) {
+bool AclXattr::load(const File& file, const Stat& stat) {
+    if (const auto known = remembered_.find(stat)) return !known->empty() && decode_nt_acl(*known, stored_);
     if (value_.size() < first_value) value_.resize(first_value);
     auto size = next().get_xattr(file, name_.c_str(), {value_.data(), value_.size()});
     if (!size && size.error() == ERANGE) {
         value_.resize(largest_value);
         size = next().get_xattr(file, name_.c_str(), {value_.data(), value_.size()});
     }
+    if (size || size.error() == ENODATA) remembered_.remember(stat, value_.bytes().first(size ? *size : 0));
     return size && decode_nt_acl(value_.bytes().first(*size), stored_);
 }
 
 Result<void, int> AclXattr::get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) {
-    const bool there = load(file);
+    const bool there = load(file, stat);
     if (ignore_system_acls_) {
         if (there)
             out = stored_.descriptor;

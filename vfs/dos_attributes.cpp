@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 
 #include "base/bytes.h"
@@ -138,11 +139,15 @@ DosAttributes PosixVfs::attributes_from(Bytes stored, const Stat& stat, std::str
 
 DosAttributes PosixVfs::dos_attributes(const File& file, const Stat& stat, std::string_view leaf) {
     std::array<uint8_t, max_dos_attrib> value;
-    size_t size = 0;
-    if (options_.store_dos_attributes) {
-        if (auto got = get_xattr(file, dos_attrib_xattr, value)) size = *got;
+    Bytes stored;
+    if (const auto known = options_.store_dos_attributes ? remembered_->find(stat) : std::nullopt) {
+        stored = *known;
+    } else if (options_.store_dos_attributes) {
+        const auto got = get_xattr(file, dos_attrib_xattr, value);
+        if (got) stored = {value.data(), *got};
+        if (got || got.error() == ENODATA) remembered_->remember(stat, stored);
     }
-    auto out = attributes_from({value.data(), size}, stat, leaf);
+    auto out = attributes_from(stored, stat, leaf);
     // `map readonly = permissions`: what the caller may not write is read-only to him.
     if (!out.stored && options_.map_readonly == MapReadonly::permissions &&
         ::faccessat(AT_FDCWD, ProcPath(file.fd.get()).text, W_OK, AT_EACCESS) != 0) {

@@ -112,6 +112,7 @@ Result<std::unique_ptr<PosixVfs>> PosixVfs::connect(Options options) {
     if (::fstatfs(vfs->root_.fd.get(), &kind) != 0) return fail_errno(errno, vfs->options_.share, "cannot tell the file system of " + path);
     vfs->in_memory_ = kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC;
     vfs->features_ = features_of(kind.f_type);
+    vfs->remembered_.emplace(vfs->root_.fd.get());
     auto stat = vfs->stat(vfs->root_);
     if (!stat) return fail_errno(stat.error(), vfs->options_.share, "cannot stat " + path);
     if (!vfs->volumes_.set_root(vfs->root_.fd.get(), *stat)) {

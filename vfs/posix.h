@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "vfs/proc_path.h"
+#include "vfs/remembered_xattrs.h"
 #include "vfs/vfs.h"
 #include "vfs/volume_id.h"
 
@@ -74,7 +75,8 @@ class PosixVfs : public Vfs {
     Features features_;
     bool in_memory_ = false;  // the root is on tmpfs or ramfs, whose reads wait for no disk
     std::atomic<bool> reads_cached_{true};
-    Buffer encoded_;  // scratch of set_dos_attributes
+    std::optional<RememberedXattrs> remembered_;  // DOS attributes
+    Buffer encoded_;                              // scratch of set_dos_attributes
 };
 
 }  // namespace Atoll::vfs

@@ -21,6 +21,7 @@
 #include "vfs/modes.h"
 #include "vfs/name_lookup.h"
 #include "vfs/path.h"
+#include "vfs/remembered_xattrs.h"
 #include "vfs/short_name.h"
 
 namespace fs = std::filesystem;
@@ -400,6 +401,64 @@ TEST_F(VfsTest, XattrsByPathDescriptorAfterFork) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
     EXPECT_EQ(*vfs_->get_xattr(*file, "user.test", {}), 6u);
+}
+
+// What a local program, or another process of ours, changes is seen at once, however often it has been looked at.
+TEST_F(VfsTest, RememberedAttributesAreThoseOfNow) {
+    auto others = connect_share(options_);
+    ASSERT_TRUE(others);
+    auto file = vfs_->open("file", {});
+    ASSERT_TRUE(file);
+    const auto hidden = [&] { return (vfs_->dos_attributes(*file, *vfs_->stat(*file), "file").attributes & attribute::hidden) != 0; };
+    for (int round = 0; round < 3; round++) {
+        for (const bool wanted : {true, false}) {
+            DosAttributes value;
+            value.attributes = wanted ? attribute::hidden : attribute::archive;
+            ASSERT_TRUE((*others)->set_dos_attributes(*file, *vfs_->stat(*file), value));
+            for (int i = 0; i < 40; i++) ASSERT_EQ(hidden(), wanted);
+            std::this_thread::sleep_for(std::chrono::milliseconds(70));
+            for (int i = 0; i < 40; i++) ASSERT_EQ(hidden(), wanted);
+        }
+        ASSERT_TRUE((*others)->remove_xattr(*file, "user.DOSATTRIB"));
+        ASSERT_FALSE(hidden());
+    }
+}
+
+TEST_F(VfsTest, AttributesAreRememberedForAChangeTime) {
+    RememberedXattrs remembered(vfs_->root().fd.get());
+    auto file = vfs_->open("file", {});
+    Stat stat = *vfs_->stat(*file);
+    if (!RememberedXattrs::knows(vfs_->root().fd.get())) GTEST_SKIP() << "not on this file system";
+    const Stat young = stat;
+    stat.change_time.tv_sec -= 10;
+    for (int i = 0; i < 100; i++) remembered.remember(young, as_bytes("value"));
+    EXPECT_FALSE(remembered.find(young)) << "the next change could have the same change time";
+    for (int i = 0; i < 100; i++) remembered.remember(stat, as_bytes("value"));
+    ASSERT_TRUE(remembered.find(stat));
+    EXPECT_EQ(as_text(*remembered.find(stat)), "value");
+    EXPECT_FALSE(remembered.find(young));
+    Stat other = stat;
+    other.device++;
+    EXPECT_FALSE(remembered.find(other));
+    remembered.remember(stat, {});
+    ASSERT_TRUE(remembered.find(stat));
+    EXPECT_TRUE(remembered.find(stat)->empty()) << "that there is none is known, too";
+    // More files than there is room for: each that is known is right.
+    for (uint64_t i = 1; i < 10000; i++) {
+        other = stat;
+        other.inode = i;
+        remembered.remember(other, as_bytes(std::to_string(i)));
+    }
+    size_t known = 0;
+    for (uint64_t i = 1; i < 10000; i++) {
+        other = stat;
+        other.inode = i;
+        if (const auto found = remembered.find(other)) {
+            EXPECT_EQ(as_text(*found), std::to_string(i));
+            known++;
+        }
+    }
+    EXPECT_GT(known, 1000u);
 }
 
 TEST_F(VfsTest, FileIdsTellFilesApartAndStay) {
