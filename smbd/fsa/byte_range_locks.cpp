@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/record_key.h"
 #include "smbd/fsa/share_modes.h"
@@ -79,13 +80,16 @@ bool ByteRangeLocks::in_the_way(uint64_t open_id, uint64_t first, uint64_t last,
     return found;
 }
 
-uint32_t ByteRangeLocks::own_place() {
+uint32_t ByteRangeLocks::own_place(const Owner& owner) {
     auto& holders = record_.holders;
-    const auto own = std::ranges::find_if(holders, [&](const lock_holder& one) { return holder_of(one.holder) == params_.self; });
+    const uint64_t durable_open = owner.durable ? owner.open_id : 0;
+    const auto own = std::ranges::find_if(holders, [&](const lock_holder& one) {
+        return one.durable_open == durable_open && holder_of(one.holder) == params_.self;
+    });
     if (own != holders.end()) return static_cast<uint32_t>(own - holders.begin());
     const auto free = std::ranges::find_if(holders, [](const lock_holder& one) { return one.locks == 0; });
     lock_holder& place = free != holders.end() ? *free : holders.emplace_back();
-    place = {server_id_of(params_.self), 0};
+    place = {server_id_of(params_.self), 0, durable_open};
     return static_cast<uint32_t>(&place - holders.data());
 }
 
@@ -99,7 +103,7 @@ NtStatus ByteRangeLocks::add(const Owner& owner, const LockRange& range) {
     if (exclusive_.size() + shared_.size() + empty_.size() >= limits::max_byte_range_locks) return NtStatus::INSUFFICIENT_RESOURCES;
     if (record_.holders.size() >= MAX_LOCK_HOLDERS) return NtStatus::INSUFFICIENT_RESOURCES;
     LockEntry added = entry;
-    added.holder = own_place();
+    added.holder = own_place(owner);
     record_.holders[added.holder].locks++;
     LockArray& locks = is_empty(range) ? empty_ : range.exclusive ? exclusive_ : shared_;
     locks.insert(added);
@@ -205,9 +209,10 @@ bool ByteRangeLocks::drop_dead() {
     if (!params_.holder_exists) return false;
     bool any = false;
     for (size_t i = 0; i < record_.holders.size(); i++) {
-        const lock_holder& one = record_.holders[i];
+        lock_holder& one = record_.holders[i];
         const Holder holder = holder_of(one.holder);
-        if (one.locks == 0 || holder == params_.self || params_.holder_exists(holder)) continue;
+        if (one.locks == 0 || is_disconnected(one.holder) || holder == params_.self || params_.holder_exists(holder)) continue;
+        if (one.durable_open != 0) continue;  // the housekeeper sees to it
         drop_holder(i);
         any = true;
     }
@@ -285,7 +290,13 @@ void ByteRangeLocks::end_holder(const Holder& holder) {
         auto record = fetch(id);
         if (!record) continue;
         for (size_t i = 0; i < record_.holders.size(); i++) {
-            if (is_its(record_.holders[i])) drop_holder(i);
+            lock_holder& one = record_.holders[i];
+            if (!is_its(one)) continue;
+            if (one.durable_open == 0) {
+                drop_holder(i);
+            } else {
+                one.holder = disconnected_holder(one.durable_open);
+            }
         }
         (void)store(*record).ok();  // it has been logged; whoever meets the entries next drops them
     }

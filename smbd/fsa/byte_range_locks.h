@@ -30,6 +30,7 @@ class ByteRangeLocks {
     struct Owner {
         const FileId& id;
         uint64_t open_id;
+        bool durable = false;  // they outlive the process
     };
 
     // MS-FSA 2.1.5.8, for all of `ranges` or for none. LOCK_NOT_GRANTED: somebody who lives is in the way; with `wait`, which is then armed
@@ -52,7 +53,17 @@ class ByteRangeLocks {
     // What POSIX locks the owner is to have in `range`: as its locks are now, or will be without one of each of `without`.
     void posix_pieces(const Owner& owner, const LockRange& range, std::span<const LockRange> without, std::vector<PosixPiece>& out);
 
-    // The locks of a process that has ended go, and those who wait for them are woken. Looks at every record.
+    // --- Of opens that outlive their process: durable_entries.cpp.
+    // Those that the open has already are to outlive the process too.
+    Result<void, NtStatus> make_durable(const Owner& owner);
+    // They are nobody's from now on, and are listed.
+    Result<void, NtStatus> disconnect(const Owner& owner, std::vector<LockRange>& out);
+    // Nobody's, as they are now.
+    void list(const Owner& owner, std::vector<LockRange>& out);
+    // They are this process's again; how many there are.
+    Result<size_t, NtStatus> reconnect(const Owner& owner);
+
+    // The locks of a process that has ended go, but for those that outlive it, and those who wait for them are woken. Looks at every record.
     void end_holder(const Holder& holder);
 
  private:
@@ -68,7 +79,8 @@ class ByteRangeLocks {
     // The locks of processes that have ended go. Whether there were any.
     bool drop_dead();
     void drop_holder(size_t place);
-    uint32_t own_place();
+    uint32_t own_place(const Owner& owner);
+    lock_holder* durable_place(uint64_t open_id);  // null: the open has no locks that outlive it
     void count_out(uint32_t place);
 
     const FileSystemParams& params_;

@@ -102,13 +102,21 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
     auto removed = leave(open, ShareModes::Removal::of_close);
     const bool deletes = removed && (open.create_options & option::delete_on_close) != 0;
     if (open.directory && deletes && !deletion_.now) notifier.marked_deleted(open.root(), open.name);  // others have it open
-    if (open.pending_changes != 0 && !deletion_.now) tell_watchers(open, notifier, NotifyAction::modified, open.pending_changes);
+    if (!deletion_.now) settle_changes(open);
+    end_use(open);
+    return removed;
+}
+
+void Core::settle_changes(OpenFile& open) {
+    if (open.pending_changes != 0) tell_watchers(open, notifier, NotifyAction::modified, open.pending_changes);
     // What a listing tells of a written file is, to others' leases, settled when it is closed (MS-FSA 2.1.4.17, note 43).
-    if (open.wrote && open.stream.empty() && !deletion_.now) directory_leases.child_changed(open.root(), open.name, &open);
+    if (open.wrote && open.stream.empty()) directory_leases.child_changed(open.root(), open.name, &open);
+}
+
+void Core::end_use(OpenFile& open) {
     open.root().open_count--;
     open.closed = true;
     if (open.jobs == 0) give_back(open);
-    return removed;
 }
 
 Result<void, NtStatus> Core::leave(OpenFile& open, ShareModes::Removal removal) {
@@ -281,6 +289,7 @@ void OpenFile::reset() {
     lease.reset();
     parent_lease.reset();
     locks = 0;
+    durable = false;
     unlocked_at.reset();
     query.reader.reset();
     query.begun = query.found_any = query.put_back = false;

@@ -41,6 +41,12 @@ class Core final : public FileSystem {
     Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
 
     grants::Recalls& recalls() override { return node; }
+    Result<bool, NtStatus> make_lasting(Open& open, Lasting lasting) override;
+    bool disconnect(Open& open, RemainingOpen& remains) override;
+    bool find_disconnected(RemainingOpen& remains) override;
+    Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
+                                             std::optional<std::string_view> expected_path) override;
+    void end_disconnected(const FileId& file, uint64_t open_id) override;
 
     size_t locks_of(const FileId& file, std::string_view stream, uint64_t open_id) override;
 
@@ -81,6 +87,10 @@ class Core final : public FileSystem {
     void delete_unopened(ShareRoot& share, const FileId& id);
     // `through`: the open that is closed; null: it has been before.
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name, const OpenFile* through);
+    Result<void, NtStatus> reopen(OpenFile& open, const RemainingOpen& remains);
+    Result<void, NtStatus> take_back(OpenFile& open, const RemainingOpen& remains);
+    void settle_changes(OpenFile& open);
+    void end_use(OpenFile& open);
     void split(std::string_view path);  // into parent_path_ and leaf_
 
     FileSystemParams params_;

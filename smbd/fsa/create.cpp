@@ -22,8 +22,6 @@ constexpr uint32_t known_attributes = 0x7FB7;  // MS-FSCC 2.6, less DEVICE and w
 constexpr uint32_t invalid_access = 0x0CE0FE00;
 // MS-SMB2 2.2.13: requests with these are refused. 0x80 was FILE_CREATE_TREE_CONNECTION.
 constexpr uint32_t unsupported_options = option::open_by_file_id | option::reserve_opfilter | 0x80;
-constexpr uint32_t mode_options = option::write_through | option::sequential_only | option::no_intermediate_buffering |
-                                  option::synchronous_io_alert | option::synchronous_io_nonalert | option::delete_on_close;
 constexpr uint32_t reading = access::read_data | access::execute;
 constexpr uint32_t writing = access::write_data | access::append_data;
 
@@ -88,7 +86,7 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     open_->open_id = params_.open_id;
     open_->sharing = params_.share_access;
     open_->create_options = params_.options;
-    open_->mode = params_.options & mode_options;
+    open_->mode = params_.options & option::of_mode;
     open_->token = params_.token;
     if (params_.lease != nullptr && params_.lease->parent) open_->parent_lease = lease_id{params_.lease->client, *params_.lease->parent};
     for (unsigned i = 0; i < limits::max_create_races; i++) {

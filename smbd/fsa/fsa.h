@@ -36,6 +36,8 @@ struct Holder {
     auto operator<=>(const Holder&) const = default;
 };
 
+class Share;
+
 struct FileSystemParams {
     tdb::Database& locking;  // locking.tdb, rank locking; must outlive the FileSystem
     tdb::Database& brlock;   // brlock.tdb, rank brlock; the same. Its sequence number must count
@@ -56,6 +58,10 @@ struct FileSystemParams {
     // What this node may do without asking others; must outlive the FileSystem, its database be observed by `watches`, and recalls be
     // passed to FileSystem::recalls(). Null: there is no other node.
     grants::NodeGrants* node_grants = nullptr;
+
+    // For opens that outlive their process. Without both an open whose client is away is in the way of others until its time is up.
+    std::function<Share*(const std::string& path)> share_at = {};  // whose root is there; null: none. In it is deleted
+    std::function<void(uint64_t open_id)> open_ended = {};         // one whose client was away: it is in none of this room's tables any more
 
     // For change notification, with messages and loop. Without all three nothing is notified of.
     tdb::Database* notify_index = nullptr;  // notify_index.tdb; counts its changes
@@ -227,6 +233,24 @@ class FileSystem {
     // (SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB) as of just before the close; its name is not set.
     virtual Result<void, NtStatus> close(Open& open, FileInfo* info = nullptr) = 0;
     [[nodiscard]] virtual size_t opens() const = 0;
+
+    // --- Opens that outlive their client (MS-SMB2 3.3.7.1). A file's, not a directory's or a named stream's. Whoever keeps the records of
+    // opens writes one before make_lasting and removes it after the open has ended: an entry that outlives its process always has a record.
+    // False: with Lasting::while_cached, it has neither a batch oplock nor a lease with H.
+    virtual Result<bool, NtStatus> make_lasting(Open& open, Lasting lasting) = 0;
+    // The client is away: the descriptor is closed and the Open gone; its share mode, caching and locks stay, under nobody's name
+    // (disconnected.h), until reconnect, end_disconnected, or until they are in the way of somebody's open or change (MS-SMB2 3.3.4.6,
+    // 3.3.4.7). False: it does not outlive that, and nothing has been done; it is to be closed.
+    virtual bool disconnect(Open& open, RemainingOpen& remains) = 0;
+    // Fills in what is cached and locked by an open that is nobody's. False: there is none.
+    virtual bool find_disconnected(RemainingOpen& remains) = 0;
+    // The Open again, by the name the file has now. OBJECT_NAME_NOT_FOUND: the file is not there, not that file any more, or the entries,
+    // all of remains.locks and the lease, cannot be had back. INVALID_PARAMETER: `expected_path` (as CreateParams::path) is given and is not
+    // its name.
+    virtual Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
+                                                     std::optional<std::string_view> expected_path) = 0;
+    // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect if there is none.
+    virtual void end_disconnected(const FileId& file, uint64_t open_id) = 0;
 
     // What a client answers to a break (BreakSink). Gives the level that it keeps. INVALID_DEVICE_STATE: nothing breaks; INVALID_PARAMETER,
     // INVALID_OPLOCK_PROTOCOL: the level makes no sense, and it keeps none (MS-SMB2 3.3.5.22.1).

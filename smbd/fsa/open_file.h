@@ -162,6 +162,7 @@ class OpenFile final : public Open {
     bool user_set_change = false;  // Open.UserSetChangeTime, the same
     NtTime kept_change;
     size_t locks = 0;                     // byte-range locks that it holds
+    bool durable = false;                 // its locks outlive this process
     std::optional<uint32_t> unlocked_at;  // see ByteRangeLocks::forbid
     uint64_t set_aside = 0;               // the allocation size that was asked for through this open
     bool marked_deleted = false;          // MS-FSA 2.1.1.6: Open.ChangeNotifyDirectoryMarkedDeleted

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/message_types.h"
 #include "tdb/messaging/messaging.h"
@@ -48,7 +49,8 @@ void OplockTable::take(locking_record& record, const FileId& id, size_t index, C
     const bool opens = operation == CachingOperation::open || operation == CachingOperation::overwrite;
     // One that comes down in steps, because somebody waits for more than it has been told, is waited for to the last.
     const bool in_steps = is_breaking(entry) && entry.then_to != entry.breaking_to && opens && !is_stat_open(desired);
-    if (kept == entry.caching && !in_steps) return;
+    if (kept == entry.caching && !in_steps && !(operation == CachingOperation::share && is_disconnected(entry.holder))) return;
+    if (end_disconnected(record, id, entry, outcome)) return;
     const bool waits = in_steps || waits_for(operation, entry, kept);
     const NtTime now = NtTime::now();
     if (is_breaking(entry) && entry.break_deadline.ticks + break_grace < now.ticks) {
@@ -63,7 +65,7 @@ void OplockTable::take(locking_record& record, const FileId& id, size_t index, C
         if (!is_breaking(entry)) return;  // nothing that has to be acknowledged
     } else {
         // Whoever asked first may have died before he sent it.
-        if (waits) ask(id, entry, entry.breaking_to, true, entry.break_deadline);
+        if (waits) ask(record, id, entry, entry.breaking_to, true, entry.break_deadline);
         if ((entry.then_to & ~kept) != 0) {
             for_lease(record, entry, [&](share_mode& each) { each.then_to = each.then_to & kept; });
             outcome.changed = true;
@@ -73,12 +75,40 @@ void OplockTable::take(locking_record& record, const FileId& id, size_t index, C
     outcome.until.ticks = std::max(outcome.until.ticks, entry.break_deadline.ticks);
 }
 
+// An open whose client is away, and all others of its lease, end rather than give up anything (MS-SMB2 3.3.4.6, 3.3.4.7); a resilient one
+// loses what it caches. False: there is somebody who can be asked.
+bool OplockTable::end_disconnected(locking_record& record, const FileId& id, share_mode& entry, Outcome& outcome) {
+    if (!is_disconnected(entry.holder)) return false;
+    bool somebody = false, resilient = false;
+    for_lease(record, entry, [&](share_mode& each) {
+        somebody = somebody || !is_disconnected(each.holder);
+        resilient = resilient || any(each.flags & share_mode_flags::SHARE_MODE_RESILIENT);
+    });
+    if (somebody && entry.lease && entry.caching != 0) return false;
+    if (resilient) {
+        give_up(record, entry, 0);
+        outcome.changed = true;
+        return true;
+    }
+    for_lease(record, entry, [&](share_mode& each) {
+        if (!is_disconnected(each.holder)) return;
+        Asked& asked = asked_.emplace_back();
+        asked.holder = each.holder;
+        asked.message.file = file_of(id);
+        asked.message.stream = id.stream;
+        asked.message.open_id = each.open_id;
+    });
+    outcome.wait = true;
+    outcome.until.ticks = std::max(outcome.until.ticks, NtTime::now().ticks + ticks_a_second);
+    return true;
+}
+
 // What need not be acknowledged has been given up from now on.
 void OplockTable::start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step) {
     const bool acknowledge = needs_acknowledgment(entry);
     const NtTime deadline{NtTime::now().ticks + break_timeout};
     if (entry.lease) lease_breaks(*entry.lease, to, acknowledge, step);
-    ask(id, entry, to, acknowledge, deadline);
+    ask(record, id, entry, to, acknowledge, deadline);
     for_lease(record, entry, [&](share_mode& each) {
         if (acknowledge) {
             set_breaking(each, to, deadline);
@@ -89,9 +119,13 @@ void OplockTable::start(locking_record& record, const FileId& id, share_mode& en
 }
 
 // Notes the message to the holder.
-void OplockTable::ask(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline) {
+void OplockTable::ask(const locking_record& record, const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge,
+                      NtTime deadline) {
     Asked& asked = asked_.emplace_back();
     asked.holder = entry.holder;
+    for (const share_mode& other : record.share_modes) {  // of a lease, somebody who is there
+        if (is_disconnected(asked.holder) && other.lease && other.lease == entry.lease) asked.holder = other.holder;
+    }
     asked.message = {file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
     const lease_record* lease = entry.lease ? leases_.find(*entry.lease) : nullptr;
     if (lease != nullptr && lease->version > 1) asked.message.epoch = lease->epoch;
@@ -210,6 +244,18 @@ LeaseGrant OplockTable::enter_lease(locking_record& record, const FileId& id, sh
     return out;
 }
 
+std::optional<LeaseGrant> OplockTable::find_lease(const lease_id& lease) {
+    const lease_record* found = leases_.find(lease);
+    if (found == nullptr) return std::nullopt;
+    LeaseGrant out;
+    out.state = found->state;
+    out.breaking = found->breaking;
+    out.parent = found->parent;
+    out.epoch = found->epoch;
+    out.version = found->version;
+    return out;
+}
+
 // A process that is killed between its two writes leaves the lease's without the file's.
 void OplockTable::drop_orphans() {
     for (const lease_record& lease : leases_.all()) {
@@ -301,6 +347,11 @@ void OplockTable::send() {
     std::vector<Asked> now;
     now.swap(asked_);
     for (const Asked& asked : now) {
+        if (is_disconnected(asked.holder)) {
+            const auto& file = asked.message.file;
+            core_.end_disconnected({file.volume, file.inode, file.generation, asked.message.stream}, asked.message.open_id);
+            continue;
+        }
         if (holder_of(asked.holder) == params_.self) {
             hear(asked.message);
             continue;

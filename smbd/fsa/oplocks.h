@@ -44,6 +44,9 @@ class OplockTable {
     // Somebody may hold something: there is a way to tell him.
     [[nodiscard]] bool possible() const { return params_.messaging != nullptr; }
 
+    // The lease as it is now.
+    std::optional<LeaseGrant> find_lease(const lease_id& lease);
+
     [[nodiscard]] bool has_leases() const { return leases_.is_there(); }
 
     // --- For operations on an open file. PENDING only with `wait`; without one, whoever has to be waited for is not.
@@ -90,7 +93,7 @@ class OplockTable {
 
  private:
     struct Asked {
-        tdb::server_id holder;
+        tdb::server_id holder;  // is_disconnected: the open is to end
         caching_break message;
     };
     // A break of this process's that its client has not acknowledged.
@@ -104,7 +107,8 @@ class OplockTable {
     enum class Step : uint8_t { first, further };  // a further step of a break does not count in the epoch
     void start(locking_record& record, const FileId& id, share_mode& entry, uint8_t to, Step step = Step::first);
     void give_up(locking_record& record, share_mode& entry, uint8_t state);
-    void ask(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline);
+    bool end_disconnected(locking_record& record, const FileId& id, share_mode& entry, Outcome& outcome);
+    void ask(const locking_record& record, const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline);
     void lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step);
     void lease_came_down(const lease_id& lease, uint8_t state);
     template <class F>

@@ -39,7 +39,7 @@ Result<void, NtStatus> OpenFile::lock(std::span<const LockRange> ranges, Wait* w
     if (!share_->conf().locking) return {};
     if (!share_->conf().blocking_locks) wait = nullptr;
     core_.oplocks.break_for_lock(*this);
-    if (auto r = core_.locks.lock({id, open_id}, ranges, wait); !r) return r;
+    if (auto r = core_.locks.lock({id, open_id, durable}, ranges, wait); !r) return r;
     locks += ranges.size();
     if (!uses_posix_locks()) return {};
     for (const LockRange& range : ranges) {
@@ -59,7 +59,7 @@ Result<void, NtStatus> OpenFile::unlock(std::span<const LockRange> ranges) {
         const auto now = ranges.first(step);
         if (step == 1 && uses_posix_locks()) (void)set_posix_locks(now.front(), now).ok();  // what is unlocked is in nobody's way
         size_t done = 0;
-        auto unlocked = core_.locks.unlock({id, open_id}, now, done);
+        auto unlocked = core_.locks.unlock({id, open_id, durable}, now, done);
         locks -= done;
         if (!unlocked) return unlocked;
     }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/record_key.h"
 
@@ -105,13 +106,19 @@ Result<void, NtStatus> ShareModes::write(tdb::LockedRecord& record) {
     return {};
 }
 
-// A holder that ended without closing: its entries go, and what it had marked for deletion on close becomes delete-pending.
+// A holder that ended without closing: its entries go, and what it had marked for deletion on close becomes delete-pending. Those that
+// outlive it are nobody's from now on.
 void ShareModes::drop_dead() {
     if (!params_.holder_exists) return;
     Holder known_to_live = params_.self;  // one look for all entries of a process that stand together
-    const auto lives = [&](const share_mode& entry) {
+    const auto lives = [&](share_mode& entry) {
+        if (is_disconnected(entry.holder)) return true;
         const Holder holder = holder_of(entry.holder);
-        if (holder != known_to_live && holder != params_.self && !params_.holder_exists(holder)) return false;
+        if (holder != known_to_live && holder != params_.self && !params_.holder_exists(holder)) {
+            if (!outlives_process(entry)) return false;
+            entry.holder = disconnected_holder(entry.open_id);
+            return true;
+        }
         known_to_live = holder;
         return true;
     };
@@ -164,6 +171,10 @@ NtStatus ShareModes::look_at_sharing(const FileId& id, const Opening& opening, L
     bool conflict = false;
     for (const share_mode& other : entries) {
         if (!sharing_conflicts(other, opening.entry)) continue;
+        if (is_disconnected(other.holder) && !any(other.flags & share_mode_flags::SHARE_MODE_RESILIENT)) {
+            conflict = true;  // nobody's open that is in the way of somebody's ends
+            continue;
+        }
         if ((other.caching & caching::handle) == 0 || other.oplock != oplock_kind::OPLOCK_LEASE || found.actor.shares_key(other))
             return NtStatus::SHARING_VIOLATION;
         conflict = true;
@@ -181,7 +192,11 @@ NtStatus ShareModes::look(const FileId& id, const Opening& opening, Look& found)
     if (record_.delete_pending) return NtStatus::DELETE_PENDING;
     auto& entries = record_.share_modes;
     if (entries.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
-    if (!record_.cached) return conflict_with(opening.entry);
+    if (!record_.cached) {
+        const NtStatus status = conflict_with(opening.entry);
+        const auto is_nobodys = [](const share_mode& entry) { return is_disconnected(entry.holder); };
+        if (status == NtStatus::SUCCESS || std::ranges::none_of(entries, is_nobodys)) return status;
+    }
     for (size_t i = 0; i < entries.size(); i++) {
         if (entries[i].oplock == oplock_kind::OPLOCK_BATCH)
             oplocks_->take(record_, id, i, found.operation(opening), opening.desired, found.outcome);

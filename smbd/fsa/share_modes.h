@@ -22,6 +22,9 @@ bool sharing_conflicts(uint32_t access_a, uint32_t share_a, uint32_t access_b, u
 // (MS-FSA 2.1.5.1.2.1).
 bool sharing_conflicts(const share_mode& a, const share_mode& b);
 
+// Whether the entry stays when its process ends or its client goes away.
+bool outlives_process(const share_mode& entry);
+
 inline Holder holder_of(const tdb::server_id& id) { return {id.vnn, id.pid, id.unique_id}; }
 inline tdb::server_id server_id_of(const Holder& holder) { return {holder.node, holder.pid, holder.unique_id}; }
 
@@ -72,6 +75,18 @@ class ShareModes {
     std::vector<FileId> held_by(const Holder& holder);
     void finish_deletion(const FileId& id);
 
+    // --- Opens that outlive their process: durable_entries.cpp.
+    // False: the entry does not cache what a durable one has to.
+    Result<bool, NtStatus> make_durable(const FileId& id, uint64_t open_id, Lasting lasting);
+    // The entry is nobody's from now on. False: it does not outlive its client.
+    Result<bool, NtStatus> disconnect(const FileId& id, uint64_t open_id);
+    // It is this process's again; `entry` is it. OBJECT_NAME_NOT_FOUND: it is not there any more, or has lost what it lived by.
+    Result<void, NtStatus> reconnect(const FileId& id, uint64_t open_id, share_mode& entry);
+    // As remove(), of an entry that is nobody's. False: there is none.
+    Result<bool, NtStatus> remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion);
+    // The entry as it is now; nullopt: there is none that is nobody's.
+    std::optional<share_mode> find_disconnected(const FileId& id, uint64_t open_id);
+
     // `name`: the link that is to be deleted.
     Result<void, NtStatus> set_delete_pending(const FileId& id, bool pending, const Name& name, const security::Token* token);
     bool is_delete_pending(const FileId& id);
@@ -117,6 +132,7 @@ class ShareModes {
     NtStatus look_at_sharing(const FileId& id, const Opening& opening, Look& found);
     Result<Added, NtStatus> wait_for_others(tdb::LockedRecord& record, const Opening& opening, const Look& found);
     void remove_entry(uint64_t open_id);
+    std::vector<share_mode>::iterator find_disconnected(uint64_t open_id);
     void describe(Deletion& deletion) const;
     void set_name(const Name& name);
     void set_deleter(const security::Token* token);

@@ -56,7 +56,10 @@ constexpr uint32_t directory_file = 0x1, write_through = 0x2, sequential_only = 
                    open_by_file_id = 0x2000, open_for_backup_intent = 0x4000, no_compression = 0x8000, open_requiring_oplock = 0x10000,
                    disallow_exclusive = 0x20000, reserve_opfilter = 0x100000, open_reparse_point = 0x200000, open_no_recall = 0x400000,
                    open_for_free_space_query = 0x800000;
-}
+// What Open.Mode has of them (MS-FSCC 2.4.31).
+constexpr uint32_t of_mode =
+    write_through | sequential_only | no_intermediate_buffering | synchronous_io_alert | synchronous_io_nonalert | delete_on_close;
+}  // namespace option
 
 enum class Disposition : uint32_t { supersede = 0, open = 1, create = 2, open_if = 3, overwrite = 4, overwrite_if = 5 };
 enum class CreateAction : uint32_t { superseded = 0, opened = 1, created = 2, overwritten = 3 };
@@ -187,6 +190,23 @@ struct LockRange {
     uint64_t offset = 0;
     uint64_t length = 0;
     bool exclusive = false;  // of a lock
+};
+
+// What an Open outlives its client by (MS-SMB2 3.3.1.10): as long as it has a batch oplock or a lease with H, or whatever it caches.
+enum class Lasting : uint8_t { while_cached, always };
+
+// What remains of an Open whose client is away, and what takes it back.
+struct RemainingOpen {
+    uint64_t open_id = 0;
+    FileId file;
+    std::string name;  // below the share's root, '/' between components; of the file as it was known last
+    uint32_t granted_access = 0, share_access = 0, options = 0;
+    uint64_t position = 0;
+    OplockLevel oplock = OplockLevel::none;
+    Guid lease_client, lease_key;  // with OplockLevel::lease
+    LeaseGrant lease;
+    std::vector<LockRange> locks;
+    const security::Token* token = nullptr;  // of the user who takes it back, as CreateParams::token
 };
 
 struct ReadNow {

@@ -1,10 +1,12 @@
 #include "smbd/smb2/client.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/smb2/durable.h"
 #include "smbd/smb2/limits.h"
 #include "smbd/smb2/session_binding.h"
 #include "smbd/xsrv/message_types.h"
@@ -50,6 +52,8 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .watches = &tables().watches(),
         .loop = &context_.loop,
         .breaks = this,
+        .share_at = [this](const std::string& path) { return share_at(path); },
+        .open_ended = [this](uint64_t open_id) { tables().remove_open(open_id); },
         .notify_index = &tables().notify_index(),
     });
     receive_messages();
@@ -141,16 +145,49 @@ void Client::end_open(xsrv::Open& open) {
     if (const auto closed = close_open(open); !closed.ok()) log_warning("closing a file: {}", to_string(closed.error()));
 }
 
-void Client::close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon) {
+void Client::close_opens(const xsrv::Session& session, const xsrv::Tcon& tcon) {
     opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
-        if (open->session.get() != &session || (tcon && open->tcon.get() != tcon)) return;
-        end_open(*open);
+        if (open->session.get() == &session && open->tcon.get() == &tcon) end_open(*open);
     });
+}
+
+// MS-SMB2 3.3.7.1. False: it does not outlive its connection.
+bool Client::disconnect_open(xsrv::Open& open) {
+    if (!open.durable || !open.file) return false;
+    const xsrv::Ref<xsrv::Open> keep(&open);
+    act_as(*open.tcon);
+    fsa::RemainingOpen remains;
+    if (!file_system_->disconnect(*open.file, remains)) return false;
+    open.file = nullptr;
+    loop::take_root();
+    describe_remains(remains, *open.durable);
+    open.durable->lock_sequences = open.lock_sequences;
+    const auto noted = tables().disconnect_open(open.persistent_id, context_.messaging.self(), *open.durable);
+    if (!noted) log_error("{}", noted.error().message());
+    std::array<uint8_t, 8> id;
+    store_le(id.data(), open.persistent_id);
+    context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, id);
+    open.tcon->open_count--;
+    opens_.remove(open);
+    end_lock_waits(open);
+    return true;
+}
+
+// For what ends while its client is away.
+fsa::Share* Client::share_at(const std::string& path) {
+    for (const auto& connection : connections_) {
+        for (const auto& [id, bound] : connection->sessions) {
+            for (const auto& [tree_id, tcon] : bound.session->tcons) {
+                if (tcon->share && tcon->share_path == path) return tcon->share.get();
+            }
+        }
+    }
+    return nullptr;
 }
 
 void Client::end_tcon(xsrv::Session& session, xsrv::Tcon& tcon) {
     const xsrv::Ref<xsrv::Tcon> keep(&tcon);
-    close_opens(session, &tcon);
+    close_opens(session, tcon);
     loop::take_root();
     tables().remove_tcon(session.id, tcon.id);
     session.tcons.erase(tcon.id);
@@ -162,7 +199,9 @@ void Client::end_tcons(xsrv::Session& session) {
 
 void Client::end_session(xsrv::Session& session) {
     const xsrv::Ref<xsrv::Session> keep(&session);
-    close_opens(session, nullptr);
+    opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
+        if (open->session.get() == &session && !disconnect_open(*open)) end_open(*open);
+    });
     loop::take_root();
     for (const auto& [id, tcon] : session.tcons) tables().remove_tcon(session.id, id);
     session.tcons.clear();

@@ -58,7 +58,8 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     [[nodiscard]] xsrv::Ref<xsrv::Session> find_session(uint64_t session_id) const;
 
     // --- How objects end; each also takes its record out of its table.
-    void end_session(xsrv::Session& session);                 // and all its tree connects and opens
+    // And all its tree connects and opens; those that outlive it wait for their client from then on (MS-SMB2 3.3.5.6, 3.3.7.1).
+    void end_session(xsrv::Session& session);
     bool end_session(uint64_t session_id);                    // false: this process has none of this id
     void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);  // and all its opens
     void end_tcons(xsrv::Session& session);
@@ -75,9 +76,11 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     // From other processes, and from this one's services (smbd/xsrv/message_types.h).
     void receive_messages();
     void end_open(xsrv::Open& open);
+    bool disconnect_open(xsrv::Open& open);
+    fsa::Share* share_at(const std::string& path);
     void end_lock_waits(const xsrv::Open& open);
     void reap();
-    void close_opens(const xsrv::Session& session, const xsrv::Tcon* tcon);
+    void close_opens(const xsrv::Session& session, const xsrv::Tcon& tcon);
     void end_tcons_that(const std::function<bool(Connection&, const xsrv::Session&, const xsrv::Tcon&)>& wanted);
 
     ProcessContext context_;

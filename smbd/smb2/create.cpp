@@ -7,6 +7,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/durable.h"
 #include "smbd/smb2/extended_attributes.h"
 #include "smbd/smb2/ioctl.h"
 #include "smbd/smb2/quota.h"
@@ -60,7 +61,7 @@ std::optional<fsa::LeaseRequest> lease_request(const Request& request, const smb
 }
 
 // Opens the file and enters the open into smbXsrv_open_global. On failure nothing of it is left.
-NtStatus open_file(Request& request, fsa::CreateParams& params, fsa::CreateResult& result) {
+NtStatus open_file(Request& request, const smb::CreateContexts& contexts, fsa::CreateParams& params, fsa::CreateResult& result) {
     Client& client = request.connection().client();
     for (int attempt = 0; attempt < max_id_attempts; attempt++) {
         params.open_id = request.open->persistent_id;
@@ -68,12 +69,15 @@ NtStatus open_file(Request& request, fsa::CreateParams& params, fsa::CreateResul
         if (!created.ok()) return created.error();
         request.open->file = created->open;
         created->open->context = request.open.get();
+        prepare_durability(request, contexts, *created);
         const auto inserted = client.tables().insert_open(*request.open);
         if (inserted.ok() && *inserted) {
+            if (request.open->durable) settle_durability(request);
             result = *created;
             return NtStatus::SUCCESS;
         }
         request.open->file = nullptr;
+        request.open->durable.reset();
         (void)client.file_system().close(*created->open).ok();  // the failure to report is the insert's
         if (!inserted.ok()) return NtStatus::INSUFFICIENT_RESOURCES;
         client.opens().renew_persistent_id(*request.open);
@@ -111,6 +115,7 @@ void write_response(Request& request, const smb::CreateContexts& asked, const fs
     }
     if (asked.query_on_disk_id) contexts.on_disk_id = smb::OnDiskId{result.info.id.index_number, result.info.id.volume_serial};
     if (result.oplock == fsa::OplockLevel::lease) contexts.lease = lease_response(asked.lease->key, result.lease);
+    add_durable_response(request, asked, contexts);
     response.encode(request.out(), contexts);
 }
 
@@ -120,7 +125,7 @@ NtStatus handle_create(Request& request) {
     const auto create = smb::CreateRequest::decode(request.message);
     if (!create.ok()) return create.error();
     if (const NtStatus status = check_request(*create); status != NtStatus::SUCCESS) return status;
-    const auto contexts = smb::CreateContexts::decode(create->contexts);
+    auto contexts = smb::CreateContexts::decode(create->contexts);
     if (!contexts.ok()) return contexts.error();
     if (request.tcon->is_ipc) return create_pipe(request, *create, *contexts);
 
@@ -136,6 +141,7 @@ NtStatus handle_create(Request& request) {
         return NtStatus::INVALID_PARAMETER;
 
     if (is_quota_index(path)) return create_quota_index(request, *create);
+    if (const NtStatus status = check_durable_contexts(request, *contexts); status != NtStatus::SUCCESS) return status;
 
     request.open = client.opens().add();
     if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
@@ -150,7 +156,10 @@ NtStatus handle_create(Request& request) {
     fsa::CreateResult result;
     fsa::StoppedAt stopped_at;
     params.stopped_at = &stopped_at;
-    if (const NtStatus status = open_file(request, params, result); status != NtStatus::SUCCESS) {
+    const bool reconnects = contexts->durable_reconnect || contexts->durable_reconnect_v2;
+    const NtStatus status =
+        reconnects ? reconnect_open(request, *contexts, params, result) : open_file(request, *contexts, params, result);
+    if (status != NtStatus::SUCCESS) {
         client.opens().remove(*request.open);
         request.open = nullptr;
         if (status == NtStatus::STOPPED_ON_SYMLINK) return answer_stopped_on_symlink(request, path, stopped_at);

@@ -47,6 +47,7 @@ Ref<Open> OpenTable::add() {
     open->table_ = this;
     open->volatile_id = uint64_t{slots_[index].generation} << 32 | index;
     open->persistent_id = next_persistent_id();
+    open->opened = NtTime::now();
     slots_[index].open = Ref<Open>(open);
     size_++;
     return Ref<Open>(open);
@@ -76,6 +77,7 @@ void OpenTable::take_back(Open* open) {
     open->pipe = nullptr;
     open->pipe_access = 0;
     open->quota_index.reset();
+    open->durable.reset();
     open->session = nullptr;
     open->tcon = nullptr;
     open->lock_sequences = Open::no_lock_sequences();

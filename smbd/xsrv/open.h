@@ -14,6 +14,7 @@
 #include "smbd/xsrv/ref.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tcon.h"
+#include "smbd/xsrv/xsrv.idl.h"
 
 namespace Atoll::xsrv {
 
@@ -37,6 +38,9 @@ class Open final : public Counted {
     [[nodiscard]] bool is_open() const { return file != nullptr || pipe || quota_index; }
     Ref<Session> session;
     Ref<Tcon> tcon;
+    NtTime opened;
+    // Of one that outlives its connection: what its record says of that, but for what is only known when the client goes away.
+    std::optional<durable_open> durable;
     // MS-SMB2 3.3.1.10, Open.LockSequenceArray: the number of the last LOCK of each index, from 1 on.
     static constexpr uint8_t no_lock_sequence = 0xFF;
     std::array<uint8_t, 64> lock_sequences = no_lock_sequences();

@@ -1,10 +1,12 @@
 #include "smbd/xsrv/tables.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/utf.h"
+#include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/xsrv.idl.h"
@@ -83,6 +85,10 @@ class FileTables final : public Tables {
     void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
     Result<bool> insert_open(const Open& open) override;
     void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
+    std::optional<open_global> find_open(uint64_t persistent_id) override;
+    Result<void> renew_open(const Open& open) override;
+    Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const durable_open& state) override;
+    Result<bool> take_over_open(const Open& open, const open_global& found) override;
     Result<uint32_t> count_tcons(const std::string& share_name) override;
     [[nodiscard]] bool removed_all() const override { return removed_all_; }
     Result<void> for_each_session(const std::function<void(const session_global&)>& visit) override {
@@ -99,6 +105,8 @@ class FileTables final : public Tables {
     Result<void> wipe_volatile() override;
 
  private:
+    // Calls `change` with the record, held; what it leaves is stored if it says so. False: it does not, or there is no such record.
+    Result<bool> change_open(uint64_t persistent_id, const std::function<bool(open_global&)>& change);
     Result<void> store_session(const Session& session, tdb::StoreMode mode);
     void remove(tdb::Database& database, Bytes key) { note(database.remove(key)); }
     template <class Outcome>
@@ -196,9 +204,11 @@ Result<bool> FileTables::insert_open(const Open& open) {
     record.session_id = open.session->id;
     record.tree_id = open.tcon->id;
     record.owner = self_;
+    record.client_guid = open.session->client_guid;
     record.user_sid = open.tcon->token.user_sid;
     record.uid = open.tcon->identity.uid;
-    record.opened = NtTime::now();
+    record.opened = open.opened;
+    record.durable = open.durable;
     record.share_name = open.tcon->share_name;
     record.share_path = open.tcon->share_path;
     if (open.pipe) {
@@ -215,6 +225,64 @@ Result<bool> FileTables::insert_open(const Open& open) {
     if (stored.error().code == Code::exists) return false;
     log_error("{}", stored.error().message());
     return stored.failure();
+}
+
+std::optional<open_global> FileTables::find_open(uint64_t persistent_id) {
+    std::optional<open_global> found;
+    const auto fetched = databases_.open->parse(IdKey(persistent_id), [&](Bytes value) {
+        open_global record;
+        if (decode(value, record)) found = std::move(record);
+    });
+    if (!fetched) log_error("{}", fetched.error().message());
+    return found;
+}
+
+Result<bool> FileTables::change_open(uint64_t persistent_id, const std::function<bool(open_global&)>& change) {
+    auto locked = databases_.open->fetch_locked(IdKey(persistent_id));
+    if (!locked) return locked.failure();
+    if (!locked->exists()) return false;
+    open_global& record = open_record_;
+    if (auto decoded = decode(locked->value(), record); !decoded) return decoded.failure();
+    if (!change(record)) return false;
+    encoded_.clear();
+    encode(record, encoded_, format_level);
+    if (auto stored = locked->store(encoded_); !stored) return stored.failure();
+    return true;
+}
+
+Result<void> FileTables::renew_open(const Open& open) {
+    const auto renewed = change_open(open.persistent_id, [&](open_global& record) {
+        record.durable = open.durable;
+        if (record.durable) std::ranges::copy(open.lock_sequences, record.durable->lock_sequences.begin());
+        return record.owner == self_;
+    });
+    if (!renewed) return renewed.failure();
+    if (!*renewed) return fail(Code::not_found, databases_.open->name(), "an open's record is not there");
+    return {};
+}
+
+Result<bool> FileTables::disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const durable_open& state) {
+    return change_open(persistent_id, [&](open_global& record) {
+        if (record.owner != owner.to_record()) return false;
+        record.owner = fsa::disconnected_holder(persistent_id);
+        record.durable = state;
+        return true;
+    });
+}
+
+Result<bool> FileTables::take_over_open(const Open& open, const open_global& found) {
+    return change_open(open.persistent_id, [&](open_global& record) {
+        if (record.owner != found.owner || record.volatile_id != found.volatile_id) return false;
+        record.owner = self_;
+        record.volatile_id = open.volatile_id;
+        record.session_id = open.session->id;
+        record.tree_id = open.tcon->id;
+        record.client_guid = open.session->client_guid;
+        record.user_sid = open.tcon->token.user_sid;
+        record.name = open.file->path();
+        record.durable = open.durable;
+        return true;
+    });
 }
 
 Result<uint32_t> FileTables::count_tcons(const std::string& share_name) {

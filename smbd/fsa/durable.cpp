@@ -1,0 +1,162 @@
+// Opens that outlive their client: what is left of one when the client goes away, how it is taken back, how it ends (MS-SMB2 3.3.7.1,
+// 3.3.5.9.7, 3.3.5.9.12). A durable open has no descriptor while its client is away.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/utf.h"
+#include "smbd/fsa/core.h"
+#include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/streams.h"
+#include "vfs/path.h"
+
+namespace Atoll::fsa {
+
+namespace {
+
+constexpr uint32_t reading = access::read_data | access::execute;
+constexpr uint32_t writing = access::write_data | access::append_data;
+
+vfs::Access data_access(uint32_t granted) {
+    const bool read = (granted & reading) != 0, write = (granted & writing) != 0;
+    if (write) return read ? vfs::Access::read_write : vfs::Access::write;
+    return read ? vfs::Access::read : vfs::Access::path;
+}
+
+bool is_name(std::string_view wire, std::string_view name) {
+    std::string path(wire);
+    std::ranges::replace(path, '\\', '/');
+    return equal_ignoring_case(path, name);
+}
+
+}  // namespace
+
+Result<bool, NtStatus> Core::make_lasting(Open& lasting_open, Lasting lasting) {
+    auto& open = static_cast<OpenFile&>(lasting_open);
+    if (open.directory || !open.stream.empty() || open.file.snapshot != 0) return false;
+    auto made = modes.make_durable(open.id, open.open_id, lasting);
+    if (!made || !*made) return made;
+    if (open.locks > 0) {
+        if (auto r = locks.make_durable({open.id, open.open_id, true}); !r) return r.failure();
+    }
+    open.durable = true;
+    return true;
+}
+
+bool Core::disconnect(Open& leaving, RemainingOpen& remains) {
+    auto& open = static_cast<OpenFile&>(leaving);
+    ATOLL_ASSERT(!open.closed);
+    if (!open.durable) return false;
+    find_name(open);
+    const auto kept = modes.disconnect(open.id, open.open_id);
+    if (!kept || !*kept) return false;
+    remains.open_id = open.open_id;
+    remains.file = open.id;
+    remains.name = open.name;
+    remains.granted_access = open.granted;
+    remains.share_access = open.sharing;
+    remains.options = open.create_options;
+    remains.position = open.position;
+    find_disconnected(remains);
+    if (auto r = locks.disconnect({open.id, open.open_id}, remains.locks); !r)
+        log_error("fsa: the locks of {} will not outlive this process", open.name);
+    settle_changes(open);
+    end_use(open);
+    return true;
+}
+
+bool Core::find_disconnected(RemainingOpen& remains) {
+    const auto entry = modes.find_disconnected(remains.file, remains.open_id);
+    if (!entry) return false;
+    remains.oplock = static_cast<OplockLevel>(entry->oplock);
+    if (entry->lease) {
+        remains.lease_client = entry->lease->client;
+        remains.lease_key = entry->lease->key;
+        if (const auto lease = oplocks.find_lease(*entry->lease)) remains.lease = *lease;
+    }
+    locks.list({remains.file, remains.open_id}, remains.locks);
+    return true;
+}
+
+// The file at the name that locking.tdb has, or the one that is known: it must be the very same file.
+Result<void, NtStatus> Core::reopen(OpenFile& open, const RemainingOpen& remains) {
+    open.name = remains.name;
+    modes.current_name(remains.file.of_file(), open.root().path(), open.name);
+    vfs::OpenHow how;
+    how.access = data_access(remains.granted_access);
+    auto file = open.vfs().open(open.name.c_str(), how);
+    if (!file) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    open.file = std::move(*file);
+    if (auto r = open.refresh(); !r) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    const vfs::FileId id = open.vfs().file_id(open.file, open.stat);
+    if (FileId{id.volume, id.inode, id.generation, 0} != remains.file || open.stat.links == 0) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    return {};
+}
+
+// Its entries: all of them or none.
+Result<void, NtStatus> Core::take_back(OpenFile& open, const RemainingOpen& remains) {
+    share_mode entry;
+    if (auto r = modes.reconnect(open.id, open.open_id, entry); !r) return r;
+    const auto locked = locks.reconnect({open.id, open.open_id});
+    bool complete = locked && *locked == remains.locks.size();
+    if (entry.lease) complete = complete && oplocks.find_lease(*entry.lease).has_value();
+    open.oplock = static_cast<OplockLevel>(entry.oplock);
+    open.lease = entry.lease;
+    open.locks = remains.locks.size();
+    open.durable = true;
+    if (complete) return {};
+    log_notice("fsa: {} cannot be taken back: its locks or its lease are not there any more", open.name);
+    RemainingOpen ignored;
+    if (!modes.disconnect(open.id, open.open_id) || !locks.disconnect({open.id, open.open_id}, ignored.locks))
+        log_error("fsa: {} stays with this process", open.name);
+    return NtStatus::OBJECT_NAME_NOT_FOUND;
+}
+
+Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen& remains, std::optional<std::string_view> expected_path) {
+    OpenFile* open = take();
+    if (open == nullptr) return NtStatus::TOO_MANY_OPENED_FILES;
+    open->attach(static_cast<ShareRoot&>(share));
+    open->open_id = remains.open_id;
+    open->id = remains.file;
+    open->granted = remains.granted_access;
+    open->sharing = remains.share_access;
+    open->create_options = remains.options;
+    open->mode = remains.options & option::of_mode;
+    open->position = remains.position;
+    open->token = remains.token;
+    auto reopened = reopen(*open, remains);
+    if (reopened && expected_path && !is_name(*expected_path, open->name)) reopened = NtStatus::INVALID_PARAMETER;
+    if (reopened) reopened = take_back(*open, remains);
+    if (!reopened) {
+        give_back(*open);
+        return reopened.failure();
+    }
+    open->root().open_count++;
+    CreateResult out;
+    out.open = open;
+    out.action = CreateAction::opened;
+    out.oplock = open->oplock;
+    if (open->lease) {
+        if (const auto lease = oplocks.find_lease(*open->lease)) out.lease = *lease;
+    }
+    out.info = open->info_from(open->stat, open->attributes, false);
+    return out;
+}
+
+void Core::end_disconnected(const FileId& file, uint64_t open_id) {
+    // It may be in the way of a close that has a deletion in hand.
+    ShareModes::Deletion in_hand;
+    std::swap(in_hand, deletion_);
+    const auto removed = modes.remove_disconnected(file, open_id, deletion_);
+    const bool ended = removed && *removed;
+    if (ended) locks.unlock_all({file, open_id});
+    if (ended && deletion_.now) {
+        Share* const share = params_.share_at ? params_.share_at(deletion_.share_path) : nullptr;
+        if (share != nullptr) delete_unopened(static_cast<ShareRoot&>(*share), file);
+        if (share == nullptr) log_notice("{} stays in {}, which is not there any more", deletion_.name, deletion_.share_path);
+        modes.finish_deletion(file);
+    }
+    std::swap(in_hand, deletion_);
+    if (ended && params_.open_ended) params_.open_ended(open_id);
+}
+
+}  // namespace Atoll::fsa

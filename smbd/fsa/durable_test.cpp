@@ -1,0 +1,3 @@
+// Opens that outlive their client.
+#include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/oplocks_fixture_test.h"

@@ -1,0 +1,180 @@
+#include "smbd/smb2/durable.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/utf.h"
+#include "conf/durability.h"
+#include "smbd/fsa/disconnected.h"
+#include "smbd/smb2/client.h"
+#include "smbd/smb2/connection.h"
+#include "smbd/smb2/limits.h"
+
+namespace Atoll::smb2 {
+namespace {
+
+// MS-SMB2 3.3.5.9.10
+uint32_t timeout_of(const smb::CreateContexts& contexts) {
+    const uint32_t asked = contexts.durable_request_v2 ? contexts.durable_request_v2->timeout_ms : 0;
+    return asked == 0 ? limits::durable_timeout_ms : std::min(asked, limits::max_durable_timeout_ms);
+}
+
+// What MS-SMB2 calls the object store's granting durability. Nobody can tell one guest from another.
+bool may_be_durable(const Request& request) {
+    const xsrv::Tcon& tcon = *request.tcon;
+    const xsrv::Session& session = *request.session;
+    return tcon.conf && conf::why_not_durable(*tcon.conf).empty() && !session.is_guest && !session.is_anonymous;
+}
+
+bool keeps_handle(const fsa::CreateResult& created) {
+    if (created.oplock == fsa::OplockLevel::batch) return true;
+    return created.oplock == fsa::OplockLevel::lease && (created.lease.state & fsa::caching::handle) != 0;
+}
+
+xsrv::open_lease lease_record(const Guid& key, const fsa::LeaseGrant& lease) {
+    xsrv::open_lease out;
+    out.lease_key = key;
+    out.parent_lease_key = lease.parent;
+    out.state = lease.state;
+    out.epoch = lease.epoch;
+    out.version = lease.version;
+    return out;
+}
+
+bool is_away(Client& client, const xsrv::open_global& record) {
+    return fsa::is_disconnected(record.owner) || !client.messaging().exists(messaging::ServerId(record.owner));
+}
+
+// MS-SMB2 3.3.5.9.7, 3.3.5.9.12: whether the lease is the one that the request says.
+bool lease_fits(const Request& request, const fsa::CreateParams& params, const xsrv::open_global& record) {
+    const auto& lease = record.durable->lease;
+    if (lease.has_value() != (params.lease != nullptr)) return false;
+    if (!lease) return true;
+    return record.client_guid == request.connection().channel().client_guid && params.lease->key == lease->lease_key &&
+           params.lease->version == lease->version;
+}
+
+NtStatus check_record(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
+                      const xsrv::open_global& record) {
+    if (!record.durable || !is_away(request.connection().client(), record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    const xsrv::durable_open& durable = *record.durable;
+    if (contexts.durable_reconnect_v2) {
+        const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
+        if (durable.create_guid != asked.create_guid) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    } else if (durable.create_guid) {
+        return NtStatus::OBJECT_NAME_NOT_FOUND;
+    }
+    if (!lease_fits(request, params, record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    if (durable.owner != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
+    const xsrv::Tcon& tcon = *request.tcon;
+    const bool same_share = record.share_path == tcon.share_path && equal_ignoring_case(record.share_name, tcon.share_name);
+    return same_share ? NtStatus::SUCCESS : NtStatus::OBJECT_NAME_NOT_FOUND;
+}
+
+fsa::RemainingOpen remains_of(const Request& request, const xsrv::open_global& record) {
+    fsa::RemainingOpen out;
+    out.open_id = record.persistent_id;
+    out.file = {record.id.volume, record.id.inode, record.id.generation, 0};
+    out.name = record.name;
+    out.granted_access = record.access_mask;
+    out.share_access = record.share_access;
+    out.options = record.create_options;
+    out.position = record.durable->position;
+    out.token = &request.tcon->token;
+    for (const xsrv::open_lock& lock : record.durable->locks) out.locks.push_back({lock.offset, lock.length, lock.exclusive});
+    return out;
+}
+
+// The open as its record has it, on this connection.
+void take_over(Request& request, const xsrv::open_global& record) {
+    xsrv::Open& open = *request.open;
+    open.persistent_id = record.persistent_id;
+    open.opened = record.opened;
+    open.lock_sequences = record.durable->lock_sequences;
+    open.durable = record.durable;
+    open.durable->disconnected = {};
+    open.durable->locks.clear();
+}
+
+}  // namespace
+
+NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& contexts) {
+    if (!request.connection().is_smb3()) {
+        contexts.durable_request_v2.reset();
+        contexts.durable_reconnect_v2.reset();
+    }
+    const bool v1 = contexts.durable_request || contexts.durable_reconnect;
+    const bool v2 = contexts.durable_request_v2 || contexts.durable_reconnect_v2;
+    if (v1 && v2) return NtStatus::INVALID_PARAMETER;
+    if (contexts.durable_request_v2 && contexts.durable_reconnect_v2) return NtStatus::INVALID_PARAMETER;
+    return NtStatus::SUCCESS;
+}
+
+void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created) {
+    if (!contexts.durable_request && !contexts.durable_request_v2) return;
+    if (created.open->is_directory() || !keeps_handle(created) || !may_be_durable(request)) return;
+    const xsrv::Session& session = *request.session;
+    xsrv::durable_open& durable = request.open->durable.emplace();
+    if (contexts.durable_request_v2) durable.create_guid = contexts.durable_request_v2->create_guid;
+    durable.timeout_ms = timeout_of(contexts);
+    durable.oplock = static_cast<fsa::oplock_kind>(created.oplock);
+    if (created.oplock == fsa::OplockLevel::lease) durable.lease = lease_record(contexts.lease->key, created.lease);
+    durable.lock_sequences = request.open->lock_sequences;
+    durable.owner = session.token.user_sid;
+    durable.owner_name = session.domain_name + '\\' + session.account_name;
+}
+
+void settle_durability(Request& request) {
+    Client& client = request.connection().client();
+    const auto lasting = client.file_system().make_lasting(*request.open->file, fsa::Lasting::while_cached);
+    if (lasting && *lasting) return;
+    request.open->durable.reset();
+    if (const auto renewed = client.tables().renew_open(*request.open); !renewed) log_error("{}", renewed.error().message());
+}
+
+void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts) {
+    const auto& durable = request.open->durable;
+    if (!durable) return;
+    if (asked.durable_request && !asked.durable_reconnect) contexts.durable = true;
+    if (asked.durable_request_v2) contexts.durable_v2 = smb::DurableResponseV2{durable->timeout_ms, 0};
+}
+
+NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params, fsa::CreateResult& result) {
+    Client& client = request.connection().client();
+    const uint64_t id = contexts.durable_reconnect_v2 ? contexts.durable_reconnect_v2->file_id.persistent_id
+                                                      : contexts.durable_reconnect->persistent_id;
+    const auto record = client.tables().find_open(id);
+    if (!record) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    if (const NtStatus status = check_record(request, contexts, params, *record); status != NtStatus::SUCCESS) return status;
+    fsa::RemainingOpen remains = remains_of(request, *record);
+    // Of a process that has been killed a moment ago, the record does not know all yet.
+    if (!fsa::is_disconnected(record->owner) && !client.file_system().find_disconnected(remains)) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    std::optional<std::string_view> expected;
+    if (record->durable->lease && !any(record->flags & xsrv::open_flags::OPEN_DELETE_ON_CLOSE)) expected = params.path;
+    auto taken = client.file_system().reconnect(*request.tcon->share, remains, expected);
+    if (!taken) return taken.error();
+    take_over(request, *record);
+    request.open->file = taken->open;
+    taken->open->context = request.open.get();
+    const auto mine = client.tables().take_over_open(*request.open, *record);
+    if (mine && *mine) {
+        result = *taken;
+        return NtStatus::SUCCESS;
+    }
+    request.open->file = nullptr;
+    request.open->durable.reset();
+    (void)client.file_system().close(*taken->open).ok();  // it has no record
+    return NtStatus::OBJECT_NAME_NOT_FOUND;
+}
+
+void describe_remains(const fsa::RemainingOpen& remains, xsrv::durable_open& state) {
+    state.disconnected = NtTime::now();
+    state.oplock = static_cast<fsa::oplock_kind>(remains.oplock);
+    state.lease.reset();
+    if (remains.oplock == fsa::OplockLevel::lease) state.lease = lease_record(remains.lease_key, remains.lease);
+    state.position = remains.position;
+    state.locks.clear();
+    for (const fsa::LockRange& lock : remains.locks) state.locks.push_back({lock.offset, lock.length, lock.exclusive});
+}
+
+}  // namespace Atoll::smb2
