@@ -83,9 +83,8 @@ bool ByteRangeLocks::in_the_way(uint64_t open_id, uint64_t first, uint64_t last,
 uint32_t ByteRangeLocks::own_place(const Owner& owner) {
     auto& holders = record_.holders;
     const uint64_t durable_open = owner.durable ? owner.open_id : 0;
-    const auto own = std::ranges::find_if(holders, [&](const lock_holder& one) {
-        return one.durable_open == durable_open && holder_of(one.holder) == params_.self;
-    });
+    const auto own = std::ranges::find_if(
+        holders, [&](const lock_holder& one) { return one.durable_open == durable_open && holder_of(one.holder) == params_.self; });
     if (own != holders.end()) return static_cast<uint32_t>(own - holders.begin());
     const auto free = std::ranges::find_if(holders, [](const lock_holder& one) { return one.locks == 0; });
     lock_holder& place = free != holders.end() ? *free : holders.emplace_back();

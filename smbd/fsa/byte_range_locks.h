@@ -63,7 +63,8 @@ class ByteRangeLocks {
     // They are this process's again; how many there are.
     Result<size_t, NtStatus> reconnect(const Owner& owner);
 
-    // The locks of a process that has ended go, but for those that outlive it, and those who wait for them are woken. Looks at every record.
+    // The locks of a process that has ended go, but for those that outlive it, and those who wait for them are woken. Looks at every
+    // record.
     void end_holder(const Holder& holder);
 
  private:

@@ -56,6 +56,7 @@ bool Core::disconnect(Open& leaving, RemainingOpen& remains) {
     remains.share_access = open.sharing;
     remains.options = open.create_options;
     remains.position = open.position;
+    remains.allocation_size = open.set_aside;
     find_disconnected(remains);
     if (auto r = locks.disconnect({open.id, open.open_id}, remains.locks); !r)
         log_error("fsa: the locks of {} will not outlive this process", open.name);
@@ -122,6 +123,7 @@ Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen
     open->create_options = remains.options;
     open->mode = remains.options & option::of_mode;
     open->position = remains.position;
+    open->set_aside = remains.allocation_size;
     open->token = remains.token;
     auto reopened = reopen(*open, remains);
     if (reopened && expected_path && !is_name(*expected_path, open->name)) reopened = NtStatus::INVALID_PARAMETER;
@@ -147,8 +149,8 @@ void Core::end_disconnected(const FileId& file, uint64_t open_id) {
     ShareModes::Deletion in_hand;
     std::swap(in_hand, deletion_);
     const auto removed = modes.remove_disconnected(file, open_id, deletion_);
-    const bool ended = removed && *removed;
-    if (ended) locks.unlock_all({file, open_id});
+    const bool ended = removed && *removed == ShareModes::Ended::yes;
+    if (ended || (removed && *removed == ShareModes::Ended::gone)) locks.unlock_all({file, open_id});
     if (ended && deletion_.now) {
         Share* const share = params_.share_at ? params_.share_at(deletion_.share_path) : nullptr;
         if (share != nullptr) delete_unopened(static_cast<ShareRoot&>(*share), file);

@@ -25,8 +25,8 @@ bool outlives_process(const share_mode& entry) {
 }
 
 std::vector<share_mode>::iterator ShareModes::find_disconnected(uint64_t open_id) {
-    return std::ranges::find_if(
-        record_.share_modes, [&](const share_mode& entry) { return entry.open_id == open_id && is_disconnected(entry.holder); });
+    return std::ranges::find_if(record_.share_modes,
+                                [&](const share_mode& entry) { return entry.open_id == open_id && is_disconnected(entry.holder); });
 }
 
 Result<bool, NtStatus> ShareModes::make_durable(const FileId& id, uint64_t open_id, Lasting lasting) {
@@ -75,14 +75,17 @@ std::optional<share_mode> ShareModes::find_disconnected(const FileId& id, uint64
 }
 
 // As MS-FSA 2.1.5.5, phases 1 to 3, for who cannot close it himself.
-Result<bool, NtStatus> ShareModes::remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion) {
+Result<ShareModes::Ended, NtStatus> ShareModes::remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion) {
     deletion.now = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
     drop_dead();
     auto& entries = record_.share_modes;
     const auto found = find_disconnected(open_id);
-    if (found == entries.end()) return false;
+    if (found == entries.end()) {
+        const auto is_it = [&](const share_mode& entry) { return entry.open_id == open_id; };
+        return std::ranges::any_of(entries, is_it) ? Ended::taken : Ended::gone;
+    }
     if (any(found->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = true;
     const bool deletes = record_.delete_pending && entries.size() == 1;
     oplocks_->forget(record_, *found);
@@ -96,12 +99,12 @@ Result<bool, NtStatus> ShareModes::remove_disconnected(const FileId& id, uint64_
         entries.erase(found);
     }
     if (auto r = write(*locked); !r) return r.failure();
-    return true;
+    return Ended::yes;
 }
 
 lock_holder* ByteRangeLocks::durable_place(uint64_t open_id) {
-    const auto found = std::ranges::find_if(
-        record_.holders, [&](const lock_holder& one) { return one.durable_open == open_id && one.locks > 0; });
+    const auto found =
+        std::ranges::find_if(record_.holders, [&](const lock_holder& one) { return one.durable_open == open_id && one.locks > 0; });
     return found == record_.holders.end() ? nullptr : &*found;
 }
 

@@ -1,3 +1,187 @@
-// Opens that outlive their client.
+// Opens that outlive their client: MS-SMB2 3.3.7.1, 3.3.4.6, 3.3.4.7, as this room has it.
+#include <array>
+
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/oplocks_fixture_test.h"
+#include "smbd/fsa/share_modes.h"
+
+namespace Atoll::fsa {
+namespace {
+
+class DurableTest : public OplocksTest {
+ protected:
+    void SetUp() override {
+        OplocksTest::SetUp();
+        for (Process* process : {&one_, &two_}) {
+            process->share.reset();
+            restart(*process);
+        }
+    }
+    void restart(Process& process) {
+        const messaging::ServerId& self = process.messages->self();
+        process.files.reset();
+        process.files = FileSystem::create({.locking = *locking_,
+                                            .brlock = *brlock_,
+                                            .self = {self.node, self.pid, self.unique_id},
+                                            .holder_exists = [this](const Holder& holder) { return holder.unique_id != dead_id_; },
+                                            .leases = leases_.get(),
+                                            .messaging = process.messages.get(),
+                                            .watches = &*watches_,
+                                            .loop = &loop_,
+                                            .breaks = &process.client,
+                                            .share_at = [&process](const std::string&) { return process.share.get(); },
+                                            .open_ended = [this](uint64_t id) { ended_.push_back(id); }});
+        process.share = make_share(*process.files);
+    }
+    Open& durable(const CreateParams& p) {
+        const CreateResult made = must_open(one_, p);
+        const auto lasting = one_.files->make_lasting(*made.open, Lasting::while_cached);
+        EXPECT_TRUE(lasting && *lasting);
+        return *made.open;
+    }
+    RemainingOpen disconnect(Open& open) {
+        RemainingOpen remains;
+        EXPECT_TRUE(one_.files->disconnect(open, remains));
+        one_.opened.erase(&open);
+        return remains;
+    }
+    Result<CreateResult, NtStatus> reconnect(const RemainingOpen& remains, std::optional<std::string_view> name = {}) {
+        auto taken = two_.files->reconnect(*two_.share, remains, name);
+        if (taken) two_.opened.insert(taken->open);
+        return taken;
+    }
+    NtStatus status_of_reconnect(const RemainingOpen& remains, std::optional<std::string_view> name = {}) {
+        const auto taken = reconnect(remains, name);
+        return taken ? NtStatus::SUCCESS : taken.error();
+    }
+    std::vector<uint64_t> ended_;
+};
+
+TEST_F(DurableTest, IsTakenBackByAnotherProcess) {
+    const LeaseRequest wanted = request(R | H | W, 1);
+    Open& open = durable(lease(wanted));
+    const LockRange range{10, 5, true};
+    ASSERT_TRUE(open.lock({&range, 1}));
+    const RemainingOpen remains = disconnect(open);
+    ASSERT_EQ(remains.locks.size(), 1u);
+    EXPECT_EQ(remains.locks[0].offset, 10u);
+    EXPECT_TRUE(remains.locks[0].exclusive);
+    EXPECT_EQ(remains.lease.state, R | H | W);
+    const auto taken = reconnect(remains, "F");
+    ASSERT_TRUE(taken) << to_string(taken.error());
+    EXPECT_EQ(taken->oplock, OplockLevel::lease);
+    EXPECT_EQ(taken->lease.state, R | H | W);
+    EXPECT_TRUE(taken->open->unlock({&range, 1}));
+    std::array<uint8_t, 7> bytes{};
+    const auto read = taken->open->read_now(bytes, 0);
+    EXPECT_TRUE(read);
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND) << "taken back twice";
+}
+
+TEST_F(DurableTest, ItsProcessMayBeKilled) {
+    Open& open = durable(oplock(OplockLevel::batch));
+    const LockRange range{0, 1, true};
+    ASSERT_TRUE(open.lock({&range, 1}));
+    RemainingOpen remains;
+    remains.open_id = last_id_;
+    remains.file = open.file_id();
+    remains.name = "f";
+    remains.granted_access = open.granted_access();
+    dead_id_ = one_.messages->self().unique_id;
+    ASSERT_TRUE(two_.files->find_disconnected(remains));
+    ASSERT_EQ(remains.locks.size(), 1u);
+    const Holder dead{one_.messages->self().node, one_.messages->self().pid, dead_id_};
+    two_.files->end_holder(dead, [](const std::string&) { return nullptr; });
+    const auto taken = reconnect(remains);
+    ASSERT_TRUE(taken) << to_string(taken.error());
+    EXPECT_EQ(taken->oplock, OplockLevel::batch);
+    EXPECT_TRUE(taken->open->unlock({&range, 1}));
+}
+
+TEST_F(DurableTest, WithoutBatchOplockOrHandleLeaseItIsNot) {
+    const CreateResult made = must_open(one_, oplock(OplockLevel::exclusive));
+    const auto lasting = one_.files->make_lasting(*made.open, Lasting::while_cached);
+    ASSERT_TRUE(lasting);
+    EXPECT_FALSE(*lasting);
+    RemainingOpen remains;
+    EXPECT_FALSE(one_.files->disconnect(*made.open, remains));
+}
+
+TEST_F(DurableTest, AResilientOneNeedsNoCachingAndStaysInTheWay) {
+    CreateParams p = oplock(OplockLevel::none);
+    p.share_access = 0;
+    const CreateResult made = must_open(one_, p);
+    const auto lasting = one_.files->make_lasting(*made.open, Lasting::always);
+    ASSERT_TRUE(lasting && *lasting);
+    const RemainingOpen remains = disconnect(*made.open);
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::SUCCESS);
+}
+
+TEST_F(DurableTest, EndsWhenItIsInTheWay) {
+    Open& open = durable(oplock(OplockLevel::batch));
+    const RemainingOpen remains = disconnect(open);
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::batch), second), NtStatus::PENDING);
+    pump();
+    EXPECT_EQ(waiter_->resumed, 1);
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::batch), second), NtStatus::SUCCESS);
+    EXPECT_EQ(second.oplock, OplockLevel::batch);
+    EXPECT_EQ(ended_, std::vector<uint64_t>{remains.open_id});
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND);
+}
+
+TEST_F(DurableTest, StandsBesideOpensThatTakeNothingFromIt) {
+    const LeaseRequest wanted = request(R | H, 1), others = request(R | H, 2, 2);
+    Open& open = durable(lease(wanted, "f", read_access));
+    const RemainingOpen remains = disconnect(open);
+    const CreateResult second = must_open(two_, lease(others, "f", rw_access));
+    EXPECT_EQ(second.lease.state, R | H);
+    EXPECT_TRUE(ended_.empty());
+    const uint8_t byte = 1;
+    EXPECT_TRUE(second.open->write_now({&byte, 1}, 0, false));
+    EXPECT_EQ(ended_, std::vector<uint64_t>{remains.open_id}) << "its client would read stale bytes from its cache";
+}
+
+TEST_F(DurableTest, DeletesOnCloseWhenItEnds) {
+    CreateParams p = oplock(OplockLevel::batch, "f", rw_access | access::delete_);
+    p.options = option::delete_on_close;
+    Open& open = durable(p);
+    const RemainingOpen remains = disconnect(open);
+    EXPECT_TRUE(exists("f"));
+    two_.files->end_disconnected(remains.file, remains.open_id);
+    EXPECT_FALSE(exists("f"));
+    EXPECT_EQ(ended_.size(), 1u);
+}
+
+TEST_F(DurableTest, AReplacedFileIsRefused) {
+    Open& open = durable(oplock(OplockLevel::batch));
+    const RemainingOpen remains = disconnect(open);
+    std::filesystem::rename(at("f"), at("aside"));
+    write("f", "another");
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND);
+    std::filesystem::rename(at("aside"), at("f"));
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::SUCCESS);
+}
+
+TEST_F(DurableTest, WithLeaseTheNameIsCompared) {
+    const LeaseRequest wanted = request(R | H, 1);
+    const RemainingOpen remains = disconnect(durable(lease(wanted)));
+    EXPECT_EQ(status_of_reconnect(remains, "g"), NtStatus::INVALID_PARAMETER);
+    EXPECT_EQ(status_of_reconnect(remains, "f"), NtStatus::SUCCESS);
+}
+
+TEST_F(DurableTest, WithoutAllOfItsLocksItIsRefusedAndStays) {
+    Open& open = durable(oplock(OplockLevel::batch));
+    const LockRange range{0, 1, true};
+    ASSERT_TRUE(open.lock({&range, 1}));
+    RemainingOpen remains = disconnect(open);
+    remains.locks.push_back({5, 5, false});
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND);
+    remains.locks.pop_back();
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::SUCCESS);
+}
+
+}  // namespace
+}  // namespace Atoll::fsa

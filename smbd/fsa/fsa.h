@@ -61,7 +61,7 @@ struct FileSystemParams {
 
     // For opens that outlive their process. Without both an open whose client is away is in the way of others until its time is up.
     std::function<Share*(const std::string& path)> share_at = {};  // whose root is there; null: none. In it is deleted
-    std::function<void(uint64_t open_id)> open_ended = {};         // one whose client was away: it is in none of this room's tables any more
+    std::function<void(uint64_t open_id)> open_ended = {};  // one whose client was away: it is in none of this room's tables any more
 
     // For change notification, with messages and loop. Without all three nothing is notified of.
     tdb::Database* notify_index = nullptr;  // notify_index.tdb; counts its changes
@@ -245,11 +245,11 @@ class FileSystem {
     // Fills in what is cached and locked by an open that is nobody's. False: there is none.
     virtual bool find_disconnected(RemainingOpen& remains) = 0;
     // The Open again, by the name the file has now. OBJECT_NAME_NOT_FOUND: the file is not there, not that file any more, or the entries,
-    // all of remains.locks and the lease, cannot be had back. INVALID_PARAMETER: `expected_path` (as CreateParams::path) is given and is not
-    // its name.
+    // all of remains.locks and the lease, cannot be had back. INVALID_PARAMETER: `expected_path` (as CreateParams::path) is given and is
+    // not its name.
     virtual Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
                                                      std::optional<std::string_view> expected_path) = 0;
-    // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect if there is none.
+    // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect on one that is somebody's.
     virtual void end_disconnected(const FileId& file, uint64_t open_id) = 0;
 
     // What a client answers to a break (BreakSink). Gives the level that it keeps. INVALID_DEVICE_STATE: nothing breaks; INVALID_PARAMETER,

@@ -82,8 +82,9 @@ class ShareModes {
     Result<bool, NtStatus> disconnect(const FileId& id, uint64_t open_id);
     // It is this process's again; `entry` is it. OBJECT_NAME_NOT_FOUND: it is not there any more, or has lost what it lived by.
     Result<void, NtStatus> reconnect(const FileId& id, uint64_t open_id, share_mode& entry);
-    // As remove(), of an entry that is nobody's. False: there is none.
-    Result<bool, NtStatus> remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion);
+    // As remove(), of an entry that is nobody's.
+    enum class Ended : uint8_t { yes, taken /* it is somebody's again */, gone };
+    Result<Ended, NtStatus> remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion);
     // The entry as it is now; nullopt: there is none that is nobody's.
     std::optional<share_mode> find_disconnected(const FileId& id, uint64_t open_id);
 

@@ -202,6 +202,7 @@ struct RemainingOpen {
     std::string name;  // below the share's root, '/' between components; of the file as it was known last
     uint32_t granted_access = 0, share_access = 0, options = 0;
     uint64_t position = 0;
+    uint64_t allocation_size = 0;  // that was asked for
     OplockLevel oplock = OplockLevel::none;
     Guid lease_client, lease_key;  // with OplockLevel::lease
     LeaseGrant lease;

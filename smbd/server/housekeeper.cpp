@@ -6,6 +6,7 @@
 #include <set>
 #include <system_error>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "base/loop/loop.h"
@@ -14,6 +15,8 @@
 #include "smbd/fsa/notify_index.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/server/scavenger.h"
+#include "smbd/xsrv/message_types.h"
 #include "smbd/xsrv/tables.h"
 #include "tdb/committer/durable_store.h"
 
@@ -49,12 +52,17 @@ class Housekeeper {
               .leases = &tables_->leases(),
               .messaging = messaging_.get(),
               .loop = &loop_,
+              .share_at = [this](const std::string& path) { return share_at(path); },
+              .open_ended = [this](uint64_t open_id) { tables_->remove_disconnected_open(open_id); },
               .notify_index = &tables_->notify_index(),
           })) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
+        messaging_->receive(xsrv::message_open_disconnected, [this](messaging::Message& message) { scavenger_.mind(id_in(message)); });
+        messaging_->receive(xsrv::message_close_open, [this](messaging::Message& message) { scavenger_.end(id_in(message)); });
     }
 
+    void mind_opens() { scavenger_.begin(); }
     Result<void> wipe() { return tables_->wipe_volatile(); }
     void watch_local_changes() {
         const conf::GlobalConf& conf = configuration_->global();
@@ -66,6 +74,12 @@ class Housekeeper {
     void run() { loop_.run(); }
 
  private:
+    static uint64_t id_in(const messaging::Message& message) {
+        ByteReader in(message.payload);
+        const uint64_t id = in.u64();
+        return in.ok() ? id : 0;
+    }
+
     void control_spoke() {
         Packet packet;
         for (;;) {
@@ -80,6 +94,7 @@ class Housekeeper {
     void process_ended(const messaging::ServerId& id) {
         ending_ = holder_of(id);
         file_system_->end_holder(ending_, [this](const std::string& path) { return share_at(path); });
+        scavenger_.process_ended(id);
         share_.reset();
         loop::take_root();
         tables_->end_holder(id);
@@ -127,6 +142,7 @@ class Housekeeper {
     std::shared_ptr<const conf::Configuration> configuration_;
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<fsa::Share> share_;  // in which is deleted
+    Scavenger scavenger_{loop_, *tables_, *file_system_};
     fsa::Holder ending_;
     std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };
@@ -153,6 +169,7 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     if (first) {
         if (auto wiped = housekeeper->wipe(); !wiped) return wiped.failure();
     }
+    if (!first) housekeeper->mind_opens();
     if (watches) housekeeper->watch_local_changes();
     if (auto told = housekeeper->tell_ready(); !told) return told.failure();
     return housekeeper;

@@ -10,5 +10,6 @@ constexpr size_t max_answered_logons = 64;    // that authd could answer again (
 
 constexpr size_t max_untold_messages =
     65536;  // of administrators for client processes that are behind; more are not told, with a line in the log
+constexpr unsigned opens_ended_at_once = 256;  // of those whose clients have not come back; then the housekeeper looks at its messages
 
 }  // namespace Atoll::limits

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
-#include "smbd/smb2/durable.h"
 #include "smbd/smb2/limits.h"
 #include "smbd/smb2/session_binding.h"
 #include "smbd/xsrv/message_types.h"
@@ -53,7 +52,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .loop = &context_.loop,
         .breaks = this,
         .share_at = [this](const std::string& path) { return share_at(path); },
-        .open_ended = [this](uint64_t open_id) { tables().remove_open(open_id); },
+        .open_ended = [this](uint64_t open_id) { tables().remove_disconnected_open(open_id); },
         .notify_index = &tables().notify_index(),
     });
     receive_messages();
@@ -160,17 +159,21 @@ bool Client::disconnect_open(xsrv::Open& open) {
     if (!file_system_->disconnect(*open.file, remains)) return false;
     open.file = nullptr;
     loop::take_root();
-    describe_remains(remains, *open.durable);
+    xsrv::note_remains(remains, *open.durable);
     open.durable->lock_sequences = open.lock_sequences;
-    const auto noted = tables().disconnect_open(open.persistent_id, context_.messaging.self(), *open.durable);
-    if (!noted) log_error("{}", noted.error().message());
-    std::array<uint8_t, 8> id;
-    store_le(id.data(), open.persistent_id);
-    context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, id);
+    open_is_away(open.persistent_id, remains.name, *open.durable);
     open.tcon->open_count--;
     opens_.remove(open);
     end_lock_waits(open);
     return true;
+}
+
+void Client::open_is_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state) {
+    const auto noted = tables().disconnect_open(persistent_id, context_.messaging.self(), name, state);
+    if (!noted) log_error("{}", noted.error().message());
+    std::array<uint8_t, 8> id;
+    store_le(id.data(), persistent_id);
+    context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, id);
 }
 
 // For what ends while its client is away.

@@ -64,6 +64,8 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     void end_tcon(xsrv::Session& session, xsrv::Tcon& tcon);  // and all its opens
     void end_tcons(xsrv::Session& session);
     Result<void, NtStatus> close_open(xsrv::Open& open, fsa::FileInfo* info = nullptr);
+    // The record of one of this process's opens is nobody's from now on, and the housekeeper minds its time.
+    void open_is_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state);
     void connection_ended(Connection& connection);  // sessions that have no other channel end
     // Removes connections that have ended and that nothing refers to, soon.
     void reap_later();

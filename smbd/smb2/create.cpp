@@ -119,14 +119,51 @@ void write_response(Request& request, const smb::CreateContexts& asked, const fs
     response.encode(request.out(), contexts);
 }
 
+NtStatus new_open(Request& request) {
+    request.open = request.connection().client().opens().add();
+    if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
+    request.open->session = request.session;
+    request.open->tcon = request.tcon;
+    request.open->channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
+    return NtStatus::SUCCESS;
+}
+
+void drop_open(Request& request) {
+    request.connection().client().opens().remove(*request.open);
+    request.open = nullptr;
+}
+
+// MS-SMB2 3.3.5.9.7, 3.3.5.9.12: the open itself tells all of what is opened again, and the request little.
+NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts) {
+    std::string& path = request.connection().client().path_scratch();
+    if (!utf16le_to_utf8(create.name, path)) return NtStatus::OBJECT_NAME_INVALID;
+    if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
+    if (const NtStatus status = new_open(request); status != NtStatus::SUCCESS) return status;
+    fsa::CreateParams params;
+    params.path = path;
+    const auto lease = lease_request(request, contexts);
+    params.lease = lease ? &*lease : nullptr;
+    fsa::CreateResult result;
+    if (const NtStatus status = reconnect_open(request, contexts, params, result); status != NtStatus::SUCCESS) {
+        drop_open(request);
+        return status;
+    }
+    request.tcon->open_count++;
+    write_response(request, contexts, result);
+    return NtStatus::SUCCESS;
+}
+
 }  // namespace
 
 NtStatus handle_create(Request& request) {
     const auto create = smb::CreateRequest::decode(request.message);
     if (!create.ok()) return create.error();
-    if (const NtStatus status = check_request(*create); status != NtStatus::SUCCESS) return status;
     auto contexts = smb::CreateContexts::decode(create->contexts);
     if (!contexts.ok()) return contexts.error();
+    if (const NtStatus status = check_durable_contexts(request, *contexts); status != NtStatus::SUCCESS) return status;
+    if (!request.tcon->is_ipc && (contexts->durable_reconnect || contexts->durable_reconnect_v2))
+        return handle_reconnect(request, *create, *contexts);
+    if (const NtStatus status = check_request(*create); status != NtStatus::SUCCESS) return status;
     if (request.tcon->is_ipc) return create_pipe(request, *create, *contexts);
 
     Client& client = request.connection().client();
@@ -141,13 +178,8 @@ NtStatus handle_create(Request& request) {
         return NtStatus::INVALID_PARAMETER;
 
     if (is_quota_index(path)) return create_quota_index(request, *create);
-    if (const NtStatus status = check_durable_contexts(request, *contexts); status != NtStatus::SUCCESS) return status;
 
-    request.open = client.opens().add();
-    if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
-    request.open->session = request.session;
-    request.open->tcon = request.tcon;
-    request.open->channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
+    if (const NtStatus status = new_open(request); status != NtStatus::SUCCESS) return status;
     fsa::CreateParams params = create_params(*create, *contexts, path);
     const auto lease = lease_request(request, *contexts);
     params.lease = lease ? &*lease : nullptr;
@@ -156,12 +188,8 @@ NtStatus handle_create(Request& request) {
     fsa::CreateResult result;
     fsa::StoppedAt stopped_at;
     params.stopped_at = &stopped_at;
-    const bool reconnects = contexts->durable_reconnect || contexts->durable_reconnect_v2;
-    const NtStatus status =
-        reconnects ? reconnect_open(request, *contexts, params, result) : open_file(request, *contexts, params, result);
-    if (status != NtStatus::SUCCESS) {
-        client.opens().remove(*request.open);
-        request.open = nullptr;
+    if (const NtStatus status = open_file(request, *contexts, params, result); status != NtStatus::SUCCESS) {
+        drop_open(request);
         if (status == NtStatus::STOPPED_ON_SYMLINK) return answer_stopped_on_symlink(request, path, stopped_at);
         return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }

@@ -31,16 +31,6 @@ bool keeps_handle(const fsa::CreateResult& created) {
     return created.oplock == fsa::OplockLevel::lease && (created.lease.state & fsa::caching::handle) != 0;
 }
 
-xsrv::open_lease lease_record(const Guid& key, const fsa::LeaseGrant& lease) {
-    xsrv::open_lease out;
-    out.lease_key = key;
-    out.parent_lease_key = lease.parent;
-    out.state = lease.state;
-    out.epoch = lease.epoch;
-    out.version = lease.version;
-    return out;
-}
-
 bool is_away(Client& client, const xsrv::open_global& record) {
     return fsa::is_disconnected(record.owner) || !client.messaging().exists(messaging::ServerId(record.owner));
 }
@@ -50,8 +40,7 @@ bool lease_fits(const Request& request, const fsa::CreateParams& params, const x
     const auto& lease = record.durable->lease;
     if (lease.has_value() != (params.lease != nullptr)) return false;
     if (!lease) return true;
-    return record.client_guid == request.connection().channel().client_guid && params.lease->key == lease->lease_key &&
-           params.lease->version == lease->version;
+    return record.client_guid == request.connection().channel().client_guid && params.lease->key == lease->lease_key;
 }
 
 NtStatus check_record(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
@@ -61,8 +50,6 @@ NtStatus check_record(Request& request, const smb::CreateContexts& contexts, con
     if (contexts.durable_reconnect_v2) {
         const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
         if (durable.create_guid != asked.create_guid) return NtStatus::OBJECT_NAME_NOT_FOUND;
-    } else if (durable.create_guid) {
-        return NtStatus::OBJECT_NAME_NOT_FOUND;
     }
     if (!lease_fits(request, params, record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     if (durable.owner != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
@@ -80,6 +67,7 @@ fsa::RemainingOpen remains_of(const Request& request, const xsrv::open_global& r
     out.share_access = record.share_access;
     out.options = record.create_options;
     out.position = record.durable->position;
+    out.allocation_size = record.durable->allocation_size;
     out.token = &request.tcon->token;
     for (const xsrv::open_lock& lock : record.durable->locks) out.locks.push_back({lock.offset, lock.length, lock.exclusive});
     return out;
@@ -94,6 +82,16 @@ void take_over(Request& request, const xsrv::open_global& record) {
     open.durable = record.durable;
     open.durable->disconnected = {};
     open.durable->locks.clear();
+}
+
+// It could not be taken back: it waits for its client again, as before.
+void give_back(Request& request, const xsrv::open_global& record, const fsa::RemainingOpen& remains) {
+    Client& client = request.connection().client();
+    xsrv::durable_open state = *record.durable;
+    const NtTime since = state.disconnected;
+    xsrv::note_remains(remains, state);
+    if (since.ticks != 0) state.disconnected = since;
+    client.open_is_away(record.persistent_id, record.name, state);
 }
 
 }  // namespace
@@ -118,7 +116,7 @@ void prepare_durability(Request& request, const smb::CreateContexts& contexts, c
     if (contexts.durable_request_v2) durable.create_guid = contexts.durable_request_v2->create_guid;
     durable.timeout_ms = timeout_of(contexts);
     durable.oplock = static_cast<fsa::oplock_kind>(created.oplock);
-    if (created.oplock == fsa::OplockLevel::lease) durable.lease = lease_record(contexts.lease->key, created.lease);
+    if (created.oplock == fsa::OplockLevel::lease) durable.lease = xsrv::lease_record(contexts.lease->key, created.lease);
     durable.lock_sequences = request.open->lock_sequences;
     durable.owner = session.token.user_sid;
     durable.owner_name = session.domain_name + '\\' + session.account_name;
@@ -141,8 +139,8 @@ void add_durable_response(const Request& request, const smb::CreateContexts& ask
 
 NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params, fsa::CreateResult& result) {
     Client& client = request.connection().client();
-    const uint64_t id = contexts.durable_reconnect_v2 ? contexts.durable_reconnect_v2->file_id.persistent_id
-                                                      : contexts.durable_reconnect->persistent_id;
+    const uint64_t id =
+        contexts.durable_reconnect_v2 ? contexts.durable_reconnect_v2->file_id.persistent_id : contexts.durable_reconnect->persistent_id;
     const auto record = client.tables().find_open(id);
     if (!record) return NtStatus::OBJECT_NAME_NOT_FOUND;
     if (const NtStatus status = check_record(request, contexts, params, *record); status != NtStatus::SUCCESS) return status;
@@ -151,30 +149,19 @@ NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, c
     if (!fsa::is_disconnected(record->owner) && !client.file_system().find_disconnected(remains)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     std::optional<std::string_view> expected;
     if (record->durable->lease && !any(record->flags & xsrv::open_flags::OPEN_DELETE_ON_CLOSE)) expected = params.path;
-    auto taken = client.file_system().reconnect(*request.tcon->share, remains, expected);
-    if (!taken) return taken.error();
     take_over(request, *record);
-    request.open->file = taken->open;
-    taken->open->context = request.open.get();
     const auto mine = client.tables().take_over_open(*request.open, *record);
-    if (mine && *mine) {
+    auto taken = mine && *mine ? client.file_system().reconnect(*request.tcon->share, remains, expected)
+                               : Result<fsa::CreateResult, NtStatus>(NtStatus::OBJECT_NAME_NOT_FOUND);
+    if (taken) {
+        request.open->file = taken->open;
+        taken->open->context = request.open.get();
         result = *taken;
         return NtStatus::SUCCESS;
     }
-    request.open->file = nullptr;
+    if (mine && *mine) give_back(request, *record, remains);
     request.open->durable.reset();
-    (void)client.file_system().close(*taken->open).ok();  // it has no record
-    return NtStatus::OBJECT_NAME_NOT_FOUND;
-}
-
-void describe_remains(const fsa::RemainingOpen& remains, xsrv::durable_open& state) {
-    state.disconnected = NtTime::now();
-    state.oplock = static_cast<fsa::oplock_kind>(remains.oplock);
-    state.lease.reset();
-    if (remains.oplock == fsa::OplockLevel::lease) state.lease = lease_record(remains.lease_key, remains.lease);
-    state.position = remains.position;
-    state.locks.clear();
-    for (const fsa::LockRange& lock : remains.locks) state.locks.push_back({lock.offset, lock.length, lock.exclusive});
+    return taken.error();
 }
 
 }  // namespace Atoll::smb2

@@ -9,7 +9,8 @@ namespace Atoll::smb2 {
 // Takes out the contexts that this connection may not have. INVALID_PARAMETER: some that may not stand beside each other.
 NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& contexts);
 
-// Sets request.open->durable if the file that was opened may outlive its connection, and the request wants that. Its record is written then.
+// Sets request.open->durable if the file that was opened may outlive its connection, and the request wants that. Its record is written
+// then.
 void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created);
 // The record is there: now the entries of the file are told. Resets request.open->durable if the oplock or lease has been lost meanwhile.
 void settle_durability(Request& request);
@@ -18,8 +19,5 @@ void add_durable_response(const Request& request, const smb::CreateContexts& ask
 
 // Gives a client its open back. `params` has the request's name and lease; of what it says else nothing is looked at.
 NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params, fsa::CreateResult& result);
-
-// What its record has to say of an open whose client is away.
-void describe_remains(const fsa::RemainingOpen& remains, xsrv::durable_open& state);
 
 }  // namespace Atoll::smb2

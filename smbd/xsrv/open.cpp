@@ -14,6 +14,27 @@ void Open::unreferenced() {
     }
 }
 
+open_lease lease_record(const Guid& key, const fsa::LeaseGrant& lease) {
+    open_lease out;
+    out.lease_key = key;
+    out.parent_lease_key = lease.parent;
+    out.state = lease.state;
+    out.epoch = lease.epoch;
+    out.version = lease.version;
+    return out;
+}
+
+void note_remains(const fsa::RemainingOpen& remains, durable_open& state) {
+    state.disconnected = NtTime::now();
+    state.oplock = static_cast<fsa::oplock_kind>(remains.oplock);
+    state.lease.reset();
+    if (remains.oplock == fsa::OplockLevel::lease) state.lease = lease_record(remains.lease_key, remains.lease);
+    state.position = remains.position;
+    state.allocation_size = remains.allocation_size;
+    state.locks.clear();
+    for (const fsa::LockRange& lock : remains.locks) state.locks.push_back({lock.offset, lock.length, lock.exclusive});
+}
+
 OpenTable::OpenTable(size_t limit) : limit_(limit), persistent_counter_(random_u64()) {}
 
 OpenTable::~OpenTable() {

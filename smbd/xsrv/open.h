@@ -63,6 +63,10 @@ class Open final : public Counted {
     Open* next_free_ = nullptr;
 };
 
+open_lease lease_record(const Guid& key, const fsa::LeaseGrant& lease);
+// What its record has to say of an open whose client is away from now on.
+void note_remains(const fsa::RemainingOpen& remains, durable_open& state);
+
 // The opens of one process. A volatile id is a slot and the slot's generation, so that an id is not soon given twice and is found by
 // indexing. Objects are kept for reuse: an open and its close allocate nothing in steady state. Must outlive every Ref<Open>.
 class OpenTable {

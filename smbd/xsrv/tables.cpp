@@ -87,8 +87,10 @@ class FileTables final : public Tables {
     void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
     std::optional<open_global> find_open(uint64_t persistent_id) override;
     Result<void> renew_open(const Open& open) override;
-    Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const durable_open& state) override;
+    Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
+                                 const durable_open& state) override;
     Result<bool> take_over_open(const Open& open, const open_global& found) override;
+    void remove_disconnected_open(uint64_t persistent_id) override;
     Result<uint32_t> count_tcons(const std::string& share_name) override;
     [[nodiscard]] bool removed_all() const override { return removed_all_; }
     Result<void> for_each_session(const std::function<void(const session_global&)>& visit) override {
@@ -261,10 +263,18 @@ Result<void> FileTables::renew_open(const Open& open) {
     return {};
 }
 
-Result<bool> FileTables::disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const durable_open& state) {
+void FileTables::remove_disconnected_open(uint64_t persistent_id) {
+    auto locked = databases_.open->fetch_locked(IdKey(persistent_id));
+    if (!locked) return log_error("{}", locked.error().message());
+    if (locked->exists() && decode(locked->value(), open_record_) && fsa::is_disconnected(open_record_.owner)) note(locked->remove());
+}
+
+Result<bool> FileTables::disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
+                                         const durable_open& state) {
     return change_open(persistent_id, [&](open_global& record) {
         if (record.owner != owner.to_record()) return false;
         record.owner = fsa::disconnected_holder(persistent_id);
+        record.name = name;
         record.durable = state;
         return true;
     });
@@ -279,7 +289,6 @@ Result<bool> FileTables::take_over_open(const Open& open, const open_global& fou
         record.tree_id = open.tcon->id;
         record.client_guid = open.session->client_guid;
         record.user_sid = open.tcon->token.user_sid;
-        record.name = open.file->path();
         record.durable = open.durable;
         return true;
     });

@@ -56,9 +56,13 @@ class Tables {
     // Writes what the record of one of this process's opens says of its outliving: `durable`, with the lock sequences that `open` has.
     virtual Result<void> renew_open(const Open& open) = 0;
     // The record is nobody's from now on; `state.disconnected` says since when. False: it is not `owner`'s, and stays as it is.
-    virtual Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const durable_open& state) = 0;
-    // The record becomes that of this process's `open`. False: it is not as `found` any more, for somebody else was first.
+    virtual Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
+                                         const durable_open& state) = 0;
+    // The record becomes that of this process's `open`, before the file's entries do. False: it is not as `found` any more, for somebody
+    // else was first.
     virtual Result<bool> take_over_open(const Open& open, const open_global& found) = 0;
+    // Takes the record out if it is nobody's.
+    virtual void remove_disconnected_open(uint64_t persistent_id) = 0;
 
     // Tree connects of a share in all processes, for `max connections`.
     virtual Result<uint32_t> count_tcons(const std::string& share_name) = 0;

@@ -1,0 +1,95 @@
+#include "smbd/server/scavenger.h"
+
+#include <chrono>
+#include <vector>
+
+#include "base/log.h"
+#include "base/loop/identity.h"
+#include "smbd/fsa/disconnected.h"
+#include "smbd/server/limits.h"
+
+namespace Atoll::server {
+
+namespace {
+
+constexpr uint64_t ticks_a_millisecond = 10'000;
+
+// The guarantee is that nobody's open ends before (MS-SMB2 3.3.6.2).
+NtTime due_time(const xsrv::durable_open& durable) { return {durable.disconnected.ticks + durable.timeout_ms * ticks_a_millisecond}; }
+
+fsa::FileId file_of(const xsrv::open_global& record) { return {record.id.volume, record.id.inode, record.id.generation, 0}; }
+
+}  // namespace
+
+void Scavenger::begin() {
+    const auto visited = tables_.for_each_open([this](const xsrv::open_global& record) { mind(record); });
+    if (!visited) log_error("{}", visited.error().message());
+}
+
+void Scavenger::mind(uint64_t persistent_id) {
+    if (const auto record = tables_.find_open(persistent_id)) mind(*record);
+}
+
+void Scavenger::mind(const xsrv::open_global& record) {
+    if (!record.durable || !fsa::is_disconnected(record.owner)) return;
+    due_.emplace(due_time(*record.durable), record.persistent_id);
+    set_timer();
+}
+
+void Scavenger::process_ended(const messaging::ServerId& id) {
+    std::vector<xsrv::open_global> outlive;
+    const auto visited = tables_.for_each_open([&](const xsrv::open_global& record) {
+        if (record.durable && record.owner == id.to_record()) outlive.push_back(record);
+    });
+    if (!visited) log_error("{}", visited.error().message());
+    for (xsrv::open_global& record : outlive) {
+        fsa::RemainingOpen remains;
+        remains.open_id = record.persistent_id;
+        remains.file = file_of(record);
+        remains.position = record.durable->position;
+        remains.allocation_size = record.durable->allocation_size;
+        if (!files_.find_disconnected(remains)) {
+            files_.end_disconnected(remains.file, remains.open_id);  // its locks
+            continue;
+        }
+        xsrv::note_remains(remains, *record.durable);
+        const auto noted = tables_.disconnect_open(record.persistent_id, id, record.name, *record.durable);
+        if (!noted) log_error("{}", noted.error().message());
+        mind(record.persistent_id);
+    }
+}
+
+void Scavenger::end(uint64_t persistent_id) {
+    const auto record = tables_.find_open(persistent_id);
+    if (record && fsa::is_disconnected(record->owner)) end(*record);
+}
+
+void Scavenger::end(const xsrv::open_global& record) {
+    files_.end_disconnected(file_of(record), record.persistent_id);
+    loop::take_root();
+    tables_.remove_disconnected_open(record.persistent_id);
+}
+
+void Scavenger::end_those_due() {
+    const NtTime now = NtTime::now();
+    for (unsigned i = 0; i < limits::opens_ended_at_once && !due_.empty() && due_.begin()->first <= now; i++) {
+        const uint64_t id = due_.begin()->second;
+        due_.erase(due_.begin());
+        const auto record = tables_.find_open(id);
+        if (!record || !record->durable || !fsa::is_disconnected(record->owner)) continue;
+        if (due_time(*record->durable) > now) {
+            due_.emplace(due_time(*record->durable), id);  // it was taken back, and its client is away once more
+        } else {
+            end(*record);
+        }
+    }
+    set_timer();
+}
+
+void Scavenger::set_timer() {
+    if (due_.empty()) return timer_.cancel();
+    const uint64_t now = NtTime::now().ticks, next = due_.begin()->first.ticks;
+    timer_.set_in(std::chrono::nanoseconds(next > now ? (next - now) * 100 : 0));
+}
+
+}  // namespace Atoll::server

@@ -1,0 +1,44 @@
+// Minds the opens whose clients are away (MS-SMB2 3.3.6.2, 3.3.6.4): each ends when its time is up, and those of a killed process become
+// such ones. Part of the housekeeper; main thread only.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "base/loop/loop.h"
+#include "smbd/fsa/fsa.h"
+#include "smbd/xsrv/tables.h"
+
+namespace Atoll::server {
+
+class Scavenger {
+ public:
+    Scavenger(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files)
+        : tables_(tables), files_(files), timer_(loop, [this] { end_those_due(); }) {}
+
+    // Finds those that a former housekeeper minded. Reads the whole table.
+    void begin();
+    // The client of that open is away, as its record says.
+    void mind(uint64_t persistent_id);
+    // The opens of a process that has been killed: those that outlive it are minded, the others are left for Tables::end_holder. The file
+    // system has ended that holder already. Reads the whole table.
+    void process_ended(const messaging::ServerId& id);
+    // Ends one at once, whatever its time (MS-SRVS 3.1.4.4). Without effect if its client is there.
+    void end(uint64_t persistent_id);
+
+    [[nodiscard]] size_t minded() const { return due_.size(); }
+
+ private:
+    void mind(const xsrv::open_global& record);
+    void end(const xsrv::open_global& record);
+    void end_those_due();
+    void set_timer();
+
+    xsrv::Tables& tables_;
+    fsa::FileSystem& files_;
+    std::set<std::pair<NtTime, uint64_t>> due_;  // when, and the persistent id; one that is taken back meanwhile stays here until then
+    loop::Timer timer_;
+};
+
+}  // namespace Atoll::server
