@@ -89,14 +89,6 @@ class Listener {
     void tell_waiting();
 
     // successor.cpp: how it hands over
-    enum class Step : uint8_t { starts, waits, goes_on };
-    struct Successor {
-        pid_t pid = -1;
-        PacketSocket link;
-        messaging::ServerId asker;
-        Step step = Step::starts;
-        Monotonic deadline{};
-    };
     static bool is_single(const Helper& helper);  // of which a node has one
     void upgrade(const messaging::Message& message);
     void successor_spoke();

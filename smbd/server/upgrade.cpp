@@ -14,7 +14,6 @@
 
 #include "base/limits.h"
 #include "base/loop/signals.h"
-#include "base/time.h"
 #include "smbd/server/process_packets.h"
 
 namespace Atoll::server {

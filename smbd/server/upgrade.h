@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "smbd/server/addresses.h"
 #include "smbd/server/packet_socket.h"
 #include "tdb/messaging/server_id.h"
@@ -36,6 +37,17 @@ struct StartedSuccessor {
     pid_t pid = -1;
     PacketSocket link;
 };
+
+// What the listener knows of its successor.
+enum class Step : uint8_t { starts, waits, goes_on };
+struct Successor {
+    pid_t pid = -1;
+    PacketSocket link;
+    messaging::ServerId asker;  // who wants to know of its success
+    Step step = Step::starts;
+    Monotonic deadline{};  // for it to serve
+};
+
 // Forks and executes; the caller owns no lock and no thread. Whether the program starts is seen from the link: it ends if not.
 Result<StartedSuccessor> start_successor(const Program& program);
 
