@@ -8,6 +8,7 @@
 #include "libcli/smb/query.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
+#include "smbd/smb2/enter_open.h"
 #include "smbd/smb2/request.h"
 
 namespace Atoll::smb2 {
@@ -15,7 +16,6 @@ namespace {
 
 namespace access = smb::access_mask;
 
-constexpr int max_id_attempts = 8;          // for a persistent id that no other process has
 constexpr uint32_t pipe_allocation = 4096;  // bytes: what a pipe says of its size, which it has not
 
 constexpr uint32_t all_rights = access::file_generic_read | access::file_generic_write;  // of everybody who gets as far as IPC$
@@ -45,17 +45,6 @@ bool pipe_name(Bytes name, std::string& out) {
     if (!utf16le_to_utf8(name, out)) return false;
     if (out.starts_with('\\')) out.erase(0, 1);
     return true;
-}
-
-// Enters the open into smbXsrv_open_global.
-NtStatus enter(Client& client, xsrv::Open& open) {
-    for (int attempt = 0; attempt < max_id_attempts; attempt++) {
-        const auto inserted = client.tables().insert_open(open);
-        if (!inserted.ok()) return NtStatus::INSUFFICIENT_RESOURCES;
-        if (*inserted) return NtStatus::SUCCESS;
-        client.opens().renew_persistent_id(open);
-    }
-    return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
 template <class T>
@@ -129,7 +118,7 @@ NtStatus create_pipe(Request& request, const smb::CreateRequest& create, const s
     open.pipe_access = granted;
     const ChannelState& channel = request.connection().channel();
     open.pipe = client.services().open(name, {request.session, {channel.peer_address, channel.local_address, channel.dialect}});
-    if (const NtStatus status = enter(client, open); status != NtStatus::SUCCESS) {
+    if (const NtStatus status = enter_open(client, open); status != NtStatus::SUCCESS) {
         open.pipe->close();
         client.opens().remove(open);
         request.open = nullptr;

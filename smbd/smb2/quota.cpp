@@ -8,6 +8,7 @@
 #include "libcli/smb/query.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
+#include "smbd/smb2/enter_open.h"
 #include "smbd/smb2/info_classes.h"
 #include "smbd/smb2/info_output.h"
 #include "smbd/smb2/request.h"
@@ -16,8 +17,6 @@ namespace Atoll::smb2 {
 namespace {
 
 namespace access = smb::access_mask;
-
-constexpr int max_id_attempts = 8;  // for a persistent id that no other process has
 
 constexpr uint32_t all_rights = access::file_generic_read | access::file_generic_write;
 
@@ -54,17 +53,6 @@ NtStatus check_request(const smb::CreateRequest& create) {
         default: return NtStatus::INVALID_PARAMETER;
     }
     return (create.options & fsa::option::delete_on_close) != 0 ? NtStatus::CANNOT_DELETE : NtStatus::SUCCESS;
-}
-
-// Enters the open into smbXsrv_open_global.
-NtStatus enter(Client& client, xsrv::Open& open) {
-    for (int attempt = 0; attempt < max_id_attempts; attempt++) {
-        const auto inserted = client.tables().insert_open(open);
-        if (!inserted.ok()) return NtStatus::INSUFFICIENT_RESOURCES;
-        if (*inserted) return NtStatus::SUCCESS;
-        client.opens().renew_persistent_id(open);
-    }
-    return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
 std::optional<Sid> sid_of(Bytes bytes) {
@@ -140,7 +128,7 @@ NtStatus create_quota_index(Request& request, const smb::CreateRequest& create) 
     open.tcon = request.tcon;
     open.channel_sequence = request.connection().is_smb3() ? request.header.channel_sequence() : uint16_t{0};
     open.quota_index = xsrv::QuotaIndexOpen{granted, 0};
-    if (const NtStatus status = enter(client, open); status != NtStatus::SUCCESS) {
+    if (const NtStatus status = enter_open(client, open); status != NtStatus::SUCCESS) {
         client.opens().remove(open);
         request.open = nullptr;
         return status;
