@@ -43,6 +43,7 @@ class Core final : public FileSystem {
     grants::Recalls& recalls() override { return node; }
     Result<bool, NtStatus> make_lasting(Open& open, Lasting lasting) override;
     bool disconnect(Open& open, RemainingOpen& remains) override;
+    void describe(Open& open, CreateResult& out) override;
     bool find_disconnected(RemainingOpen& remains) override;
     Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
                                              std::optional<std::string_view> expected_path) override;

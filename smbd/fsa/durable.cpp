@@ -134,14 +134,18 @@ Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen
     }
     open->root().open_count++;
     CreateResult out;
-    out.open = open;
-    out.action = CreateAction::opened;
-    out.oplock = open->oplock;
-    if (open->lease) {
-        if (const auto lease = oplocks.find_lease(*open->lease)) out.lease = *lease;
-    }
-    out.info = open->info_from(open->stat, open->attributes, false);
+    describe(*open, out);
     return out;
+}
+
+void Core::describe(Open& described, CreateResult& out) {
+    auto& open = static_cast<OpenFile&>(described);
+    out.open = &open;
+    out.oplock = open.oplock;
+    if (open.lease) {
+        if (const auto lease = oplocks.find_lease(*open.lease)) out.lease = *lease;
+    }
+    out.info = open.info_from(open.stat, open.attributes, false);
 }
 
 void Core::end_disconnected(const FileId& file, uint64_t open_id) {

@@ -252,6 +252,9 @@ class FileSystem {
     // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect on one that is somebody's.
     virtual void end_disconnected(const FileId& file, uint64_t open_id) = 0;
 
+    // What a create that gave this Open would be answered now, but for the action and the maximal access.
+    virtual void describe(Open& open, CreateResult& out) = 0;
+
     // What a client answers to a break (BreakSink). Gives the level that it keeps. INVALID_DEVICE_STATE: nothing breaks; INVALID_PARAMETER,
     // INVALID_OPLOCK_PROTOCOL: the level makes no sense, and it keeps none (MS-SMB2 3.3.5.22.1).
     virtual Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) = 0;

@@ -119,6 +119,7 @@ void Client::shutdown() {
 Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info) {
     const xsrv::Ref<xsrv::Open> keep(&open);
     ATOLL_ASSERT(open.is_open());
+    create_replays_.forget(open);
     Result<void, NtStatus> closed;
     if (fsa::Open* file = std::exchange(open.file, nullptr)) closed = file_system_->close(*file, info);
     if (const auto pipe = std::exchange(open.pipe, nullptr)) pipe->close();
@@ -158,6 +159,7 @@ bool Client::disconnect_open(xsrv::Open& open) {
     fsa::RemainingOpen remains;
     if (!file_system_->disconnect(*open.file, remains)) return false;
     open.file = nullptr;
+    create_replays_.forget(open);
     loop::take_root();
     xsrv::note_remains(remains, *open.durable);
     open.durable->lock_sequences = open.lock_sequences;

@@ -13,6 +13,7 @@
 #include "smbd/smb2/break_notices.h"
 #include "smbd/smb2/client_process.h"
 #include "smbd/smb2/connection.h"
+#include "smbd/smb2/create_replay.h"
 #include "smbd/xsrv/open.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tables.h"
@@ -49,6 +50,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     uint64_t next_channel_id() { return ++last_channel_id_; }
 
     accounts::IdCache& ids() { return ids_; }
+    CreateReplays& create_replays() { return create_replays_; }
     std::string& path_scratch() { return path_scratch_; }
     std::vector<fsa::LockRange>& lock_ranges() { return lock_ranges_; }  // scratch
     std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
@@ -92,6 +94,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     xsrv::OpenTable opens_;
     std::vector<std::unique_ptr<Connection>> connections_;
     BreakNotices break_notices_{*this};
+    CreateReplays create_replays_;
     std::string path_scratch_;
     std::vector<fsa::LockRange> lock_ranges_;
     std::vector<Request*> lock_waits_;

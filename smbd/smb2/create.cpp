@@ -119,6 +119,30 @@ void write_response(Request& request, const smb::CreateContexts& asked, const fs
     response.encode(request.out(), contexts);
 }
 
+// MS-SMB2 3.3.5.9.10: IsReplayEligible.
+void note_for_replay(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& result) {
+    constexpr uint32_t data =
+        fsa::access::read_data | fsa::access::execute | fsa::access::write_data | fsa::access::append_data | fsa::access::delete_;
+    if (!contexts.durable_request_v2) return;
+    xsrv::Open& open = *request.open;
+    if (result.open->is_directory() || (result.open->granted_access() & data) == 0) return;
+    open.create_guid = contexts.durable_request_v2->create_guid;
+    if (result.oplock == fsa::OplockLevel::lease) open.lease_key = contexts.lease->key;
+    open.action = result.action;
+    open.replay_eligible = true;
+    request.connection().client().create_replays().opened(open);
+}
+
+// What the create gave that comes again. The file may have changed since.
+NtStatus answer_replay(Request& request, const smb::CreateContexts& contexts) {
+    fsa::CreateResult result;
+    const xsrv::Open& open = *request.open;
+    request.connection().client().file_system().describe(*open.file, result);
+    result.action = open.action;
+    write_response(request, contexts, result);
+    return NtStatus::SUCCESS;
+}
+
 NtStatus new_open(Request& request) {
     request.open = request.connection().client().opens().add();
     if (!request.open) return NtStatus::TOO_MANY_OPENED_FILES;
@@ -179,6 +203,8 @@ NtStatus handle_create(Request& request) {
 
     if (is_quota_index(path)) return create_quota_index(request, *create);
 
+    if (const NtStatus status = find_replayed(request, *contexts); status != NtStatus::SUCCESS) return status;
+    if (request.open) return answer_replay(request, *contexts);
     if (const NtStatus status = new_open(request); status != NtStatus::SUCCESS) return status;
     fsa::CreateParams params = create_params(*create, *contexts, path);
     const auto lease = lease_request(request, *contexts);
@@ -191,9 +217,12 @@ NtStatus handle_create(Request& request) {
     if (const NtStatus status = open_file(request, *contexts, params, result); status != NtStatus::SUCCESS) {
         drop_open(request);
         if (status == NtStatus::STOPPED_ON_SYMLINK) return answer_stopped_on_symlink(request, path, stopped_at);
-        return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
+        if (status != NtStatus::PENDING) return status;
+        if (contexts->durable_request_v2) client.create_replays().waits(contexts->durable_request_v2->create_guid, request);
+        return request.caching_wait.start(handle_create);
     }
     request.tcon->open_count++;
+    note_for_replay(request, *contexts, result);
     write_response(request, *contexts, result);
     return NtStatus::SUCCESS;
 }

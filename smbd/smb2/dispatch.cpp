@@ -82,6 +82,7 @@ NtStatus Request::look_up_open(smb::FileId id, OpenKind kind) {
         open = nullptr;
         return NtStatus::FILE_CLOSED;
     }
+    if (header.command != smb::Command::close) open->replay_eligible = false;
     if (open->pipe && kind == OpenKind::file) return NtStatus::INVALID_DEVICE_REQUEST;
     if (open->quota_index && kind != OpenKind::any) return NtStatus::INVALID_DEVICE_REQUEST;
     return NtStatus::SUCCESS;

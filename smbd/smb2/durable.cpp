@@ -88,9 +88,7 @@ void take_over(Request& request, const xsrv::open_global& record) {
 void give_back(Request& request, const xsrv::open_global& record, const fsa::RemainingOpen& remains) {
     Client& client = request.connection().client();
     xsrv::durable_open state = *record.durable;
-    const NtTime since = state.disconnected;
-    xsrv::note_remains(remains, state);
-    if (since.ticks != 0) state.disconnected = since;
+    if (!fsa::is_disconnected(record.owner)) xsrv::note_remains(remains, state);
     client.open_is_away(record.persistent_id, record.name, state);
 }
 

@@ -96,12 +96,14 @@ NtStatus CachingWait::start(NtStatus (*handler)(Request&)) {
     request_.interim_at_once = true;
     request_.abandon = [](Request& request) {
         request.caching_wait.cancel();
+        request.connection().client().create_replays().not_waiting(request);
         request.complete(NtStatus::CANCELLED);
     };
     return NtStatus::PENDING;
 }
 
 void CachingWait::resume() {
+    request_.connection().client().create_replays().not_waiting(request_);
     NtStatus status = still_there(request_);
     if (status == NtStatus::SUCCESS) status = handler_(request_);
     if (status == NtStatus::PENDING) return;

@@ -99,6 +99,9 @@ void OpenTable::take_back(Open* open) {
     open->pipe_access = 0;
     open->quota_index.reset();
     open->durable.reset();
+    open->create_guid.reset();
+    open->lease_key.reset();
+    open->replay_eligible = false;
     open->session = nullptr;
     open->tcon = nullptr;
     open->lock_sequences = Open::no_lock_sequences();
