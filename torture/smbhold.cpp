@@ -5,10 +5,13 @@
 //
 // A line a command, which is answered with a line: its status.
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
+//     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid)
+//     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
 //     close                                    the same
 // At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <list>
@@ -28,11 +31,19 @@ struct Options {
     std::string user;
     std::string protocol = "SMB3_11";
     uint16_t port = 445;
+    std::string client_guid;
     bool seal = false;
     bool sign = false;
 };
 
 using Settings = std::map<std::string, std::string, std::less<>>;
+
+// The create GUID and lease key of a name: the same in another process.
+Guid guid_of(std::string_view name) {
+    Guid out;
+    std::copy_n(name.begin(), std::min(name.size(), out.bytes.size()), out.bytes.begin());
+    return out;
+}
 
 uint64_t number(const Settings& settings, std::string_view name, int base, uint64_t otherwise) {
     const auto found = settings.find(name);
@@ -56,11 +67,16 @@ class Holder {
         return status;
     }
 
+    [[nodiscard]] std::string id() const {
+        const smb::FileId id = files_.empty() ? smb::FileId{} : files_.back().id();
+        return std::to_string(id.persistent_id) + " " + std::to_string(id.volatile_id);
+    }
+
     NtStatus run(const std::string& line) {
         std::istringstream words(line);
         std::string command;
         words >> command;
-        if (command == "open") return open(words);
+        if (command == "open" || command == "again") return open(words, command == "again");
         if (command == "lock") return lock(words);
         if (command == "close" && !files_.empty()) {
             const NtStatus status = files_.back().close();
@@ -80,6 +96,7 @@ class Holder {
         client::NegotiateOptions negotiate;
         if (const auto found = dialects.find(options.protocol); found != dialects.end()) negotiate.max_dialect = found->second;
         if (negotiate.max_dialect == smb::Dialect::smb2_02) negotiate.client_guid = Guid();
+        if (!options.client_guid.empty()) negotiate.client_guid = guid_of(options.client_guid);
         return negotiate;
     }
 
@@ -94,9 +111,11 @@ class Holder {
         return session_->log_on(credentials, how);
     }
 
-    NtStatus open(std::istringstream& words) {
+    NtStatus open(std::istringstream& words, bool again) {
         std::string name, word;
         words >> name;
+        smb::DurableReconnectV2 reconnect;
+        if (again && !(words >> reconnect.file_id.persistent_id >> reconnect.file_id.volatile_id)) return NtStatus::INVALID_PARAMETER;
         Settings settings;
         while (words >> word) settings[word.substr(0, word.find('='))] = word.find('=') == word.npos ? "" : word.substr(word.find('=') + 1);
         client::OpenOptions options;
@@ -105,20 +124,22 @@ class Holder {
         options.disposition = static_cast<smb::CreateDisposition>(number(settings, "disposition", 10, 3));  // FILE_OPEN_IF
         options.options = static_cast<uint32_t>(number(settings, "options", 16, 0));
         options.oplock = static_cast<smb::OplockLevel>(number(settings, "oplock", 16, 0));
-        add_contexts(settings, options);
+        add_contexts(name, settings, options);
+        reconnect.create_guid = guid_of(name);
+        if (again) options.contexts.durable_reconnect_v2 = reconnect;
         auto opened = client::File::open(*tree_, name, options);
         if (!opened) return opened.error();
         files_.push_back(std::move(*opened));
         return NtStatus::SUCCESS;
     }
 
-    static void add_contexts(const Settings& settings, client::OpenOptions& options) {
+    static void add_contexts(std::string_view name_of_file, const Settings& settings, client::OpenOptions& options) {
         for (const uint8_t version : {uint8_t{1}, uint8_t{2}}) {
             const char* name = version == 1 ? "lease" : "lease2";
             if (!settings.contains(name)) continue;
             smb::LeaseContext lease;
             lease.version = version;
-            lease.key = Guid::random();
+            lease.key = guid_of(name_of_file);
             lease.state = static_cast<uint32_t>(number(settings, name, 16, 0));
             options.contexts.lease = lease;
             options.oplock = smb::OplockLevel::lease;
@@ -127,7 +148,7 @@ class Holder {
         if (!settings.contains("durable2")) return;
         smb::DurableRequestV2 durable;
         durable.timeout_ms = static_cast<uint32_t>(number(settings, "durable2", 10, 0));
-        durable.create_guid = Guid::random();
+        durable.create_guid = guid_of(name_of_file);
         options.contexts.durable_request_v2 = durable;
     }
 
@@ -159,6 +180,7 @@ int main(int argc, char** argv) {
     app.add_option("-U,--user", options.user, "USER%PASSWORD; without it, anonymous");
     app.add_option("-p,--port", options.port, "TCP port");
     app.add_option("-m,--max-protocol", options.protocol, "SMB2_02, SMB2_10, SMB3_00, SMB3_02 or SMB3_11");
+    app.add_option("--client-guid", options.client_guid, "Any word; without it, a random one");
     app.add_flag("--seal", options.seal, "Seal every request");
     app.add_flag("--sign", options.sign, "Sign every request");
     CLI11_PARSE(app, argc, argv);
@@ -166,7 +188,8 @@ int main(int argc, char** argv) {
     const NtStatus connected = holder.connect(options);
     std::cout << to_string(connected) << std::endl;
     if (is_error(connected)) return 1;
-    for (std::string line; std::getline(std::cin, line);) std::cout << to_string(holder.run(line)) << std::endl;
+    for (std::string line; std::getline(std::cin, line);)
+        std::cout << (line == "id" ? holder.id() : to_string(holder.run(line))) << std::endl;
     std::_Exit(0);
 }
 

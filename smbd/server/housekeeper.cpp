@@ -63,7 +63,14 @@ class Housekeeper {
     }
 
     void mind_opens() { scavenger_.begin(); }
-    Result<void> wipe() { return tables_->wipe_volatile(); }
+    // Of a server that has ended: what outlives it goes on as if its processes had just been killed.
+    Result<void> take_up(const xsrv::Leftover* leftover, const xsrv::Leftover::Targets& targets) {
+        if (auto wiped = tables_->wipe_volatile(); !wiped) return wiped;
+        if (leftover == nullptr) return {};
+        if (auto put = leftover->put_back(targets); !put) return put;
+        for (const messaging::ServerId& id : leftover->holders()) process_ended(id);
+        return {};
+    }
     void watch_local_changes() {
         const conf::GlobalConf& conf = configuration_->global();
         if (!conf.kernel_change_notify || !conf.change_notify) return;
@@ -164,12 +171,14 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
         }
     }
     const bool first = start.first;
+    const auto leftover = start.leftover;
+    const auto targets = xsrv::Leftover::targets_of(start.databases);
     const bool watches = start.watches;
     auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value());
     if (first) {
-        if (auto wiped = housekeeper->wipe(); !wiped) return wiped.failure();
+        if (auto taken = housekeeper->take_up(leftover.get(), targets); !taken) return taken.failure();
     }
-    if (!first) housekeeper->mind_opens();
+    housekeeper->mind_opens();
     if (watches) housekeeper->watch_local_changes();
     if (auto told = housekeeper->tell_ready(); !told) return told.failure();
     return housekeeper;

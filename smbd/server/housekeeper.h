@@ -6,6 +6,7 @@
 #include "conf/configuration.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/leftover.h"
 #include "tdb/messaging/server_id.h"
 
 namespace Atoll::server {
@@ -15,7 +16,9 @@ struct HousekeeperStart {
     messaging::ServerId self;
     xsrv::Databases databases;  // open at the fork
     std::shared_ptr<const conf::Configuration> configuration;
-    bool first = false;   // of a server that has just started: what its predecessor left in the volatile databases is removed
+    bool first = false;  // of a server that has just started: what its predecessor left in the volatile databases is removed
+    // Of that predecessor: what of it outlives it is put back, and its processes are cleaned up after.
+    std::shared_ptr<const xsrv::Leftover> leftover = {};
     bool watches = true;  // local changes, which one process of the node does
 };
 

@@ -37,12 +37,17 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     warm_image();
     auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, messaging::ProcessClass::listener);
     if (!mailbox) return mailbox.failure();
-    auto databases = xsrv::open_databases(start.configuration->global().lock_directory);
+    const std::string lock_directory = start.configuration->global().lock_directory;
+    auto leftover = std::make_shared<xsrv::Leftover>();
+    if (!start.predecessor) *leftover = xsrv::Leftover::read(lock_directory);
+    auto databases = xsrv::open_databases(lock_directory);
     if (!databases) return databases.failure();
+    if (auto noted = xsrv::Leftover::note_boot(lock_directory); !noted) return noted.failure();
     int life[2];
     if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
     std::unique_ptr<Listener> listener(new Listener(std::move(start), std::move(databases).value(), std::move(signals).value(),
                                                     std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
+    listener->leftover_ = std::move(leftover);
     if (listener->predecessor_) {
         if (auto settled = listener->predecessor_->settle(PacketKind::prepared, PacketKind::go_on); !settled) return settled.failure();
     }
@@ -50,6 +55,7 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
         listener->start_helper(role);
         if (auto ready = listener->await_ready(role); !ready) return ready.failure();
     }
+    listener->leftover_.reset();
     for (unsigned i = 0; i < limits::preauth_processes; ++i) listener->start_helper(Role::preauth);
     listener->start_spares();
     return listener;

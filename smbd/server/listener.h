@@ -24,6 +24,7 @@
 #include "smbd/server/start.h"
 #include "smbd/server/upgrade.h"
 #include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/leftover.h"
 #include "tdb/messaging/message_socket.h"
 
 namespace Atoll::server {
@@ -156,7 +157,8 @@ class Listener {
     std::vector<Untold> untold_;
     std::vector<messaging::ServerId> ended_;  // processes that the housekeeper has not cleaned up after
     size_t next_preauth_ = 0;
-    Monotonic accept_again_{};  // no descriptors were left: not before this
+    Monotonic accept_again_{};                        // no descriptors were left: not before this
+    std::shared_ptr<const xsrv::Leftover> leftover_;  // until the first housekeeper has it
     Program program_;
     std::optional<Successor> successor_;
     std::optional<Predecessor> predecessor_;

@@ -117,7 +117,8 @@ void Listener::start_helper(Role role) {
         id.pid = static_cast<uint64_t>(getpid());
         switch (role) {
             case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), configuration_, load_options_});
-            case Role::housekeeper: run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first, !draining_});
+            case Role::housekeeper:
+                run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first, leftover_, !draining_});
             case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
                 databases_ = {};

@@ -41,7 +41,7 @@ class Service(Server):
     """A server that is started by the unit's own command, from a copy of the programs."""
 
     def __init__(self, preset):
-        super().__init__("atoll", {"share": {}}, users=[USER1, USER2], preset=preset)
+        super().__init__("atoll", {"share": {"posix locking": "no"}}, users=[USER1, USER2], preset=preset)
         self.bin = self.top / "bin"
         self.bin.mkdir()
         for name in PROGRAMS:
@@ -166,6 +166,37 @@ def starts_and_ends(preset):
         require(log_on(server)[0] == 0, "nobody can log on after a restart")
 
 
+def restart_hands_over(preset, end):
+    """A durable handle with its lease and its lock is found again after a restart; what was to be deleted on close has been."""
+    with Service(preset) as server:
+        holder = Holder(server, "share", USER1, ["--client-guid", "away"], preset)
+        holder.do("open doomed access=10081 share=7 options=1000")
+        holder.do("open durable access=12019f share=7 lease2=7 durable2=60000")
+        holder.process.stdin.write("id\n")
+        holder.process.stdin.flush()
+        ids = holder.process.stdout.readline().strip()
+        holder.do("lock 0 10 exclusive")
+        end(server)
+        await_that(lambda: server.process.poll() is not None and not server.processes(), "the server goes on")
+        holder.end()
+        server.start()
+        require(not (server.path("share") / "doomed").exists(), "what was to be deleted on close is there")
+        listed = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-L", "-B"], capture_output=True, text=True, timeout=60).stdout
+        require(len(re.findall(r"^disconnected .*durable", listed, re.M)) == 2, f"not listed: {listed}")
+        back = Holder(server, "share", USER1, ["--client-guid", "away"], preset)
+        back.do(f"again durable {ids} access=12019f share=7 lease2=7")
+        listed = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-L", "-B"], capture_output=True, text=True, timeout=60).stdout
+        require("disconnected" not in listed and "LEASE(RWH)" in listed and len(re.findall(r"durable", listed)) == 2, f"not as it was: {listed}")
+        back.do("lock 20 1 exclusive")
+        back.end()
+
+
+def killed_at_once(server):
+    for pid in server.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
+
+
 def upgrade_beside_clients(preset):
     """Those who are there stay with the old program, with their files and locks, which bind those who come to the new one."""
     with Service(preset) as server:
@@ -278,6 +309,8 @@ def main():
     arguments = parser.parse_args()
     tally = report.Tally("service")
     for what, test in (("systemd-analyze verifies the unit", verify_unit), ("starts and ends in good order", starts_and_ends),
+                       ("a restart hands over durable handles", lambda preset: restart_hands_over(preset, lambda server: server.process.terminate())),
+                       ("and so does the end of every process at once", lambda preset: restart_hands_over(preset, killed_at_once)),
                        ("an upgrade beside clients", upgrade_beside_clients), ("a client of the old server that is killed", killed_client_of_the_old),
                        ("three servers in a row", upgrades_in_a_row), ("upgrades that fail", failed_upgrades), ("upgrade of a client's process", wrong_destination)):
         with tally.case(what):
