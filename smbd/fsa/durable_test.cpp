@@ -85,7 +85,7 @@ TEST_F(DurableTest, ItsProcessMayBeKilled) {
     RemainingOpen remains;
     remains.open_id = last_id_;
     remains.file = open.file_id();
-    remains.name = "f";
+    remains.name = std::string("f");
     remains.granted_access = open.granted_access();
     dead_id_ = one_.messages->self().unique_id;
     ASSERT_TRUE(two_.files->find_disconnected(remains));
