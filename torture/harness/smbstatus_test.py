@@ -162,6 +162,27 @@ def compare_json(atoll, debian, arguments):
     require(found[0] == found[1], first_difference(*found))
 
 
+def handle_whose_client_is_away(atoll, debian, preset):
+    """Debian's shows it with -f only, ours always; its byte-range locks both."""
+    for server in (atoll, debian):
+        holder = Holder(server, "share", USER1, [], preset)
+        holder.do("open away access=2019f share=7 oplock=9 durable2=60000")
+        holder.do("lock 3 4 exclusive")
+        holder.end()
+        deadline = time.monotonic() + 20
+        while "disconnected" not in smbstatus(server, "-f -L")[1]:
+            require(time.monotonic() < deadline, f"{server.kind}: the handle is not kept: {smbstatus(server, '-f -L')[1]}")
+            time.sleep(0.05)
+    for words in ("-f -L", "-f -L -B"):
+        compare_text(atoll, debian, words)
+    out = smbstatus(atoll, "")[1]
+    require(re.search(r"^disconnected +\d+ +DENY_NONE  0x2019f .*   away   ", out, re.M), f"not shown without -f: {out}")
+    value = json.loads(smbstatus(atoll, "--json")[1])
+    (one,) = value["open_files"][f"{atoll.path('share')}/away"]["opens"].values()
+    require(one["durable"]["kind"] == "durable" and one["durable"]["timeout_ms"] == 60000 and "disconnected_at" in one["durable"], f"{one}")
+    require("disconnected" not in smbstatus(atoll, "-p")[1] + smbstatus(atoll, "-S")[1], "its session or tree connect is shown")
+
+
 def nothing_is_left(server):
     """When the clients have gone."""
     deadline = time.monotonic() + 20
@@ -227,7 +248,6 @@ def live_server_is_not_disturbed(server, preset):
         stop.set()
         thread.join()
     require(not failures, f"{failures[:2]}")
-    nothing_is_left(server)
     for name in ("locking.tdb", "brlock.tdb", "smbXsrv_open_global.tdb", "smbXsrv_session_global.tdb"):
         out = subprocess.run([TOP / "build" / preset / "bin" / "tdbtool", server.top / "lock" / name, "check"], capture_output=True, text=True, timeout=60).stdout
         require("is OK" in out, f"{name}: {out}")
@@ -253,6 +273,8 @@ def main():
                     compare_json(atoll, debian, words)
         with tally.case("nothing is left when the clients have gone"):
             nothing_is_left(atoll)
+        with tally.case("a handle whose client is away"):
+            handle_whose_client_is_away(atoll, debian, arguments.preset)
         with tally.case("missing and damaged databases"):
             damage_is_said(atoll)
         with tally.case("wrong arguments"):
