@@ -1,4 +1,6 @@
 // CREATE (MS-SMB2 3.3.5.9).
+#include <algorithm>
+
 #include "base/utf.h"
 #include "libcli/security/security_descriptor.h"
 #include "libcli/smb/create.h"
@@ -134,11 +136,13 @@ void note_for_replay(Request& request, const smb::CreateContexts& contexts, cons
 }
 
 // What the create gave that comes again. The file may have changed since.
-NtStatus answer_replay(Request& request, const smb::CreateContexts& contexts) {
+NtStatus answer_replay(Request& request, smb::OplockLevel asked, const smb::CreateContexts& contexts) {
     fsa::CreateResult result;
     const xsrv::Open& open = *request.open;
     request.connection().client().file_system().describe(*open.file, result);
     result.action = open.action;
+    // Who asks for less than the open has is told no more.
+    if (result.oplock != fsa::OplockLevel::lease) result.oplock = std::min(result.oplock, static_cast<fsa::OplockLevel>(asked));
     write_response(request, contexts, result);
     return NtStatus::SUCCESS;
 }
@@ -204,7 +208,7 @@ NtStatus handle_create(Request& request) {
     if (is_quota_index(path)) return create_quota_index(request, *create);
 
     if (const NtStatus status = find_replayed(request, *contexts); status != NtStatus::SUCCESS) return status;
-    if (request.open) return answer_replay(request, *contexts);
+    if (request.open) return answer_replay(request, create->oplock_level, *contexts);
     if (const NtStatus status = new_open(request); status != NtStatus::SUCCESS) return status;
     fsa::CreateParams params = create_params(*create, *contexts, path);
     const auto lease = lease_request(request, *contexts);

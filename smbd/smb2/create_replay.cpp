@@ -40,8 +40,9 @@ NtStatus find_replayed(Request& request, const smb::CreateContexts& contexts) {
     if (!open) return NtStatus::SUCCESS;
     if (!request.header.is_replay()) return NtStatus::DUPLICATE_OBJECTID;
     if (open->session->token.user_sid != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
-    const auto lease_key = open->lease_key;
-    if (lease_key && (!contexts.lease || contexts.lease->key != *lease_key)) return NtStatus::ACCESS_DENIED;
+    // The specification names the other key alone; a lease where there is none is no less another open than that.
+    const auto asked_key = contexts.lease ? std::optional<Guid>(contexts.lease->key) : std::nullopt;
+    if (open->lease_key != asked_key) return NtStatus::ACCESS_DENIED;
     if (!(open->session == request.session) || !(open->tcon == request.tcon)) return NtStatus::DUPLICATE_OBJECTID;
     request.open = std::move(open);
     return NtStatus::SUCCESS;

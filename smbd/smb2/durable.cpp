@@ -49,7 +49,8 @@ NtStatus check_record(Request& request, const smb::CreateContexts& contexts, con
     const xsrv::durable_open& durable = *record.durable;
     if (contexts.durable_reconnect_v2) {
         const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
-        if (durable.create_guid != asked.create_guid) return NtStatus::OBJECT_NAME_NOT_FOUND;
+        // Who asked for one of version 1 gave none, and says so with zeros.
+        if (durable.create_guid.value_or(Guid{}) != asked.create_guid) return NtStatus::OBJECT_NAME_NOT_FOUND;
     }
     if (!lease_fits(request, params, record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     if (durable.owner != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
@@ -84,6 +85,12 @@ void take_over(Request& request, const xsrv::open_global& record) {
     open.durable->locks.clear();
 }
 
+// Open.DurableOwner
+void set_owner(const xsrv::Session& session, xsrv::durable_open& durable) {
+    durable.owner = session.token.user_sid;
+    durable.owner_name = session.domain_name + '\\' + session.account_name;
+}
+
 // It could not be taken back: it waits for its client again, as before.
 void give_back(Request& request, const xsrv::open_global& record, const fsa::RemainingOpen& remains) {
     Client& client = request.connection().client();
@@ -109,15 +116,13 @@ NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& con
 void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created) {
     if (!contexts.durable_request && !contexts.durable_request_v2) return;
     if (created.open->is_directory() || !keeps_handle(created) || !may_be_durable(request)) return;
-    const xsrv::Session& session = *request.session;
     xsrv::durable_open& durable = request.open->durable.emplace();
     if (contexts.durable_request_v2) durable.create_guid = contexts.durable_request_v2->create_guid;
     durable.timeout_ms = timeout_of(contexts);
     durable.oplock = static_cast<fsa::oplock_kind>(created.oplock);
     if (created.oplock == fsa::OplockLevel::lease) durable.lease = xsrv::lease_record(contexts.lease->key, created.lease);
     durable.lock_sequences = request.open->lock_sequences;
-    durable.owner = session.token.user_sid;
-    durable.owner_name = session.domain_name + '\\' + session.account_name;
+    set_owner(*request.session, durable);
 }
 
 void settle_durability(Request& request) {
@@ -126,6 +131,36 @@ void settle_durability(Request& request) {
     if (lasting && *lasting) return;
     request.open->durable.reset();
     if (const auto renewed = client.tables().renew_open(*request.open); !renewed) log_error("{}", renewed.error().message());
+}
+
+NtStatus make_resilient(Request& request, uint32_t timeout_ms) {
+    Client& client = request.connection().client();
+    xsrv::Open& open = *request.open;
+    if (open.file->is_directory() || !may_be_durable(request)) return NtStatus::NOT_SUPPORTED;
+    const auto before = open.durable;
+    if (!open.durable) open.durable.emplace();
+    open.durable->kind = xsrv::handle_kind::HANDLE_RESILIENT;
+    open.durable->timeout_ms = timeout_ms;
+    open.durable->lock_sequences = open.lock_sequences;
+    set_owner(*request.session, *open.durable);
+    fsa::CreateResult now;
+    client.file_system().describe(*open.file, now);
+    open.durable->oplock = static_cast<fsa::oplock_kind>(now.oplock);
+    if (const auto renewed = client.tables().renew_open(open); !renewed) {
+        open.durable = before;
+        return NtStatus::INSUFFICIENT_RESOURCES;
+    }
+    const auto lasting = client.file_system().make_lasting(*open.file, fsa::Lasting::always);
+    if (lasting && *lasting) return NtStatus::SUCCESS;
+    open.durable = before;
+    if (const auto renewed = client.tables().renew_open(open); !renewed) log_error("{}", renewed.error().message());
+    return lasting ? NtStatus::NOT_SUPPORTED : lasting.error();
+}
+
+void note_lock_sequences(const Request& request) {
+    if (!request.open->durable) return;
+    const auto renewed = request.connection().client().tables().renew_open(*request.open);
+    if (!renewed) log_error("{}", renewed.error().message());
 }
 
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts) {

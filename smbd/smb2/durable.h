@@ -14,6 +14,11 @@ NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& con
 void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created);
 // The record is there: now the entries of the file are told. Resets request.open->durable if the oplock or lease has been lost meanwhile.
 void settle_durability(Request& request);
+// The open outlives its connection from now on whatever it caches, for that long (MS-SMB2 3.3.5.15.9). NOT_SUPPORTED: where no durable
+// handle is granted either.
+NtStatus make_resilient(Request& request, uint32_t timeout_ms);
+// What is locked under a sequence number is known after a reconnect, too, even if this process is killed.
+void note_lock_sequences(const Request& request);
 // What the response says of it.
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts);
 

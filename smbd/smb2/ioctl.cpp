@@ -73,6 +73,7 @@ NtStatus file_ioctl(Request& request, const smb::IoctlRequest& ioctl) {
         case Code::set_reparse_point: return set_reparse_point(request, ioctl);
         case Code::delete_reparse_point: return delete_reparse_point(request, ioctl);
         case Code::srv_enumerate_snapshots: return enumerate_snapshots(request, ioctl);
+        case Code::lmr_request_resiliency: return request_resiliency(request, ioctl);
         case Code::pipe_peek:
         case Code::pipe_transceive: return NtStatus::NOT_SUPPORTED;  // MS-SMB2 3.3.5.15.3: no pipe
         default: return NtStatus::INVALID_DEVICE_REQUEST;

@@ -52,6 +52,9 @@ NtStatus query_network_interfaces(Request& request, const smb::IoctlRequest& ioc
 NtStatus get_compression(Request& request, const smb::IoctlRequest& ioctl);  // MS-FSA 2.1.5.10.9
 NtStatus set_compression(Request& request, const smb::IoctlRequest& ioctl);  // 2.1.5.10.30
 
+// ioctl_resiliency.cpp
+NtStatus request_resiliency(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.9
+
 // ioctl_snapshots.cpp
 NtStatus enumerate_snapshots(Request& request, const smb::IoctlRequest& ioctl);  // MS-SMB2 3.3.5.15.1
 

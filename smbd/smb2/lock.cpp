@@ -9,6 +9,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/durable.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -40,7 +41,10 @@ bool is_repeated(const Request& request, const smb::LockRequest& lock) {
 }
 
 void note_sequence(const Request& request, uint32_t index, uint8_t number) {
-    if (uint8_t* const entry = sequence_entry(request, index)) *entry = number;
+    uint8_t* const entry = sequence_entry(request, index);
+    if (entry == nullptr) return;
+    *entry = number;
+    note_lock_sequences(request);
 }
 
 NtStatus answer(Request& request) {
