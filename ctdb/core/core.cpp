@@ -85,7 +85,9 @@ void Core::on_keepalive(Pnn from, const protocol::keepalive& keepalive) {
 // One that does not fit this cluster's configuration is not accepted.
 void Core::on_view(const std::vector<uint8_t>& bytes) {
     protocol::view view;
-    if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.addresses.size() != config_.addresses) return;
+    if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.located_since.size() != config_.slots ||
+        view.addresses.size() != config_.addresses)
+        return;
     membership_.propose(view);
 }
 

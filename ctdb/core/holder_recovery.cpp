@@ -66,20 +66,16 @@ void Holder::recovered(const protocol::recovered& recovered) {
         context_.took(Transition::slot_stale);
         return;
     }
+    for (const RecordKey& key : recovered.lost) {
+        Copy copy;
+        if (!context_.shared.records.read(key, copy)) continue;
+        copy.dmaster = false;
+        context_.shared.records.write(key, copy);
+    }
+    if (!recovered.last) return;
     context_.took(Transition::slot_reopened);
     frozen_.erase(recovered.slot);
     gate.open = true;
-    const protocol::member* me = find_member(context_.view, context_.config.me);
-    if (me != nullptr && me->leaving) {
-        std::vector<std::pair<RecordKey, Copy>> claimed;
-        context_.shared.records.each(recovered.slot, [&](const RecordKey& key, const Copy& copy) {
-            if (copy.dmaster) claimed.emplace_back(key, copy);
-        });
-        for (auto& [key, copy] : claimed) {
-            copy.dmaster = false;
-            context_.shared.records.write(key, copy);
-        }
-    }
     serve_slot(recovered.slot);
 }
 

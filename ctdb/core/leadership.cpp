@@ -8,16 +8,14 @@ namespace Atoll::ctdb {
 // after a leap too short to be told from work.
 Time Leadership::surely(Time duration) const { return duration + duration / 64 + context_.config.clock_step; }
 
-bool Leadership::has_authority() const {
-    return role_ == Role::leading && (context_.now < authority_until_ || context_.planted(Planted::eternal_lock));
-}
+bool Leadership::has_authority() const { return role_ == Role::leading && context_.now < authority_until_; }
 
 void Leadership::tick() {
     if (role_ != Role::leading) {
         contend();
         return;
     }
-    if (membership_.kept_out()) {
+    if (membership_.kept_out() || membership_.highest_term() > term_) {
         step_down();
         return;
     }
@@ -56,6 +54,7 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
     pending_.reset();
     current_ = stored.value_or(protocol::view());
     current_.locators.resize(context_.config.slots, no_node);
+    current_.located_since.resize(context_.config.slots, 0);
     current_.addresses.resize(context_.config.addresses, protocol::address{no_node, no_node});
     standings_.clear();
     const Time waits = context_.planted(Planted::forgetful_new_leader) ? 0 : surely(context_.config.lock_validity + context_.config.lease);
@@ -66,17 +65,24 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
 
 void Leadership::check_lock() {
     checked_ = context_.now;
+    if (context_.planted(Planted::eternal_lock)) {
+        extend_authority(context_.now);
+        return;
+    }
     context_.act(CheckLock{term_, context_.now});
 }
 
 void Leadership::lock_checked(Term term, Time asked, bool held) {
     if (role_ != Role::leading || term != term_) return;
     if (!held) {
-        if (context_.planted(Planted::eternal_lock)) return;
         context_.took(Transition::lock_lost);
         step_down();
         return;
     }
+    extend_authority(asked);
+}
+
+void Leadership::extend_authority(Time asked) {
     authority_until_ = std::max(authority_until_, asked + context_.config.lock_validity);
     const protocol::member* me = find_session(current_, context_.config.me, context_.session);
     if (me != nullptr) membership_.extend_lease(authority_until_);

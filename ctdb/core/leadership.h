@@ -43,6 +43,7 @@ class Leadership {
     void contend();
     void step_down();
     void check_lock();
+    void extend_authority(Time asked);
     void give_lease(Pnn pnn, const protocol::keepalive& keepalive);
     void consider();
     void judge();

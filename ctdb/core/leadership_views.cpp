@@ -62,10 +62,6 @@ bool Leadership::gone(const protocol::member& member) {
         context_.took(Transition::member_replaced);
         return true;
     }
-    if (peer.last.incarnation == member.incarnation && peer.session_seen >= member.session && peer.last.session != member.session) {
-        context_.took(Transition::member_consented);
-        return true;
-    }
     const Standing& standing = standings_[member.pnn];
     if (!standing.excluding || (context_.waited < standing.granted_until && !context_.planted(Planted::impatient_leader))) return false;
     context_.took(Transition::member_dropped);
@@ -101,7 +97,7 @@ std::vector<protocol::member> Leadership::next_members(ViewId id) {
         const Peer& peer = peers_.of(member.pnn);
         if (peer.last.session != member.session) continue;
         members.back().flags = peer.last.flags;
-        members.back().leaving = member.leaving || any(peer.last.flags & node_flags::NODE_STOPPED);
+        members.back().leaving = any(peer.last.flags & node_flags::NODE_STOPPED);
     }
     add_members(members, id);
     return members;
@@ -113,6 +109,7 @@ void Leadership::add_members(std::vector<protocol::member>& members, ViewId id) 
         if (at != members.end() && at->pnn == pnn) continue;
         const Peer& peer = peers_.of(pnn);
         if (!peer.known || peers_.silent(pnn) || peer.last.session != 0 || peer.ended_incarnation >= peer.last.incarnation) continue;
+        if (!peer.last.addresses.empty()) continue;  // of its last session: others may have them by now
         if (any(peer.last.flags & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)) || standings_[pnn].banned_until > context_.waited)
             continue;
         context_.took(Transition::member_added);
@@ -131,7 +128,10 @@ void Leadership::place_slots(protocol::view& view) const {
     for (const protocol::member& member : view.members) {
         if (!member.leaving) nodes.push_back(member.pnn);
     }
-    view.locators = place(view.locators, nodes);
+    const std::vector<Pnn> before = std::exchange(view.locators, place(view.locators, nodes));
+    for (size_t slot = 0; slot < before.size(); slot++) {
+        if (view.locators[slot] != before[slot]) view.located_since[slot] = view.id;
+    }
 }
 
 // An address moves in two views: the first takes it from its holder, the second, once that has released it, gives it to the next.
@@ -151,6 +151,7 @@ void Leadership::place_addresses(protocol::view& view) const {
         if (address.holder == no_node && address.former == no_node) {
             address.holder = wanted[index];
         } else if (address.holder != wanted[index] && address.holder != no_node) {
+            context_.took(Transition::address_moved);
             address.former = std::exchange(address.holder, context_.planted(Planted::hands_over_unreleased) ? wanted[index] : no_node);
         }
     }

@@ -9,6 +9,12 @@ bool Locator::may_hold(Pnn pnn) const {
     return member != nullptr && !member->leaving;
 }
 
+// It is in the session in which it was in the former view, and may hold records still.
+bool Locator::goes_on(Pnn pnn, const protocol::view& former) const {
+    const protocol::member* before = find_member(former, pnn);
+    return before != nullptr && find_session(context_.view, pnn, before->session) != nullptr && may_hold(pnn);
+}
+
 // A slot that this node locates already goes on untouched unless a session that had a record of it has ended, or is leaving.
 void Locator::view_accepted(const protocol::view& former) {
     const auto& locators = context_.view.locators;
@@ -19,10 +25,12 @@ void Locator::view_accepted(const protocol::view& former) {
             continue;
         }
         const auto found = slots_.find(slot);
-        if (found == slots_.end() || must_recover(found->second, former)) {
+        // It may have been another's in a view that did not come here, and members may have stopped using it for that one's recovery.
+        const bool away = found != slots_.end() && found->second.epoch < context_.view.located_since[slot];
+        if (found == slots_.end() || away || must_recover(found->second, former)) {
             collect(slot);
         } else {
-            forget_waiters(found->second);
+            forget_waiters(found->second, former);
         }
     }
 }
@@ -30,16 +38,20 @@ void Locator::view_accepted(const protocol::view& former) {
 bool Locator::must_recover(const Located& located, const protocol::view& former) const {
     if (located.collecting) return true;
     for (const auto& [pnn, count] : located.held) {
-        const protocol::member* before = find_member(former, pnn);
-        if (count > 0 && (before == nullptr || find_session(context_.view, pnn, before->session) == nullptr || !may_hold(pnn))) return true;
+        if (!goes_on(pnn, former)) return true;
     }
     return false;
 }
 
-// Whoever asked in a session that has ended waits no more. A record that is being recalled for nobody is kept by this node.
-void Locator::forget_waiters(Located& located) {
+// Whoever asked in a session that has ended waits no more, and who is leaving is told to ask again later. A record that is being recalled
+// for nobody is kept by this node.
+void Locator::forget_waiters(Located& located, const protocol::view& former) {
     for (auto& [key, entry] : located.records) {
-        std::erase_if(entry.queue, [this](Pnn pnn) { return !may_hold(pnn); });
+        std::erase_if(entry.queue, [&, &waited = key](Pnn pnn) {
+            if (goes_on(pnn, former)) return false;
+            transport_.send_body(pnn, protocol::refuse{waited, 0});
+            return true;
+        });
     }
 }
 
@@ -62,11 +74,14 @@ void Locator::offered(Pnn from, protocol::offer& offer) {
     }
     Located& located = found->second;
     for (protocol::copy& copy : offer.copies) {
-        const auto [best, first] = located.best.try_emplace(copy.key);
-        const protocol::copy& known = best->second.copy;
-        const bool higher = copy.rsn > known.rsn || (copy.rsn == known.rsn && copy.dmaster && !known.dmaster);
-        const bool lower = copy.rsn < known.rsn;
-        if (first || (context_.planted(Planted::lower_rsn_wins) ? lower : higher)) best->second = Best{std::move(copy), from};
+        const auto [at, first] = located.best.try_emplace(copy.key);
+        Best& best = at->second;
+        if (copy.dmaster) best.claimants.push_back(from);
+        const bool higher = copy.rsn > best.copy.rsn || (copy.rsn == best.copy.rsn && copy.dmaster && !best.copy.dmaster);
+        const bool lower = copy.rsn < best.copy.rsn;
+        if (!first && !(context_.planted(Planted::lower_rsn_wins) ? lower : higher)) continue;
+        best.copy = std::move(copy);
+        best.from = from;
     }
     if (!offer.last) return;
     located.missing.erase(from);
@@ -78,9 +93,32 @@ void Locator::complete(Slot slot, Located& located) {
     context_.took(Transition::slot_recovered);
     located.collecting = false;
     collecting_--;
-    for (auto& [key, best] : located.best) settle_winner(located, key, best);
+    std::map<Pnn, std::vector<RecordKey>> lost;
+    for (auto& [key, best] : located.best) {
+        settle_winner(located, key, best);
+        for (const Pnn claimant : best.claimants) {
+            if (claimant != located.records[key].dmaster) lost[claimant].push_back(key);
+        }
+    }
     located.best.clear();
-    for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, protocol::recovered{slot, located.epoch});
+    for (const protocol::member& member : context_.view.members) reopen(slot, located, member.pnn, lost[member.pnn]);
+}
+
+// Two may say that they are dmaster when one of them was told otherwise by a recovery that another overtook.
+void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost) {
+    protocol::recovered recovered;
+    recovered.slot = slot;
+    recovered.epoch = located.epoch;
+    for (const RecordKey& key : lost) {
+        context_.took(Transition::claim_lost);
+        if (recovered.lost.size() == protocol::MAX_COPIES) {
+            transport_.send_body(pnn, recovered);
+            recovered.lost.clear();
+        }
+        recovered.lost.push_back(key);
+    }
+    recovered.last = true;
+    transport_.send_body(pnn, std::move(recovered));
 }
 
 // A dmaster that is still there keeps its record; otherwise this node takes the newest copy, under a higher RSN than any that exists.
@@ -141,17 +179,18 @@ void Locator::want(Pnn from, const protocol::want& want) {
     next(want.key, *located, entry);
 }
 
-// Recalls the record for the first in the queue. One that has it already needs nothing: the record is with it or on its way.
-void Locator::next(const RecordKey& key, Located&, Entry& entry) {
+// Recalls the record for the first in the queue. One that has it already is told to look again: it was born there, or came meanwhile.
+void Locator::next(const RecordKey& key, Located& located, Entry& entry) {
     while (!entry.recalling && !entry.queue.empty()) {
         if (entry.queue.front() == entry.dmaster) {
             entry.queue.pop_front();
+            context_.took(Transition::record_there);
+            transport_.send_body(entry.dmaster, protocol::refuse{key, located.epoch});
             continue;
         }
         entry.recalling = true;
         context_.took(Transition::record_recalled);
-        const Slot slot = slot_of(key, context_.config.slots);
-        transport_.send_body(entry.dmaster, protocol::recall{key, slots_[slot].epoch});
+        transport_.send_body(entry.dmaster, protocol::recall{key, located.epoch});
     }
 }
 

@@ -46,6 +46,7 @@ class Locator {
     struct Best {
         protocol::copy copy;
         Pnn from = no_node;
+        std::vector<Pnn> claimants;  // who said that they are dmaster
     };
     struct Located {
         Epoch epoch = 0;
@@ -59,13 +60,15 @@ class Locator {
     Located* serving(const RecordKey& key, Epoch epoch);
     [[nodiscard]] bool must_recover(const Located& located, const protocol::view& former) const;
     void collect(Slot slot);
-    void forget_waiters(Located& located);
+    void forget_waiters(Located& located, const protocol::view& former);
     void complete(Slot slot, Located& located);
     void settle_winner(Located& located, const RecordKey& key, Best& best);
+    void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);
     void set_dmaster(Located& located, Entry& entry, Pnn pnn);
     void next(const RecordKey& key, Located& located, Entry& entry);
     [[nodiscard]] bool may_hold(Pnn pnn) const;
+    [[nodiscard]] bool goes_on(Pnn pnn, const protocol::view& former) const;
 
     Context& context_;
     SlotTransport& transport_;

@@ -12,7 +12,6 @@ bool Peers::note(Pnn pnn, const protocol::keepalive& keepalive) {
     peer.known = true;
     peer.last = keepalive;
     peer.heard = context_.waited;
-    peer.session_seen = std::max(peer.session_seen, keepalive.session);
     return true;
 }
 

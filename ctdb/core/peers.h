@@ -11,7 +11,6 @@ struct Peer {
     bool known = false;              // `last` is there
     protocol::keepalive last;        // the newest by incarnation and sending time
     Time heard = 0;                  // Context::waited when it came
-    Session session_seen = 0;        // the newest session that it said it has
     uint64_t ended_incarnation = 0;  // up to which its supervisor says that nothing of it serves
 };
 

@@ -46,7 +46,6 @@ enum class Transition : uint8_t {
     member_deaf,
     member_replaced,
     member_ended,
-    member_consented,
     member_let_go,
     member_dropped,
     member_banned,
@@ -61,10 +60,12 @@ enum class Transition : uint8_t {
     slot_stale,
     winner_claimed,
     winner_copied,
+    claim_lost,
     record_wanted,
     record_refused,
     epoch_learnt,
     record_queued,
+    record_there,
     record_recalled,
     recall_deferred,
     record_yielded,
@@ -91,6 +92,7 @@ const char* name_of(Transition transition);
 class Transitions {
  public:
     void took(Transition transition) { counts_[static_cast<size_t>(transition)]++; }
+    void add(Transition transition, uint64_t count) { counts_[static_cast<size_t>(transition)] += count; }
     [[nodiscard]] uint64_t count(Transition transition) const { return counts_[static_cast<size_t>(transition)]; }
 
  private:

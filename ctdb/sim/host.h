@@ -1,0 +1,56 @@
+// A machine of the simulated cluster: its clock, its shared memory, its ctdbd (a core), its clients.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "ctdb/core/core.h"
+#include "ctdb/sim/memory_store.h"
+#include "ctdb/sim/options.h"
+
+namespace Atoll::ctdb::sim {
+
+struct Worker {
+    enum class State { idle, waiting, holding };
+    State state = State::idle;
+    RecordKey key;
+    Session session = 0;  // in which it locked the record
+    uint64_t value = 0;   // that it read
+    uint64_t turn = 0;    // rises with each change of state: what was meant for an earlier one is void
+    uint64_t done = 0;    // changes that it made
+};
+
+struct Host {
+    Host(uint32_t slots, size_t workers_count) : store(slots), shared(slots, store), workers(workers_count) {}
+
+    Pnn pnn = 0;
+    bool up = false;
+    bool stopped = false;  // ctdbd stands still
+    bool frozen = false;   // so does everything
+    uint64_t incarnation = 0;
+    int64_t clock_offset = 0;
+    int64_t clock_rate = 0;  // millionths by which its clock is fast
+    MemoryStore store;
+    SharedState shared;
+    std::unique_ptr<Core> core;
+    std::deque<Event> inbox;  // came while ctdbd stood still
+    std::vector<Worker> workers;
+    std::set<uint32_t> addresses;
+    Transitions past;  // of cores that have ended
+    bool slow_disk = false;
+    bool full_disk = false;
+    bool lock_unreachable = false;
+    bool had_lease = false;
+    Time lock_free_at = 0;  // when its lock helper has done what it was asked before
+
+    [[nodiscard]] Time clock(Time now) const {
+        const auto signed_now = static_cast<int64_t>(now);
+        return static_cast<Time>(signed_now + signed_now / 1000 * clock_rate / 1000 + clock_offset);
+    }
+};
+
+inline Client client_of(size_t worker) { return worker + 1; }
+
+}  // namespace Atoll::ctdb::sim

@@ -1,0 +1,145 @@
+// ctdbsim: runs the simulator, one seed after the other, and prints what was covered.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "ctdb/sim/world.h"
+
+namespace Atoll::ctdb::sim {
+namespace {
+
+struct Request {
+    Options options;
+    uint64_t seeds = 1;
+    double seconds = 0;  // 0: all seeds
+    bool tables = false;
+    bool quiet = false;
+};
+
+struct Totals {
+    uint64_t seeds = 0, steps = 0, delivered = 0, changes = 0, failed = 0;
+    Time virtual_time = 0;
+    FaultTable faults;
+    Transitions transitions;
+};
+
+int usage() {
+    std::fputs(
+        "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
+        "[--no-faults]\n"
+        "        [--plant NAME] [--tables] [--trace]\n"
+        "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
+        "N --trace\n"
+        "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n",
+        stderr);
+    return 2;
+}
+
+Planted planted_of(const std::string& name) {
+    for (size_t index = 0; index < static_cast<size_t>(Planted::count); index++) {
+        if (name == name_of(static_cast<Planted>(index))) return static_cast<Planted>(index);
+    }
+    return Planted::count;
+}
+
+bool take_number(Request& request, const std::string& name, const char* value) {
+    const uint64_t number = std::strtoull(value, nullptr, 10);
+    Options& options = request.options;
+    if (name == "--seed")
+        options.seed = number;
+    else if (name == "--seeds")
+        request.seeds = number;
+    else if (name == "--seconds")
+        request.seconds = std::strtod(value, nullptr);
+    else if (name == "--nodes")
+        options.nodes = static_cast<uint32_t>(number);
+    else if (name == "--steps")
+        options.steps = number;
+    else if (name == "--slots")
+        options.slots = static_cast<uint32_t>(number);
+    else if (name == "--keys")
+        options.keys = static_cast<uint32_t>(number);
+    else if (name == "--addresses")
+        options.addresses = static_cast<uint32_t>(number);
+    else if (name == "--fault-interval")
+        options.fault_interval = number;
+    else if (name == "--plant")
+        options.planted = planted_of(value);
+    else
+        return false;
+    return options.planted != Planted::count;
+}
+
+bool parse(int argc, char** argv, Request& request) {
+    for (int at = 1; at < argc; at++) {
+        const std::string name = argv[at];
+        if (name == "--no-faults")
+            request.options.faults = false;
+        else if (name == "--tables")
+            request.tables = true;
+        else if (name == "--trace")
+            request.options.trace = true;
+        else if (at + 1 >= argc || !take_number(request, name, argv[++at]))
+            return false;
+    }
+    return request.options.slots > 0 && request.options.slots <= protocol::SLOTS && request.options.keys > 2 &&
+           request.options.nodes <= protocol::MAX_NODES;
+}
+
+void print_tables(const Totals& totals) {
+    std::printf("\n%-18s", "faults");
+    for (size_t phase = 0; phase < static_cast<size_t>(Phase::count); phase++)
+        std::printf(" %*s", static_cast<int>(std::max<size_t>(7, std::strlen(name_of(static_cast<Phase>(phase))))),
+                    name_of(static_cast<Phase>(phase)));
+    for (size_t fault = 0; fault < static_cast<size_t>(Fault::count); fault++) {
+        std::printf("\n%-18s", name_of(static_cast<Fault>(fault)));
+        for (size_t phase = 0; phase < static_cast<size_t>(Phase::count); phase++)
+            std::printf(" %*lu", static_cast<int>(std::max<size_t>(7, std::strlen(name_of(static_cast<Phase>(phase))))),
+                        totals.faults.count(static_cast<Fault>(fault), static_cast<Phase>(phase)));
+    }
+    std::printf("\n\ntransitions\n");
+    for (size_t index = 0; index < static_cast<size_t>(Transition::count); index++)
+        std::printf("%-22s %12lu%s", name_of(static_cast<Transition>(index)), totals.transitions.count(static_cast<Transition>(index)),
+                    index % 4 == 3 ? "\n" : "    ");
+    std::printf("\n");
+}
+
+void add(Totals& totals, const Outcome& outcome) {
+    totals.seeds++;
+    totals.steps += outcome.steps;
+    totals.delivered += outcome.delivered;
+    totals.changes += outcome.changes;
+    totals.virtual_time += outcome.virtual_time;
+    totals.faults.add(outcome.faults);
+    for (size_t index = 0; index < static_cast<size_t>(Transition::count); index++)
+        totals.transitions.add(static_cast<Transition>(index), outcome.transitions.count(static_cast<Transition>(index)));
+}
+
+int run(Request request) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    Totals totals;
+    const auto began = std::chrono::steady_clock::now();
+    const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
+    for (uint64_t count = 0; request.seconds > 0 ? elapsed() < request.seconds : count < request.seeds; count++, request.options.seed++) {
+        const Outcome outcome = World(request.options).run();
+        add(totals, outcome);
+        if (!outcome.violation) continue;
+        totals.failed++;
+        std::printf("FAIL seed %lu (%u nodes): %s\n", request.options.seed, outcome.nodes, outcome.violation->c_str());
+    }
+    if (request.tables) print_tables(totals);
+    std::printf("%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu s of virtual time in %.1f s\n", totals.seeds,
+                totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.virtual_time / second, elapsed());
+    std::printf("simulator: %lu passed, %lu failed\n", totals.seeds - totals.failed, totals.failed);
+    return totals.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace Atoll::ctdb::sim
+
+int main(int argc, char** argv) {
+    Atoll::ctdb::sim::Request request;
+    return Atoll::ctdb::sim::parse(argc, argv, request) ? Atoll::ctdb::sim::run(request) : Atoll::ctdb::sim::usage();
+}

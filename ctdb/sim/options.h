@@ -1,0 +1,20 @@
+#pragma once
+
+#include "ctdb/core/config.h"
+
+namespace Atoll::ctdb::sim {
+
+struct Options {
+    uint64_t seed = 1;
+    uint32_t nodes = 0;           // 0: 3 to 16, as the seed says
+    uint64_t steps = 100000;      // after which faults end, and everything has to come right again
+    uint64_t fault_interval = 0;  // milliseconds of virtual time between two faults, in the mean; 0: as the seed says
+    bool faults = true;
+    uint32_t slots = 32;
+    uint32_t keys = 24;
+    uint32_t addresses = 0;  // 0: as the seed says
+    Planted planted = Planted::none;
+    bool trace = false;  // prints every event and action
+};
+
+}  // namespace Atoll::ctdb::sim

@@ -1,0 +1,116 @@
+// The clients of a world: each locks a record, changes it, and thinks. They look at the shared memory as an smbd does, without the daemon.
+#include "ctdb/sim/world.h"
+
+namespace Atoll::ctdb::sim {
+
+void World::start_workers(Host& host) {
+    for (size_t index = 0; index < host.workers.size(); index++) schedule_worker(host, index, random_.below(think_), &World::begin);
+}
+
+// The step happens unless the worker's state has changed by then. On a machine that stands still it waits.
+void World::schedule_worker(Host& host, size_t index, Time delay, void (World::*step)(Host&, size_t)) {
+    schedule_.after(delay, [this, &host, index, step, turn = host.workers[index].turn] {
+        if (!host.up || host.workers[index].turn != turn) return;
+        if (host.frozen) {
+            schedule_worker(host, index, 5 * millisecond, step);
+        } else {
+            (this->*step)(host, index);
+        }
+    });
+}
+
+NodeLease World::lease_seen(const Host& host) const {
+    if (options_.planted == Planted::ignore_node_lease && host.shared.lease.session != 0)
+        return NodeLease{~Time{0}, host.shared.lease.session};
+    return host.shared.lease;
+}
+
+void World::begin(Host& host, size_t index) {
+    Worker& worker = host.workers[index];
+    worker.turn++;
+    worker.key = keys_[random_.one_in(3) ? random_.below(3) : random_.below(keys_.size())];
+    Copy copy;
+    const SlotGate& gate = host.shared.gates[slot_of(worker.key, options_.slots)];
+    if (host.store.read(worker.key, copy) && may_use_locally(copy, gate, lease_seen(host), host.clock(schedule_.now()))) {
+        copy.holder = client_of(index);
+        host.store.write(worker.key, copy);
+        lock_record(host, index);
+        return;
+    }
+    worker.state = Worker::State::waiting;
+    schedule_.after(20, [this, &host, index, turn = worker.turn, incarnation = host.incarnation] {
+        if (host.up && host.workers[index].turn == turn) deliver(host, incarnation, ClientWants{client_of(index), host.workers[index].key});
+    });
+}
+
+void World::lock_record(Host& host, size_t index) {
+    Worker& worker = host.workers[index];
+    Copy copy;
+    host.store.read(worker.key, copy);
+    worker.state = Worker::State::holding;
+    worker.turn++;
+    worker.session = host.shared.lease.session;
+    worker.value = value_of(copy);
+    checker_.locked(host, worker, schedule_.now());
+    const Time hold = random_.one_in(200) ? random_.below(2 * second) : random_.below(random_.one_in(5) ? 5 * millisecond : 100);
+    schedule_worker(host, index, hold, &World::release);
+}
+
+void World::release(Host& host, size_t index) {
+    Worker& worker = host.workers[index];
+    Copy copy;
+    host.store.read(worker.key, copy);
+    const Client client = client_of(index);
+    if (may_commit(copy, client, worker.session, lease_seen(host), host.clock(schedule_.now()))) {
+        copy.value = value_from(worker.value + 1);
+        host.store.write(worker.key, copy);
+        checker_.committed(host, worker);
+        worker.done++;
+    }
+    clear_holder(host, worker.key, client);
+    worker.state = Worker::State::idle;
+    worker.turn++;
+    schedule_worker(host, index, random_.below(2 * think_), &World::begin);
+}
+
+void World::clear_holder(Host& host, const RecordKey& key, Client client) {
+    Copy copy;
+    if (!host.store.read(key, copy) || copy.holder != client) return;
+    copy.holder = 0;
+    host.store.write(key, copy);
+    if (!release_is_awaited(copy, host.shared.gates[slot_of(key, options_.slots)])) return;
+    schedule_.after(20, [this, &host, key, incarnation = host.incarnation] { deliver(host, incarnation, ClientReleased{key}); });
+}
+
+// A client that has died meanwhile, or that wakes without a lease, takes nothing.
+void World::granted(Host& host, const GrantRecord& grant) {
+    const size_t index = static_cast<size_t>(grant.client - 1);
+    const Worker& worker = host.workers[index];
+    if (worker.state == Worker::State::waiting && worker.key == grant.key && lease_holds(lease_seen(host), host.clock(schedule_.now()))) {
+        lock_record(host, index);
+    } else {
+        clear_holder(host, grant.key, grant.client);
+    }
+}
+
+void World::end_clients(Host& host) {
+    for (size_t index = 0; index < host.workers.size(); index++) {
+        Worker& worker = host.workers[index];
+        if (worker.state != Worker::State::holding) continue;
+        worker.state = Worker::State::idle;
+        worker.turn++;
+        schedule_worker(host, index, think_, &World::begin);
+    }
+}
+
+void World::kill_client(Host& host, size_t index) {
+    Worker& worker = host.workers[index];
+    const Client client = client_of(index);
+    worker.state = Worker::State::idle;
+    worker.turn++;
+    for (const RecordKey& key : keys_) clear_holder(host, key, client);
+    deliver(host, host.incarnation, ClientGone{client});
+    schedule_worker(host, index, think_, &World::begin);
+}
+
+}  // namespace Atoll::ctdb::sim

@@ -1,0 +1,102 @@
+// A cluster of one process under a virtual clock: cores, the network between them, the cluster lock, clients, and faults, all from one
+// seed.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctdb/sim/checker.h"
+#include "ctdb/sim/faults.h"
+#include "ctdb/sim/lock_service.h"
+#include "ctdb/sim/random.h"
+#include "ctdb/sim/schedule.h"
+
+namespace Atoll::ctdb::sim {
+
+struct Outcome {
+    std::optional<std::string> violation;  // the first broken invariant, with the virtual time
+    bool stalled = false;                  // it is that something that should have come right after the faults did not
+    uint64_t steps = 0;
+    uint64_t delivered = 0;  // messages
+    uint64_t changes = 0;    // of records, by clients
+    Time virtual_time = 0;
+    uint32_t nodes = 0;
+    uint64_t digest = 0;  // of everything that was delivered: the same seed gives the same
+    FaultTable faults;
+    Transitions transitions;
+};
+
+class World {
+ public:
+    explicit World(const Options& options);
+    Outcome run();
+
+ private:
+    void choose();
+    // Life of a host
+    void start(Host& host);
+    void crash(Host& host, bool supervised);
+    void tick(Host& host, uint64_t incarnation);
+    void deliver(Host& host, uint64_t incarnation, Event event);
+    void handle(Host& host, Event event);
+    void perform(Host& host, const Action& action);
+    void wake(Host& host);
+    void trace(const Host& host, const char* what, const std::string& detail) const;
+
+    // Network
+    void transmit(const protocol::message& message);
+    void arrive(Pnn to, const std::shared_ptr<Buffer>& bytes, Pnn from);
+    void count_message_fault(Fault fault, Pnn to);
+
+    // Cluster lock
+    using LockStep = std::function<void(World&, Host&)>;
+    void ask_lock(Host& host, LockStep step);
+    void lock_step(Host& host, uint64_t incarnation, const LockStep& step);
+    void take_lock(Host& host);
+    void write_register(Host& host, const WriteRegister& write);
+
+    // Clients
+    void start_workers(Host& host);
+    void schedule_worker(Host& host, size_t worker, Time delay, void (World::*step)(Host&, size_t));
+    void begin(Host& host, size_t worker);
+    void lock_record(Host& host, size_t worker);
+    void release(Host& host, size_t worker);
+    void granted(Host& host, const GrantRecord& grant);
+    void end_clients(Host& host);
+    void kill_client(Host& host, size_t worker);
+    void clear_holder(Host& host, const RecordKey& key, Client client);
+    [[nodiscard]] NodeLease lease_seen(const Host& host) const;
+
+    // Faults
+    void schedule_fault();
+    void inject();
+    void strike(Fault fault, Host& host);
+    void strike_network(Fault fault, Host& host);
+    void strike_flags(Host& host);
+    void suspend(Host& host, bool whole_machine);
+    void cut_lock(Host& struck);
+    void block(Pnn from, Pnn to, Time duration);
+    [[nodiscard]] Time some_time();
+
+    // The end
+    void calm();
+    [[nodiscard]] std::string unsettled() const;
+    void check_progress();
+
+    Options options_;
+    Random random_;
+    Schedule schedule_;
+    Hosts hosts_;
+    std::vector<RecordKey> keys_;
+    Checker checker_;
+    LockService lock_;
+    Outcome outcome_;
+    std::vector<std::vector<uint32_t>> blocked_;  // [from][to], by so many faults
+    uint64_t loss_ = 0, late_ = 0, doubled_ = 0;  // messages of a million
+    Time think_ = 0;
+    Time fault_interval_ = 0;
+    bool calm_ = false;
+};
+
+}  // namespace Atoll::ctdb::sim
