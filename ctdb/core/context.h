@@ -28,7 +28,10 @@ struct Context {
 
     [[nodiscard]] bool planted(Planted fault) const { return config.planted == fault; }
     void took(Transition transition) { transitions.took(transition); }
-    void act(Action action) { actions.push_back(std::move(action)); }
+    template <class Body>
+    void act(Body action) {
+        actions.emplace_back(std::in_place_type<Body>, std::move(action));
+    }
     [[nodiscard]] bool has_lease() const { return lease_holds(shared.lease, now) || planted(Planted::ignore_node_lease); }
 
     template <class Body>

@@ -9,74 +9,87 @@
 namespace Atoll::ctdb {
 
 struct Ticked {};  // at least every Config::tick
+// From the listed node that it names; may be lost, late, doubled, out of order.
 struct Received {
     protocol::message message;
-};  // from the listed node that it names; may be lost, late, doubled, out of order
-struct LockTaken {
-    Term term;
-    std::optional<protocol::view> stored;
-};  // `term` is higher than at any earlier taking; what the register holds
-struct LockRefused {};
-struct LockChecked {
-    Term term;
-    Time asked;
-    bool held;
-};  // answers CheckLock
-struct RegisterWritten {
-    ViewId id;
-    bool ok;
-};  // answers WriteRegister; not ok: the lock is not ours any more
-struct PeerEnded {
-    Pnn pnn;
-    uint64_t incarnation;
-};  // its supervisor says that nothing of it serves any more
-struct Monitored {
-    bool healthy;
 };
+// `term` is higher than at any earlier taking; what the register holds.
+struct LockTaken {
+    Term term = 0;
+    std::optional<protocol::view> stored;
+};
+struct LockRefused {};
+// Answers CheckLock.
+struct LockChecked {
+    Term term = 0;
+    Time asked = 0;
+    bool held = false;
+};
+// Answers WriteRegister; not ok: the lock is not ours any more.
+struct RegisterWritten {
+    ViewId id = 0;
+    bool ok = false;
+};
+// Its supervisor says that nothing of it serves any more.
+struct PeerEnded {
+    Pnn pnn = 0;
+    uint64_t incarnation = 0;
+};
+struct Monitored {
+    bool healthy = true;
+};
+// NODE_DISABLED or NODE_STOPPED.
 struct AdministratorSet {
-    node_flags flag;
-    bool on;
-};  // NODE_DISABLED or NODE_STOPPED
+    node_flags flag = node_flags::none;
+    bool on = false;
+};
+// It found that it may not use the record by itself.
 struct ClientWants {
-    Client client;
+    Client client = 0;
     RecordKey key;
-};  // it found that it may not use the record by itself
+};
+// After it cleared Copy::holder.
 struct ClientReleased {
     RecordKey key;
-};  // after it cleared Copy::holder
+};
+// The locks that it held have been cleared.
 struct ClientGone {
-    Client client;
-};  // the locks that it held have been cleared
+    Client client = 0;
+};
+// Answers ReleaseAddress.
 struct AddressReleased {
-    uint32_t address;
-};  // answers ReleaseAddress
+    uint32_t address = 0;
+};
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
                            ClientWants, ClientReleased, ClientGone, AddressReleased>;
 
+// Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
     protocol::message message;
-};                   // keepalives, leases, expulsions and views on a path that frames cannot delay
+};
 struct TakeLock {};  // answered by LockTaken or LockRefused
 struct CheckLock {
-    Term term;
-    Time asked;
+    Term term = 0;
+    Time asked = 0;
 };
 struct ReleaseLock {};
+// Durable before it is answered, and refused unless `term` holds the lock.
 struct WriteRegister {
-    Term term;
+    Term term = 0;
     protocol::view view;
-};  // durable before it is answered, and refused unless `term` holds the lock
+};
+// Copy::holder is the client: it has the lock.
 struct GrantRecord {
-    Client client;
+    Client client = 0;
     RecordKey key;
-};                     // Copy::holder is the client: it has the lock
+};
 struct EndClients {};  // the session ended: every client of the node loses its locks
 struct TakeAddress {
-    uint32_t address;
+    uint32_t address = 0;
 };
 struct ReleaseAddress {
-    uint32_t address;
+    uint32_t address = 0;
 };
 
 using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, EndClients, TakeAddress, ReleaseAddress>;
