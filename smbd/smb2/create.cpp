@@ -141,9 +141,13 @@ NtStatus answer_replay(Request& request, smb::OplockLevel asked, const smb::Crea
     const xsrv::Open& open = *request.open;
     request.connection().client().file_system().describe(*open.file, result);
     result.action = open.action;
-    // Who asks for less than the open has is told no more.
-    if (result.oplock != fsa::OplockLevel::lease) result.oplock = std::min(result.oplock, static_cast<fsa::OplockLevel>(asked));
-    write_response(request, contexts, result);
+    // Who asks for less than the open has is told no more, nor that it is durable.
+    smb::CreateContexts told = contexts;
+    if (result.oplock != fsa::OplockLevel::lease) {
+        result.oplock = std::min(result.oplock, static_cast<fsa::OplockLevel>(asked));
+        if (result.oplock != fsa::OplockLevel::batch) told.durable_request_v2.reset();
+    }
+    write_response(request, told, result);
     return NtStatus::SUCCESS;
 }
 
