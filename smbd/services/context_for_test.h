@@ -8,7 +8,7 @@
 
 namespace Atoll::services {
 
-class TablesInMemory final : public xsrv::Tables {
+class TablesInMemory final : public xsrv::TableViews {
  public:
     std::vector<xsrv::session_global> sessions;
     std::vector<xsrv::tcon_global> tcons;
@@ -26,29 +26,6 @@ class TablesInMemory final : public xsrv::Tables {
         for (const auto& record : opens) visit(record);
         return {};
     }
-    // Services only read.
-    void remove_client(const Guid&) override { (void)unused().ok(); }
-    Result<void> put_session(const xsrv::Session&) override { return unused(); }
-    Result<void> renew_session(const xsrv::Session&) override { return unused(); }
-    void remove_session(uint64_t) override { (void)unused().ok(); }
-    std::optional<xsrv::SessionHolder> find_session(uint64_t) override { std::abort(); }
-    Result<bool> watch_session(uint64_t, watch::Watch&, Monotonic) override { return unused().failure(); }
-    Result<void> put_tcon(const xsrv::Tcon&) override { return unused(); }
-    void remove_tcon(uint64_t, uint32_t) override { (void)unused().ok(); }
-    Result<bool> insert_open(const xsrv::Open&) override { return unused().failure(); }
-    void remove_open(uint64_t) override { (void)unused().ok(); }
-    Result<uint32_t> count_tcons(const std::string&) override { return unused().failure(); }
-    [[nodiscard]] bool removed_all() const override { std::abort(); }
-    tdb::Database& locking() override { std::abort(); }
-    tdb::Database& brlock() override { std::abort(); }
-    tdb::Database& leases() override { std::abort(); }
-    tdb::Database& notify_index() override { std::abort(); }
-    watch::Watches& watches() override { std::abort(); }
-    void end_holder(const messaging::ServerId&) override { (void)unused().ok(); }
-    Result<void> wipe_volatile() override { return unused(); }
-
- private:
-    static Result<void> unused() { std::abort(); }
 };
 
 struct SentMessage {

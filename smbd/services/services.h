@@ -23,7 +23,7 @@ namespace Atoll::services {
 struct ServicesContext {
     std::function<std::shared_ptr<const conf::Configuration>()> configuration;  // as of now
     loop::Loop& loop;
-    xsrv::Tables& tables;
+    xsrv::TableViews& tables;
     messaging::Messaging& messaging;
     std::function<uint32_t(const xsrv::open_global&)> locks_of;  // how many byte-range locks an open of any process holds
 };

@@ -25,7 +25,7 @@ void complain(const Result<void>& result) {
 }
 
 // The users and clients of sessions, for records that name only the session.
-std::map<uint64_t, xsrv::session_global> sessions_by_id(xsrv::Tables& tables) {
+std::map<uint64_t, xsrv::session_global> sessions_by_id(xsrv::TableViews& tables) {
     std::map<uint64_t, xsrv::session_global> out;
     complain(tables.for_each_session([&](const xsrv::session_global& record) { out[record.session_id] = record; }));
     return out;
@@ -47,7 +47,7 @@ uint32_t permissions_of(uint32_t access) {
 
 }  // namespace
 
-std::vector<SessionView> sessions(xsrv::Tables& tables) {
+std::vector<SessionView> sessions(xsrv::TableViews& tables) {
     std::map<uint64_t, uint32_t> opens;
     complain(tables.for_each_open([&](const xsrv::open_global& record) {
         if (is_file(record)) opens[record.session_id]++;
@@ -67,7 +67,7 @@ std::vector<SessionView> sessions(xsrv::Tables& tables) {
     return out;
 }
 
-std::vector<ConnectionView> connections(xsrv::Tables& tables) {
+std::vector<ConnectionView> connections(xsrv::TableViews& tables) {
     std::map<std::pair<uint64_t, uint32_t>, uint32_t> opens;
     complain(tables.for_each_open([&](const xsrv::open_global& record) {
         if (is_file(record)) opens[{record.session_id, record.tree_id}]++;
@@ -112,7 +112,7 @@ std::vector<FileView> files(const ServicesContext& context) {
     return out;
 }
 
-std::map<std::string, uint32_t> uses_of_shares(xsrv::Tables& tables) {
+std::map<std::string, uint32_t> uses_of_shares(xsrv::TableViews& tables) {
     std::map<std::string, uint32_t> out;
     complain(tables.for_each_tcon([&](const xsrv::tcon_global& record) { out[to_upper_utf8(record.share_name)]++; }));
     return out;

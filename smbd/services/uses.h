@@ -44,10 +44,10 @@ struct FileView {
 };
 
 // Each is as of now, in the order of the identifiers. Empty if the table cannot be read, which is logged.
-std::vector<SessionView> sessions(xsrv::Tables& tables);
-std::vector<ConnectionView> connections(xsrv::Tables& tables);
+std::vector<SessionView> sessions(xsrv::TableViews& tables);
+std::vector<ConnectionView> connections(xsrv::TableViews& tables);
 std::vector<FileView> files(const ServicesContext& context);
 // Tree connects by the share's name in upper case.
-std::map<std::string, uint32_t> uses_of_shares(xsrv::Tables& tables);
+std::map<std::string, uint32_t> uses_of_shares(xsrv::TableViews& tables);
 
 }  // namespace Atoll::services

@@ -29,11 +29,20 @@ struct SessionHolder {
 // Whose session it is, by smbXsrv_session_global.tdb; nullopt: there is none.
 std::optional<SessionHolder> find_session_holder(tdb::Database& sessions, uint64_t session_id);
 
-class Tables {
+// For who only looks.
+class TableViews {
+ public:
+    virtual ~TableViews() = default;
+    // Calls `visit` for each record of all processes, in no order; no lock is held meanwhile. A record that does not decode is left out.
+    virtual Result<void> for_each_session(const std::function<void(const session_global&)>& visit) = 0;
+    virtual Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) = 0;
+    virtual Result<void> for_each_open(const std::function<void(const open_global&)>& visit) = 0;
+};
+
+class Tables : public TableViews {
  public:
     // Changes that it makes wake who waits for them. The process that `messaging` names stands in every record that is written.
     static std::unique_ptr<Tables> on(Databases databases, loop::Loop& loop, messaging::Messaging& messaging);
-    virtual ~Tables() = default;
 
     // Takes out the record that names this process as the client's; authd made it. Another process's stays.
     virtual void remove_client(const Guid& client_guid) = 0;
@@ -69,10 +78,6 @@ class Tables {
 
     // Whether every removal so far was made; if not, end_holder has something to do for this process.
     [[nodiscard]] virtual bool removed_all() const = 0;
-    // Calls `visit` for each record of all processes, in no order; no lock is held meanwhile. A record that does not decode is left out.
-    virtual Result<void> for_each_session(const std::function<void(const session_global&)>& visit) = 0;
-    virtual Result<void> for_each_tcon(const std::function<void(const tcon_global&)>& visit) = 0;
-    virtual Result<void> for_each_open(const std::function<void(const open_global&)>& visit) = 0;
 
     // locking.tdb, brlock.tdb and leases.tdb, for fsa.
     virtual tdb::Database& locking() = 0;
