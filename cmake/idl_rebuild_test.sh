@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# idl_rebuild_test.sh CMAKE IDLC SOURCE: a changed .idl makes again what is made of it and of every file that imports it, and nothing else.
-# A tree of its own, with the idlc that is built, so that the test touches no file of ours.
+# idl_rebuild_test.sh CMAKE IDLC SOURCE BUILD: a changed .idl makes again what is made of it and of every file that imports it, and nothing else.
+# A tree of its own, with the idlc that is built, so that the test touches no file of ours. And in BUILD, where sources include what idlc makes
+# through links, each link is made from what it leads to: or a source would be compiled anew only by the build after this one.
 set -euo pipefail
-cmake=$1 idlc=$2 source=$3
+cmake=$1 idlc=$2 source=$3 tree=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "idl_rebuild_test: $*" >&2; exit 1; }
@@ -37,3 +38,8 @@ sleep 0.01
 echo "// changed" >>"$work/room/top.idl"
 made=$(build)
 [[ $made == "idlc room/top " ]] || fail "a change of top.idl makes '$made'"
+
+links=$(cd "$tree" && find views -name '*.h' -lname '*/generated/*')
+[[ -n $links ]] || fail "no room includes what idlc makes"
+made=$(ninja -C "$tree" -t query $links | grep -A1 '^  input: CUSTOM_COMMAND' | grep -c '^    generated/' || true)
+[[ $made == $(wc -w <<<"$links") ]] || fail "of the links to what idlc makes, $(wc -w <<<"$links"), $made are made from it"
