@@ -216,6 +216,14 @@ void Client::end_session(xsrv::Session& session) {
         connection->forget_session(session.id);
         connection->end_logon(session.id);
     }
+    end_unanswered_creates(session);
+}
+
+// Those whose channel is gone: nobody may replay them any more.
+void Client::end_unanswered_creates(const xsrv::Session& session) {
+    for (const auto& connection : connections_) {
+        if (connection->ended()) connection->abandon_chains([&](const Request& one) { return one.session.get() == &session; });
+    }
 }
 
 bool Client::end_session(uint64_t session_id) {
@@ -229,6 +237,13 @@ xsrv::Ref<xsrv::Session> Client::find_session(uint64_t session_id) const {
         if (auto session = connection->find_session(session_id)) return session;
     }
     return nullptr;
+}
+
+bool Client::may_be_replayed(const Request& request) const {
+    if (!request.session || request.session->ended || !create_replays_.is_waiting(request)) return false;
+    return std::ranges::any_of(connections_, [&](const auto& other) {
+        return other.get() != &request.connection() && !other->ended() && other->find_session(request.session->id);
+    });
 }
 
 void Client::connection_ended(Connection& connection) {

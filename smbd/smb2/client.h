@@ -69,6 +69,8 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     // The record of one of this process's opens is nobody's from now on, and the housekeeper minds its time.
     void open_is_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state);
     void connection_ended(Connection& connection);  // sessions that have no other channel end
+    // A waiting create of a channel that ends, whose replay may come on another one: it goes on.
+    [[nodiscard]] bool may_be_replayed(const Request& request) const;
     // Removes connections that have ended and that nothing refers to, soon.
     void reap_later();
 
@@ -83,6 +85,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     bool disconnect_open(xsrv::Open& open);
     fsa::Share* share_at(const std::string& path);
     void end_lock_waits(const xsrv::Open& open);
+    void end_unanswered_creates(const xsrv::Session& session);
     void reap();
     void close_opens(const xsrv::Session& session, const xsrv::Tcon& tcon);
     void end_tcons_that(const std::function<bool(Connection&, const xsrv::Session&, const xsrv::Tcon&)>& wanted);

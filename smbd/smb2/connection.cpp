@@ -249,11 +249,18 @@ void Connection::cancel(const smb::Header& header) {
     }
 }
 
+void Connection::abandon_chains(const std::function<bool(const Request&)>& wanted) {
+    const std::vector<Chain*> active = active_;
+    for (Chain* chain : active) {
+        if (wanted(chain->request())) chain->abandon();
+    }
+}
+
 void Connection::on_end(const char* reason) {
     log_info("{}:{}: connection ended: {}", channel_.peer_address, channel_.peer_port, reason);
     ended_ = true;
-    const std::vector<Chain*> active = active_;
-    for (Chain* chain : active) chain->abandon();
+    pending_timer_.cancel();
+    abandon_chains([this](const Request& request) { return !client_.may_be_replayed(request); });
     logons.clear();
     client_.connection_ended(*this);
     client_.reap_later();

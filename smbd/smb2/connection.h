@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -84,6 +85,8 @@ class Connection final : public transport::Transport::Handler, private loop::Def
     // CANCEL names a request by its async id, or, where the client has not seen an interim response yet, by its message id
     // (MS-SMB2 3.3.5.16).
     void cancel(const smb::Header& header);
+    // As CANCEL would.
+    void abandon_chains(const std::function<bool(const Request&)>& wanted);
     [[nodiscard]] size_t pending_requests() const { return active_.size(); }
     Buffer& scratch() { return scratch_; }
 

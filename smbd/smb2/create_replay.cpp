@@ -25,6 +25,10 @@ void CreateReplays::forget(const xsrv::Open& open) {
 
 bool CreateReplays::is_waiting(const Guid& create_guid) const { return waiting_.contains(create_guid); }
 
+bool CreateReplays::is_waiting(const Request& request) const {
+    return std::ranges::any_of(waiting_, [&](const auto& one) { return one.second == &request; });
+}
+
 xsrv::Ref<xsrv::Open> CreateReplays::find(const Guid& create_guid) const {
     const auto found = opens_.find(create_guid);
     const bool eligible = found != opens_.end() && found->second->is_open() && found->second->replay_eligible;

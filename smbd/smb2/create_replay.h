@@ -21,6 +21,7 @@ class CreateReplays {
     void forget(const xsrv::Open& open);
 
     [[nodiscard]] bool is_waiting(const Guid& create_guid) const;
+    [[nodiscard]] bool is_waiting(const Request& request) const;
     // Null: none that a replay may be answered from.
     [[nodiscard]] xsrv::Ref<xsrv::Open> find(const Guid& create_guid) const;
 
