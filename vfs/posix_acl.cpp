@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "vfs/acl_inheritance.h"
 
 namespace Atoll::vfs {
 
@@ -18,6 +19,10 @@ constexpr uint32_t delete_right = 0x10000, rights_of_dos_filemode = 0xD0000;
 using security::Ace;
 namespace file_rights = security::file_rights;
 namespace ace_flag = security::ace_flag;
+
+constexpr uint8_t handed_on_flags = ace_flag::object_inherit | ace_flag::container_inherit | ace_flag::inherit_only;
+
+constexpr uint8_t own_flags = ace_flag::object_inherit | ace_flag::container_inherit | ace_flag::no_propagate_inherit | ace_flag::inherited;
 
 bool is_tag(uint16_t tag) { return tag <= 0x20 && tag != 0 && (tag & (tag - 1)) == 0; }
 bool has_id(PosixTag tag) { return tag == PosixTag::user || tag == PosixTag::group; }
@@ -83,7 +88,13 @@ class Mapping {
         Ace& ace = out.emplace_back();
         ace.sid = trustee(e, handed_on);
         ace.mask = mask_of(static_cast<uint16_t>(bits), rights_.stat.is_directory(), options_);
-        if (handed_on) ace.flags = ace_flag::object_inherit | ace_flag::container_inherit | ace_flag::inherit_only;
+        if (rights_.inheritance != nullptr) {
+            const AclInheritance& kept = *rights_.inheritance;
+            const auto who = inheritance_entry(e, rights_.stat, 0);
+            // Whoever may write to the file may have written the attribute: an ACE of the file itself stays one.
+            ace.flags = AclInheritance::flags_of(handed_on ? kept.defaults : kept.access, who.who, who.id) & own_flags;
+        }
+        if (handed_on) ace.flags |= handed_on_flags;
     }
 
     const PosixRights& rights_;
@@ -91,21 +102,31 @@ class Mapping {
     security::IdMap& ids_;
 };
 
-// Where the directory itself and what it hands on say the same of somebody, one ACE says both, and stands before the rest.
+// Where the directory itself and what it hands on say the same of somebody, one ACE says both.
 void join_equal(std::vector<Ace>& aces, size_t defaults_at) {
-    std::vector<Ace> joined;
     for (size_t i = 0; i < defaults_at; i++) {
-        const auto same = std::find_if(aces.begin() + static_cast<ptrdiff_t>(defaults_at), aces.end(),
-                                       [&](const Ace& ace) { return ace.sid == aces[i].sid && ace.mask == aces[i].mask; });
+        const uint8_t inherited = aces[i].flags & ace_flag::inherited;
+        if (aces[i].flags != inherited) continue;
+        const auto same = std::find_if(aces.begin() + static_cast<ptrdiff_t>(defaults_at), aces.end(), [&](const Ace& ace) {
+            return ace.sid == aces[i].sid && ace.mask == aces[i].mask && ace.flags == (handed_on_flags | inherited);
+        });
         if (same == aces.end()) continue;
-        aces[i].flags = ace_flag::object_inherit | ace_flag::container_inherit;
-        joined.push_back(aces[i]);
+        aces[i].flags |= ace_flag::object_inherit | ace_flag::container_inherit;
         aces.erase(same);
-        aces.erase(aces.begin() + static_cast<ptrdiff_t>(i));
-        defaults_at--;
-        i--;
     }
-    aces.insert(aces.begin(), joined.begin(), joined.end());
+}
+
+// Who has rights here and hands them on stands before the rest, and what is inherited behind it.
+void sort_by_flags(std::vector<Ace>& aces) {
+    std::stable_partition(aces.begin(), aces.end(), [](const Ace& ace) {
+        return (ace.flags & (ace_flag::object_inherit | ace_flag::container_inherit)) != 0 && (ace.flags & ace_flag::inherit_only) == 0;
+    });
+    std::stable_partition(aces.begin(), aces.end(), [](const Ace& ace) { return (ace.flags & ace_flag::inherited) == 0; });
+}
+
+uint16_t control_of(const PosixRights& rights) {
+    constexpr uint16_t kept = security::control::dacl_protected | security::control::dacl_auto_inherited;
+    return rights.inheritance == nullptr ? security::control::dacl_protected : static_cast<uint16_t>(rights.inheritance->control & kept);
 }
 
 // Structure smb_acl_t of docs/formats/ntacl.md.
@@ -178,7 +199,7 @@ MappingOptions mapping_options(const Options& options) { return {options.acl_map
 bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
                          security::SecurityDescriptor& out) {
     out.resource_control = 0;
-    out.control = security::control::dacl_present | security::control::dacl_protected;
+    out.control = security::control::dacl_present | control_of(rights);
     out.owner = ids.user_sid(rights.stat.uid);
     out.group = ids.group_sid(rights.stat.gid);
     out.sacl.reset();
@@ -193,6 +214,7 @@ bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& option
         mapping.append(rights.defaults, true, aces);
         join_equal(aces, defaults_at);
     }
+    sort_by_flags(aces);
     return security::encoded_size(out) <= UINT16_MAX;
 }
 

@@ -33,11 +33,14 @@ void encode_posix_acl(const PosixAcl& acl, Buffer& out);
 // The three entries that a mode is.
 void posix_acl_of_mode(uint32_t mode, PosixAcl& out);
 
+struct AclInheritance;
+
 // What a file's POSIX rights are to Windows. `defaults`: what a directory hands on; empty for a file.
 struct PosixRights {
     const Stat& stat;
     const PosixAcl& access;
     const PosixAcl& defaults;
+    const AclInheritance* inheritance = nullptr;  // with `map acl inherit`, where the file has it
 };
 
 struct MappingOptions {
@@ -46,8 +49,8 @@ struct MappingOptions {
 };
 MappingOptions mapping_options(const Options& options);
 
-// The DACL is protected, and has an entry for the owner, for every user and group, for everyone; with rights of their own even where these
-// are none. Replaces `out`. False: they are more than an ACL can hold (64 KiB).
+// The DACL is protected unless `inheritance` says else, and has an entry for the owner, for every user and group, for everyone; with rights
+// of their own even where these are none. Replaces `out`. False: they are more than an ACL can hold (64 KiB).
 [[nodiscard]] bool descriptor_of_posix(const PosixRights& rights, const MappingOptions& options, security::IdMap& ids,
                                        security::SecurityDescriptor& out);
 

@@ -8,6 +8,7 @@
 
 #include "base/loop/identity.h"
 #include "libcli/security/access_check.h"
+#include "vfs/acl_inheritance.h"
 #include "vfs/posix.h"
 
 namespace Atoll::vfs {
@@ -66,12 +67,14 @@ class Collected {
         : from_(from), stat_(stat), ids_(ids), for_children_(for_children) {}
 
     // False: an account that is not of this machine.
-    bool take(const Ace& ace) {
+    bool take(const Ace& ace, uint8_t flags) {
         if (ace.type == security::ace_type::access_denied) denies_ = true;
-        Said* said = find(ace.sid);
+        PosixEntry who;
+        Said* said = find(ace.sid, who);
         if (said == nullptr) return ace.sid.count == 0 || !is_foreign_account(ace.sid);
         const uint16_t bits = bits_of(ace.mask);
         said->named = true;
+        note(who, flags);
         if (ace.type == security::ace_type::access_denied)
             said->denied |= static_cast<uint16_t>(bits & ~said->allowed);
         else
@@ -97,16 +100,49 @@ class Collected {
         out.push_back({PosixTag::other, everyone_.allowed, 0});
     }
 
+    // First those of `acl` whom no ACE names, in Samba's order; then the ACEs' in theirs.
+    void write_inheritance(const PosixAcl& acl, AclInheritance::Entries& out) const {
+        out.clear();
+        for (const PosixTag tag : {PosixTag::group, PosixTag::user, PosixTag::other, PosixTag::group_obj, PosixTag::user_obj}) {
+            for (auto e = acl.rbegin(); e != acl.rend(); ++e) {
+                if (e->tag == tag && std::none_of(noted_.begin(), noted_.end(), [&](const Noted& n) { return n.is(*e); }))
+                    out.push_back(inheritance_entry(*e, stat_, 0));
+            }
+        }
+        for (const Noted& n : noted_) out.push_back(inheritance_entry(n.who, stat_, n.flags));
+    }
+
  private:
+    struct Noted {
+        PosixEntry who;
+        uint8_t flags;
+        [[nodiscard]] bool is(const PosixEntry& other) const { return who.tag == other.tag && who.id == other.id; }
+    };
+    // Of several ACEs of one trustee the last one's flags count.
+    void note(const PosixEntry& who, uint8_t flags) {
+        noted_.erase(std::remove_if(noted_.begin(), noted_.end(), [&](const Noted& n) { return n.is(who); }), noted_.end());
+        noted_.push_back({who, flags});
+    }
     static bool is_foreign_account(const Sid& sid) {
         return sid.authority == std::array<uint8_t, 6>{0, 0, 0, 0, 0, 5} && sid.sub_authorities[0] == 21;
     }
-    Said* find(const Sid& sid) {
-        if (sid == well_known::everyone) return &everyone_;
-        if (for_children_ ? sid == well_known::creator_owner : sid == from_.owner) return &owner_;
-        if (for_children_ ? sid == well_known::creator_group : sid == from_.group) return &group_;
-        if (const auto uid = ids_.uid_of(sid)) return !for_children_ && *uid == stat_.uid ? &owner_ : &users_[*uid];
-        if (const auto gid = ids_.gid_of(sid)) return !for_children_ && *gid == stat_.gid ? &group_ : &groups_[*gid];
+    // `who` without its bits.
+    Said* find(const Sid& sid, PosixEntry& who) {
+        const auto found = [&](PosixTag tag, uint32_t id, Said& said) {
+            who = {tag, 0, id};
+            return &said;
+        };
+        if (sid == well_known::everyone) return found(PosixTag::other, 0, everyone_);
+        if (for_children_ ? sid == well_known::creator_owner : sid == from_.owner) return found(PosixTag::user_obj, 0, owner_);
+        if (for_children_ ? sid == well_known::creator_group : sid == from_.group) return found(PosixTag::group_obj, 0, group_);
+        if (const auto uid = ids_.uid_of(sid)) {
+            if (!for_children_ && *uid == stat_.uid) return found(PosixTag::user_obj, 0, owner_);
+            return found(PosixTag::user, *uid, users_[*uid]);
+        }
+        if (const auto gid = ids_.gid_of(sid)) {
+            if (!for_children_ && *gid == stat_.gid) return found(PosixTag::group_obj, 0, group_);
+            return found(PosixTag::group, *gid, groups_[*gid]);
+        }
         return nullptr;
     }
     // To whom something is denied and nothing allowed, the rest is given that everyone has, and a user's groups; where anything is denied,
@@ -130,6 +166,7 @@ class Collected {
     security::IdMap& ids_;
     bool for_children_;
     bool denies_ = false;
+    std::vector<Noted> noted_;
     Said owner_, group_, everyone_;
     std::map<uint32_t, Said> users_, groups_;
 };
@@ -161,6 +198,26 @@ Result<void, int> write_acls(Vfs& vfs, const File& file, const Stat& stat, const
     if (!defaults.empty()) return write_acl(vfs, file, default_acl_xattr, defaults);
     auto removed = vfs.remove_xattr(file, default_acl_xattr);
     return !removed && removed.error() != ENODATA ? removed : Result<void, int>();
+}
+
+// False: the file has none that can be read.
+bool read_inheritance(Vfs& vfs, const File& file, AclInheritance& out) {
+    std::vector<uint8_t> value(largest_acl);
+    auto size = vfs.get_xattr(file, acl_inheritance_xattr, value);
+    if (!size && size.error() == EACCES) {
+        // Root: the flags are for whoever may read the descriptor, who need not be able to read the file.
+        const loop::RootScope root;
+        size = vfs.get_xattr(file, acl_inheritance_xattr, value);
+    }
+    return size && decode_acl_inheritance({value.data(), *size}, out);
+}
+
+// Where the file system has no such attributes, the ACLs have no flags.
+Result<void, int> write_inheritance(Vfs& vfs, const File& file, const AclInheritance& inheritance) {
+    Buffer value;
+    encode_acl_inheritance(inheritance, value);
+    auto written = vfs.set_xattr(file, acl_inheritance_xattr, value);
+    return !written && written.error() == EOPNOTSUPP ? Result<void, int>() : written;
 }
 
 }  // namespace
@@ -197,7 +254,7 @@ Result<void, int> set_posix_owner(Vfs& vfs, const File& file, const Stat& stat, 
 }
 
 bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const Stat& stat, security::IdMap& ids, bool force_unknown,
-                              PosixAcl& access, PosixAcl& defaults) {
+                              PosixAcl& access, PosixAcl& defaults, AclInheritance* inheritance) {
     access.clear();
     defaults.clear();
     if (!value.dacl) return true;
@@ -205,11 +262,19 @@ bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const S
     Collected own(value, stat, ids, false), children(value, stat, ids, true);
     for (const Ace& ace : value.dacl->aces) {
         if (!says_who_may(ace)) continue;
-        if ((ace.flags & ace_flag::inherit_only) == 0 && !own.take(ace) && !force_unknown) return false;
-        if (stat.is_directory() && (ace.flags & both) == both && !children.take(ace) && !force_unknown) return false;
+        const bool handed_on = stat.is_directory() && (ace.flags & both) == both;
+        const auto own_flags = static_cast<uint8_t>(handed_on ? ace.flags & ~both : ace.flags);
+        if ((ace.flags & ace_flag::inherit_only) == 0 && !own.take(ace, own_flags) && !force_unknown) return false;
+        if (handed_on && !children.take(ace, ace.flags) && !force_unknown) return false;
     }
     if (own.any() || children.any()) own.write(access);
     if (children.any()) children.write(defaults);
+    if (inheritance == nullptr) return true;
+    constexpr uint16_t kept = security::control::dacl_protected | security::control::dacl_auto_inherited;
+    inheritance->control =
+        static_cast<uint16_t>(security::control::self_relative | security::control::dacl_present | (value.control & kept));
+    own.write_inheritance(access, inheritance->access);
+    children.write_inheritance(defaults, inheritance->defaults);
     return true;
 }
 
@@ -232,7 +297,10 @@ Result<void, int> inherit_posix_acl(Vfs& vfs, const File& parent, const File& ma
 Result<void, int> PosixVfs::get_descriptor(const File& file, const Stat& stat, security::SecurityDescriptor& out) {
     PosixAcl access, defaults;
     if (auto r = read_posix_acls(*this, file, stat, access, defaults); !r) return r;
-    if (!descriptor_of_posix({stat, access, defaults}, mapping_options(options_), *options_.ids, out)) return ENOSPC;
+    AclInheritance inheritance;
+    const bool kept = options_.map_acl_inherit && read_inheritance(*this, file, inheritance);
+    const PosixRights rights{stat, access, defaults, kept ? &inheritance : nullptr};
+    if (!descriptor_of_posix(rights, mapping_options(options_), *options_.ids, out)) return ENOSPC;
     return {};
 }
 
@@ -242,13 +310,19 @@ Result<void, int> PosixVfs::set_descriptor(const File& file, const Stat& stat, u
     auto now = this->stat(file);  // an owner that is new has other rights
     if (!now) return now.failure();
     PosixAcl access, defaults;
-    if (!posix_acls_of_descriptor(value, *now, *options_.ids, options_.force_unknown_acl_user, access, defaults) || access.empty())
+    AclInheritance inheritance;
+    if (!posix_acls_of_descriptor(value, *now, *options_.ids, options_.force_unknown_acl_user, access, defaults, &inheritance) ||
+        access.empty())
         return {};
-    auto written = write_acls(*this, file, *now, access, defaults);
-    if (!written && written.error() == EPERM) {
+    const auto write = [&]() -> Result<void, int> {
+        if (auto r = write_acls(*this, file, *now, access, defaults); !r || !options_.map_acl_inherit) return r;
+        return write_inheritance(*this, file, inheritance);
+    };
+    auto written = write();
+    if (!written && (written.error() == EPERM || written.error() == EACCES)) {
         // Root: whoever may change the descriptor need not own the file; that he may was checked.
         const loop::RootScope root;
-        written = write_acls(*this, file, *now, access, defaults);
+        written = write();
     }
     return written;
 }

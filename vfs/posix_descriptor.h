@@ -12,8 +12,9 @@ Result<void, int> read_posix_acls(Vfs& vfs, const File& file, const Stat& stat, 
 Result<void, int> set_posix_owner(Vfs& vfs, const File& file, const Stat& stat, uint32_t parts, const security::SecurityDescriptor& value);
 // What the DACL comes to as POSIX ACLs, as Samba maps it (docs/formats/ntacl.md). Accounts that this machine does not know are left out,
 // with `force_unknown`; else False: nothing is to be changed. With denying entries, asks the user database who is in which group.
+// `inheritance`, where wanted, is what they lose.
 bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const Stat& stat, security::IdMap& ids, bool force_unknown,
-                              PosixAcl& access, PosixAcl& defaults);
+                              PosixAcl& access, PosixAcl& defaults, AclInheritance* inheritance = nullptr);
 // smb.conf(5), `inherit permissions`: what is new gets the access ACL of its directory, with owner, group and others as its own mode has
 // them. Where the directory has none nothing changes, and where it has a default ACL a directory gets `mode` whole.
 Result<void, int> inherit_posix_acl(Vfs& vfs, const File& parent, const File& made, bool directory, mode_t mode);

@@ -49,6 +49,7 @@ Options options_of(const conf::ShareConf& share, std::string path) {
     o.strict_allocate = share.strict_allocate;
     o.acl_map_full_control = share.acl_map_full_control;
     o.force_unknown_acl_user = share.force_unknown_acl_user;
+    o.map_acl_inherit = share.map_acl_inherit;
     const auto algorithm = share.section.option("fileid:algorithm");
     o.fileid_algorithm = algorithm ? *algorithm : share.section.option("fileid:mapping").value_or("");
     o.parametric = [section = share.section](std::string_view name) { return section.option(name).value_or(""); };

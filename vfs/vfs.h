@@ -57,6 +57,7 @@ struct Options {
     bool strict_allocate = false;
     bool acl_map_full_control = true;
     bool force_unknown_acl_user = false;
+    bool map_acl_inherit = false;
     security::IdMap* ids = nullptr;  // who uids and gids are; must outlive the Vfs. Null: S-1-22-1-uid and S-1-22-2-gid
     std::string fileid_algorithm;    // `fileid:algorithm`; empty: by f_fsid, UUID or mount source
     std::function<std::string(std::string_view text)> expand;  // %-macros of smb.conf; may be empty
