@@ -5,6 +5,7 @@
 //
 // A line a command, which is answered with a line: its status.
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
+//          [app=WORD] [version=N]
 //     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid)
 //     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
@@ -145,6 +146,9 @@ class Holder {
             options.oplock = smb::OplockLevel::lease;
         }
         options.contexts.durable_request = settings.contains("durable");
+        if (settings.contains("app")) options.contexts.app_instance_id = guid_of(settings.at("app"));
+        if (settings.contains("version"))
+            options.contexts.app_instance_version = smb::AppInstanceVersion{0, number(settings, "version", 10, 0)};
         if (!settings.contains("durable2")) return;
         smb::DurableRequestV2 durable;
         durable.timeout_ms = static_cast<uint32_t>(number(settings, "durable2", 10, 0));

@@ -48,6 +48,7 @@ class Core final : public FileSystem {
     Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
                                              std::optional<std::string_view> expected_path) override;
     void end_disconnected(const FileId& file, uint64_t open_id) override;
+    Result<bool, NtStatus> wait_for_end(const FileId& file, uint64_t open_id, Monotonic deadline, Wait& wait) override;
 
     size_t locks_of(const FileId& file, std::string_view stream, uint64_t open_id) override;
 

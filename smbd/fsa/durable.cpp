@@ -148,6 +148,18 @@ void Core::describe(Open& described, CreateResult& out) {
     out.info = open.info_from(open.stat, open.attributes, false);
 }
 
+Result<bool, NtStatus> Core::wait_for_end(const FileId& file, uint64_t open_id, Monotonic deadline, Wait& wait) {
+    auto locked = modes.lock(file);
+    if (!locked) return locked.failure();
+    modes.drop_dead();
+    const auto& entries = modes.record().share_modes;
+    const bool there = std::ranges::any_of(entries, [&](const share_mode& entry) { return entry.open_id == open_id; });
+    if (!there) return false;
+    if (params_.watches == nullptr || params_.loop == nullptr) return NtStatus::INSUFFICIENT_RESOURCES;
+    if (!wait.arm(*params_.watches, *params_.loop, *locked, deadline)) return NtStatus::INSUFFICIENT_RESOURCES;
+    return true;
+}
+
 void Core::end_disconnected(const FileId& file, uint64_t open_id) {
     // It may be in the way of a close that has a deletion in hand.
     ShareModes::Deletion in_hand;

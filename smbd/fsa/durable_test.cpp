@@ -98,6 +98,26 @@ TEST_F(DurableTest, ItsProcessMayBeKilled) {
     EXPECT_TRUE(taken->open->unlock({&range, 1}));
 }
 
+TEST_F(DurableTest, OthersMayWaitForTheEndOfAnOpen) {
+    struct Counted final : Wait {
+        void resume() override { resumed++; }
+        int resumed = 0;
+    } wait;
+    Open& open = *must_open(one_, oplock(OplockLevel::none)).open;
+    const FileId file = open.file_id();
+    const uint64_t id = last_id_;
+    const Monotonic deadline = monotonic_now() + std::chrono::minutes(1);
+    auto waits = two_.files->wait_for_end(file, id, deadline, wait);
+    ASSERT_TRUE(waits && *waits);
+    EXPECT_TRUE(wait.is_waiting());
+    EXPECT_EQ(wait.resumed, 0);
+    one_.opened.erase(&open);
+    ASSERT_TRUE(one_.files->close(open));
+    waits = two_.files->wait_for_end(file, id, deadline, wait);
+    ASSERT_TRUE(waits);
+    EXPECT_FALSE(*waits);
+}
+
 TEST_F(DurableTest, WithoutBatchOplockOrHandleLeaseItIsNot) {
     const CreateResult made = must_open(one_, oplock(OplockLevel::exclusive));
     const auto lasting = one_.files->make_lasting(*made.open, Lasting::while_cached);

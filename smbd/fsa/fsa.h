@@ -252,6 +252,10 @@ class FileSystem {
     // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect on one that is somebody's.
     virtual void end_disconnected(const FileId& file, uint64_t open_id) = 0;
 
+    // Until that open, of another process, has ended: `wait` is resumed when somebody's open of the file has changed, or at the deadline,
+    // and the call is then made again. False: it has ended.
+    virtual Result<bool, NtStatus> wait_for_end(const FileId& file, uint64_t open_id, Monotonic deadline, Wait& wait) = 0;
+
     // What a create that gave this Open would be answered now, but for the action and the maximal access.
     virtual void describe(Open& open, CreateResult& out) = 0;
 

@@ -98,6 +98,7 @@ void Chain::start_request() {
     request_.owes_signature = false;
     request_.abandon = nullptr;
     request_.context = nullptr;
+    request_.instance_deadline = {};
     if (request_.header.command == smb::Command::cancel) {
         if (may_cancel(request_)) connection_.cancel(request_.header);
         index_++;

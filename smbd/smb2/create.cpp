@@ -6,6 +6,7 @@
 #include "libcli/smb/create.h"
 #include "libcli/smb/negotiate.h"
 #include "smbd/smb2/acting.h"
+#include "smbd/smb2/app_instance.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
@@ -65,12 +66,14 @@ std::optional<fsa::LeaseRequest> lease_request(const Request& request, const smb
 // Opens the file and enters the open into smbXsrv_open_global. On failure nothing of it is left.
 NtStatus open_file(Request& request, const smb::CreateContexts& contexts, fsa::CreateParams& params, fsa::CreateResult& result) {
     Client& client = request.connection().client();
+    if (const NtStatus status = close_earlier_instances(request, contexts, params.path); status != NtStatus::SUCCESS) return status;
     for (int attempt = 0; attempt < max_id_attempts; attempt++) {
         params.open_id = request.open->persistent_id;
         auto created = client.file_system().create(*request.tcon->share, params, &request.caching_wait);
         if (!created.ok()) return created.error();
         request.open->file = created->open;
         created->open->context = request.open.get();
+        note_app_instance(request, contexts);
         prepare_durability(request, contexts, *created);
         const auto inserted = client.tables().insert_open(*request.open);
         if (inserted.ok() && *inserted) {

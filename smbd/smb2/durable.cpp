@@ -80,6 +80,7 @@ void take_over(Request& request, const xsrv::open_global& record) {
     open.persistent_id = record.persistent_id;
     open.opened = record.opened;
     open.lock_sequences = record.durable->lock_sequences;
+    open.instance = record.instance;
     open.durable = record.durable;
     open.durable->disconnected = {};
     open.durable->locks.clear();

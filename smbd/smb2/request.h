@@ -85,7 +85,8 @@ struct Request {
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
     bool owes_signature = false;     // not verified yet: see settle_signature()
     void (*abandon)(Request&) = nullptr;
-    void* context = nullptr;  // of whoever keeps a pending request
+    void* context = nullptr;        // of whoever keeps a pending request
+    Monotonic instance_deadline{};  // of a CREATE that waits for another client's open to be closed: see app_instance.h
     PoolWork work;
     PipeRead pipe_read{*this};
     LockWait lock_wait{*this};

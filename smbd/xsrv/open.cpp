@@ -100,6 +100,7 @@ void OpenTable::take_back(Open* open) {
     open->quota_index.reset();
     open->durable.reset();
     open->create_guid.reset();
+    open->instance.reset();
     open->lease_key.reset();
     open->replay_eligible = false;
     open->session = nullptr;

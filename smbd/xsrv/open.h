@@ -39,11 +39,13 @@ class Open final : public Counted {
     Ref<Session> session;
     Ref<Tcon> tcon;
     NtTime opened;
-    // MS-SMB2 3.3.1.10, of one that was asked for with a create GUID: Open.CreateGuid, Open.IsReplayEligible, and what a replay is answered.
+    // MS-SMB2 3.3.1.10, of one that was asked for with a create GUID: Open.CreateGuid, Open.IsReplayEligible, and what a replay is
+    // answered.
     std::optional<Guid> create_guid;
     std::optional<Guid> lease_key;
     bool replay_eligible = false;
     fsa::CreateAction action = fsa::CreateAction::opened;
+    std::optional<app_instance> instance;  // of a file or directory that was asked for with an AppInstanceId
     // Of one that outlives its connection: what its record says of that, but for what is only known when the client goes away.
     std::optional<durable_open> durable;
     // MS-SMB2 3.3.1.10, Open.LockSequenceArray: the number of the last LOCK of each index, from 1 on.

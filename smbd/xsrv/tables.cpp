@@ -210,6 +210,7 @@ Result<bool> FileTables::insert_open(const Open& open) {
     record.user_sid = open.tcon->token.user_sid;
     record.uid = open.tcon->identity.uid;
     record.opened = open.opened;
+    record.instance = open.instance;
     record.durable = open.durable;
     record.share_name = open.tcon->share_name;
     record.share_path = open.tcon->share_path;
