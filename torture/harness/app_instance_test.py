@@ -3,10 +3,11 @@
 
 import argparse
 import contextlib
+import os
 import sys
 
 import report
-from accounts import USER1
+from accounts import USER1, USER2
 from report import require
 from server import Server
 from smbstatus_test import Holder
@@ -15,8 +16,8 @@ ALONE = "share=0 access=12019f"
 
 
 @contextlib.contextmanager
-def client(server, guid, preset, *arguments):
-    holder = Holder(server, "share", USER1, ["--client-guid", guid, *arguments], preset)
+def client(server, guid, preset, user=USER1):
+    holder = Holder(server, "share", user, ["--client-guid", guid], preset)
     try:
         yield holder
     finally:
@@ -49,6 +50,14 @@ def cases(tally, server, preset):
         a.do("lock 0 1 exclusive")
         b.do(f"open versions {ALONE} app=x version=6")
         says(a, "lock 4 1 exclusive", "NT_STATUS_FILE_CLOSED")
+    with tally.case("who may not read the file closes nothing"), client(server, "a", preset) as a, client(server, "b", preset, USER2) as b:
+        a.do(f"open private {ALONE} app=x")
+        os.chmod(server.path("share") / "private", 0o600)
+        b.do("open private access=80 share=7 app=x")
+        a.do("lock 0 1 exclusive")
+        os.chmod(server.path("share") / "private", 0o644)
+        b.do("open private access=80 share=7 app=x")
+        says(a, "lock 4 1 exclusive", "NT_STATUS_FILE_CLOSED")
     with tally.case("a durable handle whose client is away is ended"), client(server, "b", preset) as b:
         with client(server, "a", preset) as a:
             a.do(f"open away {ALONE} oplock=9 durable2=60000 app=x version=1")
@@ -66,7 +75,7 @@ def main():
     arguments = parser.parse_args()
     tally = report.Tally("app_instance")
     options = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
-    with tally.guard("the server"), Server("atoll", shares={"share": options}, users=[USER1], preset=arguments.preset) as server:
+    with tally.guard("the server"), Server("atoll", shares={"share": options}, users=[USER1, USER2], preset=arguments.preset) as server:
         cases(tally, server, arguments.preset)
     return tally.finish()
 
