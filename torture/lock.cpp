@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/guid.h"
 #include "base/unique_fd.h"
-
-#include "torture/test.h"
+#include "torture/breaks.h"
 
 namespace Atoll::torture {
 namespace {
@@ -289,6 +289,30 @@ void local_programs(Test& t) {
     CHECK(t, program.set(F_WRLCK, 0, 0), "locks are left behind");
 }
 
+// Who caches the file looks after the locks of his own opens himself.
+void under_a_lease(Test& t) {
+    struct Rule {
+        uint32_t state;
+        NtStatus read, write;
+    };
+    constexpr NtStatus ok = NtStatus::SUCCESS, no = NtStatus::FILE_LOCK_CONFLICT;
+    constexpr Rule rules[] = {{0, no, no}, {R, ok, no}, {R | H, ok, no}, {R | W, ok, ok}, {R | W | H, ok, ok}};
+    REQUIRE(t, c, t.client());
+    for (const Rule& rule : rules) {
+        const std::string name = "leased" + std::to_string(rule.state);
+        REQUIRE(t, made, t.file(*c, name, pattern_bytes(100)));
+        CHECK_STATUS(t, made->close(), ok);
+        const Guid key = Guid::random();
+        REQUIRE(t, f, client::File::open(*c->tree, t.path(*c, name), leased(key, rule.state)));
+        REQUIRE(t, g, client::File::open(*c->tree, t.path(*c, name), leased(key, rule.state)));
+        CHECK_STATUS(t, lock(*f, 0, 10, exclusive | now), ok);
+        Buffer bytes;
+        CHECK_STATUS(t, g->read(0, 5, bytes), rule.read);
+        const auto written = g->write(0, pattern_bytes(5));
+        CHECK_STATUS(t, written.ok() ? ok : written.error(), rule.write);
+    }
+}
+
 constexpr TestCase tests[] = {
     {"flags", "MS-SMB2 2.2.26.1, 3.3.5.14", flags},
     {"range_beyond_64_bits", "MS-FSA 2.1.5.8", range_beyond_64_bits},
@@ -297,6 +321,7 @@ constexpr TestCase tests[] = {
     {"several_locks", "MS-SMB2 3.3.5.14.2", several_locks},
     {"several_unlocks", "MS-SMB2 3.3.5.14.1", several_unlocks},
     {"reading_and_writing", "MS-FSA 2.1.5.3, 2.1.5.4", reading_and_writing},
+    {"under_a_lease", "smb.conf(5), strict locking", under_a_lease},
     {"waits_for_unlock", "MS-FSA 2.1.5.8", waits_for_unlock},
     {"waits_for_a_lost_client", "MS-FSA 2.1.5.8", waits_for_a_lost_client},
     {"cancelled", "MS-SMB2 3.3.5.16", cancelled},

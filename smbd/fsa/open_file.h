@@ -130,6 +130,7 @@ class OpenFile final : public Open {
     [[nodiscard]] vfs::Vfs& vfs() const { return share_->vfs(); }
     // FILE_LOCK_CONFLICT if byte-range locks forbid access to these bytes (MS-FSA 2.1.4.10).
     Result<void, NtStatus> check_locks(uint64_t offset, uint64_t length, bool write);
+    [[nodiscard]] bool client_checks_locks(bool write);
     // At close: all of its locks go.
     void give_up_locks();
     // Back to the state of a new one, but for capacities.

@@ -319,5 +319,40 @@ TEST_F(OplocksTest, TheEndOfAProcessTakesLeasesThatNobodyHas) {
     EXPECT_NE(table.find(id_of(held)), nullptr);
 }
 
+// smb.conf(5), `strict locking = auto`; what Debian's smbd does.
+TEST_F(OplocksTest, WhoCachesChecksLocksHimself) {
+    struct Case {
+        uint32_t state;
+        bool reads, writes;
+    };
+    const auto reads = [](Open& open) {
+        std::array<uint8_t, 5> bytes;
+        return open.read_now(bytes, 0).ok();
+    };
+    const auto writes = [](Open& open) {
+        const std::array<uint8_t, 5> bytes{};
+        return open.write_now(bytes, 0, false).ok();
+    };
+    auto strict = make_share(*one_.files, "strict locking = yes\n");
+    uint8_t key = 20;
+    for (const Case& c :
+         {Case{0, false, false}, Case{R, true, false}, Case{R | H, true, false}, Case{R | W, true, true}, Case{R | W | H, true, true}}) {
+        write("f", std::string(100, 'x'));
+        const LeaseRequest mine = request(c.state, key++);
+        const CreateResult locked = must_open(one_, lease(mine));
+        const CreateResult other = must_open(one_, lease(mine));
+        auto unforgiving = one_.files->create(*strict, lease(mine));
+        ASSERT_TRUE(unforgiving);
+        one_.opened.insert(unforgiving->open);
+        const LockRange range{0, 10, true};
+        ASSERT_TRUE(locked.open->lock({&range, 1}));
+        EXPECT_EQ(reads(*other.open), c.reads) << c.state;
+        EXPECT_EQ(writes(*other.open), c.writes) << c.state;
+        EXPECT_FALSE(reads(*unforgiving->open)) << c.state;
+        EXPECT_FALSE(writes(*unforgiving->open)) << c.state;
+        for (Open* open : {locked.open, other.open, unforgiving->open}) must_close(one_, *open);
+    }
+}
+
 }  // namespace
 }  // namespace Atoll::fsa

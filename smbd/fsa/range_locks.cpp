@@ -76,8 +76,20 @@ void OpenFile::give_up_locks() {
 Result<void, NtStatus> OpenFile::check_locks(uint64_t offset, uint64_t length, bool write) {
     const conf::ShareConf& conf = share_->conf();
     if (!conf.locking || conf.strict_locking == conf::Tristate::no) return {};
-    if (core_.locks.forbid({id, open_id}, offset, length, write, unlocked_at)) return NtStatus::FILE_LOCK_CONFLICT;
-    return {};
+    if (!core_.locks.forbid({id, open_id}, offset, length, write, unlocked_at)) return {};
+    if (conf.strict_locking == conf::Tristate::by_itself && client_checks_locks(write)) return {};
+    return NtStatus::FILE_LOCK_CONFLICT;
+}
+
+// smb.conf(5), `strict locking = auto`: who caches a file knows of all locks in the way of what he caches. They are those of his lease's
+// other opens, for another's would have broken it.
+bool OpenFile::client_checks_locks(bool write) {
+    uint8_t state = caching_of(oplock);
+    if (lease) {
+        const auto now = core_.oplocks.find_lease(*lease);
+        state = now ? static_cast<uint8_t>(now->state) : caching::none;
+    }
+    return (state & (write ? caching::write : caching::write | caching::read)) != 0;
 }
 
 }  // namespace Atoll::fsa
