@@ -69,9 +69,9 @@ class Claims {
         }
     }
 
-    // Forgets what was released before every request that is still open.
-    void forget() {
-        Moment oldest = never;
+    // Forgets what was released before every request that is still open: claims that were asked for, and whatever else (reads, say) may
+    // ask what was in its way, which began at `oldest` or later.
+    void forget(Moment oldest) {
         for (const Claim& claim : claims_) {
             if (claim.granted == never && claim.releasing == never) oldest = std::min(oldest, claim.asked);
         }

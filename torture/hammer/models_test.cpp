@@ -72,10 +72,12 @@ TEST(Claims, ForgetsWhatCannotMatter) {
     auto& b = claims.ask({2, 0, 1}, 3);
     claims.releasing(a, 4);
     claims.released(a, 5);
-    claims.forget();
+    claims.forget(never);
     EXPECT_EQ(claims.size(), 2u);  // b may be refused because of a
     EXPECT_TRUE(claims.refused(b, 6));
-    claims.forget();
+    claims.forget(5);  // and a read that began then, too
+    EXPECT_TRUE(claims.could_be_refused({2, 0, 1}, 5, 7));
+    claims.forget(6);
     EXPECT_EQ(claims.size(), 0u);
 }
 

@@ -131,8 +131,8 @@ class Hammer {
             gone_.pop_front();
         }
         if (++turns_ % 64 == 0) {
-            world_.opens.forget();
-            world_.locks.forget();
+            world_.opens.forget(world_.clock);
+            world_.locks.forget(world_.oldest_read());
         }
     }
 
