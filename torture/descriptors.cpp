@@ -49,16 +49,21 @@ Sid user_sid(Test& t, Client& c) {
 }
 
 std::unique_ptr<Client> client_as(Test& t, const std::string& who, const std::string& share) {
+    return client_as(t, who, t.negotiate_options(), {}, share);
+}
+
+std::unique_ptr<Client> client_as(Test& t, const std::string& who, const client::NegotiateOptions& options, client::LogOnOptions log_on,
+                                  const std::string& share) {
     const std::string user = t.target.option(who);
     if (user.empty()) {
         t.skip("needs --option=torture:" + who + "=USER%PASSWORD");
         return nullptr;
     }
     auto c = std::make_unique<Client>();
-    c->connection = t.negotiate();
+    c->connection = t.negotiate(options);
     if (!c->connection) return nullptr;
     c->session = std::make_unique<client::Session>(*c->connection);
-    NtStatus status = c->session->log_on(parse_credentials(user));
+    NtStatus status = c->session->log_on(parse_credentials(user), std::move(log_on));
     c->tree = std::make_unique<client::Tree>(*c->session);
     if (!is_error(status)) status = c->tree->connect("\\\\" + t.target.host + "\\" + (share.empty() ? t.target.share : share));
     if (!is_error(status)) return c;

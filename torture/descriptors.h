@@ -9,6 +9,8 @@ namespace Atoll::torture {
 // A client that logs on as the user of --option=torture:WHO=USER%PASSWORD, to the target's share or another. Null, and the test skipped, if
 // there is no such option; null, and the test failed, if the server does not let him in.
 std::unique_ptr<Client> client_as(Test& t, const std::string& who, const std::string& share = {});
+std::unique_ptr<Client> client_as(Test& t, const std::string& who, const client::NegotiateOptions& options,
+                                  client::LogOnOptions log_on = {}, const std::string& share = {});
 
 // QUERY_INFO and SET_INFO of SMB2_0_INFO_SECURITY; `parts` are bits of security::part.
 Result<security::SecurityDescriptor, NtStatus> query_security(client::File& file, uint32_t parts);

@@ -20,31 +20,16 @@ constexpr uint32_t shared = flag::shared_lock, exclusive = flag::exclusive_lock;
 constexpr uint64_t top = UINT64_MAX;
 constexpr std::chrono::seconds patience{20};
 
-// A LOCK request with its elements.
-struct Lock {
-    smb::LockRequest request;
-    Buffer elements;
-
-    Lock(client::File& file, std::initializer_list<LockElement> list) {
-        ByteWriter out(elements);
-        for (const LockElement& element : list) smb::LockRequest::encode_element(out, element);
-        request.file_id = file.id();
-        request.elements = elements;
-    }
-};
-
-NtStatus send(client::File& file, std::initializer_list<LockElement> list) {
-    Lock lock(file, list);
-    auto& tree = file.tree();
-    return tree.connection().wait(tree.start(Command::lock, lock.request));
+client::ExchangePtr start(client::File& file, std::initializer_list<LockElement> list) {
+    return file.start_lock({list.begin(), list.size()});
 }
-NtStatus lock(client::File& file, uint64_t offset, uint64_t length, uint32_t flags) { return send(file, {{offset, length, flags}}); }
-NtStatus unlock(client::File& file, uint64_t offset, uint64_t length) { return send(file, {{offset, length, flag::unlock}}); }
-
 client::ExchangePtr start(client::File& file, uint64_t offset, uint64_t length, uint32_t flags) {
-    Lock request(file, {{offset, length, flags}});
-    return file.tree().start(Command::lock, request.request);
+    return start(file, {{offset, length, flags}});
 }
+
+NtStatus send(client::File& file, std::initializer_list<LockElement> list) { return file.tree().connection().wait(start(file, list)); }
+NtStatus lock(client::File& file, uint64_t offset, uint64_t length, uint32_t flags) { return file.lock(offset, length, flags); }
+NtStatus unlock(client::File& file, uint64_t offset, uint64_t length) { return file.unlock(offset, length); }
 
 Result<client::File, NtStatus> again(Test& t, Client& c) {
     client::OpenOptions options;

@@ -161,13 +161,7 @@ class Holder {
         std::string kind;
         if (files_.empty() || !(words >> offset >> length >> kind)) return NtStatus::INVALID_PARAMETER;
         const uint32_t flag = kind == "shared" ? smb::lock_flags::shared_lock : smb::lock_flags::exclusive_lock;
-        Buffer elements;
-        ByteWriter out(elements);
-        smb::LockRequest::encode_element(out, {offset, length, flag | smb::lock_flags::fail_immediately});
-        smb::LockRequest request;
-        request.file_id = files_.back().id();
-        request.elements = elements;
-        return connection_->wait(tree_->start(smb::Command::lock, request));
+        return files_.back().lock(offset, length, flag | smb::lock_flags::fail_immediately);
     }
 
     loop::Loop loop_;

@@ -133,6 +133,8 @@ extern const Suite hostile_suite;
 extern const Suite lock_suite;
 extern const Suite ioctl_suite;
 extern const Suite reparse_suite;
+extern const Suite resilient_suite;
+extern const Suite attack_suite;
 extern const Suite async_suite;     // not by torture_test.py: it needs commands
 extern const Suite kerberos_suite;  // nor this one: it needs tickets
 

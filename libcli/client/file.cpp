@@ -88,6 +88,27 @@ Result<uint32_t, NtStatus> File::write(uint64_t offset, Bytes data, uint32_t fla
     return response->count;
 }
 
+ExchangePtr File::start_lock(std::span<const smb::LockElement> elements, LockSequence sequence) {
+    Buffer list;
+    ByteWriter out(list);
+    for (const smb::LockElement& element : elements) smb::LockRequest::encode_element(out, element);
+    smb::LockRequest request;
+    request.sequence_index = sequence.index;
+    request.sequence_number = sequence.number;
+    request.file_id = id_;
+    request.elements = list;
+    return tree_->start(Command::lock, request);
+}
+
+NtStatus File::lock(uint64_t offset, uint64_t length, uint32_t flags, LockSequence sequence) {
+    const smb::LockElement element{offset, length, flags};
+    return tree_->connection().wait(start_lock({&element, 1}, sequence));
+}
+
+NtStatus File::unlock(uint64_t offset, uint64_t length, LockSequence sequence) {
+    return lock(offset, length, smb::lock_flags::unlock, sequence);
+}
+
 NtStatus File::flush() { return tree_->connection().wait(tree_->start(Command::flush, smb::FlushRequest{id_})); }
 
 NtStatus File::close() { return tree_->connection().wait(tree_->start(Command::close, smb::CloseRequest{0, id_})); }

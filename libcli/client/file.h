@@ -1,6 +1,7 @@
 // An open file or directory of a client, and whole-file operations on top of it.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,13 @@ struct DirectoryItem {
     uint64_t file_id = 0;
 };
 
+// Which LOCK of an open this is, so that the server knows it when it comes again (MS-SMB2 2.2.26): index 1 to 64, number modulo 16.
+// Index 0: none.
+struct LockSequence {
+    uint32_t index = 0;
+    uint8_t number = 0;
+};
+
 class File {
  public:
     // The blocking calls; each also has its request in libcli/smb for Tree::start.
@@ -63,6 +71,10 @@ class File {
     Result<uint32_t, NtStatus> write(uint64_t offset, Bytes data, uint32_t flags = 0);
     ExchangePtr start_read(uint64_t offset, uint32_t length);
     ExchangePtr start_write(uint64_t offset, Bytes data, uint32_t flags = 0);
+    // One LOCK request; `flags` are smb::lock_flags. Without fail_immediately it may wait.
+    ExchangePtr start_lock(std::span<const smb::LockElement> elements, LockSequence sequence = {});
+    NtStatus lock(uint64_t offset, uint64_t length, uint32_t flags, LockSequence sequence = {});
+    NtStatus unlock(uint64_t offset, uint64_t length, LockSequence sequence = {});
     NtStatus flush();
     NtStatus close();
     Result<smb::CloseResponse, NtStatus> close_with_attributes();

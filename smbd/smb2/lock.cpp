@@ -17,10 +17,13 @@ namespace {
 using smb::LockElement;
 namespace flag = smb::lock_flags;
 
-// Whether a LOCK that comes again is known by its sequence number. Windows looks at these numbers on any connection that could have several
-// channels, whatever the open is.
+// Whether a LOCK that comes again is known by its sequence number: of an open that may outlive its connection, and on any connection that
+// could have several channels.
 bool keeps_lock_sequences(const Request& request) {
+    constexpr uint16_t first_dialect = 0x0210;
     const ChannelState& channel = request.connection().channel();
+    if (channel.dialect < first_dialect) return false;
+    if (request.open->durable) return true;
     return request.connection().is_smb3() && (channel.server_capabilities & smb::global_cap::multi_channel) != 0;
 }
 

@@ -20,17 +20,18 @@ from suites import DEBIAN, read_expectations
 
 RECORDING = DEBIAN / "atoll.txt"
 PARALLEL = 4
-# Measures the memory of all the server's processes, and so runs alone; a sanitizer's memory grows by itself.
-MEASURES_MEMORY = "atoll.hostile.memory_growth"
+# Measure the memory of all the server's processes, and so run alone; a sanitizer's memory grows by itself.
+MEASURE_MEMORY = ("atoll.hostile.memory_growth", "atoll.attack.memory")
 # Need something that holds requests up, and a KDC: interim_test.py and kerberos_test.py run them.
 NOT_HERE = ("atoll.async.", "atoll.kerberos.")
 SECONDS = 240
-# Suites of which files have descriptors of their own run on a share that keeps them.
-ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls"}
+# Suites of which files have descriptors of their own run on a share that keeps them, those of handles that outlive a connection where that may be.
+ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.resilient": "lasting", "atoll.attack": "lasting"}
 KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
 SHARES = {
     "share": {"vfs objects": "streams_xattr", "strict rename": "yes"},
     "acls": {**KEEPS_DESCRIPTORS, "admin users": ADMIN.name},
+    "lasting": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"},
     "hideunread": {**KEEPS_DESCRIPTORS, "hide unreadable": "yes"},
     "closed": {"valid users": ADMIN.name, "access based share enum": "yes"},
 }
@@ -68,10 +69,11 @@ def run(path, server, test, with_memory):
 
 def run_all(path, server, tests, measure):
     """Results in the order of the tests; those that measure come after the others."""
-    together = [test for test in tests if test != MEASURES_MEMORY]
+    together = [test for test in tests if test not in MEASURE_MEMORY]
     results = {result.test: result for result in smbtorture.run_many(together, lambda test, worker: run(path, server, test, False), PARALLEL)}
-    if MEASURES_MEMORY in tests and measure:
-        results[MEASURES_MEMORY] = run(path, server, MEASURES_MEMORY, True)
+    for test in tests:
+        if test in MEASURE_MEMORY and measure:
+            results[test] = run(path, server, test, True)
     return [results[test] for test in tests if test in results]
 
 
