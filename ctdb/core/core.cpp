@@ -144,6 +144,15 @@ void Core::session_ended() {
     context_.act(EndClients{});
 }
 
+Pnn Core::leader() const {
+    if (leadership_.leading()) return config_.me;
+    for (const Pnn pnn : config_.nodes) {
+        if (pnn != config_.me && hears(pnn) && peers_.of(pnn).last.term != 0 && peers_.of(pnn).last.term == membership_.highest_term())
+            return pnn;
+    }
+    return no_node;
+}
+
 Phase Core::phase() const {
     const bool stopped = any(membership_.flags() & node_flags::NODE_STOPPED);
     if (context_.session == 0) {

@@ -30,6 +30,11 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
     [[nodiscard]] bool settled() const { return locator_.settled(); }
+    // What was heard of a node, this one among them, and whether it has been silent for so long that it counts as disconnected.
+    [[nodiscard]] const Peer& peer(Pnn pnn) const { return peers_.of(pnn); }
+    [[nodiscard]] bool hears(Pnn pnn) const { return pnn == config_.me || (peers_.of(pnn).known && !peers_.silent(pnn)); }
+    // Who leads as far as is known here; no_node: nobody.
+    [[nodiscard]] Pnn leader() const;
 
  private:
     void pass_time(Time now);
@@ -42,6 +47,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(PeerEnded& event) { peers_.ended(event.pnn, event.incarnation); }
     void on(Monitored& event) { membership_.set_flag(node_flags::NODE_UNHEALTHY, !event.healthy); }
     void on(AdministratorSet& event) { membership_.set_flag(event.flag, event.on); }
+    void on(AdministratorBanned& event) { membership_.ban(event.duration); }
+    void on(BanPardoned& event) { leadership_.pardon(event.pnn); }
     void on(ClientWants& event) { holder_.client_wants(event.client, event.key); }
     void on(ClientReleased& event) { holder_.client_released(event.key); }
     void on(ClientGone& event) { holder_.client_gone(event.client); }

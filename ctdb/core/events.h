@@ -43,6 +43,14 @@ struct AdministratorSet {
     node_flags flag = node_flags::none;
     bool on = false;
 };
+// The node keeps out of the cluster for so long, whatever the leader thinks of it; 0: no longer.
+struct AdministratorBanned {
+    Time duration = 0;
+};
+// To the leader: it forgets what it holds against the node, and its ban. Nothing elsewhere.
+struct BanPardoned {
+    Pnn pnn = 0;
+};
 // It found that it may not use the record by itself.
 struct ClientWants {
     Client client = 0;
@@ -62,7 +70,7 @@ struct AddressReleased {
 };
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                           ClientWants, ClientReleased, ClientGone, AddressReleased>;
+                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientGone, AddressReleased>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {

@@ -18,6 +18,7 @@ class Leadership {
     void lock_refused();
     void lock_checked(Term term, Time asked, bool held);
     void register_written(ViewId id, bool ok);
+    void pardon(Pnn pnn);
     // Answers a keepalive with a lease, the view or an expulsion.
     void answer(Pnn from, const protocol::keepalive& keepalive);
 

@@ -80,6 +80,13 @@ void Leadership::blame(Pnn pnn) {
     standing.banned_until = context_.waited + context_.config.ban;
 }
 
+void Leadership::pardon(Pnn pnn) {
+    const auto found = standings_.find(pnn);
+    if (found == standings_.end()) return;
+    found->second.blame = 0;
+    found->second.banned_until = 0;
+}
+
 protocol::view Leadership::next_view() {
     protocol::view next = current_;
     next.id = std::max(current_.id, term_ << 32) + 1;
@@ -97,7 +104,7 @@ std::vector<protocol::member> Leadership::next_members(ViewId id) {
         const Peer& peer = peers_.of(member.pnn);
         if (peer.last.session != member.session) continue;
         members.back().flags = peer.last.flags;
-        members.back().leaving = any(peer.last.flags & node_flags::NODE_STOPPED);
+        members.back().leaving = any(peer.last.flags & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
     }
     add_members(members, id);
     return members;

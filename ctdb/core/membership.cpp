@@ -41,8 +41,7 @@ void Membership::expelled(const protocol::expel& expel) {
     context_.took(Transition::expelled);
     if (context_.session != 0) end_session();
     if (expel.ban == 0) return;
-    flags_ |= node_flags::NODE_BANNED;
-    banned_until_ = context_.waited + expel.ban;
+    ban(expel.ban);
 }
 
 void Membership::propose(const protocol::view& view) {
@@ -83,6 +82,11 @@ void Membership::end_session() {
 }
 
 void Membership::set_flag(node_flags flag, bool on) { flags_ = on ? flags_ | flag : flags_ & ~flag; }
+
+void Membership::ban(Time duration) {
+    set_flag(node_flags::NODE_BANNED, duration != 0);
+    banned_until_ = context_.waited + duration;
+}
 
 void Membership::tick() {
     if (any(flags_ & node_flags::NODE_BANNED) && context_.waited >= banned_until_) {

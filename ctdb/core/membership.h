@@ -30,6 +30,7 @@ class Membership {
     // The leader is a member under its own authority.
     void extend_lease(Time deadline);
     void set_flag(node_flags flag, bool on);
+    void ban(Time duration);  // 0: lifts it
     void tick();
 
     // What a keepalive of this node says now.

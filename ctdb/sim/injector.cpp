@@ -115,12 +115,17 @@ void World::cut_lock(Host& struck) {
 }
 
 void World::strike_flags(Host& host) {
-    const uint64_t which = random_.below(3);
+    const uint64_t which = random_.below(4);
     const uint64_t incarnation = host.incarnation;
     const auto set = [this, &host, which, incarnation](bool on) {
         if (!on && calm_) return;
         if (which == 0) {
             deliver(host, incarnation, Monitored{!on});
+        } else if (which == 3) {
+            for (const auto& other : hosts_) {
+                if (!on) deliver(*other, other->incarnation, BanPardoned{host.pnn});
+            }
+            deliver(host, incarnation, AdministratorBanned{on ? some_time() : 0});
         } else {
             deliver(host, incarnation, AdministratorSet{which == 1 ? node_flags::NODE_DISABLED : node_flags::NODE_STOPPED, on});
         }
