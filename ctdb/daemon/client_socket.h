@@ -1,0 +1,49 @@
+// The local socket: SOCK_SEQPACKET, each packet a request or reply of client.idl. Any process may connect; who is neither root nor the
+// daemon's user is refused and logged.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "base/loop/loop.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "ctdb/protocol/client.idl.h"
+
+namespace Atoll::ctdb {
+
+using ClientId = uint64_t;  // of a connection; never used again
+
+class ClientObserver {
+ public:
+    virtual ~ClientObserver() = default;
+    virtual void requested(ClientId client, const protocol::request& request) = 0;
+    virtual void client_left(ClientId client) = 0;
+};
+
+class ClientSocket {
+ public:
+    ClientSocket(loop::Loop& loop, ClientObserver& observer);
+    ~ClientSocket();
+
+    Result<void> listen(const std::string& path);
+    // To a client that has left it goes nowhere.
+    void reply(ClientId client, const protocol::reply& reply);
+    [[nodiscard]] size_t clients() const { return connections_.size(); }
+
+ private:
+    class Connection;
+
+    void accept_all();
+    void remove(ClientId client);
+
+    loop::Loop& loop_;
+    ClientObserver& observer_;
+    std::string path_;
+    UniqueFd listener_;
+    std::unique_ptr<loop::FdWatch> watch_;
+    std::map<ClientId, std::unique_ptr<Connection>> connections_;
+    ClientId last_ = 0;
+};
+
+}  // namespace Atoll::ctdb

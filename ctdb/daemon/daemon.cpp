@@ -1,0 +1,168 @@
+#include "ctdb/daemon/daemon.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/node_clock.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+// The core wants an event at least every Config::tick.
+constexpr std::chrono::milliseconds tick_interval{40};
+
+Config core_config(const Settings& settings) {
+    Config config;
+    config.me = settings.me;
+    config.incarnation = settings.incarnation;
+    for (const auto& node : settings.nodes) config.nodes.push_back(node.pnn);
+    return config;
+}
+
+}  // namespace
+
+Daemon::Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases)
+    : loop_(loop),
+      settings_(settings),
+      databases_(std::move(databases)),
+      shared_(protocol::SLOTS, *databases_),
+      core_(core_config(settings), shared_),
+      links_(loop, settings, *this),
+      clients_(loop, *this),
+      lock_(
+          loop, std::move(supervisor), [this](Event event) { deliver(std::move(event)); },
+          [this] { fail_now("its supervisor has ended"); }),
+      ticker_(loop, [this] { tick(); }),
+      started_(wall_now()) {}
+
+Result<void> Daemon::start() {
+    runs_ = protocol::run_state::SETUP;
+    deliver(Monitored{false});
+    if (settings_.conf.start_as_stopped) deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
+    if (settings_.conf.start_as_disabled) deliver(AdministratorSet{node_flags::NODE_DISABLED, true});
+    if (auto listening = clients_.listen(settings_.paths.socket); !listening) return listening;
+    if (auto linked = links_.start(); !linked) return linked;
+    runs_ = protocol::run_state::FIRST_RECOVERY;
+    tick();
+    return {};
+}
+
+void Daemon::fail_now(const std::string& why) {
+    log_error("ctdbd ends: {}", why);
+    failed_ = true;
+    loop_.stop();
+}
+
+// While one event is handled others may come up; they are handled after it.
+void Daemon::deliver(Event event) {
+    events_.push_back(std::move(event));
+    if (handling_) return;
+    handling_ = true;
+    while (!events_.empty()) {
+        Event next = std::move(events_.front());
+        events_.pop_front();
+        for (const Action& action : core_.handle(std::move(next), node_now())) perform(action);
+    }
+    handling_ = false;
+}
+
+void Daemon::perform(const Action& action) {
+    if (const auto* send = std::get_if<Send>(&action)) {
+        links_.send(send->message);
+    } else if (std::holds_alternative<TakeLock>(action)) {
+        lock_.take();
+    } else if (const auto* check = std::get_if<CheckLock>(&action)) {
+        lock_.check(*check);
+    } else if (std::holds_alternative<ReleaseLock>(action)) {
+        lock_.release();
+    } else if (const auto* write = std::get_if<WriteRegister>(&action)) {
+        lock_.write(*write);
+    } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
+        granted(*grant);
+    }
+    // EndClients: no client of the socket holds a lock beyond the event that gave it. The core is told of no addresses, so it asks for
+    // none.
+}
+
+// The client's whole operation happens here, under the lock that it has just been given.
+void Daemon::granted(const GrantRecord& grant) {
+    Copy copy;
+    if (!databases_->read(grant.key, copy) || copy.holder != grant.client) return;
+    const auto found = operations_.find(grant.client);
+    const bool may = may_commit(copy, grant.client, core_.session(), shared_.lease, node_now());
+    if (found != operations_.end() && may) do_operation(found->second, copy);
+    copy.holder = 0;
+    databases_->write(grant.key, copy);
+    if (release_is_awaited(copy, shared_.gates[slot_of(grant.key, protocol::SLOTS)])) deliver(ClientReleased{grant.key});
+    if (found == operations_.end()) return;
+    if (may) {
+        operations_.erase(found);
+    } else {
+        deliver(ClientWants{grant.client, grant.key});
+    }
+}
+
+void Daemon::do_operation(Operation& operation, Copy& copy) {
+    protocol::reply reply;
+    reply.number = operation.request.number;
+    if (operation.request.op == protocol::operation::WRITE_KEY) {
+        copy.value = operation.request.data;
+    } else if (copy.value.size() > protocol::MAX_DATA) {
+        reply.result = protocol::outcome::NO_SPACE;
+        reply.text = "the value is larger than a reply can be";
+    } else {
+        reply.data = copy.value;
+    }
+    operation.answer(std::move(reply));
+}
+
+void Daemon::tick() {
+    ticker_.set_in(tick_interval);
+    deliver(Ticked{});
+    note_state();
+    // Without a lease there is nobody who would take anything.
+    if (leave_until_ == 0 || (serving() && node_now() < leave_until_)) return;
+    for (const Answer& answer : at_the_end_) answer({});
+    at_the_end_.clear();
+    log_notice("ctdbd of node {} has left the cluster", settings_.me);
+    loop_.stop();
+}
+
+bool Daemon::serving() const { return core_.session() != 0 && lease_holds(shared_.lease, node_now()); }
+
+bool Daemon::recovering() const {
+    if (core_.session() == 0) return true;
+    const Phase phase = core_.phase();
+    return phase == Phase::collecting || phase == Phase::frozen || phase == Phase::without_lease || !core_.settled();
+}
+
+// What the log and `ctdb uptime` say of recoveries and leaders, and the way from the start to RUNNING.
+void Daemon::note_state() {
+    const bool now_recovering = recovering();
+    if (now_recovering && !was_recovering_) recovery_started_ = wall_now();
+    if (!now_recovering && was_recovering_) recovery_finished_ = wall_now();
+    was_recovering_ = now_recovering;
+    if (core_.session() != noted_session_) {
+        noted_session_ = core_.session();
+        log_notice("node {} {}", settings_.me, noted_session_ != 0 ? "is a member of the cluster" : "is no member of the cluster any more");
+    }
+    if (core_.leader() != noted_leader_) {
+        noted_leader_ = core_.leader();
+        log_notice("the leader is {}", noted_leader_ == no_node ? "not known" : "node " + std::to_string(noted_leader_));
+    }
+    if (runs_ != protocol::run_state::FIRST_RECOVERY || !serving() || now_recovering) return;
+    runs_ = protocol::run_state::RUNNING;
+    log_notice("node {} runs", settings_.me);
+    deliver(Monitored{true});
+}
+
+void Daemon::shut_down() {
+    if (leave_until_ != 0) return;
+    log_notice("node {} shuts down", settings_.me);
+    runs_ = protocol::run_state::SHUTTING_DOWN;
+    leave_until_ = node_now() + static_cast<Time>(std::chrono::microseconds(limits::leaving_time).count());
+    deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
+}
+
+}  // namespace Atoll::ctdb

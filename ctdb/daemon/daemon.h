@@ -1,0 +1,110 @@
+// ctdbd: the core of a node, and the world around it. One thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+
+#include "base/loop/loop.h"
+#include "ctdb/core/core.h"
+#include "ctdb/daemon/client_socket.h"
+#include "ctdb/daemon/lock_channel.h"
+#include "ctdb/daemon/node_links.h"
+#include "ctdb/daemon/record_databases.h"
+#include "ctdb/daemon/settings.h"
+#include "ctdb/protocol/client.idl.h"
+
+namespace Atoll::ctdb {
+
+class Daemon final : private NodeObserver, private ClientObserver {
+ public:
+    // `supervisor`: the other end of its socket.
+    Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases);
+
+    Result<void> start();
+    // Leaves the cluster, giving the others what it holds, and stops the loop.
+    void shut_down();
+    // Whether the loop was stopped because the node could not go on.
+    [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+    using Answer = std::function<void(protocol::reply)>;  // its number is the asker's, set already
+    // A request that waits for its record.
+    struct Operation {
+        protocol::request request;
+        RecordKey key;
+        Answer answer;
+        ClientId owner = 0;  // of the local socket; 0: another node's
+    };
+    // A local client's request that another node does.
+    struct Forwarded {
+        ClientId client = 0;
+        uint64_t number = 0;
+        Pnn node = 0;
+        Answer answer;  // instead, where this daemon asked itself
+    };
+
+    // The core.
+    void deliver(Event event);
+    void perform(const Action& action);
+    void granted(const GrantRecord& grant);
+    void do_operation(Operation& operation, Copy& copy);
+    void tick();
+    void note_state();
+    [[nodiscard]] bool serving() const;
+    [[nodiscard]] bool recovering() const;
+
+    // Nodes.
+    bool received(protocol::message message) override;
+    bool received(Pnn from, const protocol::catalogue& catalogue) override;
+    bool received(Pnn from, const protocol::ask& ask) override;
+    bool received(Pnn from, const protocol::answer& answer) override;
+    bool received(Pnn from, const protocol::ended& ended) override;
+    protocol::catalogue catalogue() override { return databases_->catalogue(); }
+    void disconnected(Pnn pnn) override;
+    void tell_catalogue(Pnn except);
+
+    // Requests.
+    void requested(ClientId client, const protocol::request& request) override;
+    void client_left(ClientId client) override;
+    void forward(Pnn node, const protocol::request& request, Forwarded forwarded);
+    void execute(const protocol::request& request, ClientId owner, const Answer& answer);
+    void set_flag(node_flags flag, bool on, const Answer& answer);
+    void unban(const Answer& answer);
+    void attach(const std::string& name, const Answer& answer);
+    void start_operation(const protocol::request& request, ClientId owner, const Answer& answer);
+    [[nodiscard]] protocol::node_state state() const;
+    void put_nodes(protocol::node_state& state) const;
+
+    void fail_now(const std::string& why);
+
+    loop::Loop& loop_;
+    const Settings& settings_;
+    std::unique_ptr<RecordDatabases> databases_;
+    SharedState shared_;
+    Core core_;
+    NodeLinks links_;
+    ClientSocket clients_;
+    LockChannel lock_;
+    loop::Timer ticker_;
+
+    std::deque<Event> events_;
+    bool handling_ = false;
+    std::map<Client, Operation> operations_;
+    Client last_operation_ = 0;
+    std::map<uint64_t, Forwarded> forwarded_;
+    uint64_t last_forwarded_ = 0;
+
+    protocol::run_state runs_ = protocol::run_state::INIT;
+    Time started_ = 0;
+    Time recovery_started_ = 0;
+    Time recovery_finished_ = 0;
+    bool was_recovering_ = false;
+    Pnn noted_leader_ = no_node;
+    Session noted_session_ = 0;
+    Time leave_until_ = 0;  // of node_now(); not 0: shuts down
+    std::vector<Answer> at_the_end_;
+    bool failed_ = false;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,117 @@
+// What other nodes say to the daemon.
+#include "base/log.h"
+#include "ctdb/daemon/daemon.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+// Every database that a frame speaks of has been named before, on the same connection or by the lmaster's.
+bool all_known(const RecordDatabases& databases, const protocol::slot_message& message) {
+    const auto& body = message.body;
+    if (body.is_wanted()) return databases.knows(body.wanted().key.database);
+    if (body.is_refused()) return databases.knows(body.refused().key.database);
+    if (body.is_recalled()) return databases.knows(body.recalled().key.database);
+    if (body.is_yielded()) return databases.knows(body.yielded().key.database);
+    if (body.is_given()) return databases.knows(body.given().key.database);
+    if (body.is_offered()) {
+        for (const protocol::copy& copy : body.offered().copies) {
+            if (!databases.knows(copy.key.database)) return false;
+        }
+    }
+    if (body.is_finished()) {
+        for (const RecordKey& key : body.finished().lost) {
+            if (!databases.knows(key.database)) return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+bool Daemon::received(protocol::message message) {
+    if (message.body.is_framed() && !all_known(*databases_, message.body.framed().message)) return false;
+    deliver(Received{std::move(message)});
+    return true;
+}
+
+// News goes on to all: so whoever is sent a record was told of its database before.
+bool Daemon::received(Pnn from, const protocol::catalogue& catalogue) {
+    bool news = false;
+    for (const std::string& name : catalogue.names) {
+        const auto attached = databases_->attach(name);
+        if (!attached) {
+            const Error& error = attached.error();
+            log_error("a database that node {} named: {}", from, error.message());
+            if (error.code == Code::invalid || error.code == Code::no_space) return false;
+            fail_now("a database of the cluster cannot be opened");
+            return false;
+        }
+        news = news || *attached;
+    }
+    if (news) tell_catalogue(from);
+    return true;
+}
+
+void Daemon::tell_catalogue(Pnn except) {
+    const protocol::catalogue names = databases_->catalogue();
+    for (const auto& node : settings_.nodes) {
+        if (node.pnn != settings_.me && node.pnn != except) links_.send_bulk(node.pnn, PacketKind::catalogue, names);
+    }
+}
+
+bool Daemon::received(Pnn from, const protocol::ask& ask) {
+    protocol::request request;
+    if (!decode(Bytes(ask.request), request) || request.node != settings_.me) return false;
+    execute(request, 0, [this, from, number = ask.number, asked = request.number](protocol::reply reply) {
+        reply.number = asked;
+        Buffer bytes;
+        encode(reply, bytes, protocol::reply::newest_version);
+        links_.send_bulk(from, PacketKind::answer,
+                         protocol::answer{number, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())});
+    });
+    return true;
+}
+
+bool Daemon::received(Pnn from, const protocol::answer& answer) {
+    protocol::reply reply;
+    if (!decode(Bytes(answer.reply), reply)) return false;
+    const auto found = forwarded_.find(answer.number);
+    if (found == forwarded_.end() || found->second.node != from) return true;
+    const Forwarded asked = std::move(found->second);
+    forwarded_.erase(found);
+    if (asked.answer) {
+        asked.answer(std::move(reply));
+    } else {
+        reply.number = asked.number;
+        clients_.reply(asked.client, reply);
+    }
+    return true;
+}
+
+bool Daemon::received(Pnn from, const protocol::ended& ended) {
+    if (ended.pnn != from) return false;
+    log_notice("the supervisor of node {} says that its ctdbd has ended", from);
+    deliver(PeerEnded{ended.pnn, ended.incarnation});
+    return true;
+}
+
+void Daemon::disconnected(Pnn pnn) {
+    for (auto at = forwarded_.begin(); at != forwarded_.end();) {
+        if (at->second.node != pnn) {
+            ++at;
+            continue;
+        }
+        const Forwarded lost = std::move(at->second);
+        at = forwarded_.erase(at);
+        protocol::reply reply;
+        reply.number = lost.number;
+        reply.result = protocol::outcome::NO_NODE_THERE;
+        if (lost.answer) {
+            lost.answer(reply);
+        } else {
+            clients_.reply(lost.client, reply);
+        }
+    }
+}
+
+}  // namespace Atoll::ctdb

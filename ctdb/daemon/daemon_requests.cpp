@@ -1,0 +1,183 @@
+// What clients of the local socket, and those of other nodes through their daemons, ask for.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "ctdb/daemon/daemon.h"
+#include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/node_clock.h"
+#include "ctdb/daemon/version.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+using protocol::operation;
+using protocol::outcome;
+
+protocol::reply outcome_reply(outcome result, std::string text = "") {
+    protocol::reply reply;
+    reply.result = result;
+    reply.text = text.substr(0, 512);
+    return reply;
+}
+
+}  // namespace
+
+void Daemon::requested(ClientId client, const protocol::request& request) {
+    if (request.node != no_node && request.node != settings_.me) {
+        Forwarded forwarded;
+        forwarded.client = client;
+        forwarded.number = request.number;
+        return forward(request.node, request, std::move(forwarded));
+    }
+    execute(request, client, [this, client, number = request.number](protocol::reply reply) {
+        reply.number = number;
+        clients_.reply(client, reply);
+    });
+}
+
+void Daemon::forward(Pnn node, const protocol::request& request, Forwarded forwarded) {
+    Buffer bytes;
+    encode(request, bytes, protocol::request::newest_version);
+    const uint64_t number = ++last_forwarded_;
+    const protocol::ask ask{number, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())};
+    if (forwarded_.size() < limits::max_forwarded && links_.send_bulk(node, PacketKind::ask, ask)) {
+        forwarded.node = node;
+        forwarded_[number] = std::move(forwarded);
+        return;
+    }
+    protocol::reply reply = outcome_reply(outcome::NO_NODE_THERE);
+    reply.number = forwarded.number;
+    if (forwarded.answer) {
+        forwarded.answer(std::move(reply));
+    } else {
+        clients_.reply(forwarded.client, reply);
+    }
+}
+
+void Daemon::client_left(ClientId client) {
+    std::erase_if(forwarded_, [&](const auto& entry) { return entry.second.client == client && !entry.second.answer; });
+    std::vector<Client> gone;
+    for (const auto& [id, waiting] : operations_) {
+        if (waiting.owner == client) gone.push_back(id);
+    }
+    for (const Client id : gone) {
+        operations_.erase(id);
+        deliver(ClientGone{id});
+    }
+}
+
+void Daemon::execute(const protocol::request& request, ClientId owner, const Answer& answer) {
+    switch (request.op) {
+        case operation::STATE: {
+            protocol::reply reply;
+            reply.state = state();
+            return answer(std::move(reply));
+        }
+        case operation::PING: {
+            protocol::reply reply;
+            reply.state = state();
+            return answer(std::move(reply));
+        }
+        case operation::DISABLE: return set_flag(node_flags::NODE_DISABLED, true, answer);
+        case operation::ENABLE: return set_flag(node_flags::NODE_DISABLED, false, answer);
+        case operation::STOP: return set_flag(node_flags::NODE_STOPPED, true, answer);
+        case operation::CONTINUE: return set_flag(node_flags::NODE_STOPPED, false, answer);
+        case operation::BAN:
+            log_notice("an administrator bans this node for {} seconds", request.seconds);
+            deliver(AdministratorBanned{request.seconds * second});
+            return answer({});
+        case operation::UNBAN: return unban(answer);
+        case operation::PARDON: deliver(BanPardoned{request.seconds}); return answer({});
+        case operation::SHUTDOWN: at_the_end_.push_back(answer); return shut_down();
+        case operation::ATTACH: return attach(request.database, answer);
+        case operation::READ_KEY:
+        case operation::WRITE_KEY: return start_operation(request, owner, answer);
+        case operation::SET_DEBUG: log_set_level(static_cast<int>(std::min<uint32_t>(request.seconds, 10))); return answer({});
+    }
+}
+
+void Daemon::set_flag(node_flags flag, bool on, const Answer& answer) {
+    log_notice("an administrator {} this node",
+               flag == node_flags::NODE_DISABLED ? (on ? "disables" : "enables") : (on ? "stops" : "continues"));
+    deliver(AdministratorSet{flag, on});
+    answer({});
+}
+
+// A leader that banned the node would ban it again: it has to forget first.
+void Daemon::unban(const Answer& answer) {
+    log_notice("an administrator lifts the ban of this node");
+    const Pnn leader = core_.leader();
+    deliver(BanPardoned{settings_.me});
+    const auto lift = [this, answer](const protocol::reply&) {
+        deliver(AdministratorBanned{0});
+        answer({});
+    };
+    if (leader == no_node || leader == settings_.me) return lift({});
+    protocol::request pardon;
+    pardon.node = leader;
+    pardon.op = operation::PARDON;
+    pardon.seconds = settings_.me;
+    Forwarded forwarded;
+    forwarded.answer = lift;
+    forward(leader, pardon, std::move(forwarded));
+}
+
+void Daemon::attach(const std::string& name, const Answer& answer) {
+    const auto attached = databases_->attach(name);
+    if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
+    if (*attached) {
+        log_notice("attached to the database {}", name);
+        tell_catalogue(settings_.me);
+    }
+    answer({});
+}
+
+void Daemon::start_operation(const protocol::request& request, ClientId owner, const Answer& answer) {
+    const uint32_t database = databases_->find(request.database);
+    if (database == 0) return answer(outcome_reply(outcome::NO_DATABASE));
+    const bool kept_out = any(core_.flags() & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
+    if (core_.session() == 0 && kept_out) return answer(outcome_reply(outcome::NOT_SERVING, "the node is stopped or banned"));
+    const Client id = ++last_operation_;
+    const RecordKey key{database, request.key};
+    operations_[id] = Operation{request, key, answer, owner};
+    deliver(ClientWants{id, key});
+}
+
+protocol::node_state Daemon::state() const {
+    protocol::node_state state;
+    state.pnn = settings_.me;
+    state.pid = static_cast<uint32_t>(::getpid());
+    state.version = version;
+    state.runs = runs_;
+    state.is_member = core_.session() != 0;
+    state.recovering = recovering();
+    state.leader = core_.leader();
+    state.clients = static_cast<uint32_t>(clients_.clients());
+    state.debug_level = static_cast<uint32_t>(std::max(log_level(), 0));
+    state.now = wall_now();
+    state.started = started_;
+    state.recovery_started = recovery_started_;
+    state.recovery_finished = recovery_finished_;
+    state.cluster_lock = settings_.conf.cluster_lock;
+    ViewId newest = 0;
+    for (const ViewId since : core_.view().located_since) newest = std::max(newest, since);
+    state.generation = static_cast<uint32_t>((term_of(newest) << 16) ^ (newest & 0xFFFFFFFF));
+    state.locators = core_.view().locators;
+    std::sort(state.locators.begin(), state.locators.end());
+    state.locators.erase(std::unique(state.locators.begin(), state.locators.end()), state.locators.end());
+    if (state.locators.size() > protocol::MAX_NODES) state.locators.clear();
+    put_nodes(state);
+    for (const auto& entry : databases_->entries()) state.databases.push_back({entry.id, entry.name, entry.path});
+    return state;
+}
+
+void Daemon::put_nodes(protocol::node_state& state) const {
+    for (const auto& node : settings_.nodes) {
+        const bool here = node.pnn == settings_.me;
+        state.nodes.push_back({node.pnn, node.address, here ? core_.flags() : core_.peer(node.pnn).last.flags, core_.hears(node.pnn)});
+    }
+}
+
+}  // namespace Atoll::ctdb

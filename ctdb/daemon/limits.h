@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace Atoll::limits {
+
+constexpr size_t max_urgent_queue = size_t{256} << 10;  // bytes to one node that its socket did not take; beyond: the message is dropped
+constexpr size_t max_bulk_queue = size_t{32} << 20;     // the same; beyond: the connection is made anew
+constexpr size_t max_node_connections = 1024;           // that others have made; beyond: refused
+constexpr size_t max_node_read = size_t{256} << 10;     // bytes of one connection that are read before others have their turn
+constexpr size_t max_daemon_clients = 4096;             // connections to the local socket; beyond: refused
+constexpr size_t max_client_replies = 64;               // that a client does not read; beyond: its connection ends
+constexpr size_t max_lock_requests = 256;               // that the supervisor has not taken
+constexpr size_t max_forwarded = 4096;                  // requests of clients that other nodes have not answered
+constexpr size_t max_register_file = size_t{1} << 20;
+
+constexpr std::chrono::milliseconds connect_again{200};
+constexpr std::chrono::milliseconds hello_time{2000};  // until the first packet of a connection has come
+// For which the supervisor holds the cluster lock of a ctdbd that asks for nothing. More than the core's time between two looks, less than
+// a cluster can wait for a daemon that stands still.
+constexpr std::chrono::milliseconds lock_patience{1500};
+constexpr std::chrono::milliseconds telling_time{500};  // that the supervisor has to tell the others of the end
+constexpr std::chrono::seconds helper_time{5};          // for a lock helper to say what it got
+constexpr std::chrono::seconds leaving_time{4};         // for a node that shuts down to give its records to the others
+constexpr std::chrono::seconds complaint_interval{10};  // between two lines of the log about the same address
+
+}  // namespace Atoll::limits

@@ -1,0 +1,40 @@
+// ctdbd's end of the supervisor: what the core asks of the cluster lock goes out, the answers come back as events.
+#pragma once
+
+#include <deque>
+#include <functional>
+
+#include "base/loop/loop.h"
+#include "base/unique_fd.h"
+#include "ctdb/core/events.h"
+#include "ctdb/protocol/node.idl.h"
+
+namespace Atoll::ctdb {
+
+class LockChannel {
+ public:
+    using Deliver = std::function<void(Event)>;
+
+    // `ended`: the supervisor is gone, and with it the lock.
+    LockChannel(loop::Loop& loop, UniqueFd supervisor, Deliver deliver, std::function<void()> ended);
+
+    void take();
+    void check(const CheckLock& check);
+    void release();
+    void write(const WriteRegister& write);
+
+ private:
+    void send(const protocol::lock_request& request);
+    void flush();
+    void readable();
+    void answered(const protocol::lock_reply& reply);
+
+    UniqueFd fd_;
+    Deliver deliver_;
+    std::function<void()> ended_;
+    std::deque<Buffer> waiting_;
+    Buffer packet_;
+    loop::FdWatch watch_;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,127 @@
+// ctdbd: see docs/cluster.md, "The daemon".
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/loop/loop.h"
+#include "base/loop/signals.h"
+#include "ctdb/daemon/daemon.h"
+#include "ctdb/daemon/files.h"
+#include "ctdb/daemon/settings.h"
+#include "ctdb/daemon/supervisor.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+int complain(const std::string& text) {
+    std::fprintf(stderr, "ctdbd: %s\n", text.c_str());
+    return EXIT_FAILURE;
+}
+
+// The parent goes when the child has told it, through `ready`, that all is well; its exit status says so.
+bool detach(UniqueFd& ready) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+    UniqueFd in(ends[0]);
+    ready.reset(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return false;
+    if (child > 0) {
+        ready.reset();
+        char byte = 0;
+        ::_exit(::read(in.get(), &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    ::setsid();
+    const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) (void)::dup2(null.get(), standard);
+    return true;
+}
+
+// So that keepalives go out on a machine whose processors are all busy. Where it is not allowed the daemon runs as others do.
+void run_before_others() {
+    sched_param parameter{};
+    parameter.sched_priority = 1;
+    if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter) != 0)
+        log_notice("no real-time scheduling: {}", std::strerror(errno));
+}
+
+Result<UniqueFd> start_supervisor(const Settings& settings) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return fail_errno(errno, "supervisor", "cannot make its socket");
+    UniqueFd ours(ends[0]), theirs(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(errno, "supervisor", "cannot fork");
+    if (child > 0) return ours;
+    ours.reset();
+    run_supervisor(settings, std::move(theirs));
+}
+
+Result<void> run(const Settings& settings, UniqueFd& ready) {
+    if (auto made = make_directories(settings.paths.run); !made) return made;
+    if (auto made = make_directories(settings.conf.volatile_directory); !made) return made;
+    auto pid_file = claim_pid_file(settings.paths.pid_file);
+    if (!pid_file) return pid_file.failure();
+    auto supervisor = start_supervisor(settings);
+    if (!supervisor) return supervisor.failure();
+    auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
+    if (!databases) return databases.failure();
+    if (settings.conf.realtime_scheduling) run_before_others();
+    loop::Loop loop;
+    Daemon daemon(loop, settings, std::move(*supervisor), std::move(*databases));
+    const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
+    if (auto started = daemon.start(); !started) return started;
+    log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);
+    if (ready) (void)!::write(ready.get(), "1", 1);
+    ready.reset();
+    loop.run();
+    ::unlink(settings.paths.pid_file.c_str());
+    if (daemon.failed()) return fail(Code::dead, "ctdbd", "the node could not go on");
+    return {};
+}
+
+int run_ctdbd(bool interactive) {
+    auto settings = load_settings(conf::ctdb_paths());
+    if (!settings) return complain(settings.error().message());
+    ::signal(SIGPIPE, SIG_IGN);
+    UniqueFd ready;
+    if (!interactive && !detach(ready)) return complain("cannot run in the background");
+    log_set_level(settings->conf.log_level);
+    log_set_process("ctdbd");
+    if (!interactive) {
+        const auto opened = log_open({settings->conf.log_file});
+        if (!opened) return complain(opened.error().message());
+    }
+    const auto done = run(*settings, ready);
+    if (done) return EXIT_SUCCESS;
+    log_error("{}", done.error().message());
+    return complain(done.error().message());
+}
+
+}  // namespace
+}  // namespace Atoll::ctdb
+
+int main(int count, char** arguments) {
+    bool interactive = false;
+    for (int index = 1; index < count; index++) {
+        const std::string argument = arguments[index];
+        if (argument == "-i" || argument == "--interactive") {
+            interactive = true;
+        } else {
+            const bool help = argument == "-?" || argument == "--help";
+            std::fprintf(
+                help ? stdout : stderr,
+                "Usage: ctdbd [OPTION...]\n  -i, --interactive   stay in the foreground and log to standard error\n  -?, --help          "
+                "show this\n");
+            return help ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+    }
+    return Atoll::ctdb::run_ctdbd(interactive);
+}

@@ -1,0 +1,61 @@
+// The volatile databases of a node: one TDB file each, NAME.PNN in the directory of ctdb.conf. A record is stored behind the header of its
+// copy. Files are emptied when the daemon starts.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ctdb/core/shared_state.h"
+#include "ctdb/protocol/node.idl.h"
+#include "tdb/database.h"
+
+namespace Atoll::ctdb {
+
+class RecordDatabases final : public RecordStore {
+ public:
+    // The directory is made if it is not there, not its parents.
+    static Result<std::unique_ptr<RecordDatabases>> open(const std::string& directory, Pnn pnn, bool mutexes);
+
+    // True: it is new here. Code::invalid: no such name can be; Code::no_space: there are too many; others: the file.
+    Result<bool> attach(const std::string& name);
+    // By a database's name, or its id in the form 0x12345678. 0: there is none.
+    [[nodiscard]] uint32_t find(const std::string& name_or_id) const;
+    [[nodiscard]] bool knows(uint32_t id) const { return databases_.contains(id); }
+
+    struct Entry {
+        uint32_t id;
+        std::string name;
+        std::string path;
+    };
+    [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
+    [[nodiscard]] protocol::catalogue catalogue() const;
+
+    // A database that is not known has no records. A write or clear that fails ends the process: the others go on without what it holds.
+    bool read(const RecordKey& key, Copy& copy) const override;
+    void write(const RecordKey& key, const Copy& copy) override;
+    void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override;
+    void clear() override;
+
+ private:
+    struct Opened {
+        std::string name;
+        std::string path;
+        std::unique_ptr<tdb::Database> file;
+    };
+
+    RecordDatabases(std::string directory, Pnn pnn, bool mutexes)
+        : directory_(std::move(directory)), pnn_(pnn), mutexes_(mutexes), keys_(protocol::SLOTS) {}
+
+    const std::string directory_;
+    const Pnn pnn_;
+    const bool mutexes_;
+    std::map<uint32_t, Opened> databases_;
+    std::vector<std::set<RecordKey, KeyLess>> keys_;  // by slot: only this process makes records
+    mutable Buffer buffer_;
+};
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,71 @@
+#include "ctdb/daemon/settings.h"
+
+#include "base/log.h"
+#include "ctdb/daemon/files.h"
+#include "ctdb/daemon/sockets.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+uint64_t hash_of_cluster(const Settings& settings) {
+    std::string text = std::to_string(protocol::SLOTS);
+    for (const auto& node : settings.nodes) text += " " + std::to_string(node.pnn) + "=" + node.address;
+    uint64_t hash = 0xCBF29CE484222325;
+    for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+    return hash;
+}
+
+// `node address`, or the first of the list that this machine has.
+Result<void> find_me(Settings& settings) {
+    const std::string& wanted = settings.conf.node_address;
+    for (const auto& node : settings.nodes) {
+        if (wanted.empty() ? !is_local_address(node.address) : node.address != wanted) continue;
+        settings.me = node.pnn;
+        settings.address = node.address;
+        return {};
+    }
+    return fail(Code::invalid, settings.paths.base + "/nodes",
+                wanted.empty() ? "none of its addresses is this machine's" : "the node address " + wanted + " is not in it");
+}
+
+}  // namespace
+
+const std::string* Settings::address_of(Pnn pnn) const {
+    for (const auto& node : nodes) {
+        if (node.pnn == pnn) return &node.address;
+    }
+    return nullptr;
+}
+
+Pnn Settings::node_at(const std::string& of) const {
+    for (const auto& node : nodes) {
+        if (node.address == of) return node.pnn;
+    }
+    return no_node;
+}
+
+Result<Settings> load_settings(const conf::CtdbPaths& paths) {
+    auto files = conf::load_ctdb_files(paths);
+    if (!files) return files.failure();
+    Settings settings;
+    settings.paths = paths;
+    settings.conf = std::move(files->conf);
+    settings.nodes = std::move(files->nodes);
+    if (settings.nodes.size() > protocol::MAX_NODES) return fail(Code::no_space, paths.base + "/nodes", "names too many nodes");
+    const std::string conf_file = paths.base + "/ctdb.conf";
+    if (settings.conf.cluster_lock.empty())
+        return fail(Code::invalid, conf_file, "[cluster] -> \"cluster lock\" is missing: no node leads without it");
+    if (settings.conf.cluster_register.empty())
+        return fail(Code::invalid, conf_file,
+                    "[cluster] -> \"cluster register\" is missing: a file on the cluster's storage, which a lock helper does not name");
+    if (auto found = find_me(settings); !found) return found.failure();
+    settings.cluster = hash_of_cluster(settings);
+    const std::string& state = settings.conf.state_directory;
+    if (auto made = make_directories(state); !made) return made.failure();
+    auto incarnation = next_incarnation(state + "/incarnation." + std::to_string(settings.me));
+    if (!incarnation) return incarnation.failure();
+    settings.incarnation = *incarnation;
+    return settings;
+}
+
+}  // namespace Atoll::ctdb

@@ -1,0 +1,31 @@
+// What a daemon is told when it starts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "conf/ctdb_conf.h"
+#include "ctdb/core/types.h"
+
+namespace Atoll::ctdb {
+
+constexpr uint16_t node_port = 4379;  // of every node, at its address
+
+struct Settings {
+    conf::CtdbPaths paths;
+    conf::CtdbConf conf;
+    std::vector<conf::ClusterNode> nodes;
+    Pnn me = 0;
+    std::string address;
+    uint64_t incarnation = 0;
+    uint64_t cluster = 0;  // protocol::hello::cluster
+
+    [[nodiscard]] const std::string* address_of(Pnn pnn) const;
+    [[nodiscard]] Pnn node_at(const std::string& address) const;  // no_node: it is not listed
+};
+
+// Reads the files, finds which node this is, and counts its start.
+Result<Settings> load_settings(const conf::CtdbPaths& paths);
+
+}  // namespace Atoll::ctdb

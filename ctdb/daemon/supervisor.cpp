@@ -1,0 +1,142 @@
+#include "ctdb/daemon/supervisor.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "ctdb/daemon/cluster_lock.h"
+#include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/sockets.h"
+#include "ctdb/protocol/packet.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+class Supervisor {
+ public:
+    Supervisor(const Settings& settings, UniqueFd ctdbd)
+        : settings_(settings), ctdbd_(std::move(ctdbd)), lock_(settings.conf.cluster_lock, settings.conf.cluster_register, settings.me) {}
+
+    void run() {
+        asked_ = monotonic_now();
+        while (serve()) {
+            if (lock_.holding() && monotonic_now() - asked_ > limits::lock_patience) {
+                log_error("ctdbd stands still: the cluster lock is released");
+                lock_.release();
+            }
+        }
+        lock_.release();
+        tell_everybody();
+    }
+
+ private:
+    // One request, if there is one. False: ctdbd has ended.
+    bool serve() {
+        pollfd readable{ctdbd_.get(), POLLIN, 0};
+        if (::poll(&readable, 1, 100) <= 0) return true;
+        packet_.resize(limits::max_register_file);
+        const ssize_t size = ::recv(ctdbd_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
+        if (size < 0) return errno == EAGAIN || errno == EINTR;
+        protocol::lock_request request;
+        if (size == 0 || !decode(Bytes(packet_.data(), static_cast<size_t>(size)), request)) return false;
+        asked_ = monotonic_now();
+        const protocol::lock_reply reply = answer(request);
+        if (request.step == protocol::lock_step::RELEASE) return true;
+        Buffer bytes;
+        encode(reply, bytes, protocol::lock_reply::newest_version);
+        return ::send(ctdbd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0 || errno == EAGAIN;
+    }
+
+    protocol::lock_reply answer(const protocol::lock_request& request) {
+        protocol::lock_reply reply;
+        reply.step = request.step;
+        reply.term = request.term;
+        reply.asked = request.asked;
+        if (request.step == protocol::lock_step::TAKE) take(reply);
+        if (request.step == protocol::lock_step::CHECK) reply.ok = lock_.term() == request.term && lock_.held();
+        if (request.step == protocol::lock_step::RELEASE) lock_.release();
+        if (request.step == protocol::lock_step::WRITE) write(request, reply);
+        return reply;
+    }
+
+    void take(protocol::lock_reply& reply) {
+        const auto taken = lock_.take();
+        reply.ok = taken.ok();
+        if (!taken) {
+            const Error& error = taken.error();
+            if (error.code != Code::busy) reply.text = error.message().substr(0, 512);
+            return;
+        }
+        reply.term = taken->term;
+        if (!taken->last) return;
+        Buffer stored;
+        encode(*taken->last, stored, protocol::view::newest_version);
+        reply.stored.assign(stored.data(), stored.data() + stored.size());
+    }
+
+    void write(const protocol::lock_request& request, protocol::lock_reply& reply) {
+        const auto view = idl::decode<protocol::view>(Bytes(request.view));
+        if (!view || lock_.term() != request.term) return;
+        reply.view = view->id;
+        const auto written = lock_.write(*view);
+        reply.ok = written.ok();
+        if (!written) reply.text = written.error().message().substr(0, 512);
+    }
+
+    // Nothing of ctdbd serves any more: its sockets went with it.
+    void tell_everybody() {
+        std::vector<UniqueFd> connections;
+        std::vector<Buffer> words;
+        for (const auto& node : settings_.nodes) {
+            if (node.pnn == settings_.me) continue;
+            auto connection = start_connecting(settings_.address, node.address, node_port, protocol::connection_kind::BULK);
+            if (!connection) continue;
+            connections.push_back(std::move(*connection));
+            protocol::hello hello{settings_.me, node.pnn, settings_.incarnation, protocol::connection_kind::BULK, settings_.cluster};
+            words.emplace_back();
+            append_packet(words.back(), PacketKind::hello, hello);
+            append_packet(words.back(), PacketKind::ended, protocol::ended{settings_.me, settings_.incarnation});
+        }
+        send_all(connections, words);
+    }
+
+    static void send_all(const std::vector<UniqueFd>& connections, const std::vector<Buffer>& words) {
+        const Monotonic deadline = monotonic_now() + limits::telling_time;
+        std::vector<pollfd> waiting;
+        for (const UniqueFd& connection : connections) waiting.push_back({connection.get(), POLLOUT, 0});
+        for (size_t left = waiting.size(); left > 0 && monotonic_now() < deadline;) {
+            if (::poll(waiting.data(), waiting.size(), 20) <= 0) continue;
+            for (size_t index = 0; index < waiting.size(); index++) {
+                if (waiting[index].fd < 0 || waiting[index].revents == 0) continue;
+                (void)::send(waiting[index].fd, words[index].data(), words[index].size(), MSG_NOSIGNAL);
+                waiting[index].fd = -1;
+                left--;
+            }
+        }
+    }
+
+    const Settings& settings_;
+    UniqueFd ctdbd_;
+    ClusterLock lock_;
+    Buffer packet_;
+    Monotonic asked_{};
+};
+
+}  // namespace
+
+void run_supervisor(const Settings& settings, UniqueFd ctdbd) {
+    log_set_process("ctdbd supervisor");
+    // What ends ctdbd ends this process too, but after it.
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
+    Supervisor(settings, std::move(ctdbd)).run();
+    std::_Exit(EXIT_SUCCESS);
+}
+
+}  // namespace Atoll::ctdb
