@@ -52,12 +52,15 @@ NtStatus verify_signature(Request& request) {
     return request.key->signer.verify(request.message) ? NtStatus::SUCCESS : NtStatus::ACCESS_DENIED;
 }
 
-// MS-SMB2 3.3.5.2.9
+// MS-SMB2 3.3.5.2.9: what ends something goes on. ECHO does too, whose answers (3.3.5.17) know of no expiry.
+bool may_be_expired(smb::Command command) {
+    return command == smb::Command::logoff || command == smb::Command::close || command == smb::Command::lock ||
+           command == smb::Command::echo;
+}
+
 NtStatus verify_session(Request& request) {
     const xsrv::Session& session = *request.session;
-    const bool ends_something = request.header.command == smb::Command::logoff || request.header.command == smb::Command::close ||
-                                request.header.command == smb::Command::lock;
-    if (!ends_something && session_has_expired(session)) return NtStatus::NETWORK_SESSION_EXPIRED;
+    if (!may_be_expired(request.header.command) && session_has_expired(session)) return NtStatus::NETWORK_SESSION_EXPIRED;
     if (session.encrypt_data && request.connection().is_smb3() && !request.chain->sealed()) return NtStatus::ACCESS_DENIED;
     return NtStatus::SUCCESS;
 }

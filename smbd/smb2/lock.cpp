@@ -10,6 +10,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/durable.h"
+#include "smbd/smb2/session_policy.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -112,6 +113,8 @@ NtStatus handle_lock(Request& request) {
     if (is_repeated(request, *lock)) return answer(request);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
     const bool unlocks = (lock->element(0).flags & flag::unlock) != 0;
+    // Who has to log on anew gives up what he has, and takes nothing more.
+    if (!unlocks && session_has_expired(*request.session)) return NtStatus::NETWORK_SESSION_EXPIRED;
     const NtStatus status = unlocks ? unlock(request, *lock) : take_locks(request, *lock);
     if (status != NtStatus::SUCCESS) return status;
     note_sequence(request, lock->sequence_index, lock->sequence_number);

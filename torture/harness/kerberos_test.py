@@ -3,13 +3,16 @@
 have expired, clocks that differ, keys that do not fit, users without an account. NTLM works beside it."""
 
 import argparse
+import dataclasses
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+import isolation
 import kdc as kerberos
 import report
 import smbtorture
@@ -27,6 +30,7 @@ MAPPED = "known-elsewhere"
 LOGON, TIME, DISABLED = "NT_STATUS_LOGON_FAILURE", "NT_STATUS_TIME_DIFFERENCE_AT_DC", "NT_STATUS_ACCOUNT_DISABLED"
 SHORT = 3  # seconds that a ticket lives which is to be old
 SUITE = "atoll.kerberos"
+EXPIRIES = ("expire1n", "expire1s", "expire1e", "expire2s", "expire2e", "expire_disconnect")
 
 
 class Realm:
@@ -170,6 +174,33 @@ def suite(realm, tally):
             tally.failed(f"{name}: {outcome} {reason}")
 
 
+class Expiries:
+    """Debian's smb2.session.expire*, beside everything else: they wait for the end of their tickets. They need the server's name, which /etc/hosts tells them."""
+
+    def __init__(self, realm):
+        self.realm, self.results = realm, []
+        self.thread = threading.Thread(target=lambda: isolation.run(self.work, mounts=True))
+        self.thread.start()
+
+    def work(self):
+        hosts = self.realm.work / "hosts"
+        hosts.write_text(f"127.0.0.1 localhost {HOST}\n")
+        subprocess.run(["mount", "--bind", str(hosts), "/etc/hosts"], check=True)
+        kdc = self.realm.kdc
+        user = dataclasses.replace(USER1, name=f"{USER1.name}@{kdc.realm}", password=PASSWORD)
+        options = ["--use-kerberos=required", f"--option=realm={kdc.realm}"]
+        self.results = smbtorture.run_many([f"smb2.session.{name}" for name in EXPIRIES],
+                                           lambda test, _: smbtorture.run_one(test, self.realm.server.port, "share", user, options, host=HOST, env=kdc.environment()),
+                                           len(EXPIRIES))
+
+    def judge(self, tally):
+        self.thread.join()
+        for name in EXPIRIES:
+            with tally.case(f"Debian's smb2.session.{name}"):
+                result = next((r for r in self.results if r.test.endswith(f".{name}")), None)
+                require(result and result.outcome == "pass", str(result))
+
+
 def start_errors(tally, work, preset, realm):
     """What smb.conf says wrongly stops the server, with one line."""
     weak = work / "weak"
@@ -207,11 +238,13 @@ def main():
         with Server("atoll", shares={"share": {}}, options=options(kdc.realm, realm.keytab, work), users=[USER1, USER2], preset=arguments.preset,
                     more_environment={"KRB5_CONFIG": str(kdc.config)}) as server:
             realm.server = server
+            expiries = Expiries(realm)
             everyday(realm, tally)
             beside(realm, tally)
             suite(realm, tally)
             refusals(realm, tally)
             other_realms(realm, tally)
+            expiries.judge(tally)
             changed_keys(realm, tally)
         start_errors(tally, work, arguments.preset, realm)
     return tally.finish()

@@ -80,14 +80,14 @@ def list_tests(suite):
     return names
 
 
-def run_one(test, port, share, user, options=(), seconds=120, host="127.0.0.1"):
+def run_one(test, port, share, user, options=(), seconds=120, host="127.0.0.1", env=None):
     """Runs one test against //host/share and says how it ended."""
     command = [program(), f"//{host}/{share}", "-p", str(port), "-U", user.credentials, *options, test]
     began = time.monotonic()
     try:
         # smbtorture makes directories of its own where it runs.
         with tempfile.TemporaryDirectory(prefix="atoll-smbtorture-") as local:
-            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, cwd=local)
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, cwd=local, env=env)
     except subprocess.TimeoutExpired:
         return Result(test, "hang", f"no result within {seconds} s", time.monotonic() - began)
     took = time.monotonic() - began
