@@ -7,6 +7,7 @@
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/record_key.h"
 #include "smbd/fsa/share_modes.h"
+#include "tdb/grants/grants.h"
 
 namespace Atoll::fsa {
 
@@ -220,18 +221,34 @@ bool ByteRangeLocks::drop_dead() {
 
 bool ByteRangeLocks::forbid(const Owner& owner, uint64_t offset, uint64_t length, bool write, std::optional<uint32_t>& unlocked_at) {
     if (length == 0) return false;
+    const uint64_t last = offset + length - 1;
     const auto sequence = params_.brlock.sequence_number();
-    if (sequence && unlocked_at == *sequence) return false;
-    if (!look(owner.id)) {
+    if (!locked_only_here(owner.id)) {
+        if (!fetch(owner.id)) return true;
+    } else if (sequence && unlocked_at == *sequence) {
+        return false;
+    } else if (!look(owner.id)) {
         if (sequence) unlocked_at = *sequence;
         return false;
     }
-    const uint64_t last = offset + length - 1;
     if (!in_the_way(owner.open_id, offset, last, write, false)) return false;
     auto record = fetch(owner.id);
     if (!record || !drop_dead()) return true;
     (void)store(*record).ok();  // it has been logged, and the dead are left out all the same
     return in_the_way(owner.open_id, offset, last, write, false);
+}
+
+bool ByteRangeLocks::locked_only_here(const FileId& id) {
+    if (params_.node_grants == nullptr) return true;
+    const auto there = params_.node_grants->has(key_of(id), grants::rights{.unlocked = true});
+    return there && *there;
+}
+
+bool ByteRangeLocks::any_of_node(const FileId& id, uint32_t node) {
+    if (!look(id)) return false;
+    return std::ranges::any_of(record_.holders, [&](const lock_holder& one) {
+        return one.locks > 0 && (is_disconnected(one.holder) || holder_of(one.holder).node == node);
+    });
 }
 
 bool ByteRangeLocks::any_below(const FileId& id, uint64_t size) {

@@ -41,8 +41,10 @@ class ByteRangeLocks {
     // At close.
     void unlock_all(const Owner& owner);
     // Whether locks forbid access to these bytes (MS-FSA 2.1.4.10 with LockIntent FALSE); length 0: never. `unlocked_at` is the open's own:
-    // the sequence number at which the stream was seen without locks.
+    // the sequence number at which the stream was seen without locks. Where another node may have locks, the record is fetched.
     bool forbid(const Owner& owner, uint64_t offset, uint64_t length, bool write, std::optional<uint32_t>& unlocked_at);
+    // Whether an open of that node has a lock, or one whose client is away.
+    bool any_of_node(const FileId& id, uint32_t node);
     // Whether a lock of anybody's begins below `size`.
     bool any_below(const FileId& id, uint64_t size);
     // Waits for the next change of the stream's locks, or for `delay`.
@@ -74,6 +76,8 @@ class ByteRangeLocks {
     Result<void, NtStatus> arm(const tdb::LockedRecord& record, Wait& wait, Monotonic deadline);
     // Reads the record without holding it. False: there is none.
     bool look(const FileId& id);
+    // The node's grant: what it sees of the stream's locks is all there is.
+    bool locked_only_here(const FileId& id);
     NtStatus add(const Owner& owner, const LockRange& range);
     NtStatus remove(const Owner& owner, const LockRange& range);
     [[nodiscard]] bool in_the_way(uint64_t open_id, uint64_t first, uint64_t last, bool exclusive, bool lock_intent) const;

@@ -8,6 +8,7 @@ Wait::Wait() = default;
 Wait::~Wait() = default;
 
 void Wait::cancel() {
+    made_.reset();
     if (watch_) watch_->cancel();
 }
 

@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/guid.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "smbd/fsa/file_id.h"
 
 namespace Atoll::loop {
 class Loop;
@@ -99,8 +101,12 @@ class Wait {
 
     // --- For those who make callers wait, in this room: waits for the next change of `record`, which is held, or for the deadline.
     Result<void> arm(watch::Watches& watches, loop::Loop& loop, const tdb::LockedRecord& record, Monotonic deadline);
+    // The file that a create had made when it had to wait; the same create, made again, goes on with it.
+    void note_made(const FileId& made) { made_ = made; }
+    std::optional<FileId> take_made() { return std::exchange(made_, std::nullopt); }
 
  private:
+    std::optional<FileId> made_;
     std::unique_ptr<watch::Watch> watch_;
 };
 

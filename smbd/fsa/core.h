@@ -27,8 +27,8 @@ class Core final : public FileSystem {
           modes(params_),
           locks(params_),
           oplocks(*this, params_, modes),
-          node(params_, modes, oplocks),
-          directory_leases(oplocks),
+          node(params_, modes, oplocks, locks),
+          directory_leases(oplocks, node),
           kernel_oplocks(*this, params_.loop) {}
     ~Core() override;
 
@@ -45,8 +45,8 @@ class Core final : public FileSystem {
     bool disconnect(Open& open, RemainingOpen& remains) override;
     void describe(Open& open, CreateResult& out) override;
     bool find_disconnected(RemainingOpen& remains) override;
-    Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
-                                             std::optional<std::string_view> expected_path) override;
+    Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains, std::optional<std::string_view> expected_path,
+                                             Wait* wait) override;
     void end_disconnected(const FileId& file, uint64_t open_id) override;
     Result<bool, NtStatus> wait_for_end(const FileId& file, uint64_t open_id, Monotonic deadline, Wait& wait) override;
 
@@ -90,6 +90,7 @@ class Core final : public FileSystem {
     // `through`: the open that is closed; null: it has been before.
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name, const OpenFile* through);
     Result<void, NtStatus> reopen(OpenFile& open, const RemainingOpen& remains);
+    Result<void, NtStatus> need_grants(const OpenFile& open, const RemainingOpen& remains, Wait* wait);
     Result<void, NtStatus> take_back(OpenFile& open, const RemainingOpen& remains);
     void settle_changes(OpenFile& open);
     void end_use(OpenFile& open);

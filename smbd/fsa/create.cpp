@@ -89,23 +89,24 @@ Result<CreateResult, NtStatus> CreateOperation::run() {
     open_->mode = params_.options & option::of_mode;
     open_->token = params_.token;
     if (params_.lease != nullptr && params_.lease->parent) open_->parent_lease = lease_id{params_.lease->client, *params_.lease->parent};
+    if (wait_ != nullptr) made_before_ = wait_->take_made();
     for (unsigned i = 0; i < limits::max_create_races; i++) {
         auto step = attempt();
         if (step && *step == Step::done) {
             share_.open_count++;
-            leave_made_file(false);
+            leave_made_file(std::nullopt);
             report();
             return result();
         }
         if (!step) {
-            leave_made_file(true);
+            leave_made_file(step.error());
             core_.give_back(*open_);
             return step.failure();
         }
         open_->file = vfs::File();
         verified_ = 0;
     }
-    leave_made_file(true);
+    leave_made_file(NtStatus::SHARING_VIOLATION);
     core_.give_back(*open_);
     return NtStatus::SHARING_VIOLATION;
 }
@@ -140,6 +141,12 @@ vfs::Access CreateOperation::data_access(uint32_t desired) const {
 Result<CreateOperation::Step, NtStatus> CreateOperation::attempt() {
     const auto d = disposition_of(params_);
     const std::string& path = core_.parsed.path;
+    action_ = CreateAction::opened;
+    if (made_before_) {
+        auto found = open_made_before();
+        if (!found) return found.failure();
+        if (*found) return settle_new();
+    }
     if (d != Disposition::create || of_stream()) {
         auto found = open_existing(path.c_str());
         if (!found) return found.failure();
@@ -391,6 +398,13 @@ share_mode CreateOperation::share_entry() const {
     return entry;
 }
 
+// What enter_record() will need of other nodes, before there is something to leave behind.
+Result<void, NtStatus> CreateOperation::need_grant() {
+    if (!core_.node.shared()) return {};
+    CachingRequest caching = caching_request();
+    return core_.node.need_open(open_->id, share_entry(), caching, wait_);
+}
+
 // Into locking.tdb: the sharing check. Whether the file still has a name is then for the caller to look.
 Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     if (open_->stream.empty()) {
@@ -412,9 +426,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
         }
         entry.flags = entry.flags | share_mode_flags::SHARE_MODE_ALL_OR_NOTHING;
     }
-    // What this very create makes no other node has open: it would have to ask others before anybody could know the name.
-    const bool made = action_ == CreateAction::created || makes_stream_;
-    if (auto r = made ? Result<void, NtStatus>() : core_.node.need_open(open_->id, entry, caching, wait_); !r) return r.failure();
+    if (auto r = core_.node.need_open(open_->id, entry, caching, wait_); !r) return r.failure();
     if (caching.level == OplockLevel::lease) entry.lease = id_of(*caching.lease);
     const bool wants_caching = caching.level != OplockLevel::none;
     granted_ = {};
@@ -431,7 +443,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
         if (auto r = core_.delete_orphan(*open_); !r) return r.failure();
         return Step::again;
     }
-    if (made || core_.node.still_covers(open_->id, entry)) return Step::done;
+    if (core_.node.still_covers(open_->id, entry)) return Step::done;
     leave();
     return Step::again;
 }

@@ -29,10 +29,15 @@ class CreateOperation {
     [[nodiscard]] bool is_directory(const vfs::File& file) const;
     Result<Step, NtStatus> take_existing();
     Result<Step, NtStatus> make_new();
+    [[nodiscard]] vfs::OpenHow how_to_open_new() const;
     Result<void, NtStatus> make_node(const vfs::Stat& parent);
+    Result<bool, NtStatus> open_made_before();
+    Step give_up_made();
+    Result<void, NtStatus> need_grant();
+    Result<void, NtStatus> need_grant_of_new();
     Result<Step, NtStatus> settle_new();
     Result<Step, NtStatus> make_file_of_stream();
-    void leave_made_file(bool failed);
+    void leave_made_file(std::optional<NtStatus> failure);
     Result<Step, NtStatus> take_stream();
     Result<Step, NtStatus> enter_file_of_stream();
     Result<Step, NtStatus> open_and_enter_stream();
@@ -77,6 +82,7 @@ class CreateOperation {
     bool makes_stream_ = false;
     OpenFile* made_file_ = nullptr;  // of the stream that is to be made; open until that is done
     bool made_file_is_new_ = false;
+    std::optional<FileId> made_before_;  // by this create, which then had to wait for a grant
     CachingGrant granted_;
 };
 

@@ -1,4 +1,5 @@
 // Making what is not there (MS-FSA 2.1.5.1.1).
+#include "base/log.h"
 #include "base/loop/identity.h"
 #include "smbd/fsa/create.h"
 #include "smbd/fsa/extended_attributes.h"
@@ -34,6 +35,19 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     return settle_new();
 }
 
+vfs::OpenHow CreateOperation::how_to_open_new() const {
+    vfs::OpenHow how;
+    if (open_->directory) {
+        how.access = vfs::Access::read;
+        how.directory = true;
+        return how;
+    }
+    const uint32_t desired = params_.desired_access;
+    how.access = (desired & access::maximum_allowed) != 0 ? vfs::Access::read_write : data_access(desired);
+    if (how.access == vfs::Access::path) how.access = vfs::Access::read;  // a file cannot be made without being opened
+    return how;
+}
+
 // OBJECT_NAME_COLLISION: somebody was faster.
 Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     const auto& located = core_.located;
@@ -43,15 +57,10 @@ Result<void, NtStatus> CreateOperation::make_node(const vfs::Stat& parent) {
     const bool by_default_acl = share_.conf().inherit_acls && vfs_.get_xattr(located.parent, vfs::default_acl_xattr, {}).ok();
     const mode_t mode = open_->directory ? vfs::mode_of_new_directory(options, parent, by_default_acl)
                                          : vfs::mode_of_new_file(options, params_.attributes | attribute::archive, parent, by_default_acl);
-    vfs::OpenHow how;
+    vfs::OpenHow how = how_to_open_new();
     if (open_->directory) {
         if (auto r = vfs_.mkdir(located.parent, leaf, mode); !r) return nt_status_from_errno(r.error());
-        how.access = vfs::Access::read;
-        how.directory = true;
     } else {
-        const uint32_t desired = params_.desired_access;
-        how.access = (desired & access::maximum_allowed) != 0 ? vfs::Access::read_write : data_access(desired);
-        if (how.access == vfs::Access::path) how.access = vfs::Access::read;  // a file cannot be made without being opened
         how.create = true;
         how.mode = mode;
     }
@@ -79,12 +88,14 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     open_->granted = params_.desired_access & ~access::maximum_allowed;
     if ((params_.desired_access & access::maximum_allowed) != 0) open_->granted |= access::all;
     action_ = CreateAction::created;
+    if (core_.node.shared()) {
+        const auto granted = need_grant_of_new();
+        if (!granted && granted.error() == NtStatus::SHARING_VIOLATION) return give_up_made();  // who opened it on another node has it
+        if (!granted) return granted.failure();
+    }
     auto step = enter_record();
     // Somebody was first in its record, and is in the way: the file is his, and is opened as one that was there.
-    if (!step && step.error() == NtStatus::PENDING) {
-        wait_->cancel();
-        return Step::again;
-    }
+    if (!step && step.error() == NtStatus::PENDING) return give_up_made();
     if (!step || *step == Step::again) return step;
 
     if (auto r = furnish(); !r) {
@@ -94,6 +105,42 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::settle_new() {
     if (open_->stat.links > 0) return Step::done;
     leave();  // somebody has deleted it between our making it and the record's lock
     return Step::again;
+}
+
+CreateOperation::Step CreateOperation::give_up_made() {
+    if (wait_ != nullptr) wait_->cancel();
+    made_before_.reset();
+    return Step::again;
+}
+
+// The node's right to have open what this create has made: asked for under the file's id, which it did not have before. Until the answer
+// comes the file stands there as it was wanted.
+Result<void, NtStatus> CreateOperation::need_grant_of_new() {
+    const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
+    open_->id = {id.volume, id.inode, id.generation, 0};
+    made_before_ = open_->id;
+    auto granted = need_grant();
+    if (granted || granted.error() != NtStatus::PENDING) return granted;
+    if (auto r = furnish(); !r) log_info("fsa: {}: {}", open_->name, to_string(r.error()));  // and again when it goes on, which then fails
+    wait_->note_made(open_->id);
+    return granted;
+}
+
+// False: something else has that name now.
+Result<bool, NtStatus> CreateOperation::open_made_before() {
+    const FileId made = *made_before_;
+    made_before_.reset();
+    auto& located = core_.located;
+    if (!share_.lookup().locate(core_.parsed.path, located) || located.missing != vfs::Missing::nothing) return false;
+    open_->directory = wants_directory();
+    auto file = vfs_.open_at(located.parent, located.leaf(), how_to_open_new());
+    auto stat = file ? vfs_.stat(*file) : Result<vfs::Stat, int>(file.error());
+    if (!stat) return false;
+    const vfs::FileId id = vfs_.file_id(*file, *stat);
+    if (FileId{id.volume, id.inode, id.generation, 0} != made) return false;
+    open_->file = std::move(*file);
+    open_->name = located.path;
+    return true;
 }
 
 // What a new file has besides its name.

@@ -8,8 +8,10 @@
 namespace Atoll::fsa {
 
 void DirectoryLeases::children_changed(ShareRoot& share, const vfs::File& directory, const vfs::Stat& stat, const OpenFile* through) {
-    if (!oplocks_.has_leases()) return;
+    if (!oplocks_.has_leases() && !node_.shared()) return;
     const vfs::FileId id = share.vfs().file_id(directory, stat);
+    node_.children_changed({id.volume, id.inode, id.generation, 0});
+    if (!oplocks_.has_leases()) return;
     Actor actor;
     if (through != nullptr) {
         actor = through->actor();
@@ -20,7 +22,7 @@ void DirectoryLeases::children_changed(ShareRoot& share, const vfs::File& direct
 }
 
 void DirectoryLeases::child_changed(ShareRoot& share, std::string_view name, const OpenFile* through) {
-    if (!oplocks_.has_leases() || name.empty()) return;
+    if ((!oplocks_.has_leases() && !node_.shared()) || name.empty()) return;
     path_.assign(vfs::parent_of(name));
     auto& vfs = share.vfs();
     auto directory = vfs.open(path_.c_str(), {});

@@ -2,8 +2,8 @@
 // somebody else changes it (MS-FSA 2.1.4.12 with PARENT_OBJECT). Nobody waits for that.
 //
 // Whoever makes, removes or renames a name, or changes what a listing tells of a file, says so here, after the change. A change through an
-// open whose parent lease is the directory's breaks nothing: its client knows (MS-FSA 2.1.4.12.2). With no leases it costs nothing, else
-// one look into shared memory beside finding out which directory it is.
+// open whose parent lease is the directory's breaks nothing: its client knows (MS-FSA 2.1.4.12.2). With no leases and no other nodes it
+// costs nothing, else one look into shared memory for either beside finding out which directory it is.
 //
 // What programs on the machine change is outside the promise, as it is for other leases without `kernel oplocks`. Main thread only.
 #pragma once
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "smbd/fsa/grants.h"
 #include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/share_root.h"
 
@@ -20,7 +21,7 @@ class OpenFile;
 
 class DirectoryLeases {
  public:
-    explicit DirectoryLeases(OplockTable& oplocks) : oplocks_(oplocks) {}
+    DirectoryLeases(OplockTable& oplocks, Grants& node) : oplocks_(oplocks), node_(node) {}
 
     // `through`: the open that changes it; null: there is none, and everybody is told. `directory` and its `stat`; the latter may be old.
     void children_changed(ShareRoot& share, const vfs::File& directory, const vfs::Stat& stat, const OpenFile* through);
@@ -29,6 +30,7 @@ class DirectoryLeases {
 
  private:
     OplockTable& oplocks_;
+    Grants& node_;
     std::string path_;  // scratch
 };
 

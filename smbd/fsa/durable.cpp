@@ -93,6 +93,25 @@ Result<void, NtStatus> Core::reopen(OpenFile& open, const RemainingOpen& remains
     return {};
 }
 
+// What a node must have that takes it back: its opens, its lock, and all that it cached (docs/design.md, "State": all or nothing).
+Result<void, NtStatus> Core::need_grants(const OpenFile& open, const RemainingOpen& remains, Wait* wait) {
+    if (!node.shared()) return {};
+    share_mode entry;
+    entry.access_mask = open.granted;
+    entry.share_access = open.sharing;
+    entry.create_options = open.create_options;
+    LeaseRequest lease;
+    lease.state = remains.lease.state;
+    CachingRequest caching;
+    caching.level = remains.oplock;
+    caching.lease = &lease;
+    auto granted = node.need_open(open.id, entry, caching, wait);
+    if (granted && caching.level != remains.oplock) granted = NtStatus::OBJECT_NAME_NOT_FOUND;
+    if (granted && !remains.locks.empty()) granted = node.need_lock(open.id, wait);
+    if (granted || granted.error() == NtStatus::PENDING) return granted;
+    return NtStatus::OBJECT_NAME_NOT_FOUND;
+}
+
 // Its entries: all of them or none.
 Result<void, NtStatus> Core::take_back(OpenFile& open, const RemainingOpen& remains) {
     share_mode entry;
@@ -112,7 +131,8 @@ Result<void, NtStatus> Core::take_back(OpenFile& open, const RemainingOpen& rema
     return NtStatus::OBJECT_NAME_NOT_FOUND;
 }
 
-Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen& remains, std::optional<std::string_view> expected_path) {
+Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen& remains, std::optional<std::string_view> expected_path,
+                                               Wait* wait) {
     OpenFile* open = take();
     if (open == nullptr) return NtStatus::TOO_MANY_OPENED_FILES;
     open->attach(static_cast<ShareRoot&>(share));
@@ -127,6 +147,7 @@ Result<CreateResult, NtStatus> Core::reconnect(Share& share, const RemainingOpen
     open->token = remains.token;
     auto reopened = reopen(*open, remains);
     if (reopened && expected_path && !is_name(*expected_path, open->name)) reopened = NtStatus::INVALID_PARAMETER;
+    if (reopened) reopened = need_grants(*open, remains, wait);
     if (reopened) reopened = take_back(*open, remains);
     if (!reopened) {
         give_back(*open);

@@ -160,6 +160,8 @@ class Open {
     // --- Byte-range locks. Reading and writing fail with FILE_LOCK_CONFLICT where another open's lock forbids it (2.1.4.10), unless
     // `strict locking = no`. INVALID_PARAMETER for a directory, INVALID_LOCK_RANGE where a byte lies beyond 64 bits, ACCESS_DENIED for an
     // open that may neither read nor write data. With `locking = no` both succeed and do nothing.
+    // Before locks are taken: PENDING, with `wait`, if another node has to be asked; LOCK_NOT_GRANTED: it counts on there being none.
+    virtual Result<void, NtStatus> may_lock(Wait* wait) = 0;
     // All of the ranges or none (2.1.5.8). LOCK_NOT_GRANTED: another lock is in the way; with `wait`, PENDING.
     virtual Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait = nullptr) = 0;
     // One after the other (2.1.5.9); those before a failure stay unlocked. RANGE_NOT_LOCKED.
@@ -246,9 +248,9 @@ class FileSystem {
     virtual bool find_disconnected(RemainingOpen& remains) = 0;
     // The Open again, by the name the file has now. OBJECT_NAME_NOT_FOUND: the file is not there, not that file any more, or the entries,
     // all of remains.locks and the lease, cannot be had back. INVALID_PARAMETER: `expected_path` (as CreateParams::path) is given and is
-    // not its name.
+    // not its name. PENDING, with `wait`, as create: another node has to be asked.
     virtual Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains,
-                                                     std::optional<std::string_view> expected_path) = 0;
+                                                     std::optional<std::string_view> expected_path, Wait* wait = nullptr) = 0;
     // Closes one that is nobody's, with delete-on-close; then calls params.open_ended. Without effect on one that is somebody's.
     virtual void end_disconnected(const FileId& file, uint64_t open_id) = 0;
 

@@ -19,20 +19,35 @@ unsigned access_of(uint32_t mask) {
            ((mask & access::delete_) != 0 ? grants::deletes : 0);
 }
 
-// One that shares nothing with others, because it only looks at attributes, needs nothing.
+// One that shares nothing with others, because it only looks at attributes, needs nothing. Who may add to a directory does not change it
+// all the time: children_changed() asks.
 rights rights_of_open(const share_mode& entry) {
     rights out;
     const unsigned access = access_of(entry.access_mask);
     if (access != 0) out.opens = grants::open_bit(access, entry.share_access);
-    out.change = (entry.access_mask & changing) != 0;
+    out.change = (entry.access_mask & changing) != 0 && (entry.create_options & option::directory_file) == 0;
     return out;
 }
 
+rights leasing(uint8_t lease) {
+    rights out;
+    out.lease = lease;
+    return out;
+}
+
+constexpr rights right_to_lock{.lock = true}, no_locks_elsewhere{.unlocked = true}, right_to_change{.change = true};
+
 uint8_t lease_of(uint32_t caching) { return static_cast<uint8_t>(caching & (caching::read | caching::write)); }
 
+rights common(const rights& a, const rights& b) { return grants::without(a, grants::without(a, b)); }
+
+}  // namespace
+
 // What the file's opens use.
-rights used_by(const locking_record* record) {
+rights Grants::used(const FileId& id) {
     rights out;
+    out.lock = locks_.any_of_node(id, params_.self.node);
+    const locking_record* record = modes_.look_at(id);
     if (record == nullptr) return out;
     for (const share_mode& entry : record->share_modes) {
         out = grants::merged(out, rights_of_open(entry));
@@ -40,10 +55,6 @@ rights used_by(const locking_record* record) {
     }
     return out;
 }
-
-rights common(const rights& a, const rights& b) { return grants::without(a, grants::without(a, b)); }
-
-}  // namespace
 
 Result<grants::Answer, NtStatus> Grants::ask(const FileId& id, const rights& wanted, Wait* wait) {
     if (grants::empty(wanted)) return grants::Answer::here;
@@ -61,13 +72,26 @@ Result<grants::Answer, NtStatus> Grants::ask(const FileId& id, const rights& wan
     return NtStatus::INSUFFICIENT_RESOURCES;
 }
 
+// The same, but nobody waits for the answer, and it need not be yes.
+void Grants::want(const FileId& id, const rights& wanted) {
+    const auto nobody_waits = [](const tdb::LockedRecord&) -> Result<void> { return {}; };
+    if (auto r = params_.node_grants->need(key_of(id), wanted, nobody_waits); !r) log_error("grants: {}", r.error().message());
+}
+
 Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& entry, CachingRequest& caching, Wait* wait) {
-    if (params_.node_grants == nullptr) return {};
-    auto open = ask(id, rights_of_open(entry), wait);
+    if (!shared()) return {};
+    const rights opens = rights_of_open(entry);
+    const rights lease =
+        leasing(lease_of(caching.level == OplockLevel::lease ? caching.lease->state & caching.limit : caching_of(caching.level)));
+    rights all = grants::merged(opens, lease);
+    all.unlocked = opens.opens != 0;
+    if (grants::empty(all)) return {};
+    auto there = params_.node_grants->has(key_of(id), all);  // one look, if nothing is new
+    if (there && *there) return {};
+    auto open = ask(id, opens, wait);
     if (!open) return open.failure();
     if (*open != grants::Answer::here) return *open == grants::Answer::wait ? NtStatus::PENDING : NtStatus::SHARING_VIOLATION;
-    rights lease;
-    lease.lease = lease_of(caching.level == OplockLevel::lease ? caching.lease->state & caching.limit : caching_of(caching.level));
+    if (all.unlocked) want(id, no_locks_elsewhere);
     auto cached = ask(id, lease, wait);
     if (!cached) return cached.failure();
     if (*cached == grants::Answer::wait) return NtStatus::PENDING;
@@ -77,19 +101,38 @@ Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& ent
 }
 
 bool Grants::still_covers(const FileId& id, const share_mode& entry) {
-    if (params_.node_grants == nullptr) return true;
+    if (!shared()) return true;
     rights used = rights_of_open(entry);
     if (const locking_record* record = modes_.look_at(id)) {
         for (const share_mode& one : record->share_modes) {
             if (one.open_id == entry.open_id && one.holder == entry.holder) used.lease = lease_of(one.caching);
         }
     }
+    if (grants::empty(used)) return true;
     auto there = params_.node_grants->has(key_of(id), used);
     return there && *there;
 }
 
+Result<void, NtStatus> Grants::need_lock(const FileId& id, Wait* wait) {
+    if (!shared()) return {};
+    const auto lock = ask(id, right_to_lock, wait);
+    if (!lock) return lock.failure();
+    if (*lock == grants::Answer::here) return {};
+    return *lock == grants::Answer::wait ? NtStatus::PENDING : NtStatus::LOCK_NOT_GRANTED;
+}
+
+bool Grants::still_locks(const FileId& id) {
+    if (!shared()) return true;
+    const auto there = params_.node_grants->has(key_of(id), right_to_lock);
+    return there && *there;
+}
+
+void Grants::children_changed(const FileId& directory) {
+    if (shared()) want(directory, right_to_change);
+}
+
 void Grants::recall(Bytes file, const rights& lost) {
-    if (params_.node_grants == nullptr || file.size() != RecordKey().size()) return;
+    if (!shared() || file.size() != RecordKey().size()) return;
     // From here on nobody enters an open that rests on it: still_covers() comes after the entry, and this before the look at the entries.
     if (auto r = params_.node_grants->take_back(file, lost); !r) return log_error("grants: {}", r.error().message());
     auto idle = std::ranges::find_if(recalls_, [](const Recall& one) { return !one.busy; });
@@ -115,7 +158,7 @@ void Grants::go_on(Recall& recall) {
     const auto ended = end_caching(recall);
     if (!ended && ended.error() == NtStatus::PENDING) return;
     if (!ended) log_error("grants: what clients cache is not broken: {}", to_string(ended.error()));
-    const rights kept = common(recall.lost, used_by(modes_.look_at(recall.id)));
+    const rights kept = common(recall.lost, used(recall.id));
     recall.cancel();
     recall.busy = false;
     const RecordKey key = key_of(recall.id);

@@ -4,6 +4,7 @@
 
 #include <list>
 
+#include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/caching.h"
 #include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/share_modes.h"
@@ -13,13 +14,27 @@ namespace Atoll::fsa {
 
 class Grants final : public grants::Recalls {
  public:
-    Grants(const FileSystemParams& params, ShareModes& modes, OplockTable& oplocks) : params_(params), modes_(modes), oplocks_(oplocks) {}
+    Grants(const FileSystemParams& params, ShareModes& modes, OplockTable& oplocks, ByteRangeLocks& locks)
+        : params_(params), modes_(modes), oplocks_(oplocks), locks_(locks) {}
 
-    // Before an open is entered in the file's record. PENDING: the cluster part has been asked; SHARING_VIOLATION: another node has it open
-    // in a way that excludes this. What it may cache is lowered to what may be handed out here.
+    // Whether there are other nodes.
+    [[nodiscard]] bool shared() const { return params_.node_grants != nullptr; }
+
+    // Before an open is entered in the file's record, also that of a stream that is about to be made, of a file that has just been made,
+    // and of one that a client takes back. PENDING: the cluster part has been asked; SHARING_VIOLATION: another node has it open in a way
+    // that excludes this. What it may cache is lowered to what may be handed out here. Asks for `unlocked` by the way.
     Result<void, NtStatus> need_open(const FileId& id, const share_mode& entry, CachingRequest& caching, Wait* wait);
     // After it has been entered: false, if the grant has been recalled in between. Then the entry goes, and it is asked again.
     bool still_covers(const FileId& id, const share_mode& entry);
+
+    // Before byte-range locks are taken. PENDING; LOCK_NOT_GRANTED: not without a `wait`, or another node counts on there being none.
+    Result<void, NtStatus> need_lock(const FileId& id, Wait* wait);
+    // After they have been entered: false, as above.
+    bool still_locks(const FileId& id);
+
+    // After names in a directory have changed, or what a listing tells of them. Nobody waits: if other nodes may have leases on it they are
+    // asked to break them, as processes of this node are.
+    void children_changed(const FileId& directory);
 
     // What rests on it is broken; the home hears of it when that is acknowledged, and what opens still use is kept.
     void recall(Bytes file, const grants::rights& lost) override;
@@ -39,6 +54,8 @@ class Grants final : public grants::Recalls {
         Grants& grants_;
     };
 
+    void want(const FileId& id, const grants::rights& wanted);
+    grants::rights used(const FileId& id);
     Result<grants::Answer, NtStatus> ask(const FileId& id, const grants::rights& wanted, Wait* wait);
     Result<void, NtStatus> end_caching(Recall& recall);
     void go_on(Recall& recall);
@@ -46,6 +63,7 @@ class Grants final : public grants::Recalls {
     const FileSystemParams& params_;
     ShareModes& modes_;
     OplockTable& oplocks_;
+    ByteRangeLocks& locks_;
     std::list<Recall> recalls_;  // reused
 };
 

@@ -75,6 +75,7 @@ class OpenFile final : public Open {
     void begin_job() override { jobs++; }
     void end_job() override;
 
+    Result<void, NtStatus> may_lock(Wait* wait) override;
     Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait) override;
     Result<void, NtStatus> unlock(std::span<const LockRange> ranges) override;
 

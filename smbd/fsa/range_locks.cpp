@@ -34,13 +34,24 @@ Result<void, NtStatus> OpenFile::check_lock_request() const {
     return {};
 }
 
+Result<void, NtStatus> OpenFile::may_lock(Wait* wait) {
+    if (!core_.node.shared() || !share_->conf().locking || !check_lock_request()) return {};
+    return core_.node.need_lock(id, wait);
+}
+
 Result<void, NtStatus> OpenFile::lock(std::span<const LockRange> ranges, Wait* wait) {
     if (auto r = check_lock_request(); !r) return r;
     if (!share_->conf().locking) return {};
     if (!share_->conf().blocking_locks) wait = nullptr;
     core_.oplocks.break_for_lock(*this);
+    if (auto r = core_.node.need_lock(id, wait); !r) return r;
     if (auto r = core_.locks.lock({id, open_id, durable}, ranges, wait); !r) return r;
     locks += ranges.size();
+    if (!core_.node.still_locks(id)) {  // recalled meanwhile, by somebody who saw no lock
+        if (auto undone = unlock(ranges); !undone) log_error("fsa: locks of {} stay: {}", name, to_string(undone.error()));
+        auto again = core_.node.need_lock(id, wait);
+        return again ? Result<void, NtStatus>(NtStatus::LOCK_NOT_GRANTED) : again;
+    }
     if (!uses_posix_locks()) return {};
     for (const LockRange& range : ranges) {
         if (set_posix_locks(range, {})) continue;

@@ -34,7 +34,7 @@ uint64_t stream_hash(std::string_view name) {
     return hash == 0 ? 1 : hash;
 }
 
-// The file that the stream is to be made of. It goes again if the create fails.
+// The file that the stream is to be made of. It goes again if the create fails, but not while it waits for a grant.
 Result<CreateOperation::Step, NtStatus> CreateOperation::make_file_of_stream() {
     CreateParams file = params_;
     const std::string path = core_.parsed.path;
@@ -60,9 +60,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_file_of_stream() {
     return Step::again;
 }
 
-void CreateOperation::leave_made_file(bool failed) {
+void CreateOperation::leave_made_file(std::optional<NtStatus> failure) {
     if (made_file_ == nullptr) return;
-    const bool of_new = failed && made_file_is_new_;
+    const bool of_new = failure && failure != NtStatus::PENDING && made_file_is_new_;
     (void)core_.leave(*made_file_, of_new ? ShareModes::Removal::of_failed_new : ShareModes::Removal::of_close).ok();
     share_.open_count--;
     core_.give_back(*made_file_);
@@ -143,6 +143,9 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_file_of_stream() 
 }
 
 Result<CreateOperation::Step, NtStatus> CreateOperation::open_and_enter_stream() {
+    if (makes_stream_) {
+        if (auto r = need_grant(); !r) return r.failure();
+    }
     vfs::OpenHow how;
     how.access = data_access(open_->granted);
     how.create = makes_stream_;

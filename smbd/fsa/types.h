@@ -16,6 +16,7 @@
 #include "base/sid.h"
 #include "base/time.h"
 #include "smbd/fsa/caching.h"
+#include "smbd/fsa/file_id.h"
 
 namespace Atoll::security {
 class IdMap;
@@ -63,14 +64,6 @@ constexpr uint32_t of_mode =
 
 enum class Disposition : uint32_t { supersede = 0, open = 1, create = 2, open_if = 3, overwrite = 4, overwrite_if = 5 };
 enum class CreateAction : uint32_t { superseded = 0, opened = 1, created = 2, overwritten = 3 };
-
-// Names a stream of a file across processes and nodes (docs/design.md, "State"): the key of share modes, locks and leases.
-struct FileId {
-    uint64_t volume = 0, inode = 0, generation = 0;
-    uint64_t stream = 0;  // 0: the unnamed one, or a directory; else a hash of the stream's name, whatever its case
-    [[nodiscard]] FileId of_file() const { return {volume, inode, generation, 0}; }
-    auto operator<=>(const FileId&) const = default;
-};
 
 // What a client knows the file by on the wire: FileInternalInformation, FileIdInformation, the QFid context.
 struct WireFileId {

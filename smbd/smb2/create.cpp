@@ -181,7 +181,7 @@ NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, co
     fsa::CreateResult result;
     if (const NtStatus status = reconnect_open(request, contexts, params, result); status != NtStatus::SUCCESS) {
         drop_open(request);
-        return status;
+        return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }
     request.tcon->open_count++;
     write_response(request, contexts, result);

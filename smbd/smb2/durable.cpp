@@ -185,7 +185,7 @@ NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, c
     if (record->durable->lease && !any(record->flags & xsrv::open_flags::OPEN_DELETE_ON_CLOSE)) expected = params.path;
     take_over(request, *record);
     const auto mine = client.tables().take_over_open(*request.open, *record);
-    auto taken = mine && *mine ? client.file_system().reconnect(*request.tcon->share, remains, expected)
+    auto taken = mine && *mine ? client.file_system().reconnect(*request.tcon->share, remains, expected, &request.caching_wait)
                                : Result<fsa::CreateResult, NtStatus>(NtStatus::OBJECT_NAME_NOT_FOUND);
     if (taken) {
         request.open->file = taken->open;

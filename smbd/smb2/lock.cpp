@@ -98,6 +98,8 @@ NtStatus take_locks(Request& request, const smb::LockRequest& lock) {
     }
     if (waits && !ranges.empty()) return request.lock_wait.start(ranges.front(), lock);
     if (!ranges.empty()) {
+        const auto may = request.open->file->may_lock(&request.caching_wait);
+        if (!may && may.error() == NtStatus::PENDING) return request.caching_wait.start(handle_lock);
         if (const auto locked = request.open->file->lock(ranges); !locked.ok()) return locked.error();
     }
     return malformed;

@@ -1,0 +1,16 @@
+// Names a stream of a file across processes and nodes (docs/design.md, "State"): the key of share modes, locks and leases.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace Atoll::fsa {
+
+struct FileId {
+    uint64_t volume = 0, inode = 0, generation = 0;
+    uint64_t stream = 0;  // 0: the unnamed one, or a directory; else a hash of the stream's name, whatever its case
+    [[nodiscard]] FileId of_file() const { return {volume, inode, generation, 0}; }
+    auto operator<=>(const FileId&) const = default;
+};
+
+}  // namespace Atoll::fsa
