@@ -7,7 +7,7 @@
 #include "ctdb/daemon/daemon.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/daemon/node_clock.h"
-#include "ctdb/daemon/version.h"
+#include "ctdb/protocol/version.h"
 
 namespace Atoll::ctdb {
 namespace {

@@ -1,0 +1,52 @@
+#include "ctdb/client/client.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/loop/socket_path.h"
+#include "base/time.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+constexpr const char* where = "ctdbd";
+
+bool wait_for(int fd, short what, Monotonic deadline) {
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now());
+        if (left.count() <= 0) return false;
+        pollfd ready{fd, what, 0};
+        if (::poll(&ready, 1, static_cast<int>(left.count())) > 0) return true;
+    }
+}
+
+}  // namespace
+
+Result<Client> Client::connect(const std::string& socket_path) {
+    auto fd = loop::connect_to_path(socket_path);
+    if (!fd) return fd.failure();
+    return Client(std::move(*fd));
+}
+
+Result<protocol::reply> Client::call(protocol::request& request, std::chrono::milliseconds patience) {
+    const Monotonic deadline = monotonic_now() + patience;
+    request.number = ++last_;
+    packet_.clear();
+    encode(request, packet_, protocol::request::newest_version);
+    if (!wait_for(fd_.get(), POLLOUT, deadline)) return fail(Code::busy, where, "does not answer");
+    if (::send(fd_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL) < 0) return fail(Code::dead, where, "the connection has ended");
+    for (;;) {
+        if (!wait_for(fd_.get(), POLLIN, deadline)) return fail(Code::busy, where, "does not answer");
+        packet_.resize(protocol::MAX_REQUEST);
+        const ssize_t size = ::recv(fd_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+        if (size <= 0) return fail(Code::dead, where, "the connection has ended");
+        protocol::reply reply;
+        if (auto read = decode(Bytes(packet_.data(), static_cast<size_t>(size)), reply); !read) return read.failure();
+        if (reply.number == request.number) return reply;
+    }
+}
+
+}  // namespace Atoll::ctdb

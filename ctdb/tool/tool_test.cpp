@@ -1,0 +1,75 @@
+#include <gtest/gtest.h>
+
+#include "ctdb/tool/commands.h"
+#include "ctdb/tool/options.h"
+#include "ctdb/tool/output.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+using protocol::node_flags;
+
+protocol::node_state sample() {
+    protocol::node_state state;
+    state.pnn = 1;
+    state.is_member = true;
+    state.generation = 99;
+    state.leader = 0;
+    state.locators = {0, 1};
+    state.nodes = {{0, "10.0.0.1", node_flags::none, true},
+                   {1, "10.0.0.2", node_flags::NODE_DISABLED, true},
+                   {2, "10.0.0.3", node_flags::none, false},
+                   {3, "10.0.0.4", node_flags::NODE_STOPPED, true}};
+    return state;
+}
+
+// As Debian's ctdb 4.17 prints it.
+TEST(ToolOutput, Status) {
+    EXPECT_EQ(status_text(sample(), {}),
+              "Number of nodes:4\n"
+              "pnn:0 10.0.0.1         OK\n"
+              "pnn:1 10.0.0.2         DISABLED (THIS NODE)\n"
+              "pnn:2 10.0.0.3         DISCONNECTED|UNHEALTHY|INACTIVE\n"
+              "pnn:3 10.0.0.4         STOPPED|INACTIVE\n"
+              "Generation:99\nSize:2\nhash:0 lmaster:0\nhash:1 lmaster:1\nRecovery mode:NORMAL (0)\nLeader:0\n");
+    EXPECT_EQ(status_text(sample(), {true, ':'}),
+              ":Node:IP:Disconnected:Unknown:Banned:Disabled:Unhealthy:Stopped:Inactive:PartiallyOnline:ThisNode:\n"
+              ":0:10.0.0.1:0:0:0:0:0:0:0:0:N:\n"
+              ":1:10.0.0.2:0:0:0:1:0:0:0:0:Y:\n"
+              ":2:10.0.0.3:1:0:0:0:1:0:1:0:N:\n"
+              ":3:10.0.0.4:0:0:0:0:0:1:1:0:N:\n");
+}
+
+TEST(ToolOutput, NoMember) {
+    protocol::node_state state = sample();
+    state.is_member = false;
+    state.recovering = true;
+    state.leader = protocol::NO_NODE;
+    state.locators.clear();
+    const std::string text = status_text(state, {});
+    EXPECT_NE(text.find("Generation:INVALID\nSize:0\nRecovery mode:RECOVERY (1)\nLeader:UNKNOWN\n"), text.npos) << text;
+}
+
+TEST(ToolOptions, AreThoseOfTheManual) {
+    const auto parsed = parse_options({"-n", "2", "status", "-x", ";", "--timelimit=3", "-v", "--", "-3"});
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(parsed->node, 2U);
+    EXPECT_EQ(parsed->time_limit, 3U);
+    EXPECT_TRUE(parsed->format.machine && parsed->format.separator == ';' && parsed->verbose);
+    EXPECT_EQ(parsed->words, (std::vector<std::string>{"status", "-3"}));
+    EXPECT_EQ(parse_options({"-n", "all"}).error().text, "Invalid option all: invalid numeric value");
+    EXPECT_EQ(parse_options({"-t"}).error().text, "Invalid option -t: missing argument");
+    EXPECT_FALSE(parse_options({"--nosuch"}).ok());
+}
+
+TEST(ToolCommands, StandInTheUsageAsInDebians) {
+    for (const Command& command : commands()) {
+        if (std::string(command.name) == "ban") {
+            EXPECT_EQ(command_line(command), "  ban             <bantime>                    ban a node\n");
+        }
+        EXPECT_LE(command.least, command.most) << command.name;
+    }
+}
+
+}  // namespace
+}  // namespace Atoll::ctdb
