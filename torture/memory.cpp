@@ -3,8 +3,9 @@
 #include <dirent.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
+
+#include "torture/server_process.h"
 
 namespace Atoll::torture {
 namespace {
@@ -15,15 +16,8 @@ size_t resident(const std::string& session) {
     std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
     while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-        std::ifstream stat(std::string("/proc/") + entry->d_name + "/stat");
-        std::string text((std::istreambuf_iterator<char>(stat)), {});
-        const size_t paren = text.rfind(')');
-        if (paren == std::string::npos) continue;
-        std::istringstream fields(text.substr(paren + 1));
-        std::string state, parent, group, sid;
-        fields >> state >> parent >> group >> sid;
-        if (sid != session) continue;
-        std::ifstream statm(std::string("/proc/") + entry->d_name + "/statm");
+        if (!is_of_session(entry->d_name, session)) continue;
+        std::istringstream statm(process_file(entry->d_name, "statm"));
         size_t size = 0, pages = 0;
         statm >> size >> pages;
         total += pages * 4096;

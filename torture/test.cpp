@@ -139,10 +139,11 @@ void Test::skip(std::string reason) {
 }
 
 std::span<const Suite> suites() {
-    static const Suite all[] = {connect_suite,  dialects_suite, rw_suite,     dir_suite,     compound_suite,  credits_suite, create_suite,
-                                lease_suite,    dirlease_suite, oplock_suite, info_suite,    notify_suite,    ea_suite,      streams_suite,
-                                rename_suite,   acls_suite,     rights_suite, pipe_suite,    rpc_suite,       hostile_suite, async_suite,
-                                kerberos_suite, lock_suite,     ioctl_suite,  reparse_suite, resilient_suite, attack_suite};
+    static const Suite all[] = {connect_suite, dialects_suite,  rw_suite,       dir_suite,      compound_suite, credits_suite,
+                                create_suite,  lease_suite,     dirlease_suite, oplock_suite,   info_suite,     notify_suite,
+                                ea_suite,      streams_suite,   rename_suite,   acls_suite,     rights_suite,   pipe_suite,
+                                rpc_suite,     hostile_suite,   async_suite,    kerberos_suite, lock_suite,     ioctl_suite,
+                                reparse_suite, resilient_suite, attack_suite,   failover_suite};
     return all;
 }
 

@@ -83,6 +83,8 @@ class Test {
 
     void fail(std::string reason);
     void skip(std::string reason);
+    // Where it was, before the reason of a test that has failed.
+    void say_where(const std::string& where) { reason_ = where + ": " + reason_; }
     [[nodiscard]] bool ended() const { return failed_ || skipped_; }
     [[nodiscard]] bool failed() const { return failed_; }
     [[nodiscard]] bool skipped() const { return skipped_; }
@@ -135,6 +137,7 @@ extern const Suite ioctl_suite;
 extern const Suite reparse_suite;
 extern const Suite resilient_suite;
 extern const Suite attack_suite;
+extern const Suite failover_suite;
 extern const Suite async_suite;     // not by torture_test.py: it needs commands
 extern const Suite kerberos_suite;  // nor this one: it needs tickets
 

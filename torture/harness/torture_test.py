@@ -24,9 +24,11 @@ PARALLEL = 4
 MEASURE_MEMORY = ("atoll.hostile.memory_growth", "atoll.attack.memory")
 # Need something that holds requests up, and a KDC: interim_test.py and kerberos_test.py run them.
 NOT_HERE = ("atoll.async.", "atoll.kerberos.")
+# Kill processes of the server, those of their own connections, which they look for among its processes.
+KILLS = ("atoll.failover.",)
 SECONDS = 240
 # Suites of which files have descriptors of their own run on a share that keeps them, those of handles that outlive a connection where that may be.
-ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.resilient": "lasting", "atoll.attack": "lasting"}
+ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.resilient": "lasting", "atoll.attack": "lasting", "atoll.failover": "lasting"}
 KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
 SHARES = {
     "share": {"vfs objects": "streams_xattr", "strict rename": "yes"},
@@ -55,7 +57,7 @@ def run(path, server, test, with_memory):
     share = ON_SHARE.get(test.rpartition(".")[0], "share")
     command = [path, f"//127.0.0.1/{share}", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:localdir={server.path(share)}"]
     command += [f"--option=torture:{who}={user.credentials}" for who, user in (("user1", USER1), ("user2", USER2), ("admin", ADMIN))]
-    if with_memory:
+    if with_memory or test.startswith(KILLS):
         command.append(f"--option=torture:server_session={server.process.pid}")
     try:
         done = subprocess.run(command + [test], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS)
