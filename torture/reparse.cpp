@@ -7,6 +7,7 @@
 #include "libcli/smb/error.h"
 #include "libcli/smb/ioctl.h"
 #include "torture/control.h"
+#include "torture/descriptors.h"
 #include "torture/test.h"
 
 namespace Atoll::torture {
@@ -180,7 +181,19 @@ void other_tags(Test& t) {
     CHECK(t, part.output.size() == 26, "{} bytes", part.output.size());
     CHECK_STATUS(t, control(*f, ControlCode::get_reparse_point, {}, 7).status, NtStatus::BUFFER_TOO_SMALL);
     CHECK_STATUS(t, f->close(), NtStatus::SUCCESS);
-    CHECK(t, is_error(open_stopped(*c, t.path(*c, "f")).status), "what nobody can follow is opened");
+    CHECK_STATUS(t, open_stopped(*c, t.path(*c, "f")).status, NtStatus::IO_REPARSE_TAG_NOT_HANDLED);
+    CHECK_STATUS(t, open_stopped(*c, t.path(*c, "f"), client::OpenOptions::write()).status, NtStatus::IO_REPARSE_TAG_NOT_HANDLED);
+    CHECK_STATUS(t, open_stopped(*c, t.path(*c, "f\\behind")).status, NtStatus::IO_REPARSE_TAG_NOT_HANDLED);
+    REQUIRE(t, directory, client::File::open(*c->tree, t.path(*c, ""), client::OpenOptions::directory(false)));
+    REQUIRE(t, items, directory->list("f"));
+    CHECK(t, items->size() == 1 && (items->front().info.file_attributes & smb::file_attribute::reparse_point) != 0,
+          "it is not listed as one");
+    client::OpenOptions itself;
+    itself.options = open_itself;
+    REQUIRE(t, opened, client::File::open(*c->tree, t.path(*c, "f"), itself));
+    REQUIRE(t, tag, opened->query<smb::FileAttributeTagInformation>(smb::FileInformationClass::attribute_tag));
+    CHECK(t, tag->reparse_tag == own_tag, "tag {:#x}", tag->reparse_tag);
+    CHECK_STATUS(t, opened->close(), NtStatus::SUCCESS);
     REQUIRE(t, again, client::File::open(*c->tree, t.path(*c, "f"), making(false)));
     CHECK_STATUS(t, control(*again, ControlCode::delete_reparse_point, of_vendor(2, "")).status, NtStatus::REPARSE_ATTRIBUTE_CONFLICT);
     CHECK_STATUS(t, control(*again, ControlCode::delete_reparse_point, of_vendor(1, "x")).status, NtStatus::IO_REPARSE_DATA_INVALID);
@@ -235,6 +248,36 @@ void object_ids(Test& t) {
     CHECK_STATUS(t, get(ControlCode::get_object_id).status, NtStatus::OBJECTID_NOT_FOUND);
 }
 
+// Who may restore gives files the ids that they had; an id is one file's, whoever gave it and whatever it is called since.
+void object_ids_are_unique(Test& t) {
+    REQUIRE(t, c, t.client());
+    REQUIRE(t, root, client_as(t, "admin"));
+    Buffer id;
+    id.assign(Bytes(Guid::random().bytes));
+    id.resize(64);
+    const auto set = [&](client::File& file) { return control(file, ControlCode::set_object_id, id).status; };
+    const auto open = [&](std::string_view leaf) { return client::File::open(*root->tree, t.path(*c, leaf), making(false)); };
+    REQUIRE(t, one, open("one"));
+    REQUIRE(t, two, open("two"));
+    CHECK_STATUS(t, set(*one), NtStatus::SUCCESS);
+    CHECK_STATUS(t, set(*one), NtStatus::OBJECT_NAME_COLLISION);
+    CHECK_STATUS(t, set(*two), NtStatus::DUPLICATE_NAME);
+    CHECK_STATUS(t, one->rename(t.path(*c, "renamed"), false), NtStatus::SUCCESS);
+    CHECK_STATUS(t, set(*two), NtStatus::DUPLICATE_NAME);
+    CHECK_STATUS(t, control(*two, ControlCode::get_object_id, {}, 64).status, NtStatus::OBJECTID_NOT_FOUND);
+    CHECK_STATUS(t, control(*one, ControlCode::delete_object_id, {}).status, NtStatus::SUCCESS);
+    CHECK_STATUS(t, set(*two), NtStatus::SUCCESS);
+    // An id that the server made is taken as well, and one whose file has gone is free.
+    const Answer made = control(*one, ControlCode::create_or_get_object_id, {}, 64);
+    CHECK_STATUS(t, made.status, NtStatus::SUCCESS);
+    id.assign(made.output);
+    REQUIRE(t, three, open("three"));
+    CHECK_STATUS(t, set(*three), NtStatus::DUPLICATE_NAME);
+    CHECK_STATUS(t, one->set_delete(true), NtStatus::SUCCESS);
+    CHECK_STATUS(t, one->close(), NtStatus::SUCCESS);
+    CHECK_STATUS(t, set(*three), NtStatus::SUCCESS);
+}
+
 void regions(Test& t) {
     REQUIRE(t, c, t.client());
     REQUIRE(t, f, t.file(*c, "f", pattern_bytes(1000)));
@@ -271,6 +314,7 @@ constexpr TestCase tests[] = {
     {"other_tags", "MS-FSA 2.1.5.10.37, .14, .3", other_tags},
     {"refused", "MS-FSA 2.1.5.10.37, MS-FSCC 2.3.6, 2.3.82", refused},
     {"object_ids", "MS-FSA 2.1.5.10.1, .2, .13, .35, .36", object_ids},
+    {"object_ids_are_unique", "MS-FSA 2.1.5.10.35", object_ids_are_unique},
     {"regions", "MS-FSA 2.1.5.10.24", regions},
 };
 

@@ -9,12 +9,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <climits>
 #include <cstdio>
 
+#include "base/bytes.h"
 #include "base/utf.h"
 #include "vfs/beneath.h"
 #include "vfs/dos_attributes.h"
@@ -151,6 +153,36 @@ Result<File, int> PosixVfs::reopen(const File& file, Access access) {
     UniqueFd fd(::open(ProcPath(file.fd.get()).text, open_flags(how)));
     if (!fd) return errno;
     return file_from(std::move(fd), access);
+}
+
+// The handle's type, then its bytes.
+Result<void, int> PosixVfs::handle(const File& file, Buffer& out) {
+    alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> room{};
+    auto* const handle = reinterpret_cast<file_handle*>(room.data());
+    handle->handle_bytes = MAX_HANDLE_SZ;
+    int mount = 0;
+    if (::name_to_handle_at(file.fd.get(), "", handle, &mount, AT_EMPTY_PATH) != 0) return errno;
+    out.clear();
+    ByteWriter writer(out);
+    writer.u32(static_cast<uint32_t>(handle->handle_type));
+    writer.bytes({handle->f_handle, handle->handle_bytes});
+    return {};
+}
+
+Result<File, int> PosixVfs::open_handle(Bytes bytes) {
+    if (bytes.size() < sizeof(uint32_t) || bytes.size() > sizeof(uint32_t) + MAX_HANDLE_SZ) return EINVAL;
+    alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> room{};
+    auto* const handle = reinterpret_cast<file_handle*>(room.data());
+    handle->handle_type = static_cast<int>(load_le<uint32_t>(bytes.data()));
+    bytes = bytes.subspan(sizeof(uint32_t));
+    handle->handle_bytes = static_cast<unsigned>(bytes.size());
+    std::ranges::copy(bytes, handle->f_handle);
+    // It wants a descriptor on the file system that is not of the path alone.
+    const UniqueFd mount(::open(ProcPath(root_.fd.get()).text, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!mount) return errno;
+    UniqueFd fd(::open_by_handle_at(mount.get(), handle, O_PATH | O_CLOEXEC));
+    if (!fd) return errno;
+    return file_from(std::move(fd), Access::path);
 }
 
 Result<void, int> PosixVfs::mkdir(const File& parent, const char* leaf, mode_t mode) {

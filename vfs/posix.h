@@ -20,6 +20,8 @@ class PosixVfs : public Vfs {
     Result<File, int> open_below(const File& top, const char* path, const OpenHow& how) override;
     Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) override;
     Result<File, int> reopen(const File& file, Access access) override;
+    Result<void, int> handle(const File& file, Buffer& out) override;
+    Result<File, int> open_handle(Bytes handle) override;
     Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) override;
     Result<void, int> unlink(const File& parent, const char* leaf) override;
     Result<void, int> rmdir(const File& parent, const char* leaf) override;

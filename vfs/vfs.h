@@ -189,6 +189,11 @@ class Vfs {
     virtual Result<File, int> open_at(const File& parent, const char* leaf, const OpenHow& how) = 0;
     // The same file with another access, by its descriptor: no name is looked up.
     virtual Result<File, int> reopen(const File& file, Access access) = 0;
+    // A name of the file that is its own for as long as it is there, whatever becomes of its paths, and across restarts. EOPNOTSUPP where
+    // the file system has none.
+    virtual Result<void, int> handle(const File& file, Buffer& out) = 0;
+    // The file of that handle, path_only; it may be anywhere on the share's file system. Only for root (EPERM). ESTALE: it has gone.
+    virtual Result<File, int> open_handle(Bytes handle) = 0;
     virtual Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) = 0;  // mode not masked by a umask
     virtual Result<void, int> unlink(const File& parent, const char* leaf) = 0;
     virtual Result<void, int> rmdir(const File& parent, const char* leaf) = 0;
@@ -314,6 +319,8 @@ class Module : public Vfs {
         return next_->open_at(parent, leaf, how);
     }
     Result<File, int> reopen(const File& file, Access access) override { return next_->reopen(file, access); }
+    Result<void, int> handle(const File& file, Buffer& out) override { return next_->handle(file, out); }
+    Result<File, int> open_handle(Bytes handle) override { return next_->open_handle(handle); }
     Result<void, int> mkdir(const File& parent, const char* leaf, mode_t mode) override { return next_->mkdir(parent, leaf, mode); }
     Result<void, int> unlink(const File& parent, const char* leaf) override { return next_->unlink(parent, leaf); }
     Result<void, int> rmdir(const File& parent, const char* leaf) override { return next_->rmdir(parent, leaf); }

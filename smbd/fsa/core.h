@@ -12,6 +12,7 @@
 #include "smbd/fsa/name.h"
 #include "smbd/fsa/notifier.h"
 #include "smbd/fsa/notify_watches.h"
+#include "smbd/fsa/object_ids.h"
 #include "smbd/fsa/open_file.h"
 #include "smbd/fsa/tunnel_cache.h"
 #include "smbd/fsa/oplocks.h"
@@ -29,7 +30,8 @@ class Core final : public FileSystem {
           oplocks(*this, params_, modes),
           node(params_, modes, oplocks, locks),
           directory_leases(oplocks, node),
-          kernel_oplocks(*this, params_.loop) {}
+          kernel_oplocks(*this, params_.loop),
+          object_ids(params_) {}
     ~Core() override;
 
     Result<std::unique_ptr<Share>> connect(ShareParams params) override;
@@ -115,6 +117,7 @@ class Core final : public FileSystem {
     Grants node;
     DirectoryLeases directory_leases;
     KernelOplocks kernel_oplocks;
+    ObjectIds object_ids;
     // Scratch of creates, kept for capacity.
     ParsedName parsed;
     vfs::Located located;

@@ -63,6 +63,10 @@ struct FileSystemParams {
     std::function<Share*(const std::string& path)> share_at = {};  // whose root is there; null: none. In it is deleted
     std::function<void(uint64_t open_id)> open_ended = {};  // one whose client was away: it is in none of this room's tables any more
 
+    // object_ids.tdb, which outlives the server and has transactions: opened when it is wanted for the first time, as root. Null: it cannot
+    // be; ids are then not compared.
+    std::function<tdb::Database*()> object_ids = {};
+
     // For change notification, with messages and loop. Without all three nothing is notified of.
     tdb::Database* notify_index = nullptr;  // notify_index.tdb; counts its changes
 };
@@ -191,7 +195,7 @@ class Open {
     virtual Result<void, NtStatus> delete_reparse_point(Bytes buffer) = 0;      // 2.1.5.10.3
     virtual Result<ObjectId, NtStatus> object_id() = 0;                         // 2.1.5.10.13; OBJECTID_NOT_FOUND
     virtual Result<ObjectId, NtStatus> create_or_get_object_id() = 0;           // 2.1.5.10.1
-    virtual Result<void, NtStatus> set_object_id(const ObjectId& value) = 0;    // 2.1.5.10.35; that it is unique is not checked
+    virtual Result<void, NtStatus> set_object_id(const ObjectId& value) = 0;    // 2.1.5.10.35; DUPLICATE_NAME
     virtual Result<void, NtStatus> set_object_id_extended(Bytes extended) = 0;  // 2.1.5.10.36; of ObjectId::extended_size bytes
     virtual Result<void, NtStatus> delete_object_id() = 0;                      // 2.1.5.10.2
 

@@ -22,6 +22,8 @@ Result<ObjectId, NtStatus> read(vfs::Vfs& vfs, const vfs::File& file) {
     return size || size.error() != EOPNOTSUPP ? NtStatus::OBJECTID_NOT_FOUND : NtStatus::VOLUME_NOT_UPGRADED;
 }
 
+Bytes id_of(const ObjectId& value) { return Bytes(value.bytes).first(id_size); }
+
 // SeRestorePrivilege
 bool may_restore(const ShareRoot& share) {
     if (loop::current_identity().uid == 0) return true;
@@ -35,6 +37,7 @@ Result<ObjectId, NtStatus> OpenFile::object_id() { return read(vfs(), file); }
 // Whoever may open the file may have it given an id.
 Result<ObjectId, NtStatus> OpenFile::create_or_get_object_id() {
     auto existing = read(vfs(), file);
+    if (existing) core_.object_ids.note(vfs(), file, id.volume, id_of(*existing));
     if (existing || existing.error() != NtStatus::OBJECTID_NOT_FOUND) return existing;
     if (share_->read_only()) return NtStatus::MEDIA_WRITE_PROTECTED;
     const auto volume = share_->volume();
@@ -44,18 +47,23 @@ Result<ObjectId, NtStatus> OpenFile::create_or_get_object_id() {
     std::ranges::copy(fresh.bytes, out.bytes.begin());
     std::ranges::copy(volume->object_id.bytes, out.bytes.begin() + id_size);  // born here,
     std::ranges::copy(fresh.bytes, out.bytes.begin() + 2 * id_size);          // as this
-    if (auto r = set_beside(vfs(), file, object_id_xattr, out.bytes); !r) return r.failure();
+    if (auto r = give_object_id(out); !r) return r.failure();
     return out;
 }
 
-// That no other file of the volume has the id is not looked at: there is no index of them.
+// DUPLICATE_NAME: another file of the volume has it.
+Result<void, NtStatus> OpenFile::give_object_id(const ObjectId& value) {
+    return core_.object_ids.claim(vfs(), file, id.volume, id_of(value),
+                                  [&] { return set_beside(vfs(), file, object_id_xattr, value.bytes); });
+}
+
 Result<void, NtStatus> OpenFile::set_object_id(const ObjectId& value) {
     if (share_->read_only()) return NtStatus::MEDIA_WRITE_PROTECTED;
     if (!may_restore(*share_)) return NtStatus::ACCESS_DENIED;
     const auto existing = read(vfs(), file);
     if (existing) return NtStatus::OBJECT_NAME_COLLISION;
     if (existing.error() != NtStatus::OBJECTID_NOT_FOUND) return existing.failure();
-    return set_beside(vfs(), file, object_id_xattr, value.bytes);
+    return give_object_id(value);
 }
 
 Result<void, NtStatus> OpenFile::set_object_id_extended(Bytes extended) {
@@ -74,7 +82,9 @@ Result<void, NtStatus> OpenFile::delete_object_id() {
     const auto existing = read(vfs(), file);
     if (!existing) return existing.error() == NtStatus::OBJECTID_NOT_FOUND ? Result<void, NtStatus>() : existing.failure();
     if ((granted & changing) == 0) return NtStatus::ACCESS_DENIED;
-    return remove_beside(vfs(), file, object_id_xattr);
+    if (auto r = remove_beside(vfs(), file, object_id_xattr); !r) return r;
+    core_.object_ids.forget(vfs(), file, id.volume, id_of(*existing));
+    return {};
 }
 
 }  // namespace Atoll::fsa

@@ -194,6 +194,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> check_new_reparse_point(const ReparsePoint& point);
     Result<void, NtStatus> check_same_reparse_point(const ReparsePoint& point, Result<void, NtStatus> if_none);
     Result<void, NtStatus> mark_reparse_point(bool set);
+    Result<void, NtStatus> give_object_id(const ObjectId& value);
     Result<void, NtStatus> find_target(std::string_view new_path, vfs::Located& target);
     Result<void, NtStatus> check_target(const vfs::Located& target, bool replace, bool& same_file, Wait* wait);
     void report_rename(const std::string& old_name, const vfs::Located& target, bool same_file);

@@ -53,6 +53,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .breaks = this,
         .share_at = [this](const std::string& path) { return share_at(path); },
         .open_ended = [this](uint64_t open_id) { tables().remove_disconnected_open(open_id); },
+        .object_ids = [this] { return object_ids(); },
         .notify_index = &tables().notify_index(),
     });
     receive_messages();
@@ -62,6 +63,17 @@ Client::~Client() {
     context_.messaging.receive(xsrv::message_end_session, {});
     context_.messaging.receive(xsrv::message_close_open, {});
     *alive_ = false;
+}
+
+tdb::Database* Client::object_ids() {
+    if (object_ids_) return object_ids_.get();
+    auto opened = xsrv::open_object_ids(context_.configuration->global().state_directory);
+    if (opened.ok()) {
+        object_ids_ = std::move(*opened);
+    } else {
+        log_error("object ids are not compared: {}", opened.error().message());
+    }
+    return object_ids_.get();
 }
 
 void Client::receive_messages() {

@@ -80,6 +80,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     bool oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge) override;
     bool lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) override;
     // From other processes, and from this one's services (smbd/xsrv/message_types.h).
+    tdb::Database* object_ids();
     void receive_messages();
     void end_open(xsrv::Open& open);
     bool disconnect_open(xsrv::Open& open);
@@ -92,6 +93,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
 
     ProcessContext context_;
     accounts::IdCache ids_;
+    std::unique_ptr<tdb::Database> object_ids_;  // null: nobody has asked for it
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<services::Services> services_;
     xsrv::OpenTable opens_;

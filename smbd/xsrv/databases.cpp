@@ -50,6 +50,14 @@ Result<Databases> open_databases(const std::string& directory) {
     return out;
 }
 
+Result<std::unique_ptr<tdb::Database>> open_object_ids(const std::string& state_directory) {
+    tdb::FileOptions options;
+    options.path = state_directory + "/object_ids.tdb";
+    auto opened = tdb::FileDatabase::open(options);
+    if (!opened.ok()) return opened.failure();
+    return std::unique_ptr<tdb::Database>(std::move(*opened));
+}
+
 Result<void> settle_format_level(tdb::Database& database) {
     const Bytes key = as_bytes("version");
     auto record = database.fetch_locked(key);

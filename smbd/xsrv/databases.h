@@ -29,6 +29,9 @@ struct Databases {
 // Opens them all in `directory`, creating those that are not there. Nobody is woken by their changes before watch_changes().
 Result<Databases> open_databases(const std::string& directory);
 
+// object_ids.tdb, which outlives the server, in `state directory` (smbd/fsa/object_ids.h).
+Result<std::unique_ptr<tdb::Database>> open_object_ids(const std::string& state_directory);
+
 // The durable database (docs/durable.md) whose one record says at which format level records are written. A fresh one gets the lowest.
 // Code::unsupported: a level that this program does not know; it may then use none of the others.
 constexpr const char* version_database = "smbXsrv_version_global";

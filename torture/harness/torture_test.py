@@ -28,11 +28,13 @@ NOT_HERE = ("atoll.async.", "atoll.kerberos.")
 KILLS = ("atoll.failover.",)
 SECONDS = 240
 # Suites of which files have descriptors of their own run on a share that keeps them, those of handles that outlive a connection where that may be.
-ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.resilient": "lasting", "atoll.attack": "lasting", "atoll.failover": "lasting"}
+ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.reparse": "restoring", "atoll.resilient": "lasting", "atoll.attack": "lasting",
+            "atoll.failover": "lasting"}
 KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
 SHARES = {
     "share": {"vfs objects": "streams_xattr", "strict rename": "yes"},
     "acls": {**KEEPS_DESCRIPTORS, "admin users": ADMIN.name},
+    "restoring": {"vfs objects": "streams_xattr", "admin users": ADMIN.name},
     "lasting": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"},
     "hideunread": {**KEEPS_DESCRIPTORS, "hide unreadable": "yes"},
     "closed": {"valid users": ADMIN.name, "access based share enum": "yes"},
