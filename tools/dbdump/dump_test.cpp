@@ -14,6 +14,7 @@
 #include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/fsa/notify.idl.h"
+#include "smbd/fsa/object_ids.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
 #include "tdb/watch/watches.idl.h"
@@ -177,6 +178,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
         {"locking.tdb", fsa::locking_records()},
         {"leases.tdb", fsa::leases_records()},
         {"notify_index.tdb", fsa::notify_records()},
+        {"object_ids.tdb", fsa::object_ids_records()},
         {"committer_senders", committer::committer_records()},
         {"watches.tdb", watch::watches_records()},
         {"", accounts::account_records()},

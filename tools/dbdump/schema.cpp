@@ -13,6 +13,7 @@
 #include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/fsa/notify.idl.h"
+#include "smbd/fsa/object_ids.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/committer/committer.idl.h"
 #include "tdb/watch/watches.idl.h"
@@ -112,6 +113,21 @@ bool print_watched_key(Bytes key, idl::Printer& printer) {
     return true;
 }
 
+// docs/formats/object_id.md
+bool print_object_id_key(Bytes key, idl::Printer& printer) {
+    Guid id;
+    if (key.size() != sizeof(uint64_t) + id.bytes.size()) return false;
+    ByteReader in(key);
+    printer.begin_struct("object_id");
+    printer.field("volume");
+    printer.hex(in.u64());
+    in.copy(id.bytes);
+    printer.field("id");
+    printer.guid(id);
+    printer.end_struct();
+    return true;
+}
+
 // Text, with the zero byte that Samba's keys end with or without it.
 bool print_text_key(Bytes key, idl::Printer& printer) {
     std::string_view text = as_text(key);
@@ -203,6 +219,7 @@ constexpr Schema schemas[] = {
     {"locking.tdb", print_file_key, describe_records<fsa::locking_records>},
     {"leases.tdb", print_lease_key, describe_records<fsa::leases_records>},
     {"notify_index.tdb", print_text_key, describe_records<fsa::notify_records>},
+    {"object_ids.tdb", print_object_id_key, describe_records<fsa::object_ids_records>},
     {"watches.tdb", print_watched_key, describe_records<watch::watches_records>},
     {"passdb.tdb", print_text_key, describe_accounts<tdbsam_account>},
     {"accounts.mdb", print_text_key, describe_accounts<account_record>},
