@@ -51,6 +51,7 @@ class MutableMessaging final : public messaging::Messaging {
     }
     size_t broadcast(messaging::ProcessClass to, uint32_t type, Bytes payload) override { return real_->broadcast(to, type, payload); }
     void receive(uint32_t type, Receiver receiver) override { real_->receive(type, std::move(receiver)); }
+    bool flush(std::chrono::milliseconds at_most) override { return real_->flush(at_most); }
     void failed(uint32_t type, FailureReceiver receiver) override { real_->failed(type, std::move(receiver)); }
     [[nodiscard]] bool exists(const messaging::ServerId& id) const override { return real_->exists(id); }
     void forget(const messaging::ServerId& id) override { real_->forget(id); }

@@ -79,8 +79,9 @@ class Client {
     // others see may be left.
     bool leave() {
         if (!client_guid_.is_zero()) tables_->remove_client(client_guid_);
+        const bool told = messaging_->flush(limits::last_messages_patience);
         messaging_->forget(messaging_->self());
-        return tables_->removed_all();
+        return tables_->removed_all() && told;
     }
 
  private:

@@ -58,7 +58,10 @@ class Housekeeper {
           })) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
-        messaging_->receive(xsrv::message_open_disconnected, [this](messaging::Message& message) { scavenger_.mind(id_in(message)); });
+        messaging_->receive(xsrv::message_open_disconnected, [this](messaging::Message& message) {
+            ByteReader in(message.payload);
+            while (in.remaining() >= sizeof(uint64_t)) scavenger_.mind(in.u64());
+        });
         messaging_->receive(xsrv::message_close_open, [this](messaging::Message& message) { scavenger_.end(id_in(message)); });
     }
 

@@ -1,6 +1,7 @@
 // Limits of this room alone; those that others need are in base/limits.h.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace Atoll::limits {
@@ -10,6 +11,7 @@ constexpr size_t max_answered_logons = 64;    // that authd could answer again (
 
 constexpr size_t max_untold_messages =
     65536;  // of administrators for client processes that are behind; more are not told, with a line in the log
+constexpr std::chrono::milliseconds last_messages_patience{2000};  // for those that a process that ends has not got rid of yet
 constexpr unsigned opens_ended_at_once = 256;  // of those whose clients have not come back; then the housekeeper looks at its messages
 
 }  // namespace Atoll::limits

@@ -40,6 +40,7 @@ void Scavenger::process_ended(const messaging::ServerId& id) {
     std::vector<xsrv::open_global> outlive;
     const auto visited = tables_.for_each_open([&](const xsrv::open_global& record) {
         if (record.durable && record.owner == id.to_record()) outlive.push_back(record);
+        mind(record);  // it may have ended before it told of this one
     });
     if (!visited) log_error("{}", visited.error().message());
     for (xsrv::open_global& record : outlive) {

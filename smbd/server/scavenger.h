@@ -21,8 +21,8 @@ class Scavenger {
     void begin();
     // The client of that open is away, as its record says.
     void mind(uint64_t persistent_id);
-    // The opens of a process that has been killed: those that outlive it are minded, the others are left for Tables::end_holder. The file
-    // system has ended that holder already. Reads the whole table.
+    // The opens of a process that has been killed, or could not tell of all: those that outlive it are minded, the others are left for
+    // Tables::end_holder. The file system has ended that holder already. Reads the whole table.
     void process_ended(const messaging::ServerId& id);
     // Ends one at once, whatever its time (MS-SRVS 3.1.4.4). Without effect if its client is there.
     void end(uint64_t persistent_id);

@@ -47,6 +47,7 @@ class MessagesInMemory final : public messaging::Messaging {
     void failed(uint32_t, FailureReceiver) override {}
     size_t broadcast(messaging::ProcessClass, uint32_t, Bytes) override { return 0; }
     void receive(uint32_t, Receiver) override {}
+    bool flush(std::chrono::milliseconds) override { return true; }
     [[nodiscard]] bool exists(const messaging::ServerId&) const override { return true; }
     void forget(const messaging::ServerId&) override {}
 

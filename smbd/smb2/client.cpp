@@ -175,7 +175,7 @@ bool Client::disconnect_open(xsrv::Open& open) {
     loop::take_root();
     xsrv::note_remains(remains, *open.durable);
     open.durable->lock_sequences = open.lock_sequences;
-    open_is_away(open.persistent_id, remains.name, *open.durable);
+    note_open_away(open.persistent_id, remains.name, *open.durable);
     open.tcon->open_count--;
     opens_.remove(open);
     end_lock_waits(open);
@@ -183,11 +183,22 @@ bool Client::disconnect_open(xsrv::Open& open) {
 }
 
 void Client::open_is_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state) {
+    note_open_away(persistent_id, name, state);
+    tell_of_opens_away();
+}
+
+void Client::note_open_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state) {
     const auto noted = tables().disconnect_open(persistent_id, context_.messaging.self(), name, state);
     if (!noted) log_error("{}", noted.error().message());
-    std::array<uint8_t, 8> id;
-    store_le(id.data(), persistent_id);
-    context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, id);
+    ByteWriter(away_).u64(persistent_id);
+    if (away_.size() >= limits::opens_away_in_message * sizeof persistent_id) tell_of_opens_away();
+}
+
+// If the housekeeper cannot be told it looks for them at the end of this process.
+void Client::tell_of_opens_away() {
+    if (away_.empty()) return;
+    context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, away_);
+    away_.clear();
 }
 
 // For what ends while its client is away.
@@ -219,6 +230,7 @@ void Client::end_session(xsrv::Session& session) {
     opens_.for_each([&](const xsrv::Ref<xsrv::Open>& open) {
         if (open->session.get() == &session && !disconnect_open(*open)) end_open(*open);
     });
+    tell_of_opens_away();
     loop::take_root();
     for (const auto& [id, tcon] : session.tcons) tables().remove_tcon(session.id, id);
     session.tcons.clear();

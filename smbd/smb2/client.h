@@ -84,6 +84,9 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     void receive_messages();
     void end_open(xsrv::Open& open);
     bool disconnect_open(xsrv::Open& open);
+    // Without telling the housekeeper, who is to be told of several at once.
+    void note_open_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state);
+    void tell_of_opens_away();
     fsa::Share* share_at(const std::string& path);
     void end_lock_waits(const xsrv::Open& open);
     void end_unanswered_creates(const xsrv::Session& session);
@@ -101,6 +104,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     BreakNotices break_notices_{*this};
     CreateReplays create_replays_;
     std::string path_scratch_;
+    Buffer away_;  // persistent ids of which the housekeeper is still to be told
     std::vector<fsa::LockRange> lock_ranges_;
     std::vector<Request*> lock_waits_;
     security::SecurityDescriptor descriptor_scratch_;

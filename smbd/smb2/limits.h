@@ -19,6 +19,7 @@ constexpr uint32_t durable_timeout_ms = 300'000, max_durable_timeout_ms = 300'00
 constexpr std::chrono::seconds app_instance_timeout{
     5};  // for which a CREATE waits for the open that it replaces; then it goes on beside it
 
+constexpr size_t opens_away_in_message = 1024;  // of which the housekeeper is told at once
 constexpr size_t max_refused_channels = 8;      // beyond max_connections_per_client, so that they can be told why; INSUFFICIENT_RESOURCES
 constexpr size_t max_unsettled_breaks = 1024;   // that are sent again should their channel end; more are sent once
 constexpr size_t max_network_interfaces = 128;  // addresses that a client is told of

@@ -6,9 +6,11 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <thread>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "tdb/messaging/messaging.h"
 
 namespace Atoll::messaging {
@@ -58,9 +60,17 @@ class LocalMessaging final : public Messaging {
         size_t taken = 0;
         for (const ServerId& id : socket_.processes()) {
             if (id.process_class() != to || id == self()) continue;
-            if (send_or_keep(id, type, payload, {}, true)) ++taken;
+            const auto sent = send_or_keep(id, type, payload, {}, true);
+            if (sent) ++taken;
+            passed_over_ = passed_over_ || (!sent && sent.error().code == Code::busy);
         }
         return taken;
+    }
+
+    bool flush(std::chrono::milliseconds at_most) override {
+        const Monotonic deadline = monotonic_now() + at_most;
+        for (send_waiting(); !waiting_.empty() && monotonic_now() < deadline; send_waiting()) std::this_thread::sleep_for(retry_interval);
+        return waiting_.empty() && !passed_over_;
     }
 
     void receive(uint32_t type, Receiver receiver) override {
@@ -170,6 +180,7 @@ class LocalMessaging final : public Messaging {
     std::map<uint32_t, std::shared_ptr<FailureReceiver>> failure_receivers_;
     std::map<ServerId, std::deque<Waiting>> waiting_;
     size_t waiting_bytes_ = 0;
+    bool passed_over_ = false;
     int turns_ = 0;  // since messages came in numbers
 };
 

@@ -8,6 +8,7 @@
 // Loop thread only, in whatever identity the thread has.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -40,6 +41,10 @@ class Messaging {
     // To every process of the class, on all nodes, but the caller; those that cannot take it are passed over, and no failure is told.
     // Gives how many of this node took it.
     virtual size_t broadcast(ProcessClass to, uint32_t type, Bytes payload) = 0;
+
+    // For who ends: waits until nothing waits in this process any more, `at_most` milliseconds. False: something still does, or a broadcast
+    // has passed somebody over because his queue was full and so was ours for him. Receives nothing meanwhile.
+    virtual bool flush(std::chrono::milliseconds at_most) = 0;
 
     // From now on `receiver` gets the messages of this type; one receiver a type, an empty one ends it. What nobody receives is dropped.
     // A receiver may change receivers, its own too.

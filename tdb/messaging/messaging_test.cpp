@@ -297,6 +297,30 @@ TEST_F(MessagingTest, WhatWaitedForAProcessThatEndsFailsLater) {
     close(ready[1]);
 }
 
+TEST_F(MessagingTest, WhoEndsGetsRidOfWhatWaited) {
+    constexpr uint32_t count = 900;  // more than a queue holds
+    loop::Loop loop;
+    const auto mine = make_local_messaging(loop, open());
+    EXPECT_TRUE(mine->flush(0ms));
+    MessageSocket other = open(ProcessClass::authd);
+    for (uint32_t i = 0; i < count; ++i) ASSERT_EQ(mine->broadcast(ProcessClass::authd, 1, {}), 1u);
+    EXPECT_FALSE(mine->flush(5ms)) << "nobody takes them";
+    const pid_t child = in_child([&] {
+        for (uint32_t taken = 0; taken < count;) {
+            if (other.receive()) ++taken;
+        }
+        return 0;
+    });
+    EXPECT_TRUE(mine->flush(20s));
+    expect_success(child);
+    // What was passed over is not made good.
+    while (mine->broadcast(ProcessClass::authd, 1, {}) == 1) {
+    }
+    while (!mine->flush(0ms) && other.receive()) {
+    }
+    EXPECT_FALSE(mine->flush(0ms));
+}
+
 TEST_F(MessagingTest, TooMuchForOneReceiverIsBusyAndForAnotherIsNot) {
     loop::Loop loop;
     const auto mine = make_local_messaging(loop, open());
