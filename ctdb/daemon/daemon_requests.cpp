@@ -96,6 +96,7 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::WRITE_KEY: return start_operation(request, owner, answer);
         case operation::SET_DEBUG: log_set_level(static_cast<int>(std::min<uint32_t>(request.seconds, 10))); return answer({});
     }
+    answer(outcome_reply(outcome::INVALID, "no such operation"));
 }
 
 void Daemon::set_flag(node_flags flag, bool on, const Answer& answer) {
@@ -139,6 +140,7 @@ void Daemon::start_operation(const protocol::request& request, ClientId owner, c
     if (database == 0) return answer(outcome_reply(outcome::NO_DATABASE));
     const bool kept_out = any(core_.flags() & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
     if (core_.session() == 0 && kept_out) return answer(outcome_reply(outcome::NOT_SERVING, "the node is stopped or banned"));
+    if (operations_.size() >= limits::max_operations) return answer(outcome_reply(outcome::NOT_SERVING, "too many wait for records"));
     const Client id = ++last_operation_;
     const RecordKey key{database, request.key};
     operations_[id] = Operation{request, key, answer, owner};

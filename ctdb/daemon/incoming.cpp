@@ -61,6 +61,7 @@ Result<void> NodeLinks::Incoming::take(const Packet& packet) {
 Result<void> NodeLinks::Incoming::greeted(Bytes body) {
     protocol::hello hello;
     if (!decode(body, hello)) return bad("a malformed hello");
+    if (hello.kind != protocol::connection_kind::URGENT && hello.kind != protocol::connection_kind::BULK) return bad("a malformed hello");
     if (hello.from != pnn_ || hello.to != links_.settings_.me) return bad("a hello of another node, or for another");
     if (hello.cluster != links_.settings_.cluster) return bad("a node whose `nodes` differs from ours");
     greeted_ = true;

@@ -13,6 +13,7 @@ constexpr size_t max_daemon_clients = 4096;             // connections to the lo
 constexpr size_t max_client_replies = 64;               // that a client does not read; beyond: its connection ends
 constexpr size_t max_lock_requests = 256;               // that the supervisor has not taken
 constexpr size_t max_forwarded = 4096;                  // requests of clients that other nodes have not answered
+constexpr size_t max_operations = 65536;                // requests that wait for their record; beyond: refused
 constexpr size_t max_register_file = size_t{1} << 20;
 
 constexpr std::chrono::milliseconds connect_again{200};

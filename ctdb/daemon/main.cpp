@@ -25,22 +25,35 @@ int complain(const std::string& text) {
     return EXIT_FAILURE;
 }
 
-// The parent goes when the child has told it, through `ready`, that all is well; its exit status says so.
-bool detach(UniqueFd& ready) {
+// What the child says to the parent that waits for it: nothing when all is well, else why not.
+void tell_parent(UniqueFd& parent, const std::string& text) {
+    if (parent) (void)!::write(parent.get(), text.c_str(), text.size() + 1);
+    parent.reset();
+}
+
+// In the parent: ends with the exit status that says how the child has started.
+[[noreturn]] void await_child(int child) {
+    std::string said;
+    char block[256];
+    for (ssize_t n = 0; (n = ::read(child, block, sizeof block)) > 0;) said.append(block, static_cast<size_t>(n));
+    if (said.size() > 1) complain(said.c_str());
+    ::_exit(said.size() == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+bool detach(UniqueFd& parent) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    UniqueFd in(ends[0]);
-    ready.reset(ends[1]);
+    const UniqueFd in(ends[0]);
+    parent.reset(ends[1]);
     const pid_t child = ::fork();
     if (child < 0) return false;
     if (child > 0) {
-        ready.reset();
-        char byte = 0;
-        ::_exit(::read(in.get(), &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+        parent.reset();
+        await_child(in.get());
     }
     ::setsid();
     const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) (void)::dup2(null.get(), standard);
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::dup2(null.get(), standard);
     return true;
 }
 
@@ -52,7 +65,8 @@ void run_before_others() {
         log_notice("no real-time scheduling: {}", std::strerror(errno));
 }
 
-Result<UniqueFd> start_supervisor(const Settings& settings) {
+// The supervisor would keep the parent waiting.
+Result<UniqueFd> start_supervisor(const Settings& settings, UniqueFd& parent) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return fail_errno(errno, "supervisor", "cannot make its socket");
@@ -61,15 +75,16 @@ Result<UniqueFd> start_supervisor(const Settings& settings) {
     if (child < 0) return fail_errno(errno, "supervisor", "cannot fork");
     if (child > 0) return ours;
     ours.reset();
+    parent.reset();
     run_supervisor(settings, std::move(theirs));
 }
 
-Result<void> run(const Settings& settings, UniqueFd& ready) {
+Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (auto made = make_directories(settings.paths.run); !made) return made;
     if (auto made = make_directories(settings.conf.volatile_directory); !made) return made;
     auto pid_file = claim_pid_file(settings.paths.pid_file);
     if (!pid_file) return pid_file.failure();
-    auto supervisor = start_supervisor(settings);
+    auto supervisor = start_supervisor(settings, parent);
     if (!supervisor) return supervisor.failure();
     auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
     if (!databases) return databases.failure();
@@ -79,8 +94,7 @@ Result<void> run(const Settings& settings, UniqueFd& ready) {
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
     if (auto started = daemon.start(); !started) return started;
     log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);
-    if (ready) (void)!::write(ready.get(), "1", 1);
-    ready.reset();
+    tell_parent(parent, "");
     loop.run();
     ::unlink(settings.paths.pid_file.c_str());
     if (daemon.failed()) return fail(Code::dead, "ctdbd", "the node could not go on");
@@ -91,18 +105,16 @@ int run_ctdbd(bool interactive) {
     auto settings = load_settings(conf::ctdb_paths());
     if (!settings) return complain(settings.error().message());
     ::signal(SIGPIPE, SIG_IGN);
-    UniqueFd ready;
-    if (!interactive && !detach(ready)) return complain("cannot run in the background");
+    UniqueFd parent;
+    if (!interactive && !detach(parent)) return complain("cannot run in the background");
     log_set_level(settings->conf.log_level);
     log_set_process("ctdbd");
-    if (!interactive) {
-        const auto opened = log_open({settings->conf.log_file});
-        if (!opened) return complain(opened.error().message());
-    }
-    const auto done = run(*settings, ready);
+    auto done = interactive ? Result<void>() : log_open({settings->conf.log_file});
+    if (done) done = run(*settings, parent);
     if (done) return EXIT_SUCCESS;
     log_error("{}", done.error().message());
-    return complain(done.error().message());
+    tell_parent(parent, done.error().message());
+    return EXIT_FAILURE;
 }
 
 }  // namespace

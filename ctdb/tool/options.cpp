@@ -43,7 +43,7 @@ std::vector<Known> known_options(ToolOptions& options) {
          "separator",
          [&](const std::string& text) {
              if (text.size() != 1) return false;
-             options.format = {true, text[0]};
+             options.format.separator = text[0];
              return true;
          },
          {}},

@@ -51,7 +51,7 @@ TEST(ToolOutput, NoMember) {
 }
 
 TEST(ToolOptions, AreThoseOfTheManual) {
-    const auto parsed = parse_options({"-n", "2", "status", "-x", ";", "--timelimit=3", "-v", "--", "-3"});
+    const auto parsed = parse_options({"-n", "2", "status", "-Y", "-x", ";", "--timelimit=3", "-v", "--", "-3"});
     ASSERT_TRUE(parsed.ok());
     EXPECT_EQ(parsed->node, 2U);
     EXPECT_EQ(parsed->time_limit, 3U);

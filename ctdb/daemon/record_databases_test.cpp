@@ -1,0 +1,85 @@
+#include "ctdb/daemon/record_databases.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace Atoll::ctdb {
+namespace {
+
+class RecordDatabasesTest : public testing::TestWithParam<bool> {
+ protected:
+    void SetUp() override {
+        ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+        auto opened = RecordDatabases::open(directory, 2, GetParam());
+        ASSERT_TRUE(opened.ok());
+        databases = std::move(*opened);
+    }
+    void TearDown() override {
+        databases.reset();
+        (void)!std::system(("rm -rf " + directory).c_str());
+    }
+
+    std::string directory = testing::TempDir() + "record_databases.XXXXXX";
+    std::unique_ptr<RecordDatabases> databases;
+};
+
+TEST_P(RecordDatabasesTest, HaveSambasNumbers) {
+    EXPECT_TRUE(*databases->attach("foo.tdb"));
+    EXPECT_FALSE(*databases->attach("foo.tdb"));
+    EXPECT_EQ(databases->find("foo.tdb"), 0x88127240U);  // as Debian's ctdb shows it
+    EXPECT_EQ(databases->find("0x88127240"), 0x88127240U);
+    EXPECT_EQ(databases->find("0x88127241"), 0U);
+    EXPECT_EQ(databases->find("bar.tdb"), 0U);
+    for (const char* name : {"", ".", "../x", "a/b", "a|b"}) EXPECT_FALSE(databases->attach(name).ok()) << name;
+    ASSERT_EQ(databases->entries().size(), 1U);
+    EXPECT_EQ(databases->entries()[0].path, directory + "/foo.tdb.2");
+}
+
+TEST_P(RecordDatabasesTest, KeepCopiesAsTheyAre) {
+    ASSERT_TRUE(databases->attach("foo.tdb").ok());
+    const uint32_t id = databases->find("foo.tdb");
+    const RecordKey key{id, {1, 2, 3}};
+    Copy read;
+    EXPECT_FALSE(databases->read(key, read));
+    EXPECT_FALSE(databases->read({id + 1, {1}}, read));
+    Copy copy;
+    copy.rsn = 7;
+    copy.holder = 9;
+    copy.dmaster = true;
+    copy.value = {4, 5, 0};
+    databases->write(key, copy);
+    ASSERT_TRUE(databases->read(key, read));
+    EXPECT_EQ(read.rsn, 7U);
+    EXPECT_EQ(read.holder, 9U);
+    EXPECT_TRUE(read.dmaster);
+    EXPECT_FALSE(read.wanted);
+    EXPECT_EQ(read.value, copy.value);
+}
+
+TEST_P(RecordDatabasesTest, VisitsASlotInOrderAndClears) {
+    ASSERT_TRUE(databases->attach("foo.tdb").ok());
+    const uint32_t id = databases->find("foo.tdb");
+    size_t written = 0;
+    for (uint8_t number = 0; number < 200; number++) databases->write({id, {number}}, Copy()), written++;
+    size_t seen = 0;
+    for (Slot slot = 0; slot < protocol::SLOTS; slot++) {
+        Value last;
+        databases->each(slot, [&](const RecordKey& key, const Copy&) {
+            EXPECT_EQ(slot_of(key, protocol::SLOTS), slot);
+            EXPECT_LT(last, key.key);
+            last = key.key;
+            seen++;
+        });
+    }
+    EXPECT_EQ(seen, written);
+    databases->clear();
+    for (Slot slot = 0; slot < protocol::SLOTS; slot++) databases->each(slot, [](const RecordKey&, const Copy&) { FAIL(); });
+    Copy read;
+    EXPECT_FALSE(databases->read({id, {1}}, read));
+}
+
+INSTANTIATE_TEST_SUITE_P(Locks, RecordDatabasesTest, testing::Bool());
+
+}  // namespace
+}  // namespace Atoll::ctdb

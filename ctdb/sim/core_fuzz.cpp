@@ -1,0 +1,84 @@
+// A core that is told by the other nodes whatever decodes: a listed node that is broken may send it.
+#include "base/bytes.h"
+#include "ctdb/core/core.h"
+#include "ctdb/sim/memory_store.h"
+
+namespace Atoll::ctdb::sim {
+namespace {
+
+constexpr uint32_t slots = 4;
+
+enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, count };
+
+// The node and the world that answers what it asks for.
+class Node {
+ public:
+    Node() : store_(slots), shared_(slots, store_), core_(config(), shared_) {}
+
+    void handle(Event event) {
+        now_ += 20 * millisecond;
+        std::vector<Event> answers;
+        for (const Action& action : core_.handle(std::move(event), now_)) {
+            if (const auto* write = std::get_if<WriteRegister>(&action)) written_ = write->view.id;
+            if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(release(grant->key));
+        }
+        for (Event& answer : answers) handle(std::move(answer));
+    }
+
+    void step(ByteReader& in) {
+        const auto what = static_cast<Step>(in.u8() % static_cast<uint8_t>(Step::count));
+        const uint8_t argument = in.u8();
+        switch (what) {
+            case Step::message: return message(in.bytes(std::min<size_t>(in.u16(), in.remaining())), argument);
+            case Step::tick: return handle(Ticked{});
+            case Step::long_time: now_ += argument * 50 * millisecond; return handle(Ticked{});
+            case Step::lock_taken: return handle(LockTaken{++term_, std::nullopt});
+            case Step::lock_checked: return handle(LockChecked{term_, now_, argument != 0});
+            case Step::written: return handle(RegisterWritten{written_, argument != 0});
+            default: return handle(ClientWants{Client{1} + argument % 2, RecordKey{1, {argument}}});
+        }
+    }
+
+ private:
+    static Config config() {
+        Config config;
+        config.nodes = {0, 1, 2};
+        config.slots = slots;
+        config.addresses = 2;
+        return config;
+    }
+
+    void message(Bytes bytes, uint8_t from) {
+        Received received;
+        if (!decode(bytes, received.message)) return;
+        received.message.from = 1 + from % 2;
+        received.message.to = 0;
+        handle(std::move(received));
+    }
+
+    Event release(const RecordKey& key) {
+        Copy copy;
+        ATOLL_ASSERT(store_.read(key, copy));
+        copy.holder = 0;
+        store_.write(key, copy);
+        return ClientReleased{key};
+    }
+
+    MemoryStore store_;
+    SharedState shared_;
+    Core core_;
+    Time now_ = second;
+    Term term_ = 0;
+    ViewId written_ = 0;
+};
+
+}  // namespace
+}  // namespace Atoll::ctdb::sim
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    using namespace Atoll;
+    ctdb::sim::Node node;
+    ByteReader in(Bytes(data, size));
+    for (int steps = 0; steps < 200 && in.ok() && in.remaining() >= 2; steps++) node.step(in);
+    return 0;
+}

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Three ctdbd of ours on loopback: they find each other, move records, and lose and regain a node in every way; who may not speak to them is refused.
+Our tool prints what Debian's does on three of Debian's daemons (torture/expected/debian-4.17/ctdb.json).
+
+    cluster_test.py [--preset release] [--full]
+    cluster_test.py --record
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+import isolation
+import report
+from cluster import TOP, Cluster, await_that
+from report import require
+
+PORT = 4379
+HELLO, MESSAGE, CATALOGUE, ASK = 1, 2, 3, 4
+URGENT, BULK = 1, 2
+RECORDING = TOP / "torture/expected/debian-4.17/ctdb.json"
+BANNED = 8  # of `ctdb nodestatus`
+# Both clusters are asked these, on node 0, by administrators' scripts too. What names a place or a moment is replaced.
+COMPARED = [
+    "status", "-X status", "-Y status", "-x ; status", "-Y -x ; status", "nodestatus", "nodestatus all", "nodestatus 0,2", "nodestatus 2", "-X nodestatus all", "-n 1 nodestatus",
+    "-n 1 nodestatus all", "-n 1 status", "pnn", "-n 1 pnn", "-n all pnn", "-n 7 pnn", "-n x pnn", "pnn 3", "ping", "-n 2 ping", "getpid", "-n 1 getpid", "uptime",
+    "listnodes", "-X listnodes", "-n 1 listnodes", "leader", "runstate", "runstate running", "runstate setup", "runstate nonsense", "getdbmap", "-X getdbmap",
+    "getdbmap 5", "getreclock", "getdebug", "nosuchcommand", "-n 1 version", "nodestatus 9", "ban", "ban abc", "ban 0", "disable x", "-t", "-n", "-n 1 disable",
+    "-n 1 disable", "status", "nodestatus all", "nodestatus 1", "-X nodestatus 1", "-n 1 enable", "-n 1 enable", "-n 1 unban", "-n 1 continue", "attach foo.tdb",
+    "attach foo.tdb", "getdbmap", "-X getdbmap", "getdbstatus foo.tdb", "getdbstatus 0x88127240", "writekey foo.tdb k hello", "readkey foo.tdb k",
+    "readkey foo.tdb none", "readkey nosuch k", "deletekey foo.tdb k", "readkey foo.tdb k", "writekey foo.tdb", "-n 2 stop", "-n 2 stop", "nodestatus 2",
+]
+
+
+def neutral(text, cluster):
+    text = text.replace(str(cluster.top), "TOP")
+    for pnn, address in enumerate(cluster.addresses):
+        text = text.replace(address, f"ADDRESS{pnn}")
+    text = re.sub(r"\d+\.\d+ sec", "TIME sec", text)
+    text = re.sub(r"\(\d+ clients\)", "(CLIENTS)", text)
+    text = re.sub(r"(Generation:)\d+|(Leader:)\d+|(Duration of .*: )\S+", r"\1\2\3X", text)
+    text = re.sub(r"\(\d+ \d\d:\d\d:\d\d\)|\w\w\w \w\w\w +\d+ \d\d:\d\d:\d\d \d{4}", "MOMENT", text)
+    text = text.replace("currnet", "current")
+    return re.sub(r"^\d+$", "NUMBER", text, flags=re.M)
+
+
+def answers(cluster):
+    """{arguments: [exit status, standard output, standard error]} of COMPARED, one after the other; those that come again have a number."""
+    cluster.nodes[0].output("attach", "test.tdb")
+    found = {}
+    for arguments in COMPARED:
+        status, out, err = cluster.nodes[0].ctdb(*arguments.split())
+        name = arguments
+        while name in found:
+            name += "'"
+        found[name] = [status, neutral(out, cluster), neutral(err, cluster)]
+    cluster.nodes[0].output("-n", "2", "continue")
+    return found
+
+
+def compare(tally, mine, theirs, whose):
+    for arguments in mine:
+        with tally.guard(f"ctdb {arguments}"):
+            require(mine[arguments] == theirs.get(arguments), f"ours gives {mine[arguments]}, {whose} {theirs.get(arguments)}")
+            tally.passed(f"ctdb {arguments}", quiet=True)
+
+
+def record():
+    with Cluster("debian") as debians:
+        debians.await_settled()
+        RECORDING.write_text(json.dumps(answers(debians), indent=1) + "\n")
+
+
+# What each test does
+
+
+def forms(cluster):
+    cluster.await_settled()
+    for node in cluster.nodes:
+        require(node.output("runstate") == "RUNNING", f"node {node.pnn} does not run")
+        require(node.output("pnn") == str(node.pnn), "a node has another number than its line")
+        require(int(node.output("getpid")) == node.pid(), "another PID than in the file")
+    second = subprocess.run([cluster.program("ctdbd"), "-i"], env=cluster.nodes[0].environment(), capture_output=True, text=True, timeout=10)
+    require(second.returncode != 0 and "a ctdbd is running" in second.stderr, f"a second daemon starts on the same files: {second.stderr}")
+
+
+def records_move(cluster):
+    nodes = cluster.nodes
+    nodes[0].output("attach", "test.tdb")
+    await_that(lambda: all("name:test.tdb" in node.output("getdbmap") for node in nodes), "a database is not known everywhere")
+    for turn in range(12):
+        nodes[turn % 3].output("writekey", "test.tdb", f"key{turn % 5}", f"value{turn}")
+        for reader in nodes:
+            read = reader.output("readkey", "test.tdb", f"key{turn % 5}")
+            require(read == f"Data: size:{len(f'value{turn}')} ptr:[value{turn}]", f"node {reader.pnn} reads {read} after {turn} was written")
+
+
+# Its supervisor has told the others and given the lock back.
+def killed(cluster):
+    leader = cluster.leader()
+    others = [pnn for pnn in range(3) if pnn != leader]
+    cluster.nodes[others[0]].output("writekey", "test.tdb", "kept", "before")
+    cluster.nodes[leader].signal(signal.SIGKILL)
+    cluster.await_settled(others)
+    for pnn in others:
+        require(cluster.nodes[pnn].states()[leader] == "DISCONNECTED|UNHEALTHY|INACTIVE", "the killed node is not shown as disconnected")
+        require(cluster.leader(pnn) in others, "the dead node leads")
+        require("[before]" in cluster.nodes[pnn].output("readkey", "test.tdb", "kept"), "a record is lost that a survivor had")
+        require(cluster.nodes[pnn].logged(f"the supervisor of node {leader} says that its ctdbd has ended"), "the supervisor does not tell")
+        status, _, err = cluster.nodes[pnn].ctdb("-n", str(leader), "ping")
+        require(status == 1 and "has status DISCONNECTED" in err, f"a dead node is asked: {status} {err}")
+    status, _, err = cluster.nodes[leader].ctdb("status")
+    require(status == 1 and "Failed to connect to CTDB daemon" in err, f"no daemon, and ctdb gives {status} {err}")
+    cluster.nodes[leader].start()
+    cluster.await_settled()
+    require("[before]" in cluster.nodes[leader].output("readkey", "test.tdb", "kept"), "the new daemon does not find the record")
+
+
+def stands_still(cluster, pnn):
+    others = [other for other in range(3) if other != pnn]
+    node = cluster.nodes[pnn]
+    cluster.nodes[others[0]].output("writekey", "test.tdb", "still", "old")
+    incarnation = node.pid()
+    node.signal(signal.SIGSTOP)
+    try:
+        cluster.await_settled(others)
+        cluster.nodes[others[1]].output("writekey", "test.tdb", "still", "new")
+    finally:
+        node.signal(signal.SIGCONT)
+    # It wakes as a member of long ago, and must not answer as one.
+    read = node.output("-t", "30", "readkey", "test.tdb", "still")
+    require("[new]" in read, f"the node that woke reads {read}")
+    cluster.await_settled()
+    require(node.pid() == incarnation, "the daemon was started again")
+
+
+def administrator(cluster):
+    first, second = cluster.nodes[0], cluster.nodes[1]
+    second.output("writekey", "test.tdb", "mine", "held")
+    first.output("-n", "1", "stop")
+    require(first.states()[1] == "STOPPED|INACTIVE", "a stopped node is not shown")
+    cluster.await_settled([0, 2])
+    await_that(lambda: "Generation:INVALID" in second.output("status"), "a stopped node is a member")
+    require("[held]" in first.output("readkey", "test.tdb", "mine"), "what the stopped node held is lost")
+    require(second.ctdb("readkey", "test.tdb", "mine")[0] == 1, "a stopped node serves records")
+    first.output("-n", "1", "continue")
+    cluster.await_settled()
+    first.output("-n", "2", "ban", "1000")
+    require(first.states()[2] == "BANNED|INACTIVE", "a banned node is not shown")
+    require(first.ctdb("nodestatus", "2")[0] == BANNED, "another exit status for a banned node")
+    cluster.await_settled([0, 1])
+    first.output("-n", "2", "unban")
+    cluster.await_settled()
+    first.output("-n", "1", "ban", "1")
+    require(first.states()[1] == "BANNED|INACTIVE", "a banned node is not shown")
+    cluster.await_settled()
+
+
+# Connections
+
+
+def cluster_hash(addresses):
+    value = 0xCBF29CE484222325
+    for byte in ("1024" + "".join(f" {pnn}={address}" for pnn, address in enumerate(addresses))).encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
+def packet(kind, body, size=None):
+    return struct.pack("<IB", len(body) if size is None else size, kind) + body
+
+
+def hello(cluster, sender, receiver, kind, hashed=None):
+    """As node.idl has it, with the head of the record that stands in the corpus."""
+    seed = (TOP / "ctdb/protocol/corpus/stream").read_bytes()
+    head = seed[6:14]
+    return packet(HELLO, head + struct.pack("<IIQI4xQ", sender, receiver, 1, kind, cluster_hash(cluster.addresses) if hashed is None else hashed))
+
+
+def refused(cluster, node, source, words):
+    """The node ends the connection."""
+    with socket.socket() as connection:
+        connection.bind((source, 0))
+        connection.settimeout(10)
+        connection.connect((node.address, PORT))
+        try:
+            connection.sendall(words)
+            return connection.recv(1) == b""
+        except OSError:
+            return True
+
+
+# The loopback has all of 127/8. The nodes that speak here are those of the cluster, as a broken one would.
+def strangers(cluster):
+    node, peer = cluster.nodes[0], cluster.addresses[1]
+    keepalive = (TOP / "ctdb/protocol/corpus/message1_1").read_bytes()
+    frame = (TOP / "ctdb/protocol/corpus/message5_1").read_bytes()
+    bulk, urgent = hello(cluster, 1, 0, BULK), hello(cluster, 1, 0, URGENT)
+    cases = {
+        "is not listed in `nodes`": ("127.0.0.99", bulk),
+        "no hello at the start": (peer, packet(MESSAGE, keepalive)),
+        "a malformed hello": (peer, packet(HELLO, b"\1\0\0\0")),
+        "a hello of another node": (peer, hello(cluster, 2, 0, BULK)),
+        "a second hello": (peer, bulk + bulk),
+        "a node whose `nodes` differs": (peer, hello(cluster, 1, 0, BULK, 7)),
+        "a packet of unknown kind 77": (peer, packet(77, b"")),
+        "a packet of 16777216 bytes": (peer, bulk + packet(MESSAGE, b"", 16777216)),
+        "a packet on the urgent connection": (peer, urgent + packet(CATALOGUE, b"")),
+        "a malformed message": (peer, bulk + packet(MESSAGE, b"\0" * 40)),
+        "a message of another node": (peer, bulk + packet(MESSAGE, frame)),
+        "a malformed packet": (peer, bulk + packet(ASK, b"\xff" * 20)),
+    }
+    with socket.socket() as silent:
+        silent.bind((peer, 0))
+        silent.connect((node.address, PORT))
+        for complaint, (source, words) in cases.items():
+            require(refused(cluster, node, source, words), f"not refused: {complaint}")
+            await_that(lambda text=complaint: node.logged(text), f"not logged: {complaint}")
+        await_that(lambda: node.logged("says nothing"), "who says nothing keeps its connection")
+    cluster.await_settled()
+
+
+# How many bytes a process of user nobody is told; in a process, since threads share their user.
+def heard_as_nobody(path):
+    child = os.fork()
+    if child == 0:
+        heard = 100
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                client.settimeout(10)
+                client.connect(path)
+                heard = len(client.recv(50))
+        except ConnectionResetError:
+            heard = 0
+        finally:
+            os._exit(heard)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+# The local socket: anybody can reach it, and only root and the daemon's user are heard.
+def local_processes(cluster):
+    node = cluster.nodes[0]
+    path = str(node.base / "run/ctdbd.socket")
+    require(heard_as_nobody(path) == 0, "a process without rights is not refused")
+    await_that(lambda: node.logged("of user 65534: it has no right"), "a process without rights is not logged")
+    seed = (TOP / "ctdb/protocol/corpus/request").read_bytes()
+    for words in (b"x", b"\0" * 100, seed[:-3], b"\xff" * 60000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(10)
+            client.connect(path)
+            client.send(words)
+            require(client.recv(10) == b"", "a malformed request is answered")
+    await_that(lambda: node.logged("refused a malformed request"), "a malformed request is not logged")
+    require(node.output("ping").startswith("response from 0"), "the daemon does not answer any more")
+
+
+def shuts_down(cluster):
+    cluster.nodes[2].output("writekey", "test.tdb", "given", "away")
+    cluster.nodes[2].output("shutdown")
+    cluster.await_settled([0, 1])
+    for pnn in (0, 1):
+        require("[away]" in cluster.nodes[pnn].output("readkey", "test.tdb", "given"), "what a node held is lost when it shuts down")
+    await_that(lambda: cluster.nodes[2].pid() is None, "the PID file stays")
+
+
+def run(tally, arguments):
+    with Cluster("atoll", arguments.preset) as ours:
+        with tally.case("three daemons form a cluster"):
+            forms(ours)
+        with tally.case("records move between nodes"):
+            records_move(ours)
+        with tally.case("a leader that is killed, and starts again"):
+            killed(ours)
+        with tally.case("a node that stands still, and wakes"):
+            stands_still(ours, next(pnn for pnn in range(3) if pnn != ours.leader()))
+        with tally.case("a leader that stands still, and wakes"):
+            stands_still(ours, ours.leader())
+        with tally.case("stop, continue, ban and unban"):
+            administrator(ours)
+        with tally.case("who is not listed, and what is malformed, is refused and logged"):
+            strangers(ours)
+        with tally.case("local processes"):
+            local_processes(ours)
+        with tally.guard("the tool"):
+            mine = answers(ours)
+            compare(tally, mine, json.loads(RECORDING.read_text()), "Debian's was recorded with")
+            ours.await_settled()
+        with tally.case("a node that is shut down gives away what it holds"):
+            shuts_down(ours)
+    if arguments.full:
+        with tally.guard("beside Debian's"), Cluster("debian") as debians:
+            debians.await_settled()
+            compare(tally, mine, answers(debians), "Debian's")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="release")
+    parser.add_argument("--full", action="store_true", help="also beside Debian's daemons as they run now")
+    parser.add_argument("--record", action="store_true", help="write what Debian's tool says on three of Debian's daemons")
+    arguments = parser.parse_args()
+    if arguments.record:
+        isolation.run(record, network=True)
+        return 0
+    tally = report.Tally("cluster")
+    isolation.run(lambda: run(tally, arguments), network=True)
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
