@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Linux kernel's SMB client works on a share: unpacks a source tree, compares every checksum, renames, deletes, writes sparsely, truncates, appends.
+"""The Linux kernel's SMB client works on a share: unpacks a source tree, compares every checksum, renames, deletes, caches a directory under a lease, writes sparsely, truncates, appends.
 
     guest_test.py           vers=3.1.1, plain and sealed
     guest_test.py --full    every dialect, plain, and sealed from 3.0 on
@@ -84,6 +84,22 @@ case "@VERS@" in 3*)
     same "$(cat /mnt/links/file)" there "what a removed link led to";;
 esac
 
+# From 3.0 on the kernel's client keeps a directory that it lists open under a lease, for 30 seconds, and its names with it.
+queries() { sed -n 's/^QueryDirectories: \([0-9]*\) total.*/\1/p' /proc/fs/cifs/Stats | while read n; do sum=$((sum + n)); echo $sum; done | tail -1; }
+soon() { for try in 1 2 3 4 5 6 7 8 9 10; do [ "$(ls /mnt/leased)" = "$1" ] && return; sleep 0.5; done; fail "$2: $(ls /mnt/leased)"; }
+case "@VERS@" in 3*)
+    step leases on directories
+    mkdir /mnt/leased; echo 1 >/mnt/leased/one
+    attach /mnt2 nosharesock
+    ls /mnt/leased >/dev/null; before=$(queries)
+    same "$(ls /mnt/leased)" one "a listed directory"
+    [ @KIND@ = debian ] || same $(queries) $before "requests after listing it again"  # Debian's smbd 4.17 has no leases on directories
+    echo 2 >/mnt2/leased/two; soon "$(printf 'one\ntwo')" "what another client makes is not seen"
+    mv /mnt2/leased/one /mnt2/leased/three; soon "$(printf 'three\ntwo')" "what another client renames is not seen"
+    rm /mnt2/leased/three; soon two "what another client removes is still seen"
+    umount /mnt2;;
+esac
+
 step df and stat
 set -- $(df -k /mnt | tail -1); [ "$2" -gt 1000 ] && [ "$4" -gt 0 ] && [ "$4" -le "$2" ] || fail "df: $*"
 same "$(stat -c '%F' /mnt/tree)" directory "type of a directory"
@@ -113,7 +129,7 @@ def host_checks(path, sums, console):
 
 def run(kind, preset, vers, seal, tree, sums):
     # The kernel writes 3.0.2 as 3.02 when it tells of its mounts.
-    replace = {"@HOST@": HOST, "@USER@": USER1.name, "@PASSWORD@": USER1.password, "@OPTIONS@": f"vers={vers}" + (",seal" if seal else ""),
+    replace = {"@HOST@": HOST, "@USER@": USER1.name, "@PASSWORD@": USER1.password, "@KIND@": kind, "@OPTIONS@": f"vers={vers}" + (",seal" if seal else ""),
                "@VERS@": {"3.0.2": "3.02"}.get(vers, vers), "@SEAL@": ".*seal" if seal else "", "@COUNT@": str(sums.count("\n"))}
     with Server(kind, shares={"share": {}}, users=[USER1], preset=preset) as server:
         script = WORKLOAD.replace("@PORT@", str(server.port))
