@@ -223,6 +223,32 @@ TEST_F(FsaTest, StrictRename) {
     EXPECT_EQ(read("d/sub/x"), "another");
 }
 
+TEST_F(FsaTest, WhatAKilledProcessWasToDeleteIsFoundInARenamedDirectory) {
+    auto others = make_process(2);
+    auto others_share = make_share(*others);
+    mkdir("d");
+    mkdir("d/sub");
+    mkdir("d2");
+    write("d/sub/x");
+    write("d2/y");
+    std::vector<Open*> doomed;
+    for (const char* name : {"d\\sub\\x", "d2\\y"}) {
+        auto made = others->create(*others_share, params(name, rw_access | access::delete_));
+        ASSERT_TRUE(made);
+        doomed.push_back(made->open);
+        ASSERT_TRUE(made->open->set_disposition(true));
+    }
+    Open& directory = open(params("d", access::delete_));
+    EXPECT_TRUE(directory.rename("e", false));
+    close(directory);
+    dead_.insert(2);
+    files_->end_holder({0, 2, 0}, [&](const std::string&) { return share_.get(); });
+    EXPECT_FALSE(exists("e/sub/x"));
+    EXPECT_FALSE(exists("d2/y"));
+    EXPECT_EQ(locking_->size(), 0u);
+    for (Open* open : doomed) EXPECT_TRUE(others->close(*open));
+}
+
 TEST_F(FsaTest, RenamesAndOpensOfTheNewDirectory) {  // 2.1.5.15.12, note 185
     write("a");
     mkdir("d");

@@ -6,6 +6,22 @@
 
 namespace Atoll::fsa {
 
+namespace {
+
+// What others have open below a directory that has been renamed is found by its name in the record, when their client is away or dead.
+void tell_records_below(ShareModes& modes, const std::string& share_path, const std::string& old_name, const std::string& new_name) {
+    std::vector<FileId> below;
+    if (!modes.files_below({share_path, old_name, {}}, below)) return;
+    for (const FileId& id : below) {
+        const locking_record* const record = modes.look_at(id);
+        if (record == nullptr || !record->name.starts_with(old_name)) continue;
+        const std::string was = record->name, stream = record->stream;
+        modes.rename(id, was, {share_path, new_name + was.substr(old_name.size()), stream});
+    }
+}
+
+}  // namespace
+
 // The directory of the new name, and what stands there under it.
 Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Located& target) {
     if (new_path.empty()) return NtStatus::INVALID_PARAMETER;
@@ -130,6 +146,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     if (vfs::parent_of(old_name) != vfs::parent_of(new_name)) core_.directory_leases.child_changed(*share_, old_name, this);
     target.parent = vfs::File();
     core_.renamed(*this, new_name);
+    if (directory) tell_records_below(core_.modes, share_->path(), old_name, new_name);
     report_rename(old_name, target, same_file);
     return {};
 }
