@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""The Linux kernel's SMB client does not lose a record while its server process is killed every second, and the whole server every ten.
+
+    guest_failover_test.py                    20 seconds
+    guest_failover_test.py --full             200 kills
+    guest_failover_test.py --server debian    what Debian's smbd makes of it (its processes are killed, the server is not)
+
+Two hard mounts with resilienthandles in one guest, cache=none and cache=strict. On each, recordlog writes numbered records under locks, with and without fsync,
+and reads them back through the mount; what is on the server's disk is read here. What the server refuses is taken from the wire, by tshark: it may refuse
+nothing but the ids of a connection that is no more. Linux 6.12 sends such ids behind a reconnect: it does not reopen a handle before FLUSH, nor one that was
+lost while it was reopened, so that fsync gives EBADF. It has other errors of its own (docs/testing.md), which are printed. recordlog writes a record again
+whose write or fsync has failed; one is lost if nobody was told.
+"""
+
+import argparse
+import collections
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import report
+from accounts import USER1
+from durable_test import kill_group
+from guest import HOST, Guest
+from report import require
+from server import TOP, Server
+
+LASTING = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
+RECORD = struct.Struct("<QQ112s")
+BOOT_SECONDS = 120
+# (name of the log, how its mount caches, whether each record is synced)
+LOGS = (("none", "none", ""), ("none-fsync", "none", "fsync"), ("strict", "strict", ""), ("strict-fsync", "strict", "fsync"))
+USER_SESSION_DELETED, NETWORK_NAME_DELETED, FILE_CLOSED = "0xc0000203", "0xc00000c9", "0xc0000128"
+# What an honest server may refuse here, (command, status) as tshark has them: more of a log-on, the end of a file, DFS and interfaces that are not there.
+FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "0xc00000bb")}
+# CREATE, QUERY_INFO and CLOSE in one chain: the client looks a name up, and there is none.
+LOOK_UP = [(command, "0xc0000034") for command in ("5", "16", "6")]
+
+WORKLOAD = r"""
+for cache in none strict; do
+    mkdir -p /mnt/$cache
+    mount -t cifs //@HOST@/share /mnt/$cache -o "ip=@HOST@,port=@PORT@,username=@USER@,password=@PASSWORD@,vers=3.1.1,hard,resilienthandles,nosharesock,cache=$cache"
+done
+touch /mnt/none/started
+@LOGS@
+wait
+touch /mnt/none/finished
+umount /mnt/none /mnt/strict
+echo "guest: step done"
+"""
+
+
+def client_pids(server):
+    if server.kind == "debian":
+        return [pid for pid, command in server.processes().items() if parent_of(pid) == server.process.pid and has_client(pid, server.port)]
+    out = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-p"], capture_output=True, text=True, timeout=60).stdout
+    return [int(line.split()[0]) for line in out.splitlines() if "127.0.0.1" in line]
+
+
+def parent_of(pid):
+    try:
+        return int(re.search(r"^PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+    except OSError:
+        return 0
+
+
+def has_client(pid, port):
+    """Whether the process holds an established connection of that local port."""
+    inodes = {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+              if int(line.split()[1].split(":")[1], 16) == port and line.split()[3] == "01"}
+    with contextlib.suppress(OSError):
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}") in {f"socket:[{inode}]" for inode in inodes} for fd in os.listdir(f"/proc/{pid}/fd"))
+    return False
+
+
+class Trace:
+    """What goes over loopback to and from a port."""
+
+    def __init__(self, server):
+        self.port, self.file = server.port, server.top / "trace.pcap"
+        self.process = subprocess.Popen(["tshark", "-q", "-i", "lo", "-f", f"tcp port {self.port}", "-w", str(self.file)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not self.file.exists() or not self.file.stat().st_size:
+            require(time.monotonic() < deadline and self.process.poll() is None, "tshark does not capture")
+            time.sleep(0.05)
+
+    def end(self):
+        if self.process.poll() is None:
+            time.sleep(0.5)
+            self.process.terminate()
+        self.process.wait()
+
+    def packets(self):
+        """(connection, whether the server's, commands, statuses, message ids, sessions, trees, file ids) of each packet; what a chain has is a list each."""
+        self.end()
+        fields = ("smb2.cmd", "smb2.nt_status", "smb2.msg_id", "smb2.sesid", "smb2.tid", "smb2.fid")
+        out = subprocess.run(["tshark", "-r", str(self.file), "-d", f"tcp.port=={self.port},nbss", "-Y", "smb2", "-T", "fields", "-e", "tcp.stream", "-e", "tcp.srcport",
+                              *(word for field in fields for word in ("-e", field))], capture_output=True, text=True, timeout=600).stdout
+        for line in out.splitlines():
+            stream, source, *columns = line.split("\t")
+            yield stream, int(source) == self.port, [column.split(",") if column else [] for column in columns]
+
+    def refusals(self):
+        """{(command, status): how often} of what should not have been refused. Ids of an older connection should."""
+        known, asked, found = set(), {}, collections.Counter()
+        for stream, answered, (commands, statuses, messages, sessions, trees, files) in self.packets():
+            if not answered:
+                if len(commands) == len(files):
+                    asked.update({(stream, message): file for message, file in zip(messages, files)})
+                continue
+            if "5" in commands:
+                known.update((stream, "file", file) for file in files)
+            chain = list(zip(commands, statuses, messages, sessions, trees))
+            while chain:
+                if [answer[:2] for answer in chain[:3]] == LOOK_UP:
+                    chain = chain[3:]
+                    continue
+                command, status, message, session, tree = chain.pop(0)
+                if command in ("1", "3") and int(status, 16) == 0:
+                    known.add((stream, session) if command == "1" else (stream, session, tree))
+                about = {USER_SESSION_DELETED: (stream, session), NETWORK_NAME_DELETED: (stream, session, tree),
+                         FILE_CLOSED: (stream, "file", asked.get((stream, message)))}.get(status)
+                if int(status, 16) >= 0x80000000 and (command, status) not in FINE and (about is None or about in known):
+                    found[command, status] += 1
+        return dict(found)
+
+
+class Killer(threading.Thread):
+    """Kills the clients' processes every second, and all of the server every ten, from the file `started` to the file `finished`."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server, self.over, self.processes, self.servers, self.error = server, threading.Event(), 0, 0, None
+
+    def run(self):
+        try:
+            share = self.server.path("share")
+            while not (share / "started").exists() and not self.over.wait(0.1):
+                pass
+            seconds = 0
+            while not (share / "finished").exists() and not self.over.wait(1):
+                seconds += 1
+                if seconds % 10 == 0 and self.server.kind == "atoll":
+                    kill_group(self.server)
+                    self.server.start()
+                    self.servers += 1
+                    continue
+                for pid in client_pids(self.server):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        self.processes += 1
+        except Exception as error:  # told by the test's own thread
+            self.error = error
+
+
+def records_on_disk(path):
+    """How many there are; the first that is not what was written is an error."""
+    data = path.read_bytes()
+    for number in range(len(data) // RECORD.size):
+        found, check, text = RECORD.unpack_from(data, number * RECORD.size)
+        require(found == number and check == (~number * 0x9E3779B97F4A7C15) & (1 << 64) - 1 and text.rstrip(b"\0") == b"record %d" % number,
+                f"{path.name}: record {number} is {found} {text[:20]}")
+    require(len(data) % RECORD.size == 0, f"{path.name}: a part of a record")
+    return len(data) // RECORD.size
+
+
+def verdict(tally, server, name, console):
+    """Of one log, by its line on the console and what is on the disk."""
+    with tally.case(f"no record is lost or changed: cache={name}"):
+        found = re.search(rf"^log {name}: records (\d+) bad (\d+)(.*)$", console, re.M)
+        require(found, f"no result:\n{console[-2000:]}")
+        print(f"# {found[0]}", flush=True)
+        count, bad = int(found[1]), int(found[2])
+        require(count > 20, f"only {count} records")
+        # Of what was cached and not synced close is the first to tell.
+        told = name == "strict" and re.search(r" close:E", found[3])
+        require(bad == 0 or told, f"{bad} of {count} records are lost or changed, and nobody was told")
+        require(bad != 0 or records_on_disk(server.path("share") / name) == count, "the disk has another number of records")
+
+
+def run(kind, preset, seconds, tally):
+    program = TOP / "build" / preset / "bin" / "recordlog"
+    require(program.exists(), f"{program} is not there: build preset {preset} first")
+    logs = "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{cache}/{name} {seconds} {sync} | tail -1)") &' for name, cache, sync in LOGS)
+    with Server(kind, shares={"share": LASTING}, users=[USER1], preset=preset) as server:
+        script = WORKLOAD.replace("@LOGS@", logs)
+        for name, value in {"HOST": HOST, "PORT": str(server.port), "USER": USER1.name, "PASSWORD": USER1.password}.items():
+            script = script.replace(f"@{name}@", value)
+        killer, trace = Killer(server), Trace(server)
+        killer.start()
+        try:
+            status, console = Guest(files={"recordlog": program}).run(script, seconds=BOOT_SECONDS + 4 * seconds)
+        finally:
+            killer.over.set()
+            killer.join()
+            trace.end()
+        print(f"# {killer.processes} processes and {killer.servers} servers killed", flush=True)
+        with tally.case("the guest comes to its end"):
+            require(killer.error is None, f"{killer.error}")
+            require(status == 0 and "guest: step done" in console, f"ended with {status}:\n{console[-3000:]}\nserver: {server.output()[-2000:]}")
+            require(killer.processes >= seconds // 2, f"only {killer.processes} processes were killed")
+        with tally.case("the server refuses nothing that it should not"):
+            refused = trace.refusals()
+            server.keep = bool(refused)
+            require(not refused, f"{refused}: see {trace.file}")
+        for name, _, _ in LOGS:
+            verdict(tally, server, name, console)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", choices=["atoll", "debian"], default="atoll")
+    parser.add_argument("--preset", default="release")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seconds", type=int)
+    arguments = parser.parse_args()
+    tally = report.Tally("kernel client under kills")
+    with tally.guard("the server"):
+        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), tally)
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

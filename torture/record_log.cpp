@@ -1,0 +1,136 @@
+// recordlog: writes numbered records into a file, each under a lock, reads them back, and says what became of them. For kernel clients
+// whose servers are killed meanwhile; statically linked, so that it runs in a guest that has nothing.
+//
+//     recordlog FILE SECONDS [fsync]
+//
+// The last line is RECORDS written, `bad` ones (lost, duplicated or changed) and the errors of each call: "records 812 bad 0
+// fsync:EBADF=3". fsync's EBADF is counted apart by its name, as every other error is. A call that fails is made again, on the file opened
+// anew.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+namespace {
+
+struct Record {
+    uint64_t number = 0;
+    uint64_t check = 0;
+    char text[112] = {};
+
+    static Record of(uint64_t number) {
+        Record r;
+        r.number = number;
+        r.check = ~number * 0x9E3779B97F4A7C15u;
+        std::snprintf(r.text, sizeof r.text, "record %llu", static_cast<unsigned long long>(number));
+        return r;
+    }
+    [[nodiscard]] bool is(uint64_t wanted) const {
+        const Record right = of(wanted);
+        return number == right.number && check == right.check && std::strcmp(text, right.text) == 0;
+    }
+};
+
+class Log {
+ public:
+    Log(std::string path, bool syncs) : path_(std::move(path)), syncs_(syncs) {}
+    ~Log() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+
+    // False: an error, which is counted.
+    bool open(int flags) {
+        if (fd_ >= 0 && ::close(fd_) != 0) note("close");
+        fd_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC | flags, 0666);
+        return fd_ >= 0 || note("open");
+    }
+
+    bool write(uint64_t number) {
+        const Record record = Record::of(number);
+        const auto at = static_cast<off_t>(number * sizeof record);
+        if (!lock(F_WRLCK, at)) return note("lock");
+        bool written = ::pwrite(fd_, &record, sizeof record, at) == sizeof record || note("write");
+        if (written && syncs_) written = ::fsync(fd_) == 0 || note("fsync");
+        if (!lock(F_UNLCK, at)) note("unlock");
+        return written;
+    }
+
+    // Those from `first` on, without `end`, that are not there or not what they were. Nothing is known of one that cannot be read.
+    uint64_t count_bad(uint64_t first, uint64_t end) {
+        uint64_t bad = 0;
+        for (uint64_t number = first; number < end; number++) {
+            Record record;
+            ssize_t n = -1;
+            for (int attempt = 0; attempt < 10 && n < 0; attempt++) {
+                n = ::pread(fd_, &record, sizeof record, static_cast<off_t>(number * sizeof record));
+                if (n < 0 && !note("read") && !open(0)) ::usleep(100'000);
+            }
+            if (n != sizeof record || !record.is(number)) {
+                bad++;
+                std::printf("recordlog: record %llu: %zd bytes, number %llu\n", static_cast<unsigned long long>(number), n,
+                            static_cast<unsigned long long>(record.number));
+            }
+        }
+        return bad;
+    }
+
+    [[nodiscard]] std::string errors() const {
+        std::string text;
+        for (const auto& [what, count] : errors_) text += " " + what + "=" + std::to_string(count);
+        return text;
+    }
+
+ private:
+    bool lock(short type, off_t at) {
+        struct flock range {};
+        range.l_type = type;
+        range.l_whence = SEEK_SET;
+        range.l_start = at;
+        range.l_len = sizeof(Record);
+        return ::fcntl(fd_, F_SETLKW, &range) == 0;
+    }
+    bool note(const char* call) {
+        errors_[std::string(call) + ":" + ::strerrorname_np(errno)]++;
+        return false;
+    }
+
+    std::string path_;
+    bool syncs_;
+    int fd_ = -1;
+    std::map<std::string, unsigned> errors_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 3) {
+        std::fprintf(stderr, "usage: recordlog FILE SECONDS [fsync]\n");
+        return 2;
+    }
+    constexpr uint64_t batch = 50;
+    Log log(argv[1], argc > 3 && std::strcmp(argv[3], "fsync") == 0);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(argv[2]));
+    if (!log.open(O_CREAT | O_TRUNC)) return 1;
+    uint64_t number = 0, bad = 0;
+    while (std::chrono::steady_clock::now() < end) {
+        if (!log.write(number)) {
+            if (!log.open(0)) ::usleep(100'000);
+            continue;
+        }
+        number++;
+        if (number % batch == 0) bad += log.count_bad(number - batch, number);
+    }
+    // Through an open of its own, which sees what the server has.
+    if (!log.open(0) && !log.open(0)) return 1;
+    bad += log.count_bad(0, number);
+    std::printf("records %llu bad %llu%s\n", static_cast<unsigned long long>(number), static_cast<unsigned long long>(bad),
+                log.errors().c_str());
+    return 0;
+}
