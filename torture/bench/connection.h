@@ -30,7 +30,8 @@ struct Target {
     std::string user;
     std::string password;
     Mode mode = Mode::plain;
-    std::optional<Guid> client_guid;  // nullopt: each connection is a client of its own
+    std::optional<Guid> client_guid;   // nullopt: each connection is a client of its own
+    uint64_t previous_session_id = 0;  // that the log-on ends (MS-SMB2 3.3.5.5.3)
 };
 
 // Counts by command, of requests sent and of messages received: what two runs of the same work must have in common.
@@ -38,6 +39,11 @@ struct Counters {
     std::array<uint64_t, smb::command_count> requests{};
     uint64_t responses = 0;
     uint64_t interim = 0;  // STATUS_PENDING
+
+    void add(const Counters& other) {
+        for (size_t command = 0; command < requests.size(); command++) requests[command] += other.requests[command];
+        responses += other.responses;
+    }
 };
 
 class Connection {
@@ -77,6 +83,7 @@ class Connection {
     Result<void> gather_credits(size_t wanted);
 
     [[nodiscard]] const Counters& counters() const { return counters_; }
+    [[nodiscard]] uint64_t session_id() const { return session_id_; }
     [[nodiscard]] uint32_t max_read() const { return max_read_; }
     [[nodiscard]] uint32_t max_write() const { return max_write_; }
     [[nodiscard]] std::string describe() const;  // "3.1.1 AES-128-GCM", what was agreed on

@@ -71,6 +71,7 @@ Result<void> Connection::negotiate() {
 Result<void> Connection::session_setup(Bytes token, smb::Header& header, Bytes& answer) {
     smb::SessionSetupRequest request;
     request.security_mode = static_cast<uint8_t>(smb::security_mode::signing_enabled);
+    request.previous_session_id = target_.previous_session_id;
     request.security_buffer = token;
     begin_frame();
     request.encode(begin_message(smb::Command::session_setup));

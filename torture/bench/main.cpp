@@ -22,7 +22,8 @@ constexpr const char* usage =
     "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N]\n"
     "       smbbench hold   --port N --share S --user U --password P --count N [--guid G] (until standard input ends)\n"
     "       smbbench limits --directory LOCAL-PATH --files N --file-size N\n"
-    "workloads: read-sequential write-sequential read-random write-random open-close stat create delete missing lock lock-unlock list connect\n";
+    "workloads: read-sequential write-sequential read-random write-random open-close stat create delete missing lock lock-unlock list "
+    "connect\n";
 
 bool parse(int argc, char** argv, Options& options) {
     static const char* known[] = {"host", "port",  "share", "user",  "password",  "workload", "directory", "operations",
@@ -95,9 +96,10 @@ int run(const Options& options) {
         std::fprintf(stderr, "smbbench: a number is 0, or the file is smaller than a block\n");
         return 2;
     }
-    if (workload == "connect") {
+    if (workload == "connect" || workload == "reconnect") {
         Counters counters;
-        const auto outcome = run_connect(target, params.operations, counters);
+        const auto outcome = workload == "connect" ? run_connect(target, params.operations, counters)
+                                                   : run_reconnect(target, params.directory + "\\f0", params.operations, counters);
         if (!outcome) return complain(outcome.error());
         print_outcome(workload, "plain", *outcome, counters);
         return 0;

@@ -15,6 +15,8 @@ struct Opening {
     uint32_t access = read_access;
     uint32_t options = 0;
     smb::CreateDisposition disposition = smb::CreateDisposition::open;
+    smb::OplockLevel oplock = smb::OplockLevel::none;
+    bool durable = false;  // of version 2, which takes a batch oplock
 };
 
 void queue_create(Connection& connection, std::string_view path, const Opening& opening, Buffer& name) {
@@ -27,7 +29,10 @@ void queue_create(Connection& connection, std::string_view path, const Opening& 
     request.disposition = opening.disposition;
     request.options = opening.options;
     request.name = name;
-    request.encode(connection.begin_message(smb::Command::create));
+    request.oplock_level = opening.oplock;
+    smb::CreateContexts contexts;
+    if (opening.durable) contexts.durable_request_v2 = smb::DurableRequestV2{60'000, 0, Guid::random()};
+    request.encode(connection.begin_message(smb::Command::create), contexts);
     connection.end_message();
 }
 
@@ -57,6 +62,10 @@ class CreateClose : public Workload {
         if (slot.step++ == 1) return Next::done;
         const auto response = smb::CreateResponse::decode(message);
         if (!response) return unexpected(header);
+        if (response->oplock_level != opening_.oplock) return fail(Code::unsupported, "smbbench", "the oplock is not granted");
+        const auto contexts = smb::CreateResponseContexts::decode(response->contexts);
+        if (!contexts || contexts->durable_v2.has_value() != opening_.durable)
+            return fail(Code::unsupported, "smbbench", "the handle is not durable");
         connection.begin_frame();
         queue_close(connection, response->file_id);
         connection.end_frame();
@@ -167,6 +176,14 @@ Result<void> close_file(Connection& connection, const smb::FileId& file) {
 
 std::unique_ptr<Workload> make_open_close(const WorkloadParams& params) {
     return std::make_unique<CreateClose>(params, "f", params.files, Opening{});
+}
+
+std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, bool durable) {
+    Opening opening;
+    opening.access = read_write_access;
+    opening.oplock = smb::OplockLevel::batch;
+    opening.durable = durable;
+    return std::make_unique<CreateClose>(params, "f", params.files, opening);
 }
 
 std::unique_ptr<Workload> make_create(const WorkloadParams& params) {

@@ -83,9 +83,7 @@ Result<Outcome> run_connect(const Target& target, size_t operations, Counters& c
         const auto connection = Connection::open(target);
         if (!connection) return connection.failure();
         if (auto r = (*connection)->leave(); !r) return r.failure();
-        for (size_t command = 0; command < counters.requests.size(); command++)
-            counters.requests[command] += (*connection)->counters().requests[command];
-        counters.responses += (*connection)->counters().responses;
+        counters.add((*connection)->counters());
     }
     outcome.measurement = {since(begin), operations};
     return outcome;
@@ -126,6 +124,8 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
         outcome.bytes = params.operations * params.block;
     } else if (name == "open-close") {
         workload = make_open_close(params);
+    } else if (name == "open-close-oplock" || name == "open-close-durable") {
+        workload = make_open_close_oplock(params, name == "open-close-durable");
     } else if (name == "create") {
         workload = make_create(params);
     } else if (name == "delete") {

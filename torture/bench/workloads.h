@@ -26,12 +26,15 @@ struct Outcome {
     uint64_t entries = 0;
 };
 
-// Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, stat (on f0..), create,
-// delete (on n0..), missing (opens what is not there), list. Error: invalid for another name, else what went wrong.
+// Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, open-close-oplock,
+// open-close-durable, stat (on f0..), create, delete (on n0..), missing (opens what is not there), list. Error: invalid for another name,
+// else what went wrong.
 Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
 
 // Connect, log on, tree connect, leave: one after the other.
 Result<Outcome> run_connect(const Target& target, size_t operations, Counters& counters);
+// Cut off, connect, log on in place of the session that was, tree connect, take back a durable handle on `path`: one after the other.
+Result<Outcome> run_reconnect(const Target& target, const std::string& path, size_t operations, Counters& counters);
 // `count` connections that are logged on and idle; returns when standard input ends.
 Result<void> hold_connections(const Target& target, size_t count);
 
@@ -46,6 +49,8 @@ Failure<Error> unexpected(const smb::Header& header);
 
 std::unique_ptr<Workload> make_transfer(Connection& connection, const WorkloadParams& params, bool write, bool random, smb::FileId file);
 std::unique_ptr<Workload> make_open_close(const WorkloadParams& params);
+// The same with a batch oplock on each open, and as durable handles of version 2.
+std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, bool durable);
 std::unique_ptr<Workload> make_create(const WorkloadParams& params);
 std::unique_ptr<Workload> make_delete(const WorkloadParams& params);
 std::unique_ptr<Workload> make_stat(const WorkloadParams& params);

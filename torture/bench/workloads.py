@@ -68,6 +68,8 @@ WORKS = [
     Work("random read, 4 KiB x 32", "read-random", 40000, 32, limit="reads"),
     Work("random write, 4 KiB x 32", "write-random", 40000, 32, limit="writes"),
     Work("open + close x 16", "open-close", 10000, 16, limit="opens"),
+    Work("open + close with an oplock x 16", "open-close-oplock", 10000, 16, limit="opens"),
+    Work("open + close, durable x 16", "open-close-durable", 10000, 16, limit="opens"),
     Work("stat by name x 16", "stat", 10000, 16, limit="stats"),
     Work("create x 16", "create", 2000, 16, directory="new", limit="creates"),
     Work("delete x 16", "delete", 2000, 16, directory="new", limit="deletes"),
@@ -78,6 +80,7 @@ WORKS = [
     Work("create among 20 000 x 16", "create", 200, 16, directory="big", limit="creates"),
     Work("delete among 20 000 x 16", "delete", 200, 16, directory="big", limit="deletes"),
     Work("connect, log on, leave", "connect", 40),
+    Work("connect, log on, take back", "reconnect", 40),
 ]
 
 
