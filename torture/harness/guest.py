@@ -35,6 +35,34 @@ echo "{END}$?"
 poweroff -f
 """
 
+# The other kind of root: this machine's own file system, read-only below a tmpfs, with systemd as its init and nothing started but what it takes.
+MACHINE = "machine"
+MACHINE_MODULES = ["9pnet_virtio", "9p", "overlay"]
+MACHINE_INIT = f"""#!/bin/sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+while read module; do insmod /modules/$module || echo "guest: cannot load $module"; done </modules/order
+mkdir /machine /changes /new
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=1048576 machine /machine
+mount -t tmpfs tmpfs /changes; mkdir /changes/upper /changes/work
+mount -t overlay -o lowerdir=/machine,upperdir=/changes/upper,workdir=/changes/work overlay /new
+rm -rf /new/etc/systemd/system/*.wants /new/etc/systemd/system/*.requires; : >/new/etc/fstab; mkdir -p /new/etc/network; : >/new/etc/network/interfaces
+cp -r /host/. /new/; mkdir -p /new/guest; cp /workload /new/guest/workload
+cat >/new/etc/systemd/system/guest.service <<-END
+	[Unit]
+	After=basic.target
+	Requires=basic.target
+	[Service]
+	Type=oneshot
+	ExecStart=/bin/sh -c 'sh -e /guest/workload 2>&1; echo "{END}\$\$?"; sync; poweroff -ff'
+	StandardOutput=tty
+	TTYPath=/dev/ttyS0
+END
+umount /proc /sys
+exec switch_root /new /lib/systemd/systemd --unit=guest.service --show-status=0 --log-target=null
+"""
+
 
 def kernel():
     """(release, path) of the newest 6.12 kernel in /boot."""
@@ -59,10 +87,12 @@ def module_files(release, more):
 
 
 class Guest:
-    """files: {name: bytes or path} that the guest finds in /host. cores: how many the guest has. modules: of the kernel, beside the client's."""
+    """files: {name: bytes or path} that the guest finds in /host, or below /. cores: how many the guest has. modules: of the kernel, beside the client's.
+    root: None, or MACHINE, where the script is a unit of systemd's."""
 
-    def __init__(self, files=None, memory=768, cores=1, modules=()):
-        self.files, self.memory, self.cores, self.modules = files or {}, memory, cores, modules
+    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None):
+        self.files, self.memory, self.cores, self.root = files or {}, memory, cores, root
+        self.modules = [*modules, *(MACHINE_MODULES if root else ())]
         for program in ("qemu-system-x86_64", "cpio", "modprobe"):
             if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
                 raise HarnessError(f"{program} is not installed")
@@ -83,12 +113,13 @@ class Guest:
             order.append(name)
         (root / "modules" / "order").write_text("\n".join(order) + "\n")
         for name, content in self.files.items():
+            (root / "host" / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, bytes):
                 (root / "host" / name).write_bytes(content)
             else:
                 shutil.copy(content, root / "host" / name)
         (root / "workload").write_text(script)
-        (root / "init").write_text(INIT)
+        (root / "init").write_text(MACHINE_INIT if self.root else INIT)
         (root / "init").chmod(0o755)
         names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
         with open(top / "initramfs", "wb") as archive:
@@ -104,6 +135,8 @@ class Guest:
             command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
                        "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
                        "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
+            if self.root:
+                command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
             try:
                 run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
                 console, error = run.stdout, run.stderr

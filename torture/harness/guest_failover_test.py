@@ -183,7 +183,9 @@ def verdict(tally, server, name, console):
         # Of what was cached and not synced close is the first to tell.
         told = name == "strict" and re.search(r" close:E", found[3])
         require(bad == 0 or told, f"{bad} of {count} records are lost or changed, and nobody was told")
-        require(bad != 0 or records_on_disk(server.path("share") / name) == count, "the disk has another number of records")
+        on_disk = records_on_disk(server.path("share") / name) if bad == 0 else count
+        # The last one may be there though its fsync failed, when there was no time to write it again.
+        require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
 
 
 def run(kind, preset, seconds, tally):
