@@ -94,6 +94,7 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
     if (auto started = daemon.start(); !started) return started;
     log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);
+    if (settings.public_addresses != 0) log_warning("public addresses are not served: {} are listed", settings.public_addresses);
     tell_parent(parent, "");
     loop.run();
     ::unlink(settings.paths.pid_file.c_str());

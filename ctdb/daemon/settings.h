@@ -16,6 +16,7 @@ struct Settings {
     conf::CtdbPaths paths;
     conf::CtdbConf conf;
     std::vector<conf::ClusterNode> nodes;
+    size_t public_addresses = 0;  // lines of the file
     Pnn me = 0;
     std::string address;
     uint64_t incarnation = 0;
