@@ -121,6 +121,7 @@ struct GlobalConf {
     bool disable_netbios = false;
     bool server_multi_channel_support = true;
     bool smb2_leases = true;
+    bool persistent_handles = true;  // ours
     uint32_t smb2_max_read = 0, smb2_max_write = 0, smb2_max_trans = 0;  // bytes
     uint32_t smb2_max_credits = 0;
     bool smb2_disable_lock_sequence_checking = false;
@@ -242,7 +243,7 @@ struct ShareConf {
     bool locking = true, posix_locking = true, blocking_locks = true;
     Tristate strict_locking = Tristate::by_itself;
     bool durable_handles = true;
-    bool continuous_availability = false;  // `continuous availability`, `persistent handles`: ours
+    bool continuous_availability = false;  // ours
     bool strict_rename = false, check_parent_directory_delete_on_close = false, smbd_force_process_locks = false;
     CscPolicy csc_policy = CscPolicy::manual;
 

@@ -17,4 +17,11 @@ inline std::string_view why_not_durable(const ShareConf& share) {
     return {};
 }
 
+// The same of persistent handles, and of all that comes with a share that is continuously available (MS-SMB2 3.3.1.6, Share.IsCA).
+inline std::string_view why_not_persistent(const GlobalConf& global, const ShareConf& share) {
+    if (!global.persistent_handles) return "persistent handles = no";
+    if (!share.continuous_availability) return "continuous availability = no";
+    return why_not_durable(share);
+}
+
 }  // namespace Atoll::conf

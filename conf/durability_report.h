@@ -12,11 +12,14 @@ namespace Atoll::conf {
 // "posix locking = yes (the default)", "kernel oplocks = yes (in [global])", "durable handles = no". Empty: they are granted.
 std::vector<std::string> lines_against_durable(const ShareConf& share);
 
-// "[data]: durable handles: yes; persistent handles: no (this server has none)".
-std::string describe_durability(const ShareConf& share);
+// The same of persistent handles (why_not_persistent).
+std::vector<std::string> lines_against_persistent(const ShareConf& share);
+// Those of them that may not stand beside `continuous availability = yes`, for what is promised there would be kept from programs on this
+// machine: kernel oplocks, kernel share modes, posix locking.
+std::vector<std::string> lines_against_continuous_availability(const ShareConf& share);
 
-// `continuous availability = yes` asks for what this server has not.
-inline bool asks_for_persistent(const ShareConf& share) { return share.continuous_availability; }
+// "[data]: durable handles: yes; persistent handles: no, because of continuous availability = no (the default)".
+std::string describe_durability(const ShareConf& share);
 
 // Whether there is something to be said: a share of files.
 inline bool has_durability(const ShareConf& share) { return share.available && !share.printable && !share.path.empty(); }

@@ -7,6 +7,7 @@ namespace Atoll::conf {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::shared_ptr<const ShareConf> share_of(const std::string& global, const std::string& lines) {
@@ -41,10 +42,38 @@ TEST(Durability, FirstLineIsWhatTheServerGoesBy) {
 
 TEST(Durability, Description) {
     EXPECT_EQ(describe_durability(*share_of("", "posix locking = no\n")),
-              "[s]: durable handles: yes; persistent handles: no (this server has none)");
-    EXPECT_EQ(describe_durability(*share_of("", "kernel oplocks = yes\nkernel share modes = yes\ncontinuous availability = yes\n")),
-              "[s]: durable handles: no, because of kernel oplocks = yes, kernel share modes = yes and posix locking = yes (the default); "
-              "persistent handles: no (this server has none, whatever continuous availability = yes asks for)");
+              "[s]: durable handles: yes; persistent handles: no, because of continuous availability = no (the default)");
+    EXPECT_EQ(describe_durability(*share_of("", "posix locking = no\ncontinuous availability = yes\n")),
+              "[s]: durable handles: yes; persistent handles: yes");
+    EXPECT_EQ(describe_durability(*share_of("persistent handles = no\n", "kernel oplocks = yes\ncontinuous availability = yes\n")),
+              "[s]: durable handles: no, because of kernel oplocks = yes and posix locking = yes (the default); persistent handles: no, "
+              "because of persistent handles = no (in [global]), kernel oplocks = yes and posix locking = yes (the default)");
+}
+
+TEST(Durability, ContinuousAvailabilityIsForSmbClientsAlone) {
+    const auto error_of = [](const std::string& text) {
+        const auto loaded = load_text(text);
+        return loaded ? std::string() : loaded.error().message();
+    };
+    EXPECT_THAT(error_of("[s]\npath = /srv\ncontinuous availability = yes\n"),
+                HasSubstr("3: continuous availability: [s] cannot have it together with posix locking = yes (the default)"));
+    EXPECT_THAT(error_of("[global]\ncontinuous availability = yes\nposix locking = no\n[s]\npath = /srv\nkernel oplocks = yes\n"),
+                HasSubstr("2: continuous availability: [s] cannot have it together with kernel oplocks = yes"));
+    EXPECT_THAT(error_of("[s]\npath = /srv\nposix locking = no\nkernel share modes = yes\ncontinuous availability = yes\n"),
+                HasSubstr("5: continuous availability: [s] cannot have it together with kernel share modes = yes"));
+    EXPECT_EQ(error_of("[s]\npath = /srv\nposix locking = no\ncontinuous availability = yes\n"), "");
+    EXPECT_EQ(error_of("[global]\npersistent handles = no\n[s]\npath = /srv\ncontinuous availability = yes\n"), "");
+}
+
+TEST(Durability, WhatPreventsPersistentHandles) {
+    const auto first = [](const std::string& global, const std::string& lines) {
+        const auto loaded = load_text("[global]\n" + global + "\n[s]\npath = /srv\n" + lines);
+        return std::string(why_not_persistent((*loaded)->global(), *(*loaded)->find_share("s")));
+    };
+    EXPECT_EQ(first("", "posix locking = no\ncontinuous availability = yes\n"), "");
+    EXPECT_EQ(first("", "posix locking = no\n"), "continuous availability = no");
+    EXPECT_EQ(first("persistent handles = no\n", "posix locking = no\ncontinuous availability = yes\n"), "persistent handles = no");
+    EXPECT_EQ(first("", "posix locking = no\ncontinuous availability = yes\ndurable handles = no\n"), "durable handles = no");
 }
 
 TEST(Durability, OnlyOfSharesOfFiles) {

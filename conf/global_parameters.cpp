@@ -257,6 +257,7 @@ constexpr Parameter table[] = {
     {"password hash userPassword schemes", G, command_list, "", {}, false, "Further hashes that are kept of passwords."},
     {"password server", G, string, "*", {}, false, "Domain controllers to ask."},
     {"perfcount module", G, string, "", {}, false, "Module that makes performance counters."},
+    {"persistent handles", G, boolean, "Yes", {}, false, "Let shares with continuous availability grant persistent handles (Atoll's own parameter)."},
     {"pid directory", G, string, "/run/atoll", {}, false, "Directory of the files that hold process ids."},
     {"preferred master", G, enumeration, "Auto", tristate, false, "Force a browse election at start."},
     {"prefork backoff increment", G, integer, "10", {}, false, "Seconds by which a failing worker's restart is delayed."},

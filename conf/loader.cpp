@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/unique_fd.h"
 #include "base/utf.h"
+#include "conf/durability_report.h"
 #include "conf/typed_values.h"
 
 namespace Atoll::conf {
@@ -193,6 +194,7 @@ Result<void> Loader::set_parameter(const Found& found, std::string_view name, co
 
     const std::string path = p.name == "include" ? std::get<std::string>(v) : "";
     Section& section = current();
+    if (p.name == "continuous availability") continuous_availability_at_[section.name_] = where;
     section.values_[found.id] = std::move(v);
     section.explicit_.insert(found.id);
     if (from_command_line) {
@@ -312,6 +314,17 @@ void Loader::disable_weak_client_auth() {
     if (!is_on("client lanman auth")) global_.values_[parameter_id("client plaintext auth")] = Value(int64_t{0});
 }
 
+// What a continuously available share promises holds for its SMB clients alone.
+Result<void> Loader::check_continuous_availability(const ShareConf& share, const std::string& section_at) const {
+    if (!share.continuous_availability || !out_->global_.persistent_handles) return {};
+    const std::vector<std::string> against = lines_against_continuous_availability(share);
+    if (against.empty()) return {};
+    auto at = continuous_availability_at_.find(share.section.name());
+    if (at == continuous_availability_at_.end()) at = continuous_availability_at_.find(global_.name());
+    return fail(Code::invalid, at == continuous_availability_at_.end() ? section_at : at->second,
+                "continuous availability: [" + share.name + "] cannot have it together with " + against.front());
+}
+
 Result<std::shared_ptr<const Configuration>> Loader::finish() {
     Configuration& out = *out_;
     disable_weak_client_auth();
@@ -323,7 +336,9 @@ Result<std::shared_ptr<const Configuration>> Loader::finish() {
     for (Section& section : sections_) {
         finish_share(section);
         section.global_ = global;
+        const std::string where = section.where_;
         out.shares_.push_back(std::make_shared<const ShareConf>(typed_share(std::move(section))));
+        if (auto checked = check_continuous_availability(*out.shares_.back(), where); !checked) return checked.failure();
     }
     out.by_name_ = by_name_;
     if (warning_count_ > out.warnings_.size()) {

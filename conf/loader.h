@@ -37,6 +37,7 @@ class Loader {
     void finish_share(Section& share);
     void check_global();
     void disable_weak_client_auth();
+    Result<void> check_continuous_availability(const ShareConf& share, const std::string& section_at) const;
     std::shared_ptr<const Section> share_defaults();
     Section& current() { return in_global_ ? global_ : sections_[current_]; }
     void warn(std::string where, std::string text);
@@ -48,6 +49,7 @@ class Loader {
     std::vector<Section> sections_;
     std::map<std::string, size_t, std::less<>> by_name_;
     std::shared_ptr<const Section> share_defaults_;  // [global]'s share parameters as of now; null: they have changed
+    std::map<std::string, std::string> continuous_availability_at_;  // by section: the line that says it
     unsigned depth_ = 0;
     size_t warning_count_ = 0;
     std::shared_ptr<Configuration> out_;

@@ -98,7 +98,7 @@ TEST(Loader, TypedValues) {
         "mandatory\n"
         "smb ports = 4450\nrealm = example.org\nmax smbd processes = -1\nsmb2 max read = 1\n"
         "[s]\npath = /srv/%U\nwriteable = yes\ncreate mode = 0600\nvalid users = a \"b c\"\nveto files = /x/\ncase sensitive = yes\n"
-        "smb encrypt = required\nmap readonly = perms\npersistent handles = yes\nfileid:algorithm = fsid\ncsc policy = programs\n");
+        "smb encrypt = required\nmap readonly = perms\nposix locking = no\ncontinuous availability = yes\nfileid:algorithm = fsid\ncsc policy = programs\n");
     const GlobalConf& g = c->global();
     EXPECT_EQ(g.workgroup, "MYGRP");
     EXPECT_EQ(g.realm, "EXAMPLE.ORG");

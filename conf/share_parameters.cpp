@@ -29,7 +29,7 @@ constexpr Parameter table[] = {
     {"case sensitive", S, enumeration, "Auto", tristate, false, "Whether names are case-sensitive."},
     {"check parent directory delete on close", S, boolean, "No", {}, false, "Refuse to create in a directory that is being deleted."},
     {"comment", S, string, "", {}, false, "Text beside the share in lists."},
-    {"continuous availability", S, boolean, "No", {}, false, "Grant persistent handles, which outlive the server (Atoll's own parameter)."},
+    {"continuous availability", S, boolean, "No", {}, false, "Grant persistent handles, which outlive the server, and write through (Atoll's own parameter)."},
     {"copy", S, string, "", {}, false, "Take the values of this share, which stands earlier in the file."},
     {"create mask", S, octal, "0744", {}, false, "Mode bits that a new file may have."},
     {"csc policy", S, enumeration, "manual", csc_policies, false, "What clients may cache when offline."},

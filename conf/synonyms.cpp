@@ -43,7 +43,6 @@ std::span<const Synonym> synonyms() {
         {"min protocol", "server min protocol", false},
         {"unix extensions", "smb1 unix extensions", false},
         {"debug timestamp", "timestamp logs", false},
-        {"persistent handles", "continuous availability", false},
     };
     return table;
 }

@@ -57,6 +57,7 @@ const std::vector<Binding<GlobalConf>>& global_bindings() {
         bound("disable netbios", &GlobalConf::disable_netbios),
         bound("server multi channel support", &GlobalConf::server_multi_channel_support),
         bound("smb2 leases", &GlobalConf::smb2_leases),
+        bound("persistent handles", &GlobalConf::persistent_handles),
         bound("smb2 max read", &GlobalConf::smb2_max_read),
         bound("smb2 max write", &GlobalConf::smb2_max_write),
         bound("smb2 max trans", &GlobalConf::smb2_max_trans),

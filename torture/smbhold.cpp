@@ -5,8 +5,12 @@
 //
 // A line a command, which is answered with a line: its status.
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
+//     [persistent]
 //          [app=WORD] [version=N]
 //     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid)
+//     replay NAME [...]                        as open, once more, for the answer was not seen
+//     write OFFSET WORD, read OFFSET WORD      on what was opened last; the bytes read are to be those of WORD, else DATA_ERROR
+//     rename NAME, delete                      the same
 //     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
 //     close                                    the same
@@ -77,8 +81,11 @@ class Holder {
         std::istringstream words(line);
         std::string command;
         words >> command;
-        if (command == "open" || command == "again") return open(words, command == "again");
+        if (command == "open" || command == "again" || command == "replay") return open(words, command);
         if (command == "lock") return lock(words);
+        if (command == "write" || command == "read") return transfer(words, command == "write");
+        if (command == "rename") return rename(words);
+        if (command == "delete" && !files_.empty()) return files_.back().set_delete(true);
         if (command == "close" && !files_.empty()) {
             const NtStatus status = files_.back().close();
             files_.pop_back();
@@ -112,7 +119,8 @@ class Holder {
         return session_->log_on(credentials, how);
     }
 
-    NtStatus open(std::istringstream& words, bool again) {
+    NtStatus open(std::istringstream& words, std::string_view command) {
+        const bool again = command == "again";
         std::string name, word;
         words >> name;
         smb::DurableReconnectV2 reconnect;
@@ -127,11 +135,21 @@ class Holder {
         options.oplock = static_cast<smb::OplockLevel>(number(settings, "oplock", 16, 0));
         add_contexts(name, settings, options);
         reconnect.create_guid = guid_of(name);
+        if (settings.contains("persistent")) reconnect.flags = smb::durable_flags::persistent;
         if (again) options.contexts.durable_reconnect_v2 = reconnect;
-        auto opened = client::File::open(*tree_, name, options);
-        if (!opened) return opened.error();
-        files_.push_back(std::move(*opened));
-        return NtStatus::SUCCESS;
+        client::RequestOptions how;
+        if (command == "replay") how.flags = smb::header_flags::replay_operation;
+        auto exchange = tree_->start(smb::Command::create, client::CreateCall(name, options), how);
+        const NtStatus status = connection_->wait(exchange);
+        if (status != NtStatus::SUCCESS) return status;
+        const auto response = smb::CreateResponse::decode(exchange->message());
+        if (!response) return response.error();
+        smb::CreateResponseContexts contexts;
+        if (const auto decoded = smb::CreateResponseContexts::decode(response->contexts)) contexts = *decoded;
+        const bool persistent = contexts.durable_v2 && (contexts.durable_v2->flags & smb::durable_flags::persistent) != 0;
+        files_.emplace_back(*tree_, *response);
+        // Whoever asks for a persistent handle wants to know whether he got one.
+        return !again && settings.contains("persistent") && !persistent ? NtStatus::NOT_SUPPORTED : NtStatus::SUCCESS;
     }
 
     static void add_contexts(std::string_view name_of_file, const Settings& settings, client::OpenOptions& options) {
@@ -153,7 +171,27 @@ class Holder {
         smb::DurableRequestV2 durable;
         durable.timeout_ms = static_cast<uint32_t>(number(settings, "durable2", 10, 0));
         durable.create_guid = guid_of(name_of_file);
+        if (settings.contains("persistent")) durable.flags = smb::durable_flags::persistent;
         options.contexts.durable_request_v2 = durable;
+    }
+
+    NtStatus transfer(std::istringstream& words, bool writes) {
+        uint64_t offset = 0;
+        std::string word;
+        if (files_.empty() || !(words >> offset >> word)) return NtStatus::INVALID_PARAMETER;
+        if (writes) {
+            const auto written = files_.back().write(offset, as_bytes(word));
+            return written ? NtStatus::SUCCESS : written.error();
+        }
+        Buffer there;
+        const NtStatus status = files_.back().read(offset, static_cast<uint32_t>(word.size()), there);
+        if (is_error(status)) return status;
+        return std::ranges::equal(there.bytes(), as_bytes(word)) ? NtStatus::SUCCESS : NtStatus::DATA_ERROR;
+    }
+
+    NtStatus rename(std::istringstream& words) {
+        std::string name;
+        return files_.empty() || !(words >> name) ? NtStatus::INVALID_PARAMETER : files_.back().rename(name, false);
     }
 
     NtStatus lock(std::istringstream& words) {

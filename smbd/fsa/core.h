@@ -46,6 +46,9 @@ class Core final : public FileSystem {
     Result<bool, NtStatus> make_lasting(Open& open, Lasting lasting) override;
     bool disconnect(Open& open, RemainingOpen& remains) override;
     void describe(Open& open, CreateResult& out) override;
+    void describe_remains(Open& open, RemainingOpen& remains) override;
+    bool describe_persistent(Open& open, bool but_this, FileState& state) override;
+    Result<void, NtStatus> restore(const RemainingOpen& remains, NtTime opened, const FileState& state) override;
     bool find_disconnected(RemainingOpen& remains) override;
     Result<CreateResult, NtStatus> reconnect(Share& share, const RemainingOpen& remains, std::optional<std::string_view> expected_path,
                                              Wait* wait) override;
@@ -94,6 +97,7 @@ class Core final : public FileSystem {
     Result<void, NtStatus> reopen(OpenFile& open, const RemainingOpen& remains);
     Result<void, NtStatus> need_grants(const OpenFile& open, const RemainingOpen& remains, Wait* wait);
     Result<void, NtStatus> take_back(OpenFile& open, const RemainingOpen& remains);
+    static void describe_open(const OpenFile& open, RemainingOpen& remains);
     void settle_changes(OpenFile& open);
     void end_use(OpenFile& open);
     void split(std::string_view path);  // into parent_path_ and leaf_

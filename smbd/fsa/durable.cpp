@@ -42,13 +42,8 @@ Result<bool, NtStatus> Core::make_lasting(Open& lasting_open, Lasting lasting) {
     return true;
 }
 
-bool Core::disconnect(Open& leaving, RemainingOpen& remains) {
-    auto& open = static_cast<OpenFile&>(leaving);
-    ATOLL_ASSERT(!open.closed);
-    if (!open.durable) return false;
-    find_name(open);
-    const auto kept = modes.disconnect(open.id, open.open_id);
-    if (!kept || !*kept) return false;
+// All but what is cached and locked.
+void Core::describe_open(const OpenFile& open, RemainingOpen& remains) {
     remains.open_id = open.open_id;
     remains.file = open.id;
     remains.name = open.name;
@@ -57,6 +52,16 @@ bool Core::disconnect(Open& leaving, RemainingOpen& remains) {
     remains.options = open.create_options;
     remains.position = open.position;
     remains.allocation_size = open.set_aside;
+}
+
+bool Core::disconnect(Open& leaving, RemainingOpen& remains) {
+    auto& open = static_cast<OpenFile&>(leaving);
+    ATOLL_ASSERT(!open.closed);
+    if (!open.durable) return false;
+    find_name(open);
+    const auto kept = modes.disconnect(open.id, open.open_id);
+    if (!kept || !*kept) return false;
+    describe_open(open, remains);
     find_disconnected(remains);
     if (auto r = locks.disconnect({open.id, open.open_id}, remains.locks); !r)
         log_error("fsa: the locks of {} will not outlive this process", open.name);

@@ -36,9 +36,12 @@ Result<bool, NtStatus> ShareModes::make_durable(const FileId& id, uint64_t open_
     const auto own = std::ranges::find_if(entries, [&](const share_mode& entry) { return is_self(entry, open_id); });
     if (own == entries.end()) return false;
     if (lasting == Lasting::while_cached && !keeps_handle(*own)) return false;
-    constexpr auto both = share_mode_flags::SHARE_MODE_DURABLE | share_mode_flags::SHARE_MODE_RESILIENT;
-    const bool always = lasting == Lasting::always;
-    own->flags = (own->flags & ~both) | (always ? share_mode_flags::SHARE_MODE_RESILIENT : share_mode_flags::SHARE_MODE_DURABLE);
+    using Flags = share_mode_flags;
+    constexpr auto all = Flags::SHARE_MODE_DURABLE | Flags::SHARE_MODE_RESILIENT | Flags::SHARE_MODE_PERSISTENT;
+    auto flags = Flags::SHARE_MODE_DURABLE;
+    if (lasting != Lasting::while_cached) flags = Flags::SHARE_MODE_RESILIENT;
+    if (lasting == Lasting::persistent) flags |= Flags::SHARE_MODE_PERSISTENT;
+    own->flags = (own->flags & ~all) | flags;
     if (auto r = write(*locked); !r) return r.failure();
     return true;
 }

@@ -78,6 +78,78 @@ TEST_F(DurableTest, IsTakenBackByAnotherProcess) {
     EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND) << "taken back twice";
 }
 
+class PersistentTest : public DurableTest {
+ protected:
+    // What is on the disk of it.
+    RemainingOpen persistent(const CreateParams& p, FileState& state) {
+        open_ = must_open(one_, p).open;
+        const auto lasting = one_.files->make_lasting(*open_, Lasting::persistent);
+        EXPECT_TRUE(lasting && *lasting);
+        const LockRange ranges[] = {{10, 5, true}, {100, 1, false}};
+        EXPECT_TRUE(open_->lock(ranges));
+        RemainingOpen remains;
+        one_.files->describe_remains(*open_, remains);
+        EXPECT_TRUE(one_.files->describe_persistent(*open_, false, state));
+        EXPECT_FALSE(one_.files->describe_persistent(*open_, true, state)) << "there is no other";
+        return remains;
+    }
+    void lose_tables() {
+        (void)disconnect(*open_);
+        for (tdb::Database* table : {static_cast<tdb::Database*>(locking_.get()), static_cast<tdb::Database*>(brlock_.get()),
+                                     static_cast<tdb::Database*>(leases_.get())})
+            ASSERT_TRUE(table->wipe());
+    }
+    NtStatus opens(std::string_view name, uint32_t access) {
+        CreateResult made;
+        return try_open(two_, params(name, access), made);
+    }
+    Open* open_ = nullptr;
+};
+
+TEST_F(PersistentTest, IsPutBackIntoTablesThatHaveLostIt) {
+    const LeaseRequest wanted = request(R | H | W, 1);
+    FileState state;
+    const RemainingOpen remains = persistent(lease(wanted), state);
+    ASSERT_EQ(remains.locks.size(), 2u);
+    EXPECT_EQ(remains.lease.state, R | H | W);
+    EXPECT_EQ(state.name, "f");
+    lose_tables();
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND);
+    for (int i = 0; i < 2; i++) ASSERT_TRUE(two_.files->restore(remains, NtTime::now(), state));  // the second time nothing happens
+    EXPECT_EQ(opens("f", access::read_data), NtStatus::FILE_NOT_AVAILABLE);
+    const auto taken = reconnect(remains, "F");
+    ASSERT_TRUE(taken) << to_string(taken.error());
+    EXPECT_EQ(taken->lease.state, R | H | W);
+    EXPECT_EQ(taken->lease.epoch, remains.lease.epoch);
+    const LockRange ranges[] = {{10, 5, true}, {100, 1, false}};
+    EXPECT_TRUE(taken->open->unlock(ranges));
+    EXPECT_FALSE(taken->open->unlock({ranges, 1}));
+}
+
+TEST_F(PersistentTest, NobodyElseOpensTheFileWhileItsClientIsAway) {
+    FileState state;
+    CreateParams p = params("f", access::read_data);
+    const RemainingOpen remains = persistent(p, state);
+    EXPECT_EQ(opens("f", access::read_attributes), NtStatus::SUCCESS) << "it is there";
+    (void)disconnect(*open_);
+    EXPECT_EQ(opens("f", access::read_attributes), NtStatus::FILE_NOT_AVAILABLE);
+    EXPECT_EQ(status_of_reconnect(remains), NtStatus::SUCCESS);
+    EXPECT_EQ(opens("f", access::read_attributes), NtStatus::SUCCESS);
+}
+
+TEST_F(PersistentTest, DeletionThatWasToComeComes) {
+    FileState state;
+    const RemainingOpen remains = persistent(params("f", access::read_data | access::delete_), state);
+    ASSERT_TRUE(open_->set_disposition(true));
+    ASSERT_TRUE(one_.files->describe_persistent(*open_, false, state));
+    EXPECT_TRUE(state.delete_pending);
+    lose_tables();
+    ASSERT_TRUE(two_.files->restore(remains, NtTime::now(), state));
+    two_.files->end_disconnected(remains.file, remains.open_id);
+    EXPECT_EQ(ended_, std::vector<uint64_t>{remains.open_id});
+    EXPECT_FALSE(exists("f"));
+}
+
 TEST_F(DurableTest, ItsProcessMayBeKilled) {
     Open& open = durable(oplock(OplockLevel::batch));
     const LockRange range{0, 1, true};

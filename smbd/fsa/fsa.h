@@ -262,6 +262,14 @@ class FileSystem {
     // and the call is then made again. False: it has ended.
     virtual Result<bool, NtStatus> wait_for_end(const FileId& file, uint64_t open_id, Monotonic deadline, Wait& wait) = 0;
 
+    // --- Of persistent ones, for those who keep them where they survive the tables (restore.cpp).
+    // What would remain of the Open if its client went away now.
+    virtual void describe_remains(Open& open, RemainingOpen& remains) = 0;
+    // What the tables say of the Open's file. False: no persistent open of anybody's is on it, or only this one with `but_this`.
+    virtual bool describe_persistent(Open& open, bool but_this, FileState& state) = 0;
+    // Enters an open whose client is away, as its record tells. One that is there already stays as it is. RemainingOpen::token is not used.
+    virtual Result<void, NtStatus> restore(const RemainingOpen& remains, NtTime opened, const FileState& state) = 0;
+
     // What a create that gave this Open would be answered now, but for the action and the maximal access.
     virtual void describe(Open& open, CreateResult& out) = 0;
 

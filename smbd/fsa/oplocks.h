@@ -80,6 +80,8 @@ class OplockTable {
     Result<void, NtStatus> grant(locking_record& record, const FileId& id, share_mode& entry, const CachingRequest& request,
                                  CachingGrant& granted);
     Result<void> wait(const tdb::LockedRecord& record, NtTime until, Wait& wait);
+    // The lease of an entry that was put back into the record. One that is there with no earlier epoch stays as it is.
+    Result<void, NtStatus> restore(locking_record& record, const FileId& id, share_mode& entry, const LeaseGrant& lease);
     // An entry goes; the record still has it.
     void forget(const locking_record& record, const share_mode& entry);
     // Sends what take() has noted, once the record is released. The last act of a step: others follow from it, on other records.

@@ -192,6 +192,12 @@ NtStatus ShareModes::look(const FileId& id, const Opening& opening, Look& found)
     if (record_.delete_pending) return NtStatus::DELETE_PENDING;
     auto& entries = record_.share_modes;
     if (entries.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
+    // MS-SMB2 3.3.5.9: its client comes back, or its time is up.
+    const auto is_kept = [&](const share_mode& entry) {
+        return is_disconnected(entry.holder) && any(entry.flags & share_mode_flags::SHARE_MODE_PERSISTENT) &&
+               !found.actor.shares_key(entry);
+    };
+    if (std::ranges::any_of(entries, is_kept)) return NtStatus::FILE_NOT_AVAILABLE;
     if (!record_.cached) {
         const NtStatus status = conflict_with(opening.entry);
         const auto is_nobodys = [](const share_mode& entry) { return is_disconnected(entry.holder); };

@@ -85,6 +85,10 @@ class ShareModes {
     // As remove(), of an entry that is nobody's.
     enum class Ended : uint8_t { yes, taken /* it is somebody's again */, gone };
     Result<Ended, NtStatus> remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion);
+    // Enters one that is nobody's, as it was; without effect if it is there.
+    Result<void, NtStatus> restore(const FileId& id, const share_mode& entry, const LeaseGrant& lease, const FileState& state);
+    // False: nobody has it open persistently, but for `but` if that is not 0.
+    bool describe_persistent(const FileId& id, uint64_t but, FileState& state);
     // The entry as it is now; nullopt: there is none that is nobody's.
     std::optional<share_mode> find_disconnected(const FileId& id, uint64_t open_id);
 

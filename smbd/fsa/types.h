@@ -15,13 +15,13 @@
 #include "base/result.h"
 #include "base/sid.h"
 #include "base/time.h"
+#include "libcli/security/security.idl.h"
 #include "smbd/fsa/caching.h"
 #include "smbd/fsa/file_id.h"
 
 namespace Atoll::security {
 class IdMap;
 struct SecurityDescriptor;
-struct Token;
 }  // namespace Atoll::security
 
 namespace Atoll::fsa {
@@ -186,7 +186,8 @@ struct LockRange {
 };
 
 // What an Open outlives its client by (MS-SMB2 3.3.1.10): as long as it has a batch oplock or a lease with H, or whatever it caches.
-enum class Lasting : uint8_t { while_cached, always };
+// `persistent`: always, and while the client is away nobody else opens the file (MS-SMB2 3.3.5.9, FILE_NOT_AVAILABLE).
+enum class Lasting : uint8_t { while_cached, always, persistent };
 
 // What remains of an Open whose client is away, and what takes it back.
 struct RemainingOpen {
@@ -201,6 +202,13 @@ struct RemainingOpen {
     LeaseGrant lease;
     std::vector<LockRange> locks;
     const security::Token* token = nullptr;  // of the user who takes it back, as CreateParams::token
+};
+
+// What locking.tdb says of a file as a whole.
+struct FileState {
+    std::string share_path, name;  // as locking_record
+    bool delete_pending = false;
+    std::optional<security::Token> delete_token;
 };
 
 struct ReadNow {

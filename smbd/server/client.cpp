@@ -19,6 +19,7 @@
 #include "smbd/server/id_map_client.h"
 #include "smbd/server/limits.h"
 #include "smbd/smb2/client_process.h"
+#include "smbd/xsrv/persistent.h"
 #include "tdb/messaging/control_messages.h"
 
 namespace Atoll::server {
@@ -45,12 +46,13 @@ class Client {
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
           id_map_(authd_socket_path(start.configuration->global())),
+          durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
           life_(std::move(start.listener_life)),
           life_watch_(loop_, life_.get(), [this] { end("the listener has gone"); }),
           signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
-          process_(smb2::ClientProcess::create({loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration),
-                                                [this] { idle(); },
-                                                [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }})) {
+          process_(smb2::ClientProcess::create(
+              {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); },
+               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, &durable_})) {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
@@ -78,6 +80,7 @@ class Client {
     // Instead of the destructor, which would give back page by page what the end of the process gives back at once. False: something that
     // others see may be left.
     bool leave() {
+        commit_last_changes();
         if (!client_guid_.is_zero()) tables_->remove_client(client_guid_);
         const bool told = messaging_->flush(limits::last_messages_patience);
         messaging_->forget(messaging_->self());
@@ -160,6 +163,14 @@ class Client {
         process_->reload(std::move(loaded).value());
     }
 
+    // What has ended of persistent handles is on the disk, too. The answer to a batch comes after those to all before it.
+    void commit_last_changes() {
+        if (durable_.commits().waiting() == 0) return;
+        committer::Batch last;
+        last.expect_absent(xsrv::persistent_open_database, as_bytes("-"));
+        if (const auto done = durable_.commits().commit(last); !done) log_error("{}", done.error().message());
+    }
+
     void idle() {
         busy_ = false;
         if (nothing_left()) loop_.stop();
@@ -181,6 +192,7 @@ class Client {
     std::unique_ptr<xsrv::Tables> tables_;
     AuthdClient verifier_;
     IdMapClient id_map_;
+    committer::DurableStore durable_;
     UniqueFd life_;
     loop::FdWatch life_watch_;
     loop::Signals signals_;

@@ -9,6 +9,7 @@
 #include "smbd/accounts/activity.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/persistent.h"
 #include "tdb/committer/committer.h"
 
 namespace Atoll::server {
@@ -28,7 +29,8 @@ class CommitterProcess {
     Result<void> open(const conf::GlobalConf& conf) {
         committer::JournalOptions options;
         options.path = committer::database_path(conf.state_directory);
-        options.databases = {xsrv::version_database, accounts::activity_database};
+        options.databases = {xsrv::version_database, accounts::activity_database, xsrv::persistent_open_database,
+                             xsrv::persistent_file_database, xsrv::create_intent_database};
         auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), options);
         if (!opened) return opened.failure();
         committer_ = std::move(*opened);

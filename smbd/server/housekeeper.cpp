@@ -14,6 +14,7 @@
 #include "smbd/fsa/local_changes.h"
 #include "smbd/fsa/notify_index.h"
 #include "smbd/server/common_messages.h"
+#include "smbd/server/persistent_opens.h"
 #include "smbd/server/process_packets.h"
 #include "smbd/server/scavenger.h"
 #include "smbd/xsrv/message_types.h"
@@ -55,7 +56,8 @@ class Housekeeper {
               .share_at = [this](const std::string& path) { return share_at(path); },
               .open_ended = [this](uint64_t open_id) { tables_->remove_disconnected_open(open_id); },
               .notify_index = &tables_->notify_index(),
-          })) {
+          })),
+          durable_(configuration_->global().state_directory, configuration_->global().lock_directory, &loop_) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
         messaging_->receive(xsrv::message_open_disconnected, [this](messaging::Message& message) {
@@ -69,8 +71,11 @@ class Housekeeper {
     // Of a server that has ended: what outlives it goes on as if its processes had just been killed.
     Result<void> take_up(const xsrv::Leftover* leftover, const xsrv::Leftover::Targets& targets) {
         if (auto wiped = tables_->wipe_volatile(); !wiped) return wiped;
+        if (leftover != nullptr) {
+            if (auto put = leftover->put_back(targets); !put) return put;
+        }
+        persistent_.restore();
         if (leftover == nullptr) return {};
-        if (auto put = leftover->put_back(targets); !put) return put;
         for (const messaging::ServerId& id : leftover->holders()) process_ended(id);
         return {};
     }
@@ -108,6 +113,7 @@ class Housekeeper {
         share_.reset();
         loop::take_root();
         tables_->end_holder(id);
+        persistent_.process_ended(id);
         if (local_changes_) {
             local_changes_->process_ended(id);
         } else {
@@ -152,7 +158,9 @@ class Housekeeper {
     std::shared_ptr<const conf::Configuration> configuration_;
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<fsa::Share> share_;  // in which is deleted
-    Scavenger scavenger_{loop_, *tables_, *file_system_};
+    committer::DurableStore durable_;
+    PersistentOpens persistent_{loop_, *tables_, *file_system_, durable_};
+    Scavenger scavenger_{loop_, *tables_, *file_system_, [this](const xsrv::open_global& record) { persistent_.ended(record); }};
     fsa::Holder ending_;
     std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };

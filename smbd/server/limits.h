@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace Atoll::limits {
 
@@ -13,5 +14,11 @@ constexpr size_t max_untold_messages =
     65536;  // of administrators for client processes that are behind; more are not told, with a line in the log
 constexpr std::chrono::milliseconds last_messages_patience{2000};  // for those that a process that ends has not got rid of yet
 constexpr unsigned opens_ended_at_once = 256;  // of those whose clients have not come back; then the housekeeper looks at its messages
+
+// Of what is left of persistent handles: changes of one batch; how long a CREATE that was begun waits for its replay (100 ns), and how
+// often those are looked for that waited longer.
+constexpr size_t persistent_removals_at_once = 1000;
+constexpr uint64_t create_intent_ticks = 6'000'000'000;
+constexpr std::chrono::minutes create_intent_sweep{5};
 
 }  // namespace Atoll::limits

@@ -7,6 +7,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/server/limits.h"
+#include "smbd/xsrv/persistent.h"
 
 namespace Atoll::server {
 
@@ -16,8 +17,6 @@ constexpr uint64_t ticks_a_millisecond = 10'000;
 
 // The guarantee is that nobody's open ends before (MS-SMB2 3.3.6.2).
 NtTime due_time(const xsrv::durable_open& durable) { return {durable.disconnected.ticks + durable.timeout_ms * ticks_a_millisecond}; }
-
-fsa::FileId file_of(const xsrv::open_global& record) { return {record.id.volume, record.id.inode, record.id.generation, 0}; }
 
 }  // namespace
 
@@ -46,7 +45,7 @@ void Scavenger::process_ended(const messaging::ServerId& id) {
     for (xsrv::open_global& record : outlive) {
         fsa::RemainingOpen remains;
         remains.open_id = record.persistent_id;
-        remains.file = file_of(record);
+        remains.file = xsrv::file_of(record);
         remains.position = record.durable->position;
         remains.allocation_size = record.durable->allocation_size;
         if (!files_.find_disconnected(remains)) {
@@ -66,9 +65,10 @@ void Scavenger::end(uint64_t persistent_id) {
 }
 
 void Scavenger::end(const xsrv::open_global& record) {
-    files_.end_disconnected(file_of(record), record.persistent_id);
+    files_.end_disconnected(xsrv::file_of(record), record.persistent_id);
     loop::take_root();
     tables_.remove_disconnected_open(record.persistent_id);
+    ended_(record);
 }
 
 void Scavenger::end_those_due() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -14,8 +15,9 @@ namespace Atoll::server {
 
 class Scavenger {
  public:
-    Scavenger(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files)
-        : tables_(tables), files_(files), timer_(loop, [this] { end_those_due(); }) {}
+    // `ended` is told of each open that has been closed.
+    Scavenger(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files, std::function<void(const xsrv::open_global&)> ended)
+        : tables_(tables), files_(files), ended_(std::move(ended)), timer_(loop, [this] { end_those_due(); }) {}
 
     // Finds those that a former housekeeper minded. Reads the whole table.
     void begin();
@@ -37,6 +39,7 @@ class Scavenger {
 
     xsrv::Tables& tables_;
     fsa::FileSystem& files_;
+    std::function<void(const xsrv::open_global&)> ended_;
     std::set<std::pair<NtTime, uint64_t>> due_;  // when, and the persistent id; one that is taken back meanwhile stays here until then
     loop::Timer timer_;
 };

@@ -69,7 +69,8 @@ Result<void> check_start(const std::shared_ptr<const conf::Configuration>& confi
 void report_durability(const conf::Configuration& configuration) {
     for (const auto& share : configuration.shares()) {
         if (!conf::has_durability(*share)) continue;
-        log_at(conf::asks_for_persistent(*share) ? LogLevel::warning : LogLevel::notice, "{}", conf::describe_durability(*share));
+        const bool refused = share->continuous_availability && !conf::lines_against_persistent(*share).empty();
+        log_at(refused ? LogLevel::warning : LogLevel::notice, "{}", conf::describe_durability(*share));
     }
 }
 

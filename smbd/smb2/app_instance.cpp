@@ -19,8 +19,6 @@ namespace {
 
 constexpr uint16_t dialect_with_versions = 0x0311;
 
-fsa::FileId file_of(const xsrv::open_global& record) { return {record.id.volume, record.id.inode, record.id.generation, 0}; }
-
 // The same application's opens as another client, on this share.
 std::vector<xsrv::open_global> find_earlier(Request& request, const Guid& app_instance_id) {
     std::vector<xsrv::open_global> found;

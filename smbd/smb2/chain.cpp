@@ -96,6 +96,8 @@ void Chain::start_request() {
     request_.answer_unbegun = false;
     request_.end_session_after = false;
     request_.owes_signature = false;
+    request_.intent_committed = false;
+    request_.begun.reset();
     request_.abandon = nullptr;
     request_.context = nullptr;
     request_.instance_deadline = {};

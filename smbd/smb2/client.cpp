@@ -52,7 +52,7 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .loop = &context_.loop,
         .breaks = this,
         .share_at = [this](const std::string& path) { return share_at(path); },
-        .open_ended = [this](uint64_t open_id) { tables().remove_disconnected_open(open_id); },
+        .open_ended = [this](uint64_t open_id) { open_ended(open_id); },
         .object_ids = [this] { return object_ids(); },
         .notify_index = &tables().notify_index(),
     });
@@ -132,6 +132,7 @@ Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info)
     const xsrv::Ref<xsrv::Open> keep(&open);
     ATOLL_ASSERT(open.is_open());
     create_replays_.forget(open);
+    persistence_.closed(open);
     Result<void, NtStatus> closed;
     if (fsa::Open* file = std::exchange(open.file, nullptr)) closed = file_system_->close(*file, info);
     if (const auto pipe = std::exchange(open.pipe, nullptr)) pipe->close();
@@ -172,6 +173,7 @@ bool Client::disconnect_open(xsrv::Open& open) {
     if (!file_system_->disconnect(*open.file, remains)) return false;
     open.file = nullptr;
     create_replays_.forget(open);
+    persistence_.forget(open);
     loop::take_root();
     xsrv::note_remains(remains, *open.durable);
     open.durable->lock_sequences = open.lock_sequences;
@@ -199,6 +201,16 @@ void Client::tell_of_opens_away() {
     if (away_.empty()) return;
     context_.messaging.broadcast(messaging::ProcessClass::housekeeper, xsrv::message_open_disconnected, away_);
     away_.clear();
+}
+
+void Client::open_ended(uint64_t open_id) {
+    const auto record = tables().find_open(open_id);
+    if (record && xsrv::is_persistent(*record) && persistence_.is_there()) {
+        committer::Batch batch;
+        xsrv::remove_open(batch, open_id);
+        persistence_.submit(batch);
+    }
+    tables().remove_disconnected_open(open_id);
 }
 
 // For what ends while its client is away.

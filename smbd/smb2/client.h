@@ -14,6 +14,7 @@
 #include "smbd/smb2/client_process.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/create_replay.h"
+#include "smbd/smb2/persistence.h"
 #include "smbd/xsrv/open.h"
 #include "smbd/xsrv/session.h"
 #include "smbd/xsrv/tables.h"
@@ -51,6 +52,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
 
     accounts::IdCache& ids() { return ids_; }
     CreateReplays& create_replays() { return create_replays_; }
+    Persistence& persistence() { return persistence_; }
     std::string& path_scratch() { return path_scratch_; }
     std::vector<fsa::LockRange>& lock_ranges() { return lock_ranges_; }  // scratch
     std::vector<Request*>& lock_waits() { return lock_waits_; }          // LOCKs that wait for their range
@@ -87,6 +89,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     // Without telling the housekeeper, who is to be told of several at once.
     void note_open_away(uint64_t persistent_id, const std::string& name, const xsrv::durable_open& state);
     void tell_of_opens_away();
+    void open_ended(uint64_t open_id);  // one whose client was away
     fsa::Share* share_at(const std::string& path);
     void end_lock_waits(const xsrv::Open& open);
     void end_unanswered_creates(const xsrv::Session& session);
@@ -103,6 +106,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     std::vector<std::unique_ptr<Connection>> connections_;
     BreakNotices break_notices_{*this};
     CreateReplays create_replays_;
+    Persistence persistence_{*this, context_.durable};
     std::string path_scratch_;
     Buffer away_;  // persistent ids of which the housekeeper is still to be told
     std::vector<fsa::LockRange> lock_ranges_;

@@ -22,6 +22,7 @@
 #include "smbd/accounts/id_cache.h"
 #include "smbd/smb2/channel.h"
 #include "smbd/xsrv/tables.h"
+#include "tdb/committer/durable_store.h"
 #include "tdb/messaging/messaging.h"
 
 namespace Atoll::smb2 {
@@ -62,8 +63,9 @@ struct ProcessContext {
     xsrv::Tables& tables;
     LogonVerifier& verifier;
     std::shared_ptr<const conf::Configuration> configuration;
-    std::function<void()> on_idle;        // the last channel is gone and nothing is pending: the process may end
-    accounts::IdCache::Ask ask_ids = {};  // who other users are
+    std::function<void()> on_idle;               // the last channel is gone and nothing is pending: the process may end
+    accounts::IdCache::Ask ask_ids = {};         // who other users are
+    committer::DurableStore* durable = nullptr;  // null: no handle is persistent
 };
 
 class ClientProcess {

@@ -1,6 +1,8 @@
 // CREATE (MS-SMB2 3.3.5.9).
 #include <algorithm>
+#include <utility>
 
+#include "base/log.h"
 #include "base/utf.h"
 #include "libcli/security/security_descriptor.h"
 #include "libcli/smb/create.h"
@@ -13,6 +15,7 @@
 #include "smbd/smb2/durable.h"
 #include "smbd/smb2/extended_attributes.h"
 #include "smbd/smb2/ioctl.h"
+#include "smbd/smb2/persistence.h"
 #include "smbd/smb2/quota.h"
 #include "smbd/smb2/wire.h"
 
@@ -36,13 +39,15 @@ NtStatus decode_ea_buffer(const smb::CreateContexts& contexts, std::vector<fsa::
     return decode_extended_attributes(*contexts.extended_attributes, out) ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
 }
 
-fsa::CreateParams create_params(const smb::CreateRequest& create, const smb::CreateContexts& contexts, std::string_view path) {
+fsa::CreateParams create_params(const Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts,
+                                std::string_view path) {
     fsa::CreateParams params;
     params.path = path;
     params.desired_access = create.desired_access;
     params.share_access = create.share_access;
     params.disposition = static_cast<uint32_t>(create.disposition);
     params.options = create.options;
+    if (request.tcon->continuously_available) params.options |= fsa::option::write_through;  // MS-SMB2 3.3.5.9
     params.attributes = create.file_attributes;
     params.allocation_size = contexts.allocation_size;
     if (contexts.timewarp && contexts.timewarp->ticks != 0) params.snapshot = contexts.timewarp->to_timespec().tv_sec;
@@ -74,7 +79,7 @@ NtStatus open_file(Request& request, const smb::CreateContexts& contexts, fsa::C
         request.open->file = created->open;
         created->open->context = request.open.get();
         note_app_instance(request, contexts);
-        prepare_durability(request, contexts, *created);
+        prepare_durability(request, contexts, params, *created);
         const auto inserted = client.tables().insert_open(*request.open);
         if (inserted.ok() && *inserted) {
             if (request.open->durable) settle_durability(request);
@@ -130,7 +135,8 @@ void note_for_replay(Request& request, const smb::CreateContexts& contexts, cons
         fsa::access::read_data | fsa::access::execute | fsa::access::write_data | fsa::access::append_data | fsa::access::delete_;
     if (!contexts.durable_request_v2) return;
     xsrv::Open& open = *request.open;
-    if (result.open->is_directory() || (result.open->granted_access() & data) == 0) return;
+    const bool has_data = !result.open->is_directory() && (result.open->granted_access() & data) != 0;
+    if (!has_data && !is_persistent(request)) return;
     open.create_guid = contexts.durable_request_v2->create_guid;
     if (result.oplock == fsa::OplockLevel::lease) open.lease_key = contexts.lease->key;
     open.action = result.action;
@@ -148,7 +154,7 @@ NtStatus answer_replay(Request& request, smb::OplockLevel asked, const smb::Crea
     smb::CreateContexts told = contexts;
     if (result.oplock != fsa::OplockLevel::lease) {
         result.oplock = std::min(result.oplock, static_cast<fsa::OplockLevel>(asked));
-        if (result.oplock != fsa::OplockLevel::batch) told.durable_request_v2.reset();
+        if (result.oplock != fsa::OplockLevel::batch && !is_persistent(request)) told.durable_request_v2.reset();
     }
     write_response(request, told, result);
     return NtStatus::SUCCESS;
@@ -169,7 +175,9 @@ void drop_open(Request& request) {
 }
 
 // MS-SMB2 3.3.5.9.7, 3.3.5.9.12: the open itself tells all of what is opened again, and the request little.
-NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts) {
+// `replayed`: the open that a CREATE which comes again is about; it has been looked at.
+NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts,
+                          const xsrv::open_global* replayed = nullptr) {
     std::string& path = request.connection().client().path_scratch();
     if (!utf16le_to_utf8(create.name, path)) return NtStatus::OBJECT_NAME_INVALID;
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
@@ -179,13 +187,47 @@ NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, co
     const auto lease = lease_request(request, contexts);
     params.lease = lease ? &*lease : nullptr;
     fsa::CreateResult result;
-    if (const NtStatus status = reconnect_open(request, contexts, params, result); status != NtStatus::SUCCESS) {
+    if (const NtStatus status = reconnect_open(request, contexts, params, replayed, result); status != NtStatus::SUCCESS) {
         drop_open(request);
         return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }
     request.tcon->open_count++;
     write_response(request, contexts, result);
-    return NtStatus::SUCCESS;
+    return commit_reconnect(request);
+}
+
+// What the file system made of it the first time, when it comes again to a server that knows no more of it than that it was begun.
+void finish_begun(const std::optional<NtTime>& begun, fsa::CreateResult& result) {
+    constexpr uint64_t clock_tick = 200'000;  // 100 ns: file systems' times lag behind
+    if (begun && result.action == fsa::CreateAction::opened && result.info.basic.creation.ticks + clock_tick >= begun->ticks)
+        result.action = fsa::CreateAction::created;
+}
+
+// It is not what was asked for.
+void close_again(Request& request) {
+    Client& client = request.connection().client();
+    fsa::Open* const file = std::exchange(request.open->file, nullptr);
+    request.open->durable.reset();
+    if (const auto closed = client.file_system().close(*file); !closed) log_warning("closing a file: {}", to_string(closed.error()));
+    client.tables().remove_open(request.open->persistent_id);
+}
+
+// Opens what the request names; PENDING: it does so again later. `begun`: when it did so before.
+NtStatus execute(Request& request, const smb::CreateContexts& contexts, fsa::CreateParams& params, const std::optional<NtTime>& begun,
+                 fsa::CreateResult& result) {
+    NtStatus status = open_file(request, contexts, params, result);
+    const bool made = begun && params.disposition == static_cast<uint32_t>(fsa::Disposition::create);
+    if (status == NtStatus::OBJECT_NAME_COLLISION && made) {
+        params.disposition = static_cast<uint32_t>(fsa::Disposition::open);
+        status = open_file(request, contexts, params, result);
+        if (status == NtStatus::SUCCESS) finish_begun(begun, result);
+        if (status != NtStatus::SUCCESS || result.action == fsa::CreateAction::created) return status;
+        close_again(request);
+        return NtStatus::OBJECT_NAME_COLLISION;
+    }
+    if (status == NtStatus::SUCCESS) finish_begun(begun, result);
+    // MS-SMB2 3.3.5.9: a status that older dialects do not have.
+    return status == NtStatus::FILE_NOT_AVAILABLE && !request.connection().is_smb3() ? NtStatus::SHARING_VIOLATION : status;
 }
 
 }  // namespace
@@ -216,8 +258,13 @@ NtStatus handle_create(Request& request) {
 
     if (const NtStatus status = find_replayed(request, *contexts); status != NtStatus::SUCCESS) return status;
     if (request.open) return answer_replay(request, create->oplock_level, *contexts);
+    std::optional<xsrv::open_global> persistent;
+    if (const NtStatus status = find_persistent(request, *create, *contexts, persistent); status != NtStatus::SUCCESS) return status;
+    if (persistent) return handle_reconnect(request, *create, *contexts, &*persistent);
+    find_begun(request, *contexts, path);
+    if (const NtStatus status = commit_intent(request, *create, *contexts, path); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = new_open(request); status != NtStatus::SUCCESS) return status;
-    fsa::CreateParams params = create_params(*create, *contexts, path);
+    fsa::CreateParams params = create_params(request, *create, *contexts, path);
     const auto lease = lease_request(request, *contexts);
     params.lease = lease ? &*lease : nullptr;
     if (contexts->security_descriptor) params.security_descriptor = &descriptor;
@@ -225,9 +272,10 @@ NtStatus handle_create(Request& request) {
     fsa::CreateResult result;
     fsa::StoppedAt stopped_at;
     params.stopped_at = &stopped_at;
-    if (const NtStatus status = open_file(request, *contexts, params, result); status != NtStatus::SUCCESS) {
+    if (const NtStatus status = execute(request, *contexts, params, request.begun, result); status != NtStatus::SUCCESS) {
         drop_open(request);
         if (status == NtStatus::STOPPED_ON_SYMLINK) return answer_stopped_on_symlink(request, path, stopped_at);
+        if (status != NtStatus::PENDING) drop_intent(request, *contexts);
         if (status != NtStatus::PENDING) return status;
         if (contexts->durable_request_v2) client.create_replays().waits(contexts->durable_request_v2->create_guid, request);
         return request.caching_wait.start(handle_create);
@@ -235,7 +283,7 @@ NtStatus handle_create(Request& request) {
     request.tcon->open_count++;
     note_for_replay(request, *contexts, result);
     write_response(request, *contexts, result);
-    return NtStatus::SUCCESS;
+    return commit_create(request, *contexts, result);
 }
 
 }  // namespace Atoll::smb2

@@ -48,6 +48,9 @@ NtStatus find_replayed(Request& request, const smb::CreateContexts& contexts) {
     const auto asked_key = contexts.lease ? std::optional<Guid>(contexts.lease->key) : std::nullopt;
     if (open->lease_key != asked_key) return NtStatus::ACCESS_DENIED;
     if (!(open->session == request.session) || !(open->tcon == request.tcon)) return NtStatus::DUPLICATE_OBJECTID;
+    const bool says_persistent = (contexts.durable_request_v2->flags & smb::durable_flags::persistent) != 0;
+    const bool is_persistent = open->durable && open->durable->kind == xsrv::handle_kind::HANDLE_PERSISTENT;
+    if (is_persistent && !says_persistent) return NtStatus::INVALID_PARAMETER;
     request.open = std::move(open);
     return NtStatus::SUCCESS;
 }

@@ -11,6 +11,8 @@ bool is_command(smb::Command command);
 bool needs_tcon(smb::Command command);
 // Calls the command's handler.
 NtStatus dispatch(Request& request);
+// Whether a request that waited may still be served: USER_SESSION_DELETED, NETWORK_NAME_DELETED.
+NtStatus still_there(const Request& request);
 // What must follow a response once its bytes are final, signature apart.
 void after_response(Request& request, Bytes response, NtStatus status);
 

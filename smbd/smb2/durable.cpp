@@ -9,6 +9,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/limits.h"
+#include "smbd/smb2/persistence.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -43,6 +44,32 @@ bool lease_fits(const Request& request, const fsa::CreateParams& params, const x
     return record.client_guid == request.connection().channel().client_guid && params.lease->key == lease->lease_key;
 }
 
+bool is_same_share(const Request& request, const xsrv::open_global& record) {
+    const xsrv::Tcon& tcon = *request.tcon;
+    return record.share_path == tcon.share_path && equal_ignoring_case(record.share_name, tcon.share_name);
+}
+
+// Of a persistent one. Reads the whole table.
+std::optional<xsrv::open_global> find_by_create_guid(Client& client, const Guid& create_guid) {
+    std::optional<xsrv::open_global> found;
+    const auto visited = client.tables().for_each_open([&](const xsrv::open_global& record) {
+        if (xsrv::is_persistent(record) && record.durable->create_guid == create_guid) found = record;
+    });
+    if (!visited) log_error("{}", visited.error().message());
+    return found;
+}
+
+// MS-SMB2 3.3.5.9.7, 3.3.5.9.12
+std::optional<xsrv::open_global> find_asked(Request& request, const smb::CreateContexts& contexts) {
+    Client& client = request.connection().client();
+    if (!contexts.durable_reconnect_v2) return client.tables().find_open(contexts.durable_reconnect->persistent_id);
+    const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
+    auto record = client.tables().find_open(asked.file_id.persistent_id);
+    const bool persistent = (asked.flags & smb::durable_flags::persistent) != 0 && may_be_persistent(request);
+    if (!record && persistent) record = find_by_create_guid(client, asked.create_guid);
+    return record;
+}
+
 NtStatus check_record(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
                       const xsrv::open_global& record) {
     if (!record.durable || !is_away(request.connection().client(), record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
@@ -51,12 +78,15 @@ NtStatus check_record(Request& request, const smb::CreateContexts& contexts, con
         const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
         // Who asked for one of version 1 gave none, and says so with zeros.
         if (durable.create_guid.value_or(Guid{}) != asked.create_guid) return NtStatus::OBJECT_NAME_NOT_FOUND;
+        const bool says_persistent = (asked.flags & smb::durable_flags::persistent) != 0;
+        if (xsrv::is_persistent(record) && !says_persistent) return NtStatus::OBJECT_NAME_NOT_FOUND;
+        if (!xsrv::is_persistent(record) && says_persistent) return NtStatus::INVALID_PARAMETER;
+    } else if (xsrv::is_persistent(record)) {
+        return NtStatus::OBJECT_NAME_NOT_FOUND;  // which is not to be had back by a context of version 1
     }
     if (!lease_fits(request, params, record)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     if (durable.owner != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
-    const xsrv::Tcon& tcon = *request.tcon;
-    const bool same_share = record.share_path == tcon.share_path && equal_ignoring_case(record.share_name, tcon.share_name);
-    return same_share ? NtStatus::SUCCESS : NtStatus::OBJECT_NAME_NOT_FOUND;
+    return is_same_share(request, record) ? NtStatus::SUCCESS : NtStatus::OBJECT_NAME_NOT_FOUND;
 }
 
 fsa::RemainingOpen remains_of(const Request& request, const xsrv::open_global& record) {
@@ -114,10 +144,14 @@ NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& con
     return NtStatus::SUCCESS;
 }
 
-void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created) {
+void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
+                        const fsa::CreateResult& created) {
     if (!contexts.durable_request && !contexts.durable_request_v2) return;
-    if (created.open->is_directory() || !keeps_handle(created) || !may_be_durable(request)) return;
+    const bool persistent = asks_for_persistent(request, contexts);
+    if (created.open->is_directory() || !(persistent || keeps_handle(created)) || !may_be_durable(request)) return;
     xsrv::durable_open& durable = request.open->durable.emplace();
+    durable.kind = persistent ? xsrv::handle_kind::HANDLE_PERSISTENT : xsrv::handle_kind::HANDLE_DURABLE;
+    durable.desired_access = params.desired_access;
     if (contexts.durable_request_v2) durable.create_guid = contexts.durable_request_v2->create_guid;
     durable.timeout_ms = timeout_of(contexts);
     durable.oplock = static_cast<fsa::oplock_kind>(created.oplock);
@@ -128,7 +162,9 @@ void prepare_durability(Request& request, const smb::CreateContexts& contexts, c
 
 void settle_durability(Request& request) {
     Client& client = request.connection().client();
-    const auto lasting = client.file_system().make_lasting(*request.open->file, fsa::Lasting::while_cached);
+    const bool persistent = is_persistent(request);
+    const auto lasting =
+        client.file_system().make_lasting(*request.open->file, persistent ? fsa::Lasting::persistent : fsa::Lasting::while_cached);
     if (lasting && *lasting) return;
     request.open->durable.reset();
     if (const auto renewed = client.tables().renew_open(*request.open); !renewed) log_error("{}", renewed.error().message());
@@ -138,6 +174,7 @@ NtStatus make_resilient(Request& request, uint32_t timeout_ms) {
     Client& client = request.connection().client();
     xsrv::Open& open = *request.open;
     if (open.file->is_directory() || !may_be_durable(request)) return NtStatus::NOT_SUPPORTED;
+    if (is_persistent(request)) return NtStatus::SUCCESS;  // which is more
     const auto before = open.durable;
     if (!open.durable) open.durable.emplace();
     open.durable->kind = xsrv::handle_kind::HANDLE_RESILIENT;
@@ -168,16 +205,34 @@ void add_durable_response(const Request& request, const smb::CreateContexts& ask
     const auto& durable = request.open->durable;
     if (!durable) return;
     if (asked.durable_request && !asked.durable_reconnect) contexts.durable = true;
-    if (asked.durable_request_v2) contexts.durable_v2 = smb::DurableResponseV2{durable->timeout_ms, 0};
+    const uint32_t flags = is_persistent(request) ? smb::durable_flags::persistent : 0;
+    if (asked.durable_request_v2) contexts.durable_v2 = smb::DurableResponseV2{durable->timeout_ms, flags};
 }
 
-NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params, fsa::CreateResult& result) {
+NtStatus find_persistent(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts,
+                         std::optional<xsrv::open_global>& found) {
+    if (!request.header.is_replay() || !asks_for_persistent(request, contexts)) return NtStatus::SUCCESS;
     Client& client = request.connection().client();
-    const uint64_t id =
-        contexts.durable_reconnect_v2 ? contexts.durable_reconnect_v2->file_id.persistent_id : contexts.durable_reconnect->persistent_id;
-    const auto record = client.tables().find_open(id);
+    found = find_by_create_guid(client, contexts.durable_request_v2->create_guid);
+    if (!found) return NtStatus::SUCCESS;
+    const xsrv::durable_open& durable = *found->durable;
+    if (!is_away(client, *found)) return NtStatus::FILE_NOT_AVAILABLE;
+    if (durable.owner != request.session->token.user_sid) return NtStatus::ACCESS_DENIED;
+    const bool same_lease =
+        durable.lease.has_value() == contexts.lease.has_value() && (!durable.lease || durable.lease->lease_key == contexts.lease->key);
+    const bool same = ((found->create_options ^ create.options) & ~fsa::option::write_through) == 0 &&
+                      durable.desired_access == create.desired_access && found->share_access == create.share_access &&
+                      is_same_share(request, *found) && same_lease;
+    return same ? NtStatus::SUCCESS : NtStatus::CONTEXT_MISMATCH;
+}
+
+NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
+                        const xsrv::open_global* replayed, fsa::CreateResult& result) {
+    Client& client = request.connection().client();
+    const auto record = replayed != nullptr ? std::optional(*replayed) : find_asked(request, contexts);
     if (!record) return NtStatus::OBJECT_NAME_NOT_FOUND;
-    if (const NtStatus status = check_record(request, contexts, params, *record); status != NtStatus::SUCCESS) return status;
+    const NtStatus status = replayed != nullptr ? NtStatus::SUCCESS : check_record(request, contexts, params, *record);
+    if (status != NtStatus::SUCCESS) return status;
     fsa::RemainingOpen remains = remains_of(request, *record);
     // Of a process that has been killed a moment ago, the record does not know all yet.
     if (!fsa::is_disconnected(record->owner) && !client.file_system().find_disconnected(remains)) return NtStatus::OBJECT_NAME_NOT_FOUND;

@@ -1,6 +1,7 @@
 // Durable handles of both versions (MS-SMB2 3.3.5.9.6, 3.3.5.9.7, 3.3.5.9.10, 3.3.5.9.12): what a CREATE with their contexts is about.
 #pragma once
 
+#include "libcli/smb/create.h"
 #include "libcli/smb/create_contexts.h"
 #include "smbd/smb2/request.h"
 
@@ -11,7 +12,8 @@ NtStatus check_durable_contexts(const Request& request, smb::CreateContexts& con
 
 // Sets request.open->durable if the file that was opened may outlive its connection, and the request wants that. Its record is written
 // then.
-void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateResult& created);
+void prepare_durability(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
+                        const fsa::CreateResult& created);
 // The record is there: now the entries of the file are told. Resets request.open->durable if the oplock or lease has been lost meanwhile.
 void settle_durability(Request& request);
 // The open outlives its connection from now on whatever it caches, for that long (MS-SMB2 3.3.5.15.9). NOT_SUPPORTED: where no durable
@@ -22,7 +24,15 @@ void note_lock_sequences(const Request& request);
 // What the response says of it.
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts);
 
-// Gives a client its open back. `params` has the request's name and lease; of what it says else nothing is looked at.
-NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params, fsa::CreateResult& result);
+// Gives a client its open back. `params` has the request's name and lease; of what it says else nothing is looked at. `replayed` not null:
+// what find_persistent found.
+NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
+                        const xsrv::open_global* replayed, fsa::CreateResult& result);
+
+// The persistent open, if there is one, of a CREATE that comes again and asks for one, to whatever process (MS-SMB2 3.3.5.9):
+// FILE_NOT_AVAILABLE, somebody has it; ACCESS_DENIED, it is another user's; CONTEXT_MISMATCH, another one was asked for. Reads the whole
+// table of opens, but only for a replay that this process knows nothing of.
+NtStatus find_persistent(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts,
+                         std::optional<xsrv::open_global>& found);
 
 }  // namespace Atoll::smb2

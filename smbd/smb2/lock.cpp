@@ -10,6 +10,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/durable.h"
+#include "smbd/smb2/persistence.h"
 #include "smbd/smb2/session_policy.h"
 
 namespace Atoll::smb2 {
@@ -120,7 +121,8 @@ NtStatus handle_lock(Request& request) {
     const NtStatus status = unlocks ? unlock(request, *lock) : take_locks(request, *lock);
     if (status != NtStatus::SUCCESS) return status;
     note_sequence(request, lock->sequence_index, lock->sequence_number);
-    return answer(request);
+    (void)answer(request);
+    return commit_locks(request);
 }
 
 NtStatus LockWait::start(const fsa::LockRange& range, const smb::LockRequest& lock) {
@@ -142,13 +144,15 @@ NtStatus LockWait::attempt() {
 
 void LockWait::resume() {
     const NtStatus acting = act_as_user(request_);
-    const NtStatus status = acting == NtStatus::SUCCESS ? attempt() : acting;
+    NtStatus status = acting == NtStatus::SUCCESS ? attempt() : acting;
     if (status == NtStatus::PENDING) return;
+    std::erase(request_.connection().client().lock_waits(), &request_);
     if (status == NtStatus::SUCCESS) {
         note_sequence(request_, sequence_index_, sequence_number_);
         (void)answer(request_);
+        status = commit_locks(request_);
     }
-    end(status);
+    if (status != NtStatus::PENDING) end(status);
 }
 
 void LockWait::give_up(NtStatus status) {

@@ -71,6 +71,8 @@ smb::NegotiateResponse common_response(uint16_t dialect, const NegotiatePolicy& 
     if (policy.leasing && dialect != 0x0202) channel.server_capabilities |= smb::global_cap::leasing;
     if (policy.leasing && dialect >= smb_300)
         channel.server_capabilities |= channel.client_capabilities & smb::global_cap::directory_leasing;
+    if (policy.persistent_handles && dialect >= smb_300 && dialect != wildcard)
+        channel.server_capabilities |= channel.client_capabilities & smb::global_cap::persistent_handles;
 
     smb::NegotiateResponse response;
     response.security_mode = channel.server_security_mode;
@@ -219,6 +221,7 @@ NegotiatePolicy negotiate_policy(const conf::Configuration& configuration, const
     policy.encryption_offered = global.server_smb_encrypt != conf::Demand::off;
     policy.multi_channel = global.server_multi_channel_support;
     policy.leasing = global.smb2_leases;
+    policy.persistent_handles = global.persistent_handles;
     for (const conf::Cipher cipher : global.server_smb3_encryption_algorithms) policy.ciphers.push_back(static_cast<uint16_t>(cipher));
     for (const conf::Signing signing : global.server_smb3_signing_algorithms)
         policy.signing_algorithms.push_back(static_cast<uint16_t>(signing));

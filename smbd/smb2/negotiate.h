@@ -20,6 +20,7 @@ struct NegotiatePolicy {
     bool signing_required = false;
     bool encryption_offered = true;
     bool leasing = false;
+    bool persistent_handles = false;
     bool multi_channel = false;
     std::vector<uint16_t> ciphers;             // in order of preference
     std::vector<uint16_t> signing_algorithms;  // in order of preference

@@ -118,6 +118,21 @@ TEST(Negotiate, SeveralChannelsAreOfferedTo3xClientsThatAskForThem) {
     EXPECT_FALSE(offered(asked, policy));
 }
 
+TEST(Negotiate, PersistentHandlesAreOfferedTo3xClientsThatAskForThem) {
+    NegotiatePolicy policy = full_policy();
+    const auto offered = [](const Asked& asked, const NegotiatePolicy& with) {
+        return (run(request(asked), with).channel.server_capabilities & smb::global_cap::persistent_handles) != 0;
+    };
+    Asked asked;
+    EXPECT_FALSE(offered(asked, policy));
+    asked.capabilities |= smb::global_cap::persistent_handles;
+    EXPECT_FALSE(offered(asked, policy));
+    policy.persistent_handles = true;
+    EXPECT_TRUE(offered(asked, policy));
+    asked.dialects = {0x0210};
+    EXPECT_FALSE(offered(asked, policy));
+}
+
 TEST(Negotiate, A311RequestNeedsAPreauthContextWithAKnownHash) {
     Asked asked;
     asked.has_preauth = false;

@@ -4,6 +4,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/persistence.h"
 
 namespace Atoll::smb2 {
 namespace {
@@ -36,7 +37,7 @@ NtStatus acknowledge_oplock(Request& request) {
     const auto level = files.acknowledge_oplock(*request.open->file, static_cast<fsa::OplockLevel>(answer->oplock_level));
     if (!level.ok()) return level.error();
     smb::OplockBreak{static_cast<smb::OplockLevel>(*level), answer->file_id}.encode(request.out());
-    return NtStatus::SUCCESS;
+    return commit_oplock(request);
 }
 
 // MS-SMB2 3.3.5.22.2
@@ -47,17 +48,16 @@ NtStatus acknowledge_lease(Request& request) {
     const auto done = request.connection().client().file_system().acknowledge_lease(client_guid, answer->key, answer->state);
     if (!done.ok()) return done.error();
     answer->encode(request.out());
-    return NtStatus::SUCCESS;
+    return commit_lease(request, answer->key);
 }
 
-// Whether the request that waited may still be served.
+}  // namespace
+
 NtStatus still_there(const Request& request) {
     if (request.session->ended) return NtStatus::USER_SESSION_DELETED;
     if (!(request.session->find_tcon(request.tcon->id) == request.tcon)) return NtStatus::NETWORK_NAME_DELETED;
     return NtStatus::SUCCESS;
 }
-
-}  // namespace
 
 NtStatus handle_oplock_break(Request& request) {
     constexpr uint16_t lease_form = 36;

@@ -83,6 +83,8 @@ struct Request {
     bool interim_at_once = false;    // pending, and for long: its interim response does not wait
     bool interim_held = false;       // pending, and what its interim response would say is not so yet
     bool end_session_after = false;  // LOGOFF: the session ends once the response is signed
+    std::optional<NtTime> begun;     // of a CREATE that comes again: see find_begun()
+    bool intent_committed = false;   // of a CREATE: see commit_intent()
     bool owes_signature = false;     // not verified yet: see settle_signature()
     void (*abandon)(Request&) = nullptr;
     void* context = nullptr;        // of whoever keeps a pending request

@@ -8,6 +8,7 @@
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
 #include "smbd/smb2/info_classes.h"
+#include "smbd/smb2/persistence.h"
 #include "smbd/smb2/quota.h"
 
 namespace Atoll::smb2 {
@@ -28,6 +29,11 @@ uint32_t needed_access(Class c) {
         case Class::valid_data_length: return fsa::access::write_data;
         default: return 0;
     }
+}
+
+// What has to be known of a file before persistent opens of it can be had back.
+bool outlives_server(Class c) {
+    return c == Class::rename || c == Class::rename_ex || c == Class::disposition || c == Class::disposition_ex;
 }
 
 NtStatus status_of(const Result<void, NtStatus>& result) { return result.ok() ? NtStatus::SUCCESS : result.error(); }
@@ -114,8 +120,7 @@ NtStatus handle_set_info(Request& request) {
     if (!info.ok()) return info.error();
     if (const NtStatus status = check_credit_charge(request, info->buffer.size()); status != NtStatus::SUCCESS) return status;
     if (info->buffer.size() > request.connection().channel().max_transact || info->buffer.empty()) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS)
-        return status;
+    if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     if (request.open->pipe) return set_pipe_info(request, *info);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
@@ -132,10 +137,12 @@ NtStatus handle_set_info(Request& request) {
     }
     if (info->info_type != smb::InfoType::file)
         return info->info_type > smb::InfoType::quota ? NtStatus::INVALID_PARAMETER : NtStatus::NOT_SUPPORTED;
-    const NtStatus status = set_file_info(request, static_cast<Class>(info->info_class), info->buffer);
+    const auto info_class = static_cast<Class>(info->info_class);
+    const NtStatus status = set_file_info(request, info_class, info->buffer);
     if (status == NtStatus::PENDING) return request.caching_wait.start(handle_set_info);
-    if (status == NtStatus::SUCCESS) smb::SetInfoResponse{}.encode(request.out());
-    return status;
+    if (status != NtStatus::SUCCESS) return status;
+    smb::SetInfoResponse{}.encode(request.out());
+    return outlives_server(info_class) ? commit_file(request) : NtStatus::SUCCESS;
 }
 
 }  // namespace Atoll::smb2

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "conf/durability.h"
 #include "base/loop/identity.h"
 #include "base/utf.h"
 #include "smbd/accounts/tokens.h"
@@ -108,6 +109,7 @@ NtStatus connect_files(Connection& connection, const UserLists& lists, const con
         return NtStatus::BAD_NETWORK_NAME;
     }
     tcon.share = std::move(*share);
+    tcon.continuously_available = conf::why_not_persistent(connection.client().configuration().global(), *tcon.conf).empty();
     tcon.maximal_access = tcon.share->maximal_access();
     return NtStatus::SUCCESS;
 }

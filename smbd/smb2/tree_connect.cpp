@@ -36,6 +36,7 @@ NtStatus respond(Request& request, const xsrv::Tcon& tcon) {
     smb::TreeConnectResponse response;
     response.share_type = tcon.is_ipc ? smb::ShareType::pipe : smb::ShareType::disk;
     response.share_flags = tcon.is_ipc ? smb::share_flags::no_caching : share_flags(tcon, request.connection().is_smb3());
+    if (tcon.continuously_available && request.connection().is_smb3()) response.capabilities |= smb::share_cap::continuous_availability;
     response.maximal_access = tcon.maximal_access;
     response.encode(request.out());
     return NtStatus::SUCCESS;

@@ -90,6 +90,8 @@ class FileTables final : public Tables {
     Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
                                  const durable_open& state) override;
     Result<bool> take_over_open(const Open& open, const open_global& found) override;
+    void describe_open(const Open& open, open_global& record) override;
+    Result<bool> restore_open(const open_global& record) override;
     void remove_disconnected_open(uint64_t persistent_id) override;
     Result<uint32_t> count_tcons(const std::string& share_name) override;
     [[nodiscard]] bool removed_all() const override { return removed_all_; }
@@ -110,6 +112,7 @@ class FileTables final : public Tables {
     // Calls `change` with the record, held; what it leaves is stored if it says so. False: it does not, or there is no such record.
     Result<bool> change_open(uint64_t persistent_id, const std::function<bool(open_global&)>& change);
     Result<void> store_session(const Session& session, tdb::StoreMode mode);
+    Result<bool> insert_record(const open_global& record);
     void remove(tdb::Database& database, Bytes key) { note(database.remove(key)); }
     template <class Outcome>
     void note(const Outcome& removal) {
@@ -199,8 +202,7 @@ Result<void> FileTables::put_tcon(const Tcon& tcon) {
     return databases_.tcon->store(IdKey(tcon.session_id, tcon.id), encoded_);
 }
 
-Result<bool> FileTables::insert_open(const Open& open) {
-    open_global& record = open_record_;
+void FileTables::describe_open(const Open& open, open_global& record) {
     record.persistent_id = open.persistent_id;
     record.volatile_id = open.volatile_id;
     record.session_id = open.session->id;
@@ -221,9 +223,24 @@ Result<bool> FileTables::insert_open(const Open& open) {
     } else {
         describe(*open.file, record);
     }
+}
+
+Result<bool> FileTables::insert_open(const Open& open) {
+    describe_open(open, open_record_);
+    return insert_record(open_record_);
+}
+
+Result<bool> FileTables::restore_open(const open_global& record) {
+    open_global restored = record;
+    restored.owner = fsa::disconnected_holder(record.persistent_id);
+    if (restored.durable) restored.durable->disconnected = NtTime::now();
+    return insert_record(restored);
+}
+
+Result<bool> FileTables::insert_record(const open_global& record) {
     encoded_.clear();
     encode(record, encoded_, format_level);
-    const auto stored = databases_.open->store(IdKey(open.persistent_id), encoded_, tdb::StoreMode::insert);
+    const auto stored = databases_.open->store(IdKey(record.persistent_id), encoded_, tdb::StoreMode::insert);
     if (stored.ok()) return true;
     if (stored.error().code == Code::exists) return false;
     log_error("{}", stored.error().message());

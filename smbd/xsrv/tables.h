@@ -70,6 +70,10 @@ class Tables : public TableViews {
     // The record becomes that of this process's `open`, before the file's entries do. False: it is not as `found` any more, for somebody
     // else was first.
     virtual Result<bool> take_over_open(const Open& open, const open_global& found) = 0;
+    // The record of one of this process's opens as it would be written now, but for what only its file system knows.
+    virtual void describe_open(const Open& open, open_global& record) = 0;
+    // Enters one that the tables have lost, as nobody's. False: it is there, or another one of its id.
+    virtual Result<bool> restore_open(const open_global& record) = 0;
     // Takes the record out if it is nobody's.
     virtual void remove_disconnected_open(uint64_t persistent_id) = 0;
 

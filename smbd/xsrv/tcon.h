@@ -30,10 +30,11 @@ class Tcon final : public Counted {
     std::string share_name;
     std::string share_path;  // root in the local file system; empty for IPC$
     bool is_ipc = false;
-    bool is_home = false;         // made from [homes]: not found by its own name
-    bool encrypt_data = false;    // requests on it must be sealed
-    uint32_t maximal_access = 0;  // ACCESS_MASK: no open gets more
-    security::Token token;        // the session's, or that of `force user`
+    bool is_home = false;                 // made from [homes]: not found by its own name
+    bool encrypt_data = false;            // requests on it must be sealed
+    bool continuously_available = false;  // MS-SMB2 3.3.1.6, Share.IsCA
+    uint32_t maximal_access = 0;          // ACCESS_MASK: no open gets more
+    security::Token token;                // the session's, or that of `force user`
     loop::Identity identity;
     uint32_t open_count = 0;
     ProtectionSeen seen;

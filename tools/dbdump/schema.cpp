@@ -66,6 +66,31 @@ bool print_guid_key(Bytes key, idl::Printer& printer) {
     return true;
 }
 
+// smbd/xsrv/persistent.cpp
+bool print_identifiers_key(Bytes key, idl::Printer& printer) {
+    if (key.size() != 24) return false;
+    printer.begin_struct("file");
+    printer.field("volume");
+    printer.hex(identifier(key.first(8)));
+    printer.field("inode");
+    printer.number(identifier(key.subspan(8, 8)));
+    printer.field("generation");
+    printer.hex(identifier(key.subspan(16)));
+    printer.end_struct();
+    return true;
+}
+
+bool print_intent_key(Bytes key, idl::Printer& printer) {
+    if (key.size() != 32) return false;
+    printer.begin_struct("create");
+    printer.field("client_guid");
+    if (!print_guid_key(key.first(16), printer)) return false;
+    printer.field("create_guid");
+    if (!print_guid_key(key.subspan(16), printer)) return false;
+    printer.end_struct();
+    return true;
+}
+
 // smbd/fsa/share_modes.cpp: the file id, then the stream's name, which the unnamed one has not.
 bool print_file_key(Bytes key, idl::Printer& printer) {
     constexpr size_t id_size = 24;
@@ -216,6 +241,9 @@ constexpr Schema schemas[] = {
     {"smbXsrv_session_global.tdb", print_session_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_tcon_global.tdb", print_tcon_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_open_global.tdb", print_open_key, describe_records<xsrv::xsrv_records>},
+    {"smbXsrv_open_persistent", print_open_key, describe_records<xsrv::xsrv_records>},
+    {"smbXsrv_file_persistent", print_identifiers_key, describe_records<xsrv::xsrv_records>},
+    {"smbXsrv_create_intent", print_intent_key, describe_records<xsrv::xsrv_records>},
     {"locking.tdb", print_file_key, describe_records<fsa::locking_records>},
     {"leases.tdb", print_lease_key, describe_records<fsa::leases_records>},
     {"notify_index.tdb", print_text_key, describe_records<fsa::notify_records>},

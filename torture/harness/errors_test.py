@@ -111,7 +111,7 @@ def unavailable_share(tally, preset, what, section, *parts):
 def durability(tally, preset):
     """Of each share testparm and the log say whether handles outlive their connections, and which line prevents it; after a reload too."""
     expected = {"good": "durable handles: no, because of posix locking = yes (the default)", "own": "durable handles: yes",
-                "kernel": "durable handles: no, because of kernel oplocks = yes", "asked": "whatever continuous availability = yes asks for"}
+                "kernel": "durable handles: no, because of kernel oplocks = yes", "asked": "durable handles: yes; persistent handles: yes"}
     more = "[own]\n path = @TOP@/shares\n posix locking = no\n[kernel]\n copy = own\n kernel oplocks = yes\n[asked]\n copy = own\n continuous availability = yes\n"
     with tally.case("durable handles: what testparm and the log say"):
         with Server("atoll", smb_conf=conf(globals="log level = 2", more=more), users=[USER1], preset=preset) as server:

@@ -25,7 +25,7 @@ DEFAULTS_THAT_DIFFER = {
     "smb passwd file", "state directory", "usershare path", "server string",
     "dns update command", "gpo update command", "samba kcc command", "spn update command",
 }
-PARAMETERS_OF_OURS = {"continuous availability"}
+PARAMETERS_OF_OURS = {"continuous availability", "persistent handles"}
 
 # One file each. In [s] the path is given unless the case is about it.
 GLOBAL_LINES = """

@@ -1,0 +1,39 @@
+// The housekeeper's part of persistent handles (smbd/xsrv/persistent.h): at the start of a server they are put back into tables that have
+// lost them, and what is left on the disk of opens that have ended goes. Main thread only.
+#pragma once
+
+#include "base/loop/loop.h"
+#include "smbd/fsa/fsa.h"
+#include "smbd/server/limits.h"
+#include "smbd/xsrv/persistent.h"
+#include "smbd/xsrv/tables.h"
+
+namespace Atoll::server {
+
+class PersistentOpens {
+ public:
+    PersistentOpens(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files, committer::DurableStore& durable)
+        : tables_(tables), files_(files), state_(durable), timer_(loop, [this] { drop_old_intents(); }) {
+        timer_.set_in(limits::create_intent_sweep);
+    }
+
+    // Enters those that the tables do not have, as nobody's, their time beginning now; after what is left of the former server's tables has
+    // been put back. Before anybody is served. Reads all that is on the disk.
+    void restore();
+    // A process has been killed, and the tables say what outlives it: what it closed before it could commit that goes. Reads the same.
+    void process_ended(const messaging::ServerId& id);
+    // An open whose client did not come back has been closed.
+    void ended(const xsrv::open_global& record);
+
+ private:
+    void drop_old_intents();
+    void drop_unused_files(const std::vector<fsa::FileId>& used);
+    void submit(const committer::Batch& batch);
+
+    xsrv::Tables& tables_;
+    fsa::FileSystem& files_;
+    xsrv::PersistentState state_;
+    loop::Timer timer_;
+};
+
+}  // namespace Atoll::server

@@ -1,0 +1,156 @@
+#include "smbd/xsrv/persistent.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+namespace Atoll::xsrv {
+
+namespace {
+
+constexpr idl::Level format_level = idl::first_level;
+
+// Big-endian, so that records sort and print as the numbers do.
+template <size_t Numbers>
+class Key {
+ public:
+    explicit Key(const std::array<uint64_t, Numbers>& numbers) {
+        for (size_t i = 0; i < Numbers; i++) {
+            store_be32(bytes_.data() + 8 * i, static_cast<uint32_t>(numbers[i] >> 32));
+            store_be32(bytes_.data() + 8 * i + 4, static_cast<uint32_t>(numbers[i]));
+        }
+    }
+    operator Bytes() const { return bytes_; }
+
+ private:
+    std::array<uint8_t, 8 * Numbers> bytes_{};
+};
+
+Key<1> open_key(uint64_t persistent_id) { return Key<1>({persistent_id}); }
+Key<3> file_key(const fsa::FileId& file) { return Key<3>({file.volume, file.inode, file.generation}); }
+
+std::array<uint8_t, 32> intent_key(const Guid& client_guid, const Guid& create_guid) {
+    std::array<uint8_t, 32> key{};
+    std::copy(client_guid.bytes.begin(), client_guid.bytes.end(), key.begin());
+    std::copy(create_guid.bytes.begin(), create_guid.bytes.end(), key.begin() + 16);
+    return key;
+}
+
+template <class Record>
+void put(committer::Batch& batch, const char* database, Bytes key, const Record& record) {
+    Buffer encoded;
+    encode(record, encoded, format_level);
+    batch.store(database, key, encoded);
+}
+
+template <class Record>
+std::optional<Record> find(committer::DurableStore& store, const char* database, Bytes key) {
+    Buffer value;
+    const auto fetched = store.database(database)->fetch(key, value);
+    if (!fetched) log_error("{}", fetched.error().message());
+    Record record;
+    if (!fetched || !*fetched) return std::nullopt;
+    if (decode(value, record)) return record;
+    log_error("{}: a record that is not understood", database);
+    return std::nullopt;
+}
+
+template <class Record>
+Result<void> for_each(committer::DurableStore& store, const char* database, const std::function<void(Bytes, const Record&)>& visit) {
+    const auto opened = store.database(database);
+    const auto visited = opened->traverse([&](Bytes key, Bytes value) {
+        Record record;
+        if (decode(value, record)) {
+            visit(key, record);
+        } else {
+            log_error("{}: a record that is not understood", database);
+        }
+        return tdb::Visit::go_on;
+    });
+    if (!visited && visited.error().code != Code::not_found) return visited.failure();  // nothing was ever written
+    return {};
+}
+
+}  // namespace
+
+void put_open(committer::Batch& batch, const open_global& record) {
+    put(batch, persistent_open_database, open_key(record.persistent_id), record);
+}
+
+void remove_open(committer::Batch& batch, uint64_t persistent_id) { batch.remove(persistent_open_database, open_key(persistent_id)); }
+
+void put_file(committer::Batch& batch, const fsa::FileId& file, const fsa::FileState& state) {
+    persistent_file record;
+    record.share_path = state.share_path;
+    record.name = state.name;
+    record.delete_pending = state.delete_pending;
+    record.delete_token = state.delete_token;
+    put(batch, persistent_file_database, file_key(file), record);
+}
+
+void remove_file(committer::Batch& batch, const fsa::FileId& file) { batch.remove(persistent_file_database, file_key(file)); }
+
+void put_intent(committer::Batch& batch, const create_intent& intent) {
+    put(batch, create_intent_database, intent_key(intent.client_guid, intent.create_guid), intent);
+}
+
+void remove_intent(committer::Batch& batch, const Guid& client_guid, const Guid& create_guid) {
+    batch.remove(create_intent_database, intent_key(client_guid, create_guid));
+}
+
+Result<void> PersistentState::for_each_open(const std::function<void(const open_global&)>& visit) {
+    return for_each<open_global>(store_, persistent_open_database, [&](Bytes, const open_global& record) { visit(record); });
+}
+
+Result<void> PersistentState::for_each_file(const std::function<void(const fsa::FileId&)>& visit) {
+    return for_each<persistent_file>(store_, persistent_file_database, [&](Bytes key, const persistent_file&) {
+        if (key.size() != 24) return;
+        const auto number = [&](size_t i) { return uint64_t{load_be32(key.data() + 8 * i)} << 32 | load_be32(key.data() + 8 * i + 4); };
+        visit({number(0), number(1), number(2), 0});
+    });
+}
+
+Result<void> PersistentState::for_each_intent(const std::function<void(const create_intent&)>& visit) {
+    return for_each<create_intent>(store_, create_intent_database, [&](Bytes, const create_intent& intent) { visit(intent); });
+}
+
+std::optional<open_global> PersistentState::find_open(uint64_t persistent_id) {
+    return find<open_global>(store_, persistent_open_database, open_key(persistent_id));
+}
+
+std::optional<fsa::FileState> PersistentState::find_file(const fsa::FileId& file) {
+    auto record = find<persistent_file>(store_, persistent_file_database, file_key(file));
+    if (!record) return std::nullopt;
+    return fsa::FileState{std::move(record->share_path), std::move(record->name), record->delete_pending, std::move(record->delete_token)};
+}
+
+std::optional<create_intent> PersistentState::find_intent(const Guid& client_guid, const Guid& create_guid) {
+    return find<create_intent>(store_, create_intent_database, intent_key(client_guid, create_guid));
+}
+
+fsa::RemainingOpen remaining_open(const open_global& record) {
+    fsa::RemainingOpen out;
+    out.open_id = record.persistent_id;
+    out.file = file_of(record);
+    out.name = record.name;
+    out.granted_access = record.access_mask;
+    out.share_access = record.share_access;
+    out.options = record.create_options;
+    const durable_open& durable = *record.durable;
+    out.position = durable.position;
+    out.allocation_size = durable.allocation_size;
+    out.oplock = static_cast<fsa::OplockLevel>(durable.oplock);
+    if (durable.lease) {
+        out.lease_client = record.client_guid;
+        out.lease_key = durable.lease->lease_key;
+        out.lease.state = durable.lease->state;
+        out.lease.parent = durable.lease->parent_lease_key;
+        out.lease.epoch = durable.lease->epoch;
+        out.lease.version = durable.lease->version;
+    }
+    for (const open_lock& lock : durable.locks) out.locks.push_back({lock.offset, lock.length, lock.exclusive});
+    return out;
+}
+
+}  // namespace Atoll::xsrv
