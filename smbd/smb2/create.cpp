@@ -140,6 +140,7 @@ void note_for_replay(Request& request, const smb::CreateContexts& contexts, cons
     open.create_guid = contexts.durable_request_v2->create_guid;
     if (result.oplock == fsa::OplockLevel::lease) open.lease_key = contexts.lease->key;
     open.action = result.action;
+    if (open.durable) open.durable->create_action = static_cast<uint32_t>(result.action);
     open.replay_eligible = true;
     request.connection().client().create_replays().opened(open);
 }
@@ -191,6 +192,7 @@ NtStatus handle_reconnect(Request& request, const smb::CreateRequest& create, co
         drop_open(request);
         return status == NtStatus::PENDING ? request.caching_wait.start(handle_create) : status;
     }
+    if (replayed != nullptr) result.action = static_cast<fsa::CreateAction>(replayed->durable->create_action);
     request.tcon->open_count++;
     write_response(request, contexts, result);
     return commit_reconnect(request);
@@ -226,8 +228,7 @@ NtStatus execute(Request& request, const smb::CreateContexts& contexts, fsa::Cre
         return NtStatus::OBJECT_NAME_COLLISION;
     }
     if (status == NtStatus::SUCCESS) finish_begun(begun, result);
-    // MS-SMB2 3.3.5.9: a status that older dialects do not have.
-    return status == NtStatus::FILE_NOT_AVAILABLE && !request.connection().is_smb3() ? NtStatus::SHARING_VIOLATION : status;
+    return status == NtStatus::FILE_NOT_AVAILABLE ? why_not_available(request, contexts) : status;
 }
 
 }  // namespace

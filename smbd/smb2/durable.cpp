@@ -152,6 +152,7 @@ void prepare_durability(Request& request, const smb::CreateContexts& contexts, c
     xsrv::durable_open& durable = request.open->durable.emplace();
     durable.kind = persistent ? xsrv::handle_kind::HANDLE_PERSISTENT : xsrv::handle_kind::HANDLE_DURABLE;
     durable.desired_access = params.desired_access;
+    durable.create_action = static_cast<uint32_t>(created.action);
     if (contexts.durable_request_v2) durable.create_guid = contexts.durable_request_v2->create_guid;
     durable.timeout_ms = timeout_of(contexts);
     durable.oplock = static_cast<fsa::oplock_kind>(created.oplock);
@@ -224,6 +225,14 @@ NtStatus find_persistent(Request& request, const smb::CreateRequest& create, con
                       durable.desired_access == create.desired_access && found->share_access == create.share_access &&
                       is_same_share(request, *found) && same_lease;
     return same ? NtStatus::SUCCESS : NtStatus::CONTEXT_MISMATCH;
+}
+
+NtStatus why_not_available(Request& request, const smb::CreateContexts& contexts) {
+    if (!request.connection().is_smb3()) return NtStatus::SHARING_VIOLATION;  // which does not have the other status
+    if (!contexts.durable_request_v2 || request.header.is_replay()) return NtStatus::FILE_NOT_AVAILABLE;
+    const auto found = find_by_create_guid(request.connection().client(), contexts.durable_request_v2->create_guid);
+    const bool own = found && found->client_guid == request.connection().channel().client_guid;
+    return own ? NtStatus::DUPLICATE_OBJECTID : NtStatus::FILE_NOT_AVAILABLE;
 }
 
 NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,

@@ -24,6 +24,10 @@ void note_lock_sequences(const Request& request);
 // What the response says of it.
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts);
 
+// What a CREATE is told whose file is kept for a persistent open that is away (MS-SMB2 3.3.5.9, 3.3.5.9.10): that it is its own, if it has
+// its create GUID and does not say that it comes again. Reads the whole table.
+NtStatus why_not_available(Request& request, const smb::CreateContexts& contexts);
+
 // Gives a client its open back. `params` has the request's name and lease; of what it says else nothing is looked at. `replayed` not null:
 // what find_persistent found.
 NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
