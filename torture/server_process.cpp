@@ -35,8 +35,11 @@ std::string socket_between(unsigned here, unsigned there) {
     return {};
 }
 
-// Of our server, the process that a connection begins at: it keeps a duplicate until its client's process says that it has it.
-bool passes_on(const std::string& pid) { return process_file(pid, "comm").ends_with("preauth\n"); }
+// Of our server, those that a connection begins at: the leader of its session accepts it, and preauth keeps a duplicate until its client's
+// process says that it has it.
+bool passes_on(const std::string& pid, const std::string& session) {
+    return pid == session || process_file(pid, "comm").ends_with("preauth\n");
+}
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
@@ -77,7 +80,7 @@ size_t kill_server_process(const Test& t, uint16_t local_port) {
     const Directory proc(::opendir("/proc"), ::closedir);
     while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
         const std::string pid = entry->d_name;
-        if (pid[0] < '1' || pid[0] > '9' || !is_of_session(pid, session) || passes_on(pid) || !holds(pid, wanted)) continue;
+        if (pid[0] < '1' || pid[0] > '9' || !is_of_session(pid, session) || passes_on(pid, session) || !holds(pid, wanted)) continue;
         if (::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL) == 0) killed++;
     }
     return killed;

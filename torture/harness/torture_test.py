@@ -26,6 +26,7 @@ MEASURE_MEMORY = ("atoll.hostile.memory_growth", "atoll.attack.memory")
 NOT_HERE = ("atoll.async.", "atoll.kerberos.")
 # Kill processes of the server, those of their own connections, which they look for among its processes.
 KILLS = ("atoll.failover.",)
+SANITIZED = ("asan", "tsan")
 SECONDS = 240
 # Suites of which files have descriptors of their own run on a share that keeps them, those of handles that outlive a connection where that may be.
 ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.reparse": "restoring", "atoll.resilient": "lasting", "atoll.attack": "lasting",
@@ -99,8 +100,14 @@ def main():
     with tally.guard("the server"):
         path = program(arguments.client)
         tests = names(path, arguments.tests)
+        if arguments.preset in SANITIZED and not arguments.tests:
+            # Nothing is to be learnt of memory in a process that is killed, and the moments in which a lock is had and not noted are long there.
+            print(f"# left out: {', '.join(test for test in tests if test.startswith(KILLS))}", flush=True)
+            tests = [test for test in tests if not test.startswith(KILLS)]
         with Server(kind, shares=SHARES, users=[USER1, USER2, ADMIN], preset=arguments.preset) as server:
-            results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in ("asan", "tsan"))
+            results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in SANITIZED)
+            with tally.case("the server is still there"):
+                require(server.process.poll() is None, f"it has ended with {server.process.poll()}: {server.output()[-2000:]}")
         if arguments.record:
             record(results)
         failing = {} if arguments.record else read_expectations("atoll")
