@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/guid.h"
 #include "base/nt_status.h"
 #include "base/result.h"
@@ -115,6 +117,18 @@ TEST(NtStatus, NamesAndSeverity) {
     EXPECT_TRUE(is_error(NtStatus::ACCESS_DENIED));
     EXPECT_TRUE(is_warning(NtStatus::BUFFER_OVERFLOW));
     EXPECT_EQ(nt_status_from_errno(ENOENT), NtStatus::OBJECT_NAME_NOT_FOUND);
+}
+
+TEST(File, IsReadAsAWhole) {
+    const std::string path = testing::TempDir() + "/atoll_base_file";
+    const std::string text(100'000, 'x');
+    std::ofstream(path) << text;
+    EXPECT_EQ(read_file(path, text.size()).value(), text);
+    EXPECT_EQ(read_file(path, text.size() - 1).error().code, Code::no_space);
+    EXPECT_EQ(read_file(path + ".not", 1).error().code, Code::not_found);
+    EXPECT_TRUE(sync_directory_of(path));
+    EXPECT_EQ(sync_directory_of(path + ".not/file").error().code, Code::not_found);
+    std::remove(path.c_str());
 }
 
 TEST(Result, CarriesErrors) {

@@ -1,17 +1,15 @@
 #include "conf/ctdb_conf.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <functional>
 #include <map>
 
+#include "base/file.h"
 #include "base/limits.h"
-#include "base/unique_fd.h"
 #include "conf/config_lines.h"
 
 namespace Atoll::conf {
@@ -86,24 +84,6 @@ std::map<std::string, Setter> setters(CtdbConf& conf) {
 
 Failure<Error> bad_line(const std::string& file, size_t number, std::string text) {
     return fail(Code::invalid, file + ":" + std::to_string(number), std::move(text));
-}
-
-Result<std::string> read_file(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!fd) {
-        if (errno == ENOENT) return fail(Code::not_found, path, "there is no such file");
-        return fail_errno(errno, path, "cannot open");
-    }
-    std::string text;
-    char block[16384];
-    for (;;) {
-        const ssize_t n = ::read(fd.get(), block, sizeof block);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno(errno, path, "cannot read");
-        if (n == 0) return text;
-        text.append(block, static_cast<size_t>(n));
-        if (text.size() > limits::max_config_file) return fail(Code::no_space, path, "file is too large");
-    }
 }
 
 // Calls `take` with each line, blanks at both ends removed, and its number.
@@ -256,14 +236,14 @@ Result<std::vector<PublicAddress>> parse_public_addresses(std::string_view text,
 
 Result<std::vector<ClusterNode>> load_nodes(const CtdbPaths& paths) {
     const std::string file = paths.base + "/nodes";
-    const auto text = read_file(file);
+    const auto text = read_file(file, limits::max_config_file);
     if (!text) return text.failure();
     return parse_nodes(*text, file);
 }
 
 Result<CtdbFiles> load_ctdb_files(const CtdbPaths& paths) {
     const auto read = [&](const char* name) -> Result<std::string> {
-        auto text = read_file(paths.base + name);
+        auto text = read_file(paths.base + name, limits::max_config_file);
         if (!text && text.error().code == Code::not_found) return std::string();
         return text;
     };

@@ -1,13 +1,11 @@
 #include "conf/loader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
 
+#include "base/file.h"
 #include "base/limits.h"
-#include "base/unique_fd.h"
 #include "base/utf.h"
 #include "conf/durability_report.h"
 #include "conf/typed_values.h"
@@ -15,22 +13,6 @@
 namespace Atoll::conf {
 
 namespace {
-
-Result<std::string> read_system_file(const std::string& path) {
-    // A configuration may be a pipe ("testparm /dev/stdin"), so its size is known only at the end.
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!fd) return fail_errno(errno, path, "cannot open");
-    std::string text;
-    char block[16384];
-    for (;;) {
-        const ssize_t n = ::read(fd.get(), block, sizeof block);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno(errno, path, "cannot read");
-        if (n == 0) return text;
-        text.append(block, static_cast<size_t>(n));
-        if (text.size() > limits::max_config_file) return fail(Code::no_space, path, "file is too large");
-    }
-}
 
 std::string machine_name() {
     char name[256] = {};
@@ -80,7 +62,7 @@ void Loader::warn(std::string where, std::string text) {
 }
 
 Result<std::string> Loader::read_file(const std::string& path) const {
-    return options_.read_file ? options_.read_file(path) : read_system_file(path);
+    return options_.read_file ? options_.read_file(path) : base::read_file(path, limits::max_config_file);
 }
 
 Result<std::shared_ptr<const Configuration>> Loader::run() {

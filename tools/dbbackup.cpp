@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/unique_fd.h"
+#include "base/file.h"
 #include "tdb/lmdb/lmdb_database.h"
 
 using namespace Atoll;
@@ -46,14 +46,6 @@ Result<std::string> check(const std::string& path) {
         found += fmt::format("{}{}{} records", found.empty() ? "" : ", ", name.empty() ? "" : name + ": ", *records);
     }
     return found;
-}
-
-Result<void> sync_directory_of(const std::string& path) {
-    const size_t slash = path.rfind('/');
-    const std::string directory = slash == path.npos ? "." : path.substr(0, slash + 1);
-    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, directory, "cannot sync the directory");
-    return {};
 }
 
 // Under another name until it is known to be good.

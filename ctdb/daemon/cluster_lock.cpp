@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/file.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "ctdb/daemon/files.h"
@@ -152,7 +153,7 @@ Result<protocol::lock_register> ClusterLock::read_register() const {
     while (const dirent* entry = ::readdir(entries.get())) {
         const std::string name = entry->d_name;
         if (name.rfind(start, 0) != 0 || name.find_first_not_of("0123456789", start.size()) != name.npos) continue;
-        auto text = read_small_file(directory + (slash == register_.npos ? "/" : "") + name, limits::max_register_file);
+        auto text = read_file(directory + (slash == register_.npos ? "/" : "") + name, limits::max_register_file);
         if (!text) return text.failure();
         auto content = idl::decode<protocol::lock_register>(as_bytes(*text));
         if (!content) return fail(Code::corrupt, directory + name, content.error().message());

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/file.h"
 #include "ctdb/daemon/files.h"
 
 namespace Atoll::ctdb {
@@ -77,7 +78,7 @@ TEST_F(ClusterLockTest, WhatAFormerHolderWritesLateDoesNotCount) {
     ClusterLock former(at("lock"), at("lock.register"), 0);
     ASSERT_TRUE(former.take().ok());
     ASSERT_TRUE(former.write(view_of(1, 5)).ok());
-    const auto late = read_small_file(at("lock.register.0"), 1 << 20);
+    const auto late = read_file(at("lock.register.0"), 1 << 20);
     ASSERT_TRUE(late.ok());
     former.release();
     ClusterLock next(at("lock"), at("lock.register"), 1);

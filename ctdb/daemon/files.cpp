@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "base/file.h"
 #include "ctdb/daemon/node_clock.h"
 
 namespace Atoll::ctdb {
@@ -23,33 +24,7 @@ Result<void> write_all(int fd, std::string_view content, const std::string& path
     return {};
 }
 
-Result<void> sync_directory_of(const std::string& path) {
-    const size_t slash = path.rfind('/');
-    const std::string directory = slash == path.npos ? "." : path.substr(0, slash + 1);
-    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, directory, "cannot sync the directory");
-    return {};
-}
-
 }  // namespace
-
-Result<std::string> read_small_file(const std::string& path, size_t limit) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd && errno == ENOENT) return fail(Code::not_found, path, "there is no such file");
-    if (!fd) return fail_errno(errno, path, "cannot open");
-    std::string text(limit + 1, '\0');
-    size_t size = 0;
-    while (size < text.size()) {
-        const ssize_t n = ::read(fd.get(), text.data() + size, text.size() - size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno(errno, path, "cannot read");
-        if (n == 0) break;
-        size += static_cast<size_t>(n);
-    }
-    if (size > limit) return fail(Code::no_space, path, "is too large");
-    text.resize(size);
-    return text;
-}
 
 Result<void> replace_file(const std::string& path, std::string_view content) {
     const std::string next = path + ".new";
@@ -63,7 +38,7 @@ Result<void> replace_file(const std::string& path, std::string_view content) {
 
 Result<uint64_t> next_incarnation(const std::string& path) {
     uint64_t last = 0;
-    const auto text = read_small_file(path, 64);
+    const auto text = read_file(path, 64);
     if (!text && text.error().code != Code::not_found) return text.failure();
     if (text) {
         const char* end = text->data() + text->find_last_not_of('\n') + 1;

@@ -9,8 +9,6 @@
 
 namespace Atoll::ctdb {
 
-// Code::not_found: there is none; Code::no_space: it is larger than `limit`.
-Result<std::string> read_small_file(const std::string& path, size_t limit);
 // As a whole or not at all, and durable when it returns.
 Result<void> replace_file(const std::string& path, std::string_view content);
 

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/unique_fd.h"
 #include "tdb/lmdb/cut_short.h"
@@ -46,15 +46,6 @@ Code code_of(int outcome) {
         case MDB_BAD_VALSIZE: return Code::invalid;
         default: return Code::io;
     }
-}
-
-// LMDB syncs the file but not the directory in which it has just been made.
-Result<void> sync_directory_of(const std::string& path) {
-    std::string directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) directory.push_back('.');
-    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, directory, "cannot sync the directory");
-    return {};
 }
 
 // LMDB makes the file of readers' places larger without giving it room on the disk: on a full one the first reader of a page would end with
@@ -131,6 +122,7 @@ Result<void> LmdbEnvironment::open_file(const LmdbEnvironmentOptions& options) {
         return fail(Code::corrupt, path_,
                     "the file has been cut short: what its last commit says is there is not; restore it from a backup");
     if (!is_there) {
+        // LMDB syncs the file but not the directory in which it has just been made.
         if (auto synced = sync_directory_of(path_); !synced) return synced;
     }
     struct stat st {};
