@@ -53,6 +53,8 @@ struct CtdbPaths {
     std::string run;     // of socket and PID file
     std::string socket;  // CTDB_SOCKET, or run/ctdbd.socket
     std::string pid_file;
+
+    [[nodiscard]] std::string shared_memory() const { return run + "/ctdbd.shared"; }  // of ctdbd and who uses the databases
 };
 CtdbPaths ctdb_paths();  // from the environment
 

@@ -26,48 +26,48 @@ void Holder::client_released(const RecordKey& key) {
     serve(key);
 }
 
-// Gives the record to the next client, gives it back, or asks for it: whatever its state calls for.
+// Gives the record to the next client, gives it back, or asks for it: whatever its state calls for. Clients that lock it by themselves
+// change that state: then it is looked at again.
 void Holder::serve(const RecordKey& key) {
     if (context_.session == 0) return;
+    while (!serve_as_it_is(key)) {
+    }
+}
+
+bool Holder::serve_as_it_is(const RecordKey& key) {
     Copy copy;
     const bool here = context_.shared.records.read(key, copy) && copy.dmaster && gate_of(key).open;
     if (!here) {
         const auto found = waiting_.find(key);
         if (found != waiting_.end()) ask(key, found->second);
-        return;
+        return true;
     }
+    const Copy seen = copy;
     if (copy.holder != 0 && !(context_.planted(Planted::yields_while_held) && recalled_.contains(key))) {
         const bool wanted = recalled_.contains(key) || waiting_.contains(key);
-        if (wanted == copy.wanted) return;
         copy.wanted = wanted;
-        context_.shared.records.write(key, copy);
-        return;
+        return wanted == seen.wanted || context_.shared.records.replace(key, seen, copy);
     }
-    if (recalled_.contains(key)) {
-        give_back(key, copy);
-    } else {
-        grant(key, copy);
-    }
+    return recalled_.contains(key) ? give_back(key, copy) : grant(key, copy);
 }
 
 // To the first client that waits. A recall that comes later waits until it has had its turn, so a contended record does some work at each
 // node.
 bool Holder::grant(const RecordKey& key, Copy& copy) {
+    const Copy seen = copy;
     const auto found = waiting_.find(key);
-    copy.wanted = false;
     if (found == waiting_.end() || found->second.clients.empty() || !context_.has_lease()) {
         if (found != waiting_.end() && found->second.clients.empty()) waiting_.erase(found);
         copy.wanted = waiting_.contains(key);
-        context_.shared.records.write(key, copy);
-        return false;
+        return context_.shared.records.replace(key, seen, copy);
     }
-    context_.took(Transition::client_granted);
     copy.holder = found->second.clients.front();
+    copy.wanted = found->second.clients.size() > 1;
+    if (!context_.shared.records.replace(key, seen, copy)) return false;
+    context_.took(Transition::client_granted);
     found->second.clients.pop_front();
     found->second.asked = false;
     if (found->second.clients.empty()) waiting_.erase(found);
-    copy.wanted = waiting_.contains(key);
-    context_.shared.records.write(key, copy);
     context_.act(GrantRecord{copy.holder, key});
     return true;
 }
@@ -115,18 +115,20 @@ void Holder::recalled(Pnn from, const protocol::recall& recall) {
 }
 
 // Clients of this node that still wait ask again, behind those of the others.
-void Holder::give_back(const RecordKey& key, Copy& copy) {
-    context_.took(Transition::record_yielded);
-    recalled_.erase(key);
+bool Holder::give_back(const RecordKey& key, Copy& copy) {
+    const Copy seen = copy;
     copy.dmaster = false;
     copy.wanted = false;
-    context_.shared.records.write(key, copy);
+    if (!context_.shared.records.replace(key, seen, copy)) return false;
+    context_.took(Transition::record_yielded);
+    recalled_.erase(key);
     const Slot slot = slot_of_key(key);
     transport_.send_body(context_.view.locators[slot], protocol::yield{key, context_.shared.gates[slot].epoch, copy.rsn, copy.value});
     const auto found = waiting_.find(key);
-    if (found == waiting_.end()) return;
+    if (found == waiting_.end()) return true;
     found->second.asked = false;
     ask(key, found->second);
+    return true;
 }
 
 void Holder::given(protocol::give& give) {

@@ -41,9 +41,11 @@ class Holder {
     [[nodiscard]] Slot slot_of_key(const RecordKey& key) const { return slot_of(key, context_.config.slots); }
     [[nodiscard]] SlotGate& gate_of(const RecordKey& key) { return context_.shared.gates[slot_of_key(key)]; }
     void serve(const RecordKey& key);
+    // False: the record has changed meanwhile, and nothing has been done.
+    bool serve_as_it_is(const RecordKey& key);
     void ask(const RecordKey& key, Waiting& waiting);
     bool grant(const RecordKey& key, Copy& copy);
-    void give_back(const RecordKey& key, Copy& copy);
+    bool give_back(const RecordKey& key, Copy& copy);
     void serve_slot(Slot slot);
     void offer_when_free(Slot slot);
     void offer(Slot slot);

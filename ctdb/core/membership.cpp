@@ -33,7 +33,7 @@ void Membership::extend_lease(Time deadline) {
     NodeLease& held = context_.shared.lease;
     if (context_.session == 0) return;
     held.session = context_.session;
-    held.deadline = std::max(held.deadline, deadline);
+    held.deadline = std::max<Time>(held.deadline, deadline);
 }
 
 void Membership::expelled(const protocol::expel& expel) {

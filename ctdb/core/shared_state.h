@@ -3,32 +3,58 @@
 // everything else.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "ctdb/core/types.h"
 
 namespace Atoll::ctdb {
 
+// A word that the daemon writes while processes of the node read it.
+template <class T>
+class Shared {
+ public:
+    Shared(T value = T()) : value_(value) {}  // as the T that it stands for
+    Shared(const Shared& other) : value_(other.value()) {}
+    Shared& operator=(const Shared& other) {
+        value_.store(other.value());
+        return *this;
+    }
+    [[nodiscard]] T value() const { return value_.load(); }
+    operator T() const { return value(); }
+
+ private:
+    static_assert(std::atomic<T>::is_always_lock_free, "other processes see it");
+    std::atomic<T> value_;
+};
+
 // The node serves until `deadline` of its own clock, which no event of the core extends unnoticed: a client compares it each time.
 struct NodeLease {
-    Time deadline = 0;
-    Session session = 0;
+    Shared<Time> deadline;
+    Shared<Session> session;
 };
 
 // Closed while the slot is being recovered, and until its epoch is known.
 struct SlotGate {
-    Epoch epoch = 0;
-    bool open = false;
+    Shared<Epoch> epoch;
+    Shared<bool> open;
 };
 
 // A node's copy of a record. Only the dmaster's may be read or changed; others wait for a recovery to ask for them.
-struct Copy {
+struct CopyHead {
     uint64_t rsn = 0;      // rises when the record gets a new dmaster
     bool dmaster = false;  // this node is
     bool wanted = false;   // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
     Client holder = 0;     // the client that has locked it; 0: nobody
+
+    bool operator==(const CopyHead&) const = default;
+};
+struct Copy : CopyHead {
     Value value;
+
+    bool operator==(const Copy&) const = default;
 };
 
 // The records of a node. Each call is made under the record's chain lock, and none keeps it.
@@ -37,30 +63,38 @@ class RecordStore {
     virtual ~RecordStore() = default;
     virtual bool read(const RecordKey& key, Copy& copy) const = 0;  // false: there is none
     virtual void write(const RecordKey& key, const Copy& copy) = 0;
+    // Writes `next` if the copy is `seen` still, and says so: whoever decides by a copy that clients may change meanwhile, and theirs is
+    // every dmaster's copy behind an open gate, has to look again otherwise.
+    virtual bool replace(const RecordKey& key, const Copy& seen, const Copy& next) {
+        (void)seen;
+        write(key, next);
+        return true;
+    }
     virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;  // by rising key
     virtual void clear() = 0;
 };
 
 struct SharedState {
-    SharedState(uint32_t slots, RecordStore& store) : gates(slots), records(store) {}
-    NodeLease lease;
-    std::vector<SlotGate> gates;
+    SharedState(NodeLease& its_lease, std::span<SlotGate> its_gates, RecordStore& store)
+        : lease(its_lease), gates(its_gates), records(store) {}
+    NodeLease& lease;
+    std::span<SlotGate> gates;
     RecordStore& records;
 };
 
 inline bool lease_holds(const NodeLease& lease, Time now) { return lease.session != 0 && now < lease.deadline; }
 
 // The local-dmaster check: may a client lock the record without the daemon?
-inline bool may_use_locally(const Copy& copy, const SlotGate& gate, const NodeLease& lease, Time now) {
+inline bool may_use_locally(const CopyHead& copy, const SlotGate& gate, const NodeLease& lease, Time now) {
     return lease_holds(lease, now) && gate.open && copy.dmaster && !copy.wanted && copy.holder == 0;
 }
 
 // May a client that locked the record in `session` still change it? Asked under the chain lock, right before the store.
-inline bool may_commit(const Copy& copy, Client client, Session session, const NodeLease& lease, Time now) {
+inline bool may_commit(const CopyHead& copy, Client client, Session session, const NodeLease& lease, Time now) {
     return lease_holds(lease, now) && lease.session == session && copy.dmaster && copy.holder == client;
 }
 
 // Must the client that released the record tell the daemon?
-inline bool release_is_awaited(const Copy& copy, const SlotGate& gate) { return copy.wanted || !gate.open; }
+inline bool release_is_awaited(const CopyHead& copy, const SlotGate& gate) { return copy.wanted || !gate.open; }
 
 }  // namespace Atoll::ctdb

@@ -15,13 +15,22 @@ namespace Atoll::ctdb {
 
 class ClientSocket::Connection {
  public:
-    Connection(ClientSocket& socket, ClientId id, UniqueFd fd)
+    Connection(ClientSocket& socket, ClientId id, pid_t process, UniqueFd fd)
         : socket_(socket),
           id_(id),
+          process_(process),
           fd_(std::move(fd)),
           watch_(
               socket.loop_, fd_.get(), [this] { readable(); }, [this] { flush(); }) {
         watch_.watch_read(true);
+    }
+
+    [[nodiscard]] pid_t process() const { return process_; }
+
+    // The socket then says to the loop that it has ended.
+    void end() {
+        broken_ = true;
+        ::shutdown(fd_.get(), SHUT_RDWR);
     }
 
     void send(const protocol::reply& reply) {
@@ -63,6 +72,7 @@ class ClientSocket::Connection {
 
     ClientSocket& socket_;
     const ClientId id_;
+    const pid_t process_;
     UniqueFd fd_;
     Buffer packet_;
     std::deque<Buffer> waiting_;
@@ -100,7 +110,7 @@ void ClientSocket::accept_all() {
             log_error("refused process {}: there are too many clients", who.pid);
         } else {
             const ClientId id = ++last_;
-            connections_[id] = std::make_unique<Connection>(*this, id, std::move(fd));
+            connections_[id] = std::make_unique<Connection>(*this, id, who.pid, std::move(fd));
         }
     }
 }
@@ -108,6 +118,16 @@ void ClientSocket::accept_all() {
 void ClientSocket::reply(ClientId client, const protocol::reply& reply) {
     const auto found = connections_.find(client);
     if (found != connections_.end()) found->second->send(reply);
+}
+
+pid_t ClientSocket::process_of(ClientId client) const {
+    const auto found = connections_.find(client);
+    return found != connections_.end() ? found->second->process() : 0;
+}
+
+void ClientSocket::disconnect(ClientId client) {
+    const auto found = connections_.find(client);
+    if (found != connections_.end()) found->second->end();
 }
 
 void ClientSocket::remove(ClientId client) {

@@ -2,6 +2,8 @@
 // daemon's user is refused and logged.
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <memory>
 
@@ -29,6 +31,10 @@ class ClientSocket {
     Result<void> listen(const std::string& path);
     // To a client that has left it goes nowhere.
     void reply(ClientId client, const protocol::reply& reply);
+    // Of the process that connected; 0: it has left.
+    [[nodiscard]] pid_t process_of(ClientId client) const;
+    // Once what has come is handled; the observer hears of it.
+    void disconnect(ClientId client);
     [[nodiscard]] size_t clients() const { return connections_.size(); }
 
  private:

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
-#include "ctdb/daemon/node_clock.h"
+#include "ctdb/shared/node_clock.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -22,14 +22,18 @@ Config core_config(const Settings& settings) {
 
 }  // namespace
 
-Daemon::Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases)
+Daemon::Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+               SharedMemory memory)
     : loop_(loop),
       settings_(settings),
       databases_(std::move(databases)),
-      shared_(protocol::SLOTS, *databases_),
+      memory_(std::move(memory)),
+      shared_(memory_.lease(), memory_.gates(), *databases_),
       core_(core_config(settings), shared_),
       links_(loop, settings, *this),
       clients_(loop, *this),
+      record_clients_({settings.me, settings.incarnation, settings.paths.shared_memory()}, memory_, *databases_, clients_,
+                      [this](Event event) { deliver(std::move(event)); }),
       lock_(
           loop, std::move(supervisor), [this](Event event) { deliver(std::move(event)); },
           [this] { fail_now("its supervisor has ended"); }),
@@ -79,9 +83,11 @@ void Daemon::perform(const Action& action) {
     } else if (const auto* write = std::get_if<WriteRegister>(&action)) {
         lock_.write(*write);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
-        granted(*grant);
+        if (!record_clients_.granted(*grant)) granted(*grant);
+    } else if (std::holds_alternative<EndClients>(action)) {
+        record_clients_.end_all();
     }
-    // EndClients: no client of the socket holds a lock beyond the event that gave it. The core is told of no addresses, so it asks for
+    // The core is told of no addresses, so it asks for
     // none.
 }
 

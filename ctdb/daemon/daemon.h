@@ -10,6 +10,7 @@
 #include "ctdb/daemon/client_socket.h"
 #include "ctdb/daemon/lock_channel.h"
 #include "ctdb/daemon/node_links.h"
+#include "ctdb/daemon/record_clients.h"
 #include "ctdb/daemon/record_databases.h"
 #include "ctdb/daemon/settings.h"
 #include "ctdb/protocol/client.idl.h"
@@ -19,7 +20,8 @@ namespace Atoll::ctdb {
 class Daemon final : private NodeObserver, private ClientObserver {
  public:
     // `supervisor`: the other end of its socket.
-    Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases);
+    Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+           SharedMemory memory);
 
     Result<void> start();
     // Leaves the cluster, giving the others what it holds, and stops the loop.
@@ -52,6 +54,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void tick();
     void note_state();
     [[nodiscard]] bool serving() const;
+    [[nodiscard]] bool may_serve() const;
     [[nodiscard]] bool recovering() const;
 
     // Nodes.
@@ -72,6 +75,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void set_flag(node_flags flag, bool on, const Answer& answer);
     void unban(const Answer& answer);
     void attach(const std::string& name, const Answer& answer);
+    void list_records(const protocol::request& request, const Answer& answer);
     void start_operation(const protocol::request& request, ClientId owner, const Answer& answer);
     [[nodiscard]] protocol::node_state state() const;
     void put_nodes(protocol::node_state& state) const;
@@ -81,10 +85,12 @@ class Daemon final : private NodeObserver, private ClientObserver {
     loop::Loop& loop_;
     const Settings& settings_;
     std::unique_ptr<RecordDatabases> databases_;
+    SharedMemory memory_;
     SharedState shared_;
     Core core_;
     NodeLinks links_;
     ClientSocket clients_;
+    RecordClients record_clients_;
     LockChannel lock_;
     loop::Timer ticker_;
 

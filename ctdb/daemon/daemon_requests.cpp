@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/daemon.h"
 #include "ctdb/daemon/limits.h"
-#include "ctdb/daemon/node_clock.h"
+#include "ctdb/shared/node_clock.h"
 #include "ctdb/protocol/version.h"
 
 namespace Atoll::ctdb {
@@ -31,6 +31,8 @@ void Daemon::requested(ClientId client, const protocol::request& request) {
         forwarded.number = request.number;
         return forward(request.node, request, std::move(forwarded));
     }
+    if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::RELEASED)
+        return record_clients_.requested(client, request, may_serve());
     execute(request, client, [this, client, number = request.number](protocol::reply reply) {
         reply.number = number;
         clients_.reply(client, reply);
@@ -57,6 +59,7 @@ void Daemon::forward(Pnn node, const protocol::request& request, Forwarded forwa
 }
 
 void Daemon::client_left(ClientId client) {
+    record_clients_.left(client);
     std::erase_if(forwarded_, [&](const auto& entry) { return entry.second.client == client && !entry.second.answer; });
     std::vector<Client> gone;
     for (const auto& [id, waiting] : operations_) {
@@ -91,7 +94,12 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::UNBAN: return unban(answer);
         case operation::PARDON: deliver(BanPardoned{request.seconds}); return answer({});
         case operation::SHUTDOWN: at_the_end_.push_back(answer); return shut_down();
-        case operation::ATTACH: return attach(request.database, answer);
+        case operation::ATTACH:
+        case operation::OPEN_DATABASE: return attach(request.database, answer);
+        case operation::LIST_RECORDS: return list_records(request, answer);
+        case operation::REGISTER:
+        case operation::WANT:
+        case operation::RELEASED: return answer(outcome_reply(outcome::INVALID, "not from another node"));
         case operation::READ_KEY:
         case operation::WRITE_KEY: return start_operation(request, owner, answer);
         case operation::SET_DEBUG: log_set_level(static_cast<int>(std::min<uint32_t>(request.seconds, 10))); return answer({});
@@ -132,14 +140,32 @@ void Daemon::attach(const std::string& name, const Answer& answer) {
         log_notice("attached to the database {}", name);
         tell_catalogue(settings_.me);
     }
-    answer({});
+    protocol::reply reply;
+    const std::string& path = databases_->path_of(databases_->find(name));
+    reply.data.assign(path.begin(), path.end());
+    answer(std::move(reply));
+}
+
+void Daemon::list_records(const protocol::request& request, const Answer& answer) {
+    const uint32_t database = databases_->find(request.database);
+    if (database == 0) return answer(outcome_reply(outcome::NO_DATABASE));
+    const auto page = ctdb::list_records(*databases_, database, request.seconds, request.key.empty() ? nullptr : &request.key);
+    Buffer encoded;
+    encode(page, encoded, protocol::record_page::newest_version);
+    protocol::reply reply;
+    reply.data.assign(encoded.data(), encoded.data() + encoded.size());
+    answer(std::move(reply));
+}
+
+// Whether the node is a member, or will become one without an administrator's doing.
+bool Daemon::may_serve() const {
+    return core_.session() != 0 || !any(core_.flags() & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
 }
 
 void Daemon::start_operation(const protocol::request& request, ClientId owner, const Answer& answer) {
     const uint32_t database = databases_->find(request.database);
     if (database == 0) return answer(outcome_reply(outcome::NO_DATABASE));
-    const bool kept_out = any(core_.flags() & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
-    if (core_.session() == 0 && kept_out) return answer(outcome_reply(outcome::NOT_SERVING, "the node is stopped or banned"));
+    if (!may_serve()) return answer(outcome_reply(outcome::NOT_SERVING, "the node is stopped or banned"));
     if (operations_.size() >= limits::max_operations) return answer(outcome_reply(outcome::NOT_SERVING, "too many wait for records"));
     const Client id = ++last_operation_;
     const RecordKey key{database, request.key};

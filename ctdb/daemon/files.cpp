@@ -9,7 +9,7 @@
 #include <charconv>
 
 #include "base/file.h"
-#include "ctdb/daemon/node_clock.h"
+#include "ctdb/shared/node_clock.h"
 
 namespace Atoll::ctdb {
 namespace {

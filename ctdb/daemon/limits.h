@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds hello_time{2000};  // until the first packet
 // a cluster can wait for a daemon that stands still.
 constexpr std::chrono::milliseconds lock_patience{1500};
 constexpr std::chrono::milliseconds telling_time{500};  // that the supervisor has to tell the others of the end
+constexpr std::chrono::milliseconds ending_time{500};   // for the processes of a node to be gone once they are killed
 constexpr std::chrono::seconds helper_time{5};          // for a lock helper to say what it got
 constexpr std::chrono::seconds leaving_time{4};         // for a node that shuts down to give its records to the others
 constexpr std::chrono::seconds complaint_interval{10};  // between two lines of the log about the same address

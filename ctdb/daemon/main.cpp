@@ -13,7 +13,9 @@
 #include "base/loop/loop.h"
 #include "base/loop/signals.h"
 #include "ctdb/daemon/daemon.h"
+#include "ctdb/daemon/end_of_service.h"
 #include "ctdb/daemon/files.h"
+#include "ctdb/daemon/limits.h"
 #include "ctdb/daemon/settings.h"
 #include "ctdb/daemon/supervisor.h"
 
@@ -88,9 +90,14 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (!supervisor) return supervisor.failure();
     auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
     if (!databases) return databases.failure();
+    // Of a former daemon whose supervisor was killed too.
+    if (!end_service(settings.paths.shared_memory(), limits::ending_time))
+        return fail(Code::busy, "ctdbd", "a process that served with a former one has not ended");
+    auto memory = SharedMemory::create(settings.paths.shared_memory(), settings.incarnation);
+    if (!memory) return memory.failure();
     if (settings.conf.realtime_scheduling) run_before_others();
     loop::Loop loop;
-    Daemon daemon(loop, settings, std::move(*supervisor), std::move(*databases));
+    Daemon daemon(loop, settings, std::move(*supervisor), std::move(*databases), std::move(*memory));
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
     if (auto started = daemon.start(); !started) return started;
     log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);

@@ -6,15 +6,12 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "base/bytes.h"
 #include "base/log.h"
+#include "ctdb/shared/copy_format.h"
 #include "tdb/file/file_database.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-constexpr uint8_t dmaster_bit = 1;
-constexpr uint8_t wanted_bit = 2;
 
 // Of a name with its end: the numbers that administrators know of Samba's databases of the same names.
 uint32_t id_of(const std::string& name) {
@@ -27,31 +24,14 @@ bool is_name(const std::string& name) {
            name.find_first_of("/\0\n|:", 0, 5) == name.npos;
 }
 
-void write_copy(const Copy& copy, Buffer& out) {
-    out.clear();
-    ByteWriter writer(out);
-    writer.u64(copy.rsn);
-    writer.u64(copy.holder);
-    writer.u8(static_cast<uint8_t>((copy.dmaster ? dmaster_bit : 0) | (copy.wanted ? wanted_bit : 0)));
-    writer.bytes(copy.value);
-}
-
-void read_copy(Bytes bytes, Copy& copy) {
-    ByteReader reader(bytes);
-    copy.rsn = reader.u64();
-    copy.holder = reader.u64();
-    const uint8_t bits = reader.u8();
-    ATOLL_ASSERT(reader.ok());
-    copy.dmaster = (bits & dmaster_bit) != 0;
-    copy.wanted = (bits & wanted_bit) != 0;
-    copy.value.assign(reader.rest().begin(), reader.rest().end());
+[[noreturn]] void end_for(const std::string& text) {
+    log_error("ends: {}", text);
+    std::_Exit(EXIT_FAILURE);
 }
 
 // What the core believes to have stored must be there: a node that cannot keep its records leaves at once.
 void must(const Result<void>& done) {
-    if (done) return;
-    log_error("ends: {}", done.error().message());
-    std::_Exit(EXIT_FAILURE);
+    if (!done) end_for(done.error().message());
 }
 
 }  // namespace
@@ -73,9 +53,13 @@ Result<bool> RecordDatabases::attach(const std::string& name) {
     tdb::FileOptions options;
     options.path = directory_ + "/" + name + "." + std::to_string(pnn_);
     options.clear_if_first = true;
+    options.count_changes = true;
+    options.on_long_wait = stands_still_;
     options.locks = mutexes_ ? tdb::LockMode::mutex : tdb::LockMode::fcntl;
     auto file = tdb::FileDatabase::open(options);
     if (!file) return file.failure();
+    // It may be open still, in processes that used it with a former daemon.
+    if (auto wiped = (*file)->wipe(); !wiped) return wiped.failure();
     databases_[id] = Opened{name, options.path, std::move(*file)};
     return true;
 }
@@ -106,17 +90,33 @@ protocol::catalogue RecordDatabases::catalogue() const {
 bool RecordDatabases::read(const RecordKey& key, Copy& copy) const {
     const auto found = databases_.find(key.database);
     if (found == databases_.end()) return false;
-    const auto read = found->second.file->parse(key.key, [&](Bytes value) { read_copy(value, copy); });
-    must(read ? Result<void>() : read.failure());
+    bool good = true;
+    const auto read = found->second.file->parse(key.key, [&](Bytes value) { good = read_copy(value, copy); });
+    if (!read) end_for(read.error().message());
+    if (!good) end_for("a process of this node has damaged a record of " + found->second.name);
     return *read;
 }
 
 void RecordDatabases::write(const RecordKey& key, const Copy& copy) {
     const auto found = databases_.find(key.database);
     ATOLL_ASSERT(found != databases_.end());
-    write_copy(copy, buffer_);
+    write_copy(copy, copy.value, buffer_);
     must(found->second.file->store(key.key, buffer_));
     keys_[slot_of(key, protocol::SLOTS)].insert(key);
+}
+
+bool RecordDatabases::replace(const RecordKey& key, const Copy& seen, const Copy& next) {
+    const auto found = databases_.find(key.database);
+    ATOLL_ASSERT(found != databases_.end());
+    auto record = found->second.file->fetch_locked(key.key);
+    if (!record) end_for(record.error().message());
+    Copy present;
+    if (!record->exists() || !read_copy(record->value(), present))
+        end_for("a process of this node has damaged a record of " + found->second.name);
+    if (present != seen) return false;
+    write_copy(next, next.value, buffer_);
+    must(record->store(buffer_));
+    return true;
 }
 
 void RecordDatabases::each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const {

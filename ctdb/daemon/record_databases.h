@@ -1,7 +1,9 @@
 // The volatile databases of a node: one TDB file each, NAME.PNN in the directory of ctdb.conf. A record is stored behind the header of its
-// copy. Files are emptied when the daemon starts.
+// copy (ctdb/shared/copy_format.h). Files are emptied when the daemon starts. With mutexes the processes of the node use the records beside
+// the daemon; it waits for none of them: who has a chain of records locked for long stands still, and is handed to `stands_still`.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,6 +21,9 @@ class RecordDatabases final : public RecordStore {
  public:
     // The directory is made if it is not there, not its parents.
     static Result<std::unique_ptr<RecordDatabases>> open(const std::string& directory, Pnn pnn, bool mutexes);
+    // Called, before the first attach, with a thread that has a lock in a file and keeps it.
+    void on_standstill(std::function<void(pid_t thread)> told) { stands_still_ = std::move(told); }
+    [[nodiscard]] bool shared() const { return mutexes_; }
 
     // True: it is new here. Code::invalid: no such name can be; Code::no_space: there are too many; others: the file.
     Result<bool> attach(const std::string& name);
@@ -33,10 +38,14 @@ class RecordDatabases final : public RecordStore {
     };
     [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
     [[nodiscard]] protocol::catalogue catalogue() const;
+    [[nodiscard]] const std::string& path_of(uint32_t id) const { return databases_.at(id).path; }
+    [[nodiscard]] const std::string& name_of(uint32_t id) const { return databases_.at(id).name; }
 
-    // A database that is not known has no records. A write or clear that fails ends the process: the others go on without what it holds.
+    // A database that is not known has no records. A write or clear that fails, or a copy that is none, ends the process: the
+    // others go on without what it holds.
     bool read(const RecordKey& key, Copy& copy) const override;
     void write(const RecordKey& key, const Copy& copy) override;
+    bool replace(const RecordKey& key, const Copy& seen, const Copy& next) override;
     void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override;
     void clear() override;
 
@@ -55,6 +64,7 @@ class RecordDatabases final : public RecordStore {
     const bool mutexes_;
     std::map<uint32_t, Opened> databases_;
     std::vector<std::set<RecordKey, KeyLess>> keys_;  // by slot: only this process makes records
+    std::function<void(pid_t thread)> stands_still_;
     mutable Buffer buffer_;
 };
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "ctdb/daemon/cluster_lock.h"
+#include "ctdb/daemon/end_of_service.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/daemon/sockets.h"
 #include "ctdb/protocol/packet.h"
@@ -33,7 +34,11 @@ class Supervisor {
             }
         }
         lock_.release();
-        tell_everybody();
+        if (end_service(settings_.paths.shared_memory(), limits::ending_time)) {
+            tell_everybody();
+        } else {
+            log_error("a process of this node goes on: the others have to wait for the end of its lease");
+        }
     }
 
  private:
@@ -90,7 +95,7 @@ class Supervisor {
         if (!written) reply.text = written.error().message().substr(0, 512);
     }
 
-    // Nothing of ctdbd serves any more: its sockets went with it.
+    // Nothing of this node serves any more: ctdbd's sockets went with it, and the processes that used its records have been ended.
     void tell_everybody() {
         std::vector<UniqueFd> connections;
         std::vector<Buffer> words;

@@ -13,7 +13,7 @@ enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, 
 // The node and the world that answers what it asks for.
 class Node {
  public:
-    Node() : store_(slots), shared_(slots, store_), core_(config(), shared_) {}
+    Node() : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(), shared_) {}
 
     void handle(Event event) {
         now_ += 20 * millisecond;
@@ -65,6 +65,8 @@ class Node {
     }
 
     MemoryStore store_;
+    NodeLease lease_;
+    std::vector<SlotGate> gates_;
     SharedState shared_;
     Core core_;
     Time now_ = second;

@@ -23,7 +23,7 @@ struct Worker {
 };
 
 struct Host {
-    Host(uint32_t slots, size_t workers_count) : store(slots), shared(slots, store), workers(workers_count) {}
+    Host(uint32_t slots, size_t workers_count) : store(slots), gates(slots), shared(lease, gates, store), workers(workers_count) {}
 
     Pnn pnn = 0;
     bool up = false;
@@ -33,6 +33,8 @@ struct Host {
     int64_t clock_offset = 0;
     int64_t clock_rate = 0;  // millionths by which its clock is fast
     MemoryStore store;
+    NodeLease lease;
+    std::vector<SlotGate> gates;
     SharedState shared;
     std::unique_ptr<Core> core;
     std::deque<Event> inbox;  // came while ctdbd stood still

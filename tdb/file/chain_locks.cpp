@@ -68,33 +68,39 @@ bool ChainLocks::lock_byte(short type, uint64_t byte, bool wait) const {
 
 namespace {
 
-// A wake-up is lost when the waiter that gets it is killed before it takes the mutex and a third process takes it meanwhile: nobody then
-// remembers that more are waiting. So nobody waits for a wake-up alone.
 #ifdef __SANITIZE_THREAD__
 // ThreadSanitizer sees no pthread_mutex_clocklock, and of pthread_mutex_timedlock not that it takes a dead owner's mutex.
-int wait_for_mutex(pthread_mutex_t& mutex) {
-    for (;;) {
+int wait_a_while(pthread_mutex_t& mutex) {
+    for (long milliseconds = 0; milliseconds < limits::mutex_wait_milliseconds; milliseconds++) {
         const int outcome = ::pthread_mutex_trylock(&mutex);
         if (outcome != EBUSY) return outcome;
         const timespec pause{0, 1000000};
         ::nanosleep(&pause, nullptr);
     }
+    return ETIMEDOUT;
 }
 #else
-int wait_for_mutex(pthread_mutex_t& mutex) {
-    for (;;) {
-        timespec until{};
-        ::clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += limits::mutex_wait_milliseconds * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        const int outcome = ::pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &until);
-        if (outcome != ETIMEDOUT && outcome != EINTR) return outcome;
-    }
+int wait_a_while(pthread_mutex_t& mutex) {
+    timespec until{};
+    ::clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += limits::mutex_wait_milliseconds * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return ::pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &until);
 }
 #endif
 
 }  // namespace
+
+// A wake-up is lost when the waiter that gets it is killed before it takes the mutex and a third process takes it meanwhile: nobody then
+// remembers that more are waiting. So nobody waits for a wake-up alone.
+int ChainLocks::wait_for_mutex(pthread_mutex_t& mutex) const {
+    for (;;) {
+        const int outcome = wait_a_while(mutex);
+        if (outcome != ETIMEDOUT && outcome != EINTR) return outcome;
+        if (outcome == ETIMEDOUT && on_long_wait_) on_long_wait_(std::atomic_ref(mutex.__data.__owner).load(std::memory_order_relaxed));
+    }
+}
 
 Taken ChainLocks::lock_mutex(pthread_mutex_t& mutex, bool wait) { return settle_mutex(mutex, wait, ::pthread_mutex_trylock(&mutex)); }
 

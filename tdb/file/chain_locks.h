@@ -11,6 +11,8 @@
 #include <pthread.h>
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "base/result.h"
 #include "tdb/function_ref.h"
@@ -53,6 +55,8 @@ class ChainLocks {
     enum class Kind : uint8_t { none, fcntl, mutex };
 
     void use(const Mapping& mapping, uint32_t hash_size, Kind kind);
+    // See FileOptions::on_long_wait.
+    void on_long_wait(std::function<void(pid_t thread)> told) { on_long_wait_ = std::move(told); }
     [[nodiscard]] bool mutexes() const { return area_ != nullptr; }
 
     Taken lock_chain(uint32_t chain, Intent intent, bool wait) {
@@ -96,6 +100,7 @@ class ChainLocks {
 
  private:
     Taken lock_mutex(pthread_mutex_t& mutex, bool wait);
+    int wait_for_mutex(pthread_mutex_t& mutex) const;
     Taken settle_mutex(pthread_mutex_t& mutex, bool wait, int outcome);
     Taken settle_chain_mutex(uint32_t chain, Intent intent, bool wait, int outcome);
     Taken lock_chain_byte_of(uint32_t chain, Intent intent, bool wait);
@@ -114,6 +119,7 @@ class ChainLocks {
     uint32_t hash_size_ = 0;
     Kind kind_ = Kind::none;
     bool suspended_ = false;
+    std::function<void(pid_t thread)> on_long_wait_;
 };
 
 }  // namespace Atoll::tdb

@@ -15,6 +15,7 @@
 // file at most once (Code::busy otherwise): fcntl locks belong to the process and the file.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -49,6 +50,9 @@ struct FileOptions {
     HashKind hash = HashKind::jenkins;
     uint32_t hash_size = 10007;  // chains; at most max_hash_size
     unsigned mode = 0600;
+    // Called each time that a mutex of the file has been waited for for limits::mutex_wait_milliseconds, with the thread that has it: for
+    // who cannot wait for a process that stands still.
+    std::function<void(pid_t thread)> on_long_wait = {};
     Disk* disk = nullptr;  // for commits and growth; nullptr: the real one. Outlives the database
 };
 

@@ -238,6 +238,7 @@ Result<void> FileDatabase::open_file(const FileOptions& options) {
     count_changes_ = options.count_changes;
     nesting_ = options.nesting;
     sync_ = options.sync;
+    locks_.on_long_wait(options.on_long_wait);
     unlocked_ = options.no_locks;
     if (options.disk) disk_ = options.disk;
     if (auto only = refuse_second_open(); !only) return only;
