@@ -13,16 +13,19 @@ class Addresses {
 
     void view_accepted();
     void session_ended();
-    void released(uint32_t address);
+    void released(AddressId address);
+    void offered(std::vector<AddressId> addresses) { takeable_ = std::move(addresses); }
     // Taken, and not surely released yet.
-    [[nodiscard]] std::vector<uint32_t> held() const;
+    [[nodiscard]] std::vector<AddressId> held() const;
+    [[nodiscard]] const std::vector<AddressId>& takeable() const { return takeable_; }
 
  private:
-    [[nodiscard]] bool mine(uint32_t address) const;
-    void release(uint32_t address, bool& releasing);
+    [[nodiscard]] bool mine(AddressId address) const;
+    void release(AddressId address, bool& releasing);
 
     Context& context_;
-    std::map<uint32_t, bool> held_;  // and whether it is being released
+    std::map<AddressId, bool> held_;  // and whether it is being released
+    std::vector<AddressId> takeable_;
 };
 
 }  // namespace Atoll::ctdb

@@ -31,7 +31,6 @@ struct Config {
     uint64_t incarnation = 1;  // of this start: higher than at every earlier one
     std::vector<Pnn> nodes;    // all that are listed, rising
     uint32_t slots = protocol::SLOTS;
-    uint32_t addresses = 0;  // public addresses of the cluster
 
     Time tick = 50 * millisecond;             // at least so often the core gets an event
     Time clock_step = 250 * millisecond;      // more between two events: the clock jumped or the process stood still

@@ -61,7 +61,7 @@ protocol::keepalive Core::own_keepalive() const {
         if (links_.stuck(member.pnn) && std::find(unheard.begin(), unheard.end(), member.pnn) == unheard.end())
             unheard.push_back(member.pnn);
     }
-    return membership_.keepalive(locator_.settled(), addresses_.held(), unheard);
+    return membership_.keepalive(locator_.settled(), addresses_, unheard);
 }
 
 void Core::on(Received& event) {
@@ -85,9 +85,7 @@ void Core::on_keepalive(Pnn from, const protocol::keepalive& keepalive) {
 // One that does not fit this cluster's configuration is not accepted.
 void Core::on_view(const std::vector<uint8_t>& bytes) {
     protocol::view view;
-    if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.located_since.size() != config_.slots ||
-        view.addresses.size() != config_.addresses)
-        return;
+    if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.located_since.size() != config_.slots) return;
     membership_.propose(view);
 }
 

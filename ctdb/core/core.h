@@ -53,6 +53,9 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(ClientReleased& event) { holder_.client_released(event.key); }
     void on(ClientGone& event) { holder_.client_gone(event.client); }
     void on(AddressReleased& event) { addresses_.released(event.address); }
+    void on(AddressesOffered& event) { addresses_.offered(std::move(event.addresses)); }
+    void on(AddressAssigned& event) { leadership_.assign(event.address, event.pnn); }
+    void on(AddressesBalanced&) { leadership_.balance(); }
 
     void on_keepalive(Pnn from, const protocol::keepalive& keepalive);
     void on_view(const std::vector<uint8_t>& bytes);

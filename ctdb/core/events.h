@@ -66,11 +66,24 @@ struct ClientGone {
 };
 // Answers ReleaseAddress.
 struct AddressReleased {
-    uint32_t address = 0;
+    AddressId address = 0;
 };
+// Which public addresses the node can hold from now on, rising. One that it holds and does not name is taken from it.
+struct AddressesOffered {
+    std::vector<AddressId> addresses;
+};
+// To the leader: the address goes to that node if it can hold it, whatever balance asks for, and stays as long as it can. Nothing
+// elsewhere.
+struct AddressAssigned {
+    AddressId address = 0;
+    Pnn pnn = 0;
+};
+// To the leader: what was assigned is forgotten.
+struct AddressesBalanced {};
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientGone, AddressReleased>;
+                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientGone, AddressReleased, AddressesOffered,
+                           AddressAssigned, AddressesBalanced>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -94,10 +107,10 @@ struct GrantRecord {
 };
 struct EndClients {};  // the session ended: every client of the node loses its locks
 struct TakeAddress {
-    uint32_t address = 0;
+    AddressId address = 0;
 };
 struct ReleaseAddress {
-    uint32_t address = 0;
+    AddressId address = 0;
 };
 
 using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, EndClients, TakeAddress, ReleaseAddress>;

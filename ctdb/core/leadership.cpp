@@ -55,8 +55,8 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
     current_ = stored.value_or(protocol::view());
     current_.locators.resize(context_.config.slots, no_node);
     current_.located_since.resize(context_.config.slots, 0);
-    current_.addresses.resize(context_.config.addresses, protocol::address{no_node, no_node});
     standings_.clear();
+    assigned_.clear();
     const Time waits = context_.planted(Planted::forgetful_new_leader) ? 0 : surely(context_.config.lock_validity + context_.config.lease);
     for (const protocol::member& member : current_.members) standings_[member.pnn].granted_until = context_.waited + waits;
     membership_.lead(term);

@@ -19,6 +19,8 @@ class Leadership {
     void lock_checked(Term term, Time asked, bool held);
     void register_written(ViewId id, bool ok);
     void pardon(Pnn pnn);
+    void assign(AddressId address, Pnn pnn);
+    void balance() { assigned_.clear(); }
     // Answers a keepalive with a lease, the view or an expulsion.
     void answer(Pnn from, const protocol::keepalive& keepalive);
 
@@ -57,7 +59,9 @@ class Leadership {
     void add_members(std::vector<protocol::member>& members, ViewId id);
     void place_slots(protocol::view& view) const;
     void place_addresses(protocol::view& view) const;
-    void clear_former(const protocol::view& view, uint32_t index, protocol::address& address) const;
+    void clear_former(const protocol::view& view, protocol::address& address) const;
+    void list_addresses(protocol::view& view) const;
+    [[nodiscard]] std::vector<Pnn> able_to_hold(const protocol::view& view, AddressId address) const;
     [[nodiscard]] Time surely(Time duration) const;
     void broadcast();
 
@@ -74,6 +78,7 @@ class Leadership {
     protocol::view current_;
     std::optional<protocol::view> pending_;
     std::map<Pnn, Standing> standings_;
+    std::map<AddressId, Pnn> assigned_;  // by an administrator
 };
 
 }  // namespace Atoll::ctdb

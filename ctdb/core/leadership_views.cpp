@@ -141,18 +141,47 @@ void Leadership::place_slots(protocol::view& view) const {
     }
 }
 
+// All that some member can hold, and those that some node may still have up.
+void Leadership::list_addresses(protocol::view& view) const {
+    std::map<AddressId, protocol::address> listed;
+    for (const protocol::address& address : view.addresses) {
+        if (address.holder != no_node || address.former != no_node) listed[address.id] = address;
+    }
+    for (const protocol::member& member : view.members) {
+        const protocol::keepalive& last = peers_.of(member.pnn).last;
+        if (last.session != member.session) continue;
+        for (const AddressId id : last.takeable) {
+            if (listed.size() < protocol::MAX_ADDRESSES) listed.try_emplace(id, protocol::address{id, no_node, no_node});
+        }
+    }
+    view.addresses.clear();
+    for (const auto& [id, address] : listed) view.addresses.push_back(address);
+}
+
+// Members that are healthy and say so, rising.
+std::vector<Pnn> Leadership::able_to_hold(const protocol::view& view, AddressId address) const {
+    std::vector<Pnn> nodes;
+    for (const protocol::member& member : view.members) {
+        const auto& takeable = peers_.of(member.pnn).last.takeable;
+        if (!member.leaving && !any(member.flags) && std::binary_search(takeable.begin(), takeable.end(), address))
+            nodes.push_back(member.pnn);
+    }
+    const auto assigned = assigned_.find(address);
+    if (assigned != assigned_.end() && std::binary_search(nodes.begin(), nodes.end(), assigned->second)) return {assigned->second};
+    return nodes;
+}
+
+void Leadership::assign(AddressId address, Pnn pnn) {
+    if (role_ == Role::leading && assigned_.size() < protocol::MAX_ADDRESSES) assigned_[address] = pnn;
+}
+
 // An address moves in two views: the first takes it from its holder, the second, once that has released it, gives it to the next.
 void Leadership::place_addresses(protocol::view& view) const {
-    std::vector<Pnn> nodes;
-    std::vector<Pnn> holders;
-    for (const protocol::member& member : view.members) {
-        if (!member.leaving && !any(member.flags)) nodes.push_back(member.pnn);
-    }
-    for (uint32_t index = 0; index < view.addresses.size(); index++) {
-        clear_former(view, index, view.addresses[index]);
-        holders.push_back(view.addresses[index].holder);
-    }
-    const std::vector<Pnn> wanted = place(holders, nodes);
+    for (protocol::address& address : view.addresses) clear_former(view, address);
+    list_addresses(view);
+    std::vector<Placed> items;
+    for (const protocol::address& address : view.addresses) items.push_back({address.holder, able_to_hold(view, address.id)});
+    const std::vector<Pnn> wanted = place(items);
     for (size_t index = 0; index < wanted.size(); index++) {
         protocol::address& address = view.addresses[index];
         if (address.holder == no_node && address.former == no_node) {
@@ -166,14 +195,14 @@ void Leadership::place_addresses(protocol::view& view) const {
 
 // A holder that is no member any more has lost its lease, and its address with it; a former one that is a member says when it has released
 // it.
-void Leadership::clear_former(const protocol::view& view, uint32_t index, protocol::address& address) const {
+void Leadership::clear_former(const protocol::view& view, protocol::address& address) const {
     if (address.holder != no_node && find_member(view, address.holder) == nullptr) address.holder = no_node;
     if (address.former == no_node) return;
     const protocol::member* former = find_member(view, address.former);
     const protocol::keepalive& last = peers_.of(address.former).last;
     const auto& held = last.addresses;
     const bool released = former != nullptr && last.session == former->session && last.view == current_.id &&
-                          std::find(held.begin(), held.end(), index) == held.end();
+                          std::find(held.begin(), held.end(), address.id) == held.end();
     if (former == nullptr || released) address.former = no_node;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ctdb/core/addresses.h"
+
 namespace Atoll::ctdb {
 
 void Membership::lead(Term term) {
@@ -103,7 +105,7 @@ std::vector<Pnn> Membership::unheard() const {
     return found;
 }
 
-protocol::keepalive Membership::keepalive(bool settled, const std::vector<uint32_t>& addresses, const std::vector<Pnn>& unheard) const {
+protocol::keepalive Membership::keepalive(bool settled, const Addresses& addresses, const std::vector<Pnn>& unheard) const {
     protocol::keepalive keepalive;
     keepalive.incarnation = context_.config.incarnation;
     keepalive.session = context_.session;
@@ -113,7 +115,8 @@ protocol::keepalive Membership::keepalive(bool settled, const std::vector<uint32
     keepalive.flags = flags_;
     keepalive.sent = context_.now;
     keepalive.unheard = unheard;
-    keepalive.addresses = addresses;
+    keepalive.addresses = addresses.held();
+    keepalive.takeable = addresses.takeable();
     return keepalive;
 }
 

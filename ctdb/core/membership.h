@@ -7,6 +7,8 @@
 
 namespace Atoll::ctdb {
 
+class Addresses;
+
 // What else of the core has to do with views and sessions.
 class MembershipObserver {
  public:
@@ -34,8 +36,7 @@ class Membership {
     void tick();
 
     // What a keepalive of this node says now.
-    [[nodiscard]] protocol::keepalive keepalive(bool settled, const std::vector<uint32_t>& addresses,
-                                                const std::vector<Pnn>& unheard) const;
+    [[nodiscard]] protocol::keepalive keepalive(bool settled, const Addresses& addresses, const std::vector<Pnn>& unheard) const;
     [[nodiscard]] std::vector<Pnn> unheard() const;
     [[nodiscard]] node_flags flags() const { return flags_; }
     [[nodiscard]] bool kept_out() const { return any(flags_ & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)); }

@@ -11,4 +11,13 @@ namespace Atoll::ctdb {
 // moves only if its node is not among `nodes`, or has more than its share.
 std::vector<Pnn> place(const std::vector<Pnn>& current, const std::vector<Pnn>& nodes);
 
+// An item that not every node can have.
+struct Placed {
+    Pnn current = no_node;
+    std::vector<Pnn> able;  // rising
+};
+// The new place of each: one of `able`, or no_node if there is none. As balanced as it can be: no item could go, nor a chain of items one
+// step on each, from a node to one that has two fewer. An item stays where it is unless its node is not able, or balance needs it.
+std::vector<Pnn> place(const std::vector<Placed>& items);
+
 }  // namespace Atoll::ctdb

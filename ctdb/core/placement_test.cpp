@@ -44,7 +44,41 @@ TEST(Placement, ANewNodeGetsItsShareAndNothingElseMoves) {
     EXPECT_EQ(moved(before, after), 256U);
 }
 
-TEST(Placement, WithoutNodesNothingIsPlaced) { EXPECT_EQ(place({1, 2}, {}), (std::vector<Pnn>{no_node, no_node})); }
+std::vector<Placed> items_of(const std::vector<Pnn>& current, const std::vector<std::vector<Pnn>>& able) {
+    std::vector<Placed> items;
+    for (size_t index = 0; index < current.size(); index++) items.push_back({current[index], able[index]});
+    return items;
+}
+
+TEST(Placement, AnItemIsOnlyWhereItCanBe) {
+    const std::vector<std::vector<Pnn>> able = {{0}, {0, 1}, {1, 2}, {}, {0, 1, 2}};
+    const auto placed = place(items_of(std::vector<Pnn>(5, no_node), able));
+    EXPECT_EQ(placed[0], 0U);
+    EXPECT_EQ(placed[3], no_node);
+    for (size_t item = 0; item < able.size(); item++)
+        EXPECT_TRUE(able[item].empty() || std::count(able[item].begin(), able[item].end(), placed[item]) == 1);
+    EXPECT_EQ(place(items_of(placed, able)), placed);
+}
+
+// 0 has three, of which 2, which has none, can take only what 1 could give it.
+TEST(Placement, AChainOfItemsMovesWhereNoSingleOneCan) {
+    const std::vector<std::vector<Pnn>> able = {{0, 1}, {0, 1}, {0, 1}, {1, 2}};
+    const auto placed = place(items_of({0, 0, 0, 1}, able));
+    EXPECT_EQ(load(placed, 0), 2U);
+    EXPECT_EQ(load(placed, 1), 1U);
+    EXPECT_EQ(load(placed, 2), 1U);
+}
+
+TEST(Placement, ItemsThatAllCanHaveMoveAsSlotsDo) {
+    const std::vector<Pnn> before = {0, 0, 0, 1, 1, 1};
+    const auto after = place(items_of(before, std::vector<std::vector<Pnn>>(6, {0, 1, 2})));
+    EXPECT_EQ(moved(before, after), 2U);
+    EXPECT_EQ(load(after, 2), 2U);
+}
+
+TEST(Placement, WithoutNodesNothingIsPlaced) {
+    EXPECT_EQ(place(std::vector<Pnn>{1, 2}, std::vector<Pnn>{}), (std::vector<Pnn>{no_node, no_node}));
+}
 
 }  // namespace
 }  // namespace Atoll::ctdb

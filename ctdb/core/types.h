@@ -8,14 +8,15 @@
 
 namespace Atoll::ctdb {
 
-using Pnn = uint32_t;      // number of a node: its line in `nodes`
-using Slot = uint32_t;     // of a record: slot_of() its key
-using Time = uint64_t;     // microseconds of one node's clock; never compared with another node's
-using Term = uint64_t;     // the token of the cluster lock under which a leader leads: rises with each taking
-using ViewId = uint64_t;   // term << 32 | number
-using Epoch = uint64_t;    // of a slot: the id of the view in which it was last recovered; 0: not known
-using Session = uint64_t;  // of a member: the id of the view that let it in; 0: is no member
-using Client = uint64_t;   // a process of the node that locks records; never 0
+using Pnn = uint32_t;        // number of a node: its line in `nodes`
+using Slot = uint32_t;       // of a record: slot_of() its key
+using Time = uint64_t;       // microseconds of one node's clock; never compared with another node's
+using Term = uint64_t;       // the token of the cluster lock under which a leader leads: rises with each taking
+using ViewId = uint64_t;     // term << 32 | number
+using Epoch = uint64_t;      // of a slot: the id of the view in which it was last recovered; 0: not known
+using Session = uint64_t;    // of a member: the id of the view that let it in; 0: is no member
+using AddressId = uint64_t;  // of a public address; never 0
+using Client = uint64_t;     // a process of the node that locks records; never 0
 
 constexpr Pnn no_node = protocol::NO_NODE;
 constexpr Time millisecond = 1000;
@@ -42,6 +43,8 @@ inline Slot slot_of(const RecordKey& key, uint32_t slots) {
 
 // Of a view, in which members stand by rising pnn.
 const protocol::member* find_member(const protocol::view& view, Pnn pnn);
+// In it addresses stand by rising id.
+const protocol::address* find_address(const protocol::view& view, AddressId id);
 // nullptr unless it is still the same session.
 const protocol::member* find_session(const protocol::view& view, Pnn pnn, Session session);
 

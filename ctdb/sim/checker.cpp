@@ -110,7 +110,7 @@ void Checker::check_addresses(const Host& host, Time now) {
     if (host.addresses.empty()) return;
     for (const auto& other : hosts_) {
         if (other.get() == &host || other->addresses.empty() || !serves(*other, now)) continue;
-        for (const uint32_t address : host.addresses) {
+        for (const AddressId address : host.addresses) {
             if (other->addresses.contains(address))
                 violated("address " + std::to_string(address) + " is on " + describe(host) + " and on " + describe(*other));
         }

@@ -44,7 +44,6 @@ class Node {
         Config config;
         config.nodes = {0, 1, 2};
         config.slots = slots;
-        config.addresses = 2;
         return config;
     }
 

@@ -39,8 +39,10 @@ struct Host {
     std::unique_ptr<Core> core;
     std::deque<Event> inbox;  // came while ctdbd stood still
     std::vector<Worker> workers;
-    std::set<uint32_t> addresses;
-    Transitions past;  // of cores that have ended
+    std::set<AddressId> addresses;
+    std::set<AddressId> wanted;      // that its core has told it to take, and not to release
+    std::set<AddressId> untakeable;  // of those that it can hold: it has failed to take them
+    Transitions past;                // of cores that have ended
     bool slow_disk = false;
     bool full_disk = false;
     bool lock_unreachable = false;

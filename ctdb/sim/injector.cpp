@@ -115,6 +115,11 @@ void World::cut_lock(Host& struck) {
 }
 
 void World::strike_flags(Host& host) {
+    const AddressAssigned assigned{random_.between(1, options_.addresses), host.pnn};
+    for (const auto& other : hosts_) {
+        if (random_.one_in(4)) deliver(*other, other->incarnation, AddressesBalanced{});
+        deliver(*other, other->incarnation, assigned);
+    }
     const uint64_t which = random_.below(4);
     const uint64_t incarnation = host.incarnation;
     const auto set = [this, &host, which, incarnation](bool on) {

@@ -50,7 +50,6 @@ void World::start(Host& host) {
     config.incarnation = ++host.incarnation;
     for (Pnn pnn = 0; pnn < options_.nodes; pnn++) config.nodes.push_back(pnn);
     config.slots = options_.slots;
-    config.addresses = options_.addresses;
     config.blame_limit = 2;
     config.blame_half_life = 30 * second;
     config.ban = 5 * second;
@@ -58,8 +57,40 @@ void World::start(Host& host) {
     host.core = std::make_unique<Core>(config, host.shared);
     host.up = true;
     trace(host, "starts", "");
+    offer_addresses(host);
     tick(host, host.incarnation);
     start_workers(host);
+}
+
+// Each node can hold two of three addresses, and each address can be held by somebody.
+void World::offer_addresses(Host& host) {
+    AddressesOffered offered;
+    for (AddressId address = 1; address <= options_.addresses; address++) {
+        if ((address + host.pnn) % 3 != 0 && !host.untakeable.contains(address)) offered.addresses.push_back(address);
+    }
+    deliver(host, host.incarnation, std::move(offered));
+    for (const AddressId address : host.wanted) {
+        if (!host.untakeable.contains(address)) host.addresses.insert(address);
+    }
+}
+
+// One that could not be taken is offered again after a while, and taken then, if it was not told otherwise meanwhile.
+void World::take_address(Host& host, AddressId address) {
+    host.wanted.insert(address);
+    if (calm_ || !options_.faults || !random_.one_in(20)) {
+        host.addresses.insert(address);
+        return;
+    }
+    host.untakeable.insert(address);
+    const auto after = [this, &host, incarnation = host.incarnation](Time delay, auto step) {
+        schedule_.after(delay, [this, &host, incarnation, step] {
+            if (!host.up || host.incarnation != incarnation) return;
+            step();
+            offer_addresses(host);
+        });
+    };
+    after(random_.below(300 * millisecond), [] {});
+    after(second + random_.below(5 * second), [&host, address] { host.untakeable.erase(address); });
 }
 
 // A daemon's end is the end of its node's service: its supervisor sees to that and tells the others. When the machine ends nobody tells.
@@ -74,6 +105,8 @@ void World::crash(Host& host, bool supervised) {
     host.store.clear();
     host.inbox.clear();
     host.addresses.clear();
+    host.untakeable.clear();
+    host.wanted.clear();
     for (Worker& worker : host.workers) worker.state = Worker::State::idle, worker.turn++;
     checker_.host_lost(schedule_.now());
     schedule_.after(supervised ? random_.below(50 * millisecond) : random_.below(3 * second), [this, holder] { lock_.release(holder); });
@@ -129,8 +162,9 @@ void World::perform(Host& host, const Action& action) {
         trace(host, "ends its session", "");
         end_clients(host);
     } else if (const auto* take = std::get_if<TakeAddress>(&action)) {
-        host.addresses.insert(take->address);
+        take_address(host, take->address);
     } else if (const auto* release_address = std::get_if<ReleaseAddress>(&action)) {
+        host.wanted.erase(release_address->address);
         schedule_.after(random_.below(300 * millisecond),
                         [this, &host, address = release_address->address, incarnation = host.incarnation] {
                             if (host.incarnation != incarnation || !host.up) return;
@@ -187,6 +221,8 @@ void World::calm() {
         for (const auto flag : {node_flags::NODE_DISABLED, node_flags::NODE_STOPPED})
             deliver(*host, host->incarnation, AdministratorSet{flag, false});
         deliver(*host, host->incarnation, Monitored{true});
+        host->untakeable.clear();
+        offer_addresses(*host);
         for (Worker& worker : host->workers) outcome_.changes += std::exchange(worker.done, 0);
     }
 }

@@ -41,6 +41,8 @@ class World {
     void deliver(Host& host, uint64_t incarnation, Event event);
     void handle(Host& host, Event event);
     void perform(Host& host, const Action& action);
+    void offer_addresses(Host& host);
+    void take_address(Host& host, AddressId address);
     void wake(Host& host);
     void trace(const Host& host, const char* what, const std::string& detail) const;
 
