@@ -157,35 +157,77 @@ TEST_F(Mapped, ModesToDescriptors) {
     EXPECT_EQ(d.dacl->aces[3].flags, 0xb);
 }
 
-TEST_F(Mapped, DescriptorsToAcls) {
-    security::SecurityDescriptor d = of(0744, false);
-    const auto set = [&](std::vector<security::Ace> aces) {
+class DescriptorsToAcls : public Mapped {
+ protected:
+    // The bits of owner, users..., group, groups..., mask, everyone; empty: the POSIX rights stay as they are.
+    std::string set(std::vector<security::Ace> aces) {
         d.dacl->aces = std::move(aces);
-        PosixAcl access, defaults;
+        PosixAcl access;
         EXPECT_TRUE(posix_acls_of_descriptor(d, stat, ids, false, access, defaults));
         std::string text;
         for (const PosixEntry& e : access) text += std::to_string(e.bits);
         return text;
-    };
-    const auto allow = [](const Sid& sid, uint32_t mask) {
+    }
+    static security::Ace allow(const Sid& sid, uint32_t mask) {
         security::Ace ace;
         ace.sid = sid;
         ace.mask = mask;
         return ace;
-    };
-    const Sid owner = ids.user_sid(1001), other = ids.user_sid(1002), group = ids.group_sid(100);
-    // owner, users..., group, groups..., mask, everyone
+    }
+    static security::Ace deny(const Sid& sid, uint32_t mask) {
+        security::Ace ace = allow(sid, mask);
+        ace.type = security::ace_type::access_denied;
+        return ace;
+    }
+
+    static constexpr uint32_t r = 0x1, w = 0x2, x = 0x20, rwx = 0x1f01ff;
+    security::SecurityDescriptor d = of(0744, false);
+    PosixAcl defaults;
+    const Sid owner = ids.user_sid(1001), other = ids.user_sid(1002), group = ids.group_sid(100), others = ids.group_sid(101);
+    const Sid everyone = well_known::everyone;
+};
+
+TEST_F(DescriptorsToAcls, Permissions) {
     EXPECT_EQ(set({allow(owner, 0x1f01ff)}), "770070");
     EXPECT_EQ(set({allow(owner, 0x1200a9), allow(well_known::everyone, 0x1f01ff)}), "557777");
     EXPECT_EQ(set({allow(owner, 0x120089), allow(group, 0x120089), allow(well_known::everyone, 0x120089)}), "444474");
     EXPECT_EQ(set({allow(other, 0x1f01ff)}), "7770070");
-    auto denied = allow(other, 0x2);
-    denied.type = security::ace_type::access_denied;
-    EXPECT_EQ(set({denied, allow(owner, 0x1f01ff), allow(well_known::everyone, 0x1200a9)}), "7755575");
     EXPECT_EQ(set({}), "");
     d.dacl->aces = {allow(*parse_sid("S-1-5-21-1-2-3-1000"), 1)};
-    PosixAcl access, defaults;
+    PosixAcl access;
     EXPECT_FALSE(posix_acls_of_descriptor(d, stat, ids, false, access, defaults));
+}
+
+// As Debian's smbd 4.17 sets them.
+TEST_F(DescriptorsToAcls, Denials) {
+    EXPECT_EQ(set({deny(other, w), allow(owner, rwx), allow(everyone, r | x)}), "7755575");  // what everyone has, less the denied
+    EXPECT_EQ(set({deny(other, x), allow(other, r), allow(everyone, x)}), "7741171");        // who is allowed something has that alone
+    EXPECT_EQ(set({deny(other, r), allow(other, r), allow(everyone, r | x)}), "7715575");    // nothing is left of it
+    EXPECT_EQ(set({deny(others, w), allow(everyone, rwx)}), "7777577");
+    EXPECT_EQ(set({deny(everyone, w), allow(everyone, rwx)}), "775575");
+    EXPECT_EQ(set({deny(everyone, w), allow(other, rwx)}), "7750070");  // taken from all
+    EXPECT_EQ(set({deny(everyone, w), allow(everyone, r | w), allow(other, rwx)}), "7774474");
+    EXPECT_EQ(set({deny(everyone, rwx), allow(other, w), allow(everyone, x)}), "770070");  // the rest does not count
+    EXPECT_EQ(set({allow(other, w), deny(others, x), allow(everyone, x)}), "");            // not in order
+    EXPECT_EQ(set({allow(everyone, rwx), deny(other, x)}), "");
+}
+
+TEST_F(DescriptorsToAcls, DenialsThatADirectoryHandsOn) {
+    stat.mode = 040755;
+    const auto handed_on = [](security::Ace ace) {
+        ace.flags = security::ace_flag::object_inherit | security::ace_flag::container_inherit;
+        return ace;
+    };
+    EXPECT_EQ(set({handed_on(deny(everyone, w)), allow(everyone, r)}), "774474");
+    EXPECT_TRUE(defaults.empty());  // a denial to everyone alone is not handed on
+    EXPECT_EQ(set({handed_on(deny(group, w)), handed_on(allow(well_known::creator_group, rwx)), allow(everyone, r)}), "774474");
+    ASSERT_EQ(defaults.size(), 6u);
+    EXPECT_EQ(defaults[2].tag, PosixTag::group_obj);
+    EXPECT_EQ(defaults[2].bits, 5);  // CREATOR GROUP is denied what the directory's group is
+    auto inherit_only = handed_on(allow(everyone, rwx));
+    inherit_only.flags |= security::ace_flag::inherit_only;
+    EXPECT_EQ(set({inherit_only}), "");
+    EXPECT_EQ(set({handed_on(allow(everyone, rwx)), handed_on(deny(other, w))}), "");
 }
 
 }  // namespace

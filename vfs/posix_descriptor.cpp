@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/loop/identity.h"
 #include "libcli/security/access_check.h"
@@ -57,7 +58,8 @@ bool is_member(uint32_t uid, uint32_t gid) {
 // What the ACEs of one trustee say.
 struct Said {
     uint16_t allowed = 0, denied = 0;
-    bool named = false;
+    bool allows = false, denies = false;
+    [[nodiscard]] bool named() const { return allows || denies; }
 };
 
 // One ACL of a descriptor, by trustee.
@@ -68,35 +70,68 @@ class Collected {
 
     // False: an account that is not of this machine.
     bool take(const Ace& ace, uint8_t flags) {
-        if (ace.type == security::ace_type::access_denied) denies_ = true;
-        PosixEntry who;
-        Said* said = find(ace.sid, who);
-        if (said == nullptr) return ace.sid.count == 0 || !is_foreign_account(ace.sid);
+        const auto who = find(ace.sid);
+        if (!who) return ace.sid.count == 0 || !is_foreign_account(ace.sid);
+        const bool denies = ace.type == security::ace_type::access_denied;
         const uint16_t bits = bits_of(ace.mask);
-        said->named = true;
-        note(who, flags);
-        if (ace.type == security::ace_type::access_denied)
-            said->denied |= static_cast<uint16_t>(bits & ~said->allowed);
-        else
-            said->allowed |= static_cast<uint16_t>(bits & ~said->denied);
+        Said& said = said_of(*who);
+        if (denies) {
+            if (allows_) in_order_ = false;
+            said.denies = true;
+            said.denied |= bits;
+        } else {
+            allows_ = said.allows = true;
+            said.allowed |= bits;
+        }
+        note(*who, flags);
         return true;
     }
-    [[nodiscard]] bool any() const { return owner_.named || group_.named || everyone_.named || !users_.empty() || !groups_.empty(); }
+    [[nodiscard]] bool any() const { return owner_.named() || group_.named() || everyone_.named() || !users_.empty() || !groups_.empty(); }
+    // Whether it denies everyone something, and says nothing else.
+    [[nodiscard]] bool only_denies_everyone() const {
+        const bool alone = !everyone_.allows && !owner_.named() && !group_.named() && users_.empty() && groups_.empty();
+        return everyone_.denied == all_bits || (everyone_.denies && alone);
+    }
+    // Whether each denial stands before all that is allowed: else POSIX entries cannot say it.
+    [[nodiscard]] bool in_order() const { return in_order_; }
+
+    // Once all are taken: of a trustee who is denied some and allowed more, what is left counts as allowed, and nothing as denied: not to
+    // others in his name either. What everyone is denied is taken from all; where that is everything, nothing else counts.
+    void weigh() {
+        if (everyone_.denied == all_bits) {
+            users_.clear();
+            groups_.clear();
+            owner_ = group_ = {};
+        }
+        each([](Said& said) {
+            if (!said.allows || !said.denies) return;
+            said.allowed &= static_cast<uint16_t>(~said.denied);
+            (said.allowed != 0 ? said.denies : said.allows) = false;
+            if (!said.denies) said.denied = 0;
+        });
+        forget_empty_denials();
+        each([this](Said& said) { said.allowed &= static_cast<uint16_t>(~everyone_.denied); });
+        if (!for_children_) return;
+        deny_creator(owner_, users_, stat_.uid);
+        deny_creator(group_, groups_, stat_.gid);
+    }
 
     // Owner and group stand twice, as the file's and by their numbers, so that they keep their rights when the file is given away.
     void write(PosixAcl& out) {
-        uint16_t owner = owner_.named ? settle(owner_) : static_cast<uint16_t>(stat_.mode >> 6 & 7);
-        owner |= by_groups(stat_.uid);
-        owner = static_cast<uint16_t>(owner | (stat_.is_directory() ? 7 : 4));  // whoever owns it can get at it
-        const uint16_t group = group_.named ? settle(group_) : everyone_.allowed;
-        users_.try_emplace(stat_.uid, Said{owner, 0, true});
-        groups_.try_emplace(stat_.gid, Said{group, 0, true});
+        uint16_t owner = owner_.named() ? of_user(owner_, stat_.uid) : of_unnamed_owner();
+        owner = static_cast<uint16_t>(owner | (stat_.is_directory() ? all_bits : 4));  // whoever owns it can get at it
+        const uint16_t group = group_.named() ? of_group(group_) : everyone_.allowed;
+        std::map<uint32_t, uint16_t> users{}, groups{};
+        for (const auto& [id, said] : users_) users[id] = of_user(said, id);
+        for (const auto& [id, said] : groups_) groups[id] = of_group(said);
+        users.try_emplace(stat_.uid, owner);
+        groups.try_emplace(stat_.gid, group);
         out.clear();
         out.push_back({PosixTag::user_obj, owner, 0});
-        for (const auto& [id, said] : users_) out.push_back({PosixTag::user, settle(said, by_groups(id)), id});
+        for (const auto& [id, bits] : users) out.push_back({PosixTag::user, bits, id});
         out.push_back({PosixTag::group_obj, group, 0});
-        for (const auto& [id, said] : groups_) out.push_back({PosixTag::group, settle(said), id});
-        out.push_back({PosixTag::mask, 7, 0});
+        for (const auto& [id, bits] : groups) out.push_back({PosixTag::group, bits, id});
+        out.push_back({PosixTag::mask, all_bits, 0});
         out.push_back({PosixTag::other, everyone_.allowed, 0});
     }
 
@@ -113,6 +148,8 @@ class Collected {
     }
 
  private:
+    static constexpr uint16_t all_bits = 7;
+
     struct Noted {
         PosixEntry who;
         uint8_t flags;
@@ -126,46 +163,77 @@ class Collected {
     static bool is_foreign_account(const Sid& sid) {
         return sid.authority == std::array<uint8_t, 6>{0, 0, 0, 0, 0, 5} && sid.sub_authorities[0] == 21;
     }
-    // `who` without its bits.
-    Said* find(const Sid& sid, PosixEntry& who) {
-        const auto found = [&](PosixTag tag, uint32_t id, Said& said) {
-            who = {tag, 0, id};
-            return &said;
+    // Without its bits.
+    [[nodiscard]] std::optional<PosixEntry> find(const Sid& sid) const {
+        if (sid == well_known::everyone) return PosixEntry{PosixTag::other, 0, 0};
+        if (for_children_ ? sid == well_known::creator_owner : sid == from_.owner) return PosixEntry{PosixTag::user_obj, 0, 0};
+        if (for_children_ ? sid == well_known::creator_group : sid == from_.group) return PosixEntry{PosixTag::group_obj, 0, 0};
+        if (const auto uid = ids_.uid_of(sid))
+            return !for_children_ && *uid == stat_.uid ? PosixEntry{PosixTag::user_obj, 0, 0} : PosixEntry{PosixTag::user, 0, *uid};
+        if (const auto gid = ids_.gid_of(sid))
+            return !for_children_ && *gid == stat_.gid ? PosixEntry{PosixTag::group_obj, 0, 0} : PosixEntry{PosixTag::group, 0, *gid};
+        return std::nullopt;
+    }
+    Said& said_of(const PosixEntry& who) {
+        switch (who.tag) {
+            case PosixTag::user_obj: return owner_;
+            case PosixTag::group_obj: return group_;
+            case PosixTag::user: return users_[who.id];
+            case PosixTag::group: return groups_[who.id];
+            default: return everyone_;
+        }
+    }
+    void forget_empty_denials() {
+        const auto denies_nothing = [](const auto& entry) { return entry.second.denies && entry.second.denied == 0; };
+        std::erase_if(users_, denies_nothing);
+        std::erase_if(groups_, denies_nothing);
+        for (Said* said : {&owner_, &group_}) {
+            if (said->denied == 0) said->denies = false;
+        }
+    }
+    // Of what a directory hands on, CREATOR OWNER and CREATOR GROUP are denied what its own owner and group are by their names.
+    static void deny_creator(Said& creator, std::map<uint32_t, Said>& named, uint32_t id) {
+        const auto found = named.find(id);
+        if (!creator.allows || found == named.end() || !found->second.denies) return;
+        creator.allowed &= static_cast<uint16_t>(~found->second.denied);
+        named.erase(found);
+    }
+    template <class Change>
+    void each(Change change) {
+        for (auto& [id, said] : users_) change(said);
+        for (auto& [id, said] : groups_) change(said);
+        for (Said* said : {&owner_, &group_, &everyone_}) change(*said);
+    }
+    // To whom something is denied and nothing allowed, the rest is given that everyone has; to a user what his groups have as well.
+    [[nodiscard]] uint16_t of_group(const Said& said) const {
+        return said.allows ? said.allowed : static_cast<uint16_t>(everyone_.allowed & ~said.denied);
+    }
+    // From a user is taken what is denied to his groups, since of a user's entries POSIX looks at his own alone.
+    [[nodiscard]] uint16_t of_user(const Said& said, uint32_t uid) const {
+        const Said groups = of_groups(uid);
+        const int allowed = said.allows ? said.allowed : everyone_.allowed | groups.allowed;
+        return static_cast<uint16_t>(allowed & ~(said.denied | groups.denied));
+    }
+    [[nodiscard]] uint16_t of_unnamed_owner() const { return static_cast<uint16_t>((stat_.mode >> 6 & 7) | of_groups(stat_.uid).allowed); }
+    // What is allowed and denied to the user's groups together.
+    [[nodiscard]] Said of_groups(uint32_t uid) const {
+        Said all;
+        const auto add = [&](uint32_t gid, const Said& said) {
+            const bool adds = (said.allowed & ~all.allowed) != 0 || (said.denied & ~all.denied) != 0;
+            if (!adds || !is_member(uid, gid)) return;
+            all.allowed |= said.allowed;
+            if (!for_children_ || &said != &group_) all.denied |= said.denied;
         };
-        if (sid == well_known::everyone) return found(PosixTag::other, 0, everyone_);
-        if (for_children_ ? sid == well_known::creator_owner : sid == from_.owner) return found(PosixTag::user_obj, 0, owner_);
-        if (for_children_ ? sid == well_known::creator_group : sid == from_.group) return found(PosixTag::group_obj, 0, group_);
-        if (const auto uid = ids_.uid_of(sid)) {
-            if (!for_children_ && *uid == stat_.uid) return found(PosixTag::user_obj, 0, owner_);
-            return found(PosixTag::user, *uid, users_[*uid]);
-        }
-        if (const auto gid = ids_.gid_of(sid)) {
-            if (!for_children_ && *gid == stat_.gid) return found(PosixTag::group_obj, 0, group_);
-            return found(PosixTag::group, *gid, groups_[*gid]);
-        }
-        return nullptr;
-    }
-    // To whom something is denied and nothing allowed, the rest is given that everyone has, and a user's groups; where anything is denied,
-    // a user's entry says what his groups have too, since of his entries POSIX looks at his own alone.
-    [[nodiscard]] uint16_t settle(const Said& said, uint16_t groups = 0) const {
-        const int others = said.denied != 0 && said.allowed == 0 ? everyone_.allowed | groups : groups;
-        return static_cast<uint16_t>(said.allowed | (others & ~said.denied));
-    }
-    [[nodiscard]] uint16_t by_groups(uint32_t uid) const {
-        uint16_t bits = 0;
-        if (!denies_ || for_children_) return bits;
-        if (group_.named && (group_.allowed & ~bits) != 0 && is_member(uid, stat_.gid)) bits |= group_.allowed;
-        for (const auto& [gid, said] : groups_) {
-            if ((said.allowed & ~bits) != 0 && is_member(uid, gid)) bits |= said.allowed;
-        }
-        return bits;
+        add(stat_.gid, group_);
+        for (const auto& [gid, said] : groups_) add(gid, said);
+        return all;
     }
 
     const security::SecurityDescriptor& from_;
     const Stat& stat_;
     security::IdMap& ids_;
     bool for_children_;
-    bool denies_ = false;
+    bool allows_ = false, in_order_ = true;
     std::vector<Noted> noted_;
     Said owner_, group_, everyone_;
     std::map<uint32_t, Said> users_, groups_;
@@ -267,8 +335,12 @@ bool posix_acls_of_descriptor(const security::SecurityDescriptor& value, const S
         if ((ace.flags & ace_flag::inherit_only) == 0 && !own.take(ace, own_flags) && !force_unknown) return false;
         if (handed_on && !children.take(ace, ace.flags) && !force_unknown) return false;
     }
-    if (own.any() || children.any()) own.write(access);
-    if (children.any()) children.write(defaults);
+    // As Samba: such a descriptor leaves the POSIX rights as they are.
+    if (!own.any() || !own.in_order() || !children.in_order()) return true;
+    own.weigh();
+    own.write(access);
+    children.weigh();
+    if (children.any() && !children.only_denies_everyone()) children.write(defaults);
     if (inheritance == nullptr) return true;
     constexpr uint16_t kept = security::control::dacl_protected | security::control::dacl_auto_inherited;
     inheritance->control =
