@@ -108,7 +108,7 @@ class LeaseWork final : public Work {
         mine.id = response->file_id;
         mine.open = true;
         mine.cached.reset();
-        view(i) = {true, granted, {}};
+        view(i) = {true, granted, world_.clock, {}};
     }
 
     void read(int i) {
@@ -149,32 +149,32 @@ class LeaseWork final : public Work {
             values.done(value, world_.clock);
             mine.cached = value;
             mine.dirty = true;
-            written(i);
+            written(i, world_.clock);
             return world_.count("writes into the cache");
         }
         mine.cached.reset();
         mine.busy = true;
-        send_write(i, value, [this, i, value, breaks = mine.breaks] {
+        send_write(i, value, [this, i, value, breaks = mine.breaks](Moment asked) {
             Mine& done = files_[i];
             done.busy = false;
             world_.lease_values[i].done(value, world_.clock);
             world_.lease_values[i].forget(world_.oldest_read());
             world_.count("writes of leased files");
             if (breaks == done.breaks && may(i, read_caching)) done.cached = value;
-            written(i);
+            written(i, asked);
         });
     }
 
-    void send_write(int i, uint64_t value, std::function<void()> then) {
+    void send_write(int i, uint64_t value, std::function<void(Moment asked)> then) {
         store_le(bytes_[i].data(), value);
         smb::WriteRequest request;
         request.file_id = files_[i].id;
         request.data = bytes_[i];
-        world_.tick();
-        client_.ask(smb::Command::write, request, [this, i, then = std::move(then)](NtStatus status, client::Exchange&) {
+        const Moment asked = world_.tick();
+        client_.ask(smb::Command::write, request, [this, i, asked, then = std::move(then)](NtStatus status, client::Exchange&) {
             if (status != NtStatus::SUCCESS) world_.fault(name(i) + ": WRITE gives " + to_string(status));
             nobody_caches_writes(i, "is written");
-            then();
+            then(asked);
         });
     }
 
@@ -183,7 +183,7 @@ class LeaseWork final : public Work {
         Mine& mine = files_[i];
         if (!mine.dirty) return acknowledge(i);
         mine.busy = true;
-        send_write(i, *mine.cached, [this, i] {
+        send_write(i, *mine.cached, [this, i](Moment) {
             files_[i].busy = files_[i].dirty = false;
             world_.count("values written back");
             if (files_[i].to_acknowledge) acknowledge(i);
@@ -248,10 +248,10 @@ class LeaseWork final : public Work {
         }
     }
 
-    // The others that may cache reads have to be told.
-    void written(int i) {
+    // The others that may cache reads have to be told; not who got his lease while the WRITE was under way, for he may have come after it.
+    void written(int i, Moment asked) {
         for (auto& [other, theirs] : world_.leases[i]) {
-            const bool must_be_told = other != client_.number && theirs.open && (theirs.state & read_caching) != 0;
+            const bool must_be_told = other != client_.number && theirs.open && (theirs.state & read_caching) != 0 && theirs.since < asked;
             if (must_be_told && theirs.stale_since == Monotonic{}) theirs.stale_since = monotonic_now();
         }
     }

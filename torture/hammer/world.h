@@ -52,6 +52,7 @@ struct LockClaim {
 struct LeaseView {
     bool open = false;
     uint32_t state = 0;
+    Moment since = 0;         // when the CREATE was answered that gave it
     Monotonic stale_since{};  // not zero: when somebody else wrote what may be cached here, and no break has come since
 };
 
