@@ -1,5 +1,6 @@
 #include "vfs/nt_acl.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "vfs/posix_descriptor.h"
@@ -119,10 +120,9 @@ TEST(PosixAclForm, GoesThereAndBack) {
 
 // Every expectation of the following two is what Debian's smbd 4.17 did.
 struct Mapped : ::testing::Test {
-    security::SecurityDescriptor of(uint32_t mode, bool directory, const PosixAcl& defaults = {}) {
+    security::SecurityDescriptor of(uint32_t mode, bool directory, const PosixAcl& defaults = {}, PosixAcl access = {}) {
         stat.mode = mode | (directory ? 0040000 : 0100000);
-        PosixAcl access;
-        posix_acl_of_mode(stat.mode, access);
+        if (access.empty()) posix_acl_of_mode(stat.mode, access);
         security::SecurityDescriptor out;
         EXPECT_TRUE(descriptor_of_posix({stat, access, defaults}, {}, ids, out));
         return out;
@@ -155,6 +155,25 @@ TEST_F(Mapped, ModesToDescriptors) {
     EXPECT_EQ(d.dacl->aces[0].flags, 3);
     EXPECT_EQ(d.dacl->aces[3].sid, well_known::creator_owner);
     EXPECT_EQ(d.dacl->aces[3].flags, 0xb);
+}
+
+// As Debian's smbd 4.17 has it: of those who may nothing the first is one ACE for both, and who stands behind him is two.
+TEST_F(Mapped, DefaultsToDescriptors) {
+    const auto users = [](uint16_t first, uint16_t second) {
+        return PosixAcl{{PosixTag::user_obj, 7, 0},  {PosixTag::user, first, 2001}, {PosixTag::user, second, 2002},
+                        {PosixTag::group_obj, 5, 0}, {PosixTag::mask, 7, 0},        {PosixTag::other, 1, 0}};
+    };
+    const auto flags_of = [&](const PosixAcl& access, const PosixAcl& defaults, uint32_t uid) {
+        std::string flags;
+        for (const security::Ace& ace : of(0755, true, defaults, access).dacl->aces) {
+            if (ace.sid == ids.user_sid(uid)) flags += fmt::format("{:x} ", ace.flags);
+        }
+        return flags;
+    };
+    EXPECT_EQ(flags_of(users(0, 0), users(0, 0), 2001), "3 ");
+    EXPECT_EQ(flags_of(users(0, 0), users(0, 0), 2002), "0 b ");
+    EXPECT_EQ(flags_of(users(5, 5), users(5, 5), 2001), "3 ");
+    EXPECT_EQ(flags_of(users(5, 5), users(5, 5), 2002), "3 ");
 }
 
 class DescriptorsToAcls : public Mapped {

@@ -102,17 +102,22 @@ class Mapping {
     security::IdMap& ids_;
 };
 
-// Where the directory itself and what it hands on say the same of somebody, one ACE says both.
+// Where the directory itself and what it hands on say the same of somebody, one ACE says both. As Samba does it, since its hash is of the
+// result: of two that give no right the second stays, and who stands behind the first is not looked at.
 void join_equal(std::vector<Ace>& aces, size_t defaults_at) {
+    const auto at = [&](size_t i) { return aces.begin() + static_cast<ptrdiff_t>(i); };
     for (size_t i = 0; i < defaults_at; i++) {
         const uint8_t inherited = aces[i].flags & ace_flag::inherited;
         if (aces[i].flags != inherited) continue;
-        const auto same = std::find_if(aces.begin() + static_cast<ptrdiff_t>(defaults_at), aces.end(), [&](const Ace& ace) {
+        const auto same = std::find_if(at(defaults_at), aces.end(), [&](const Ace& ace) {
             return ace.sid == aces[i].sid && ace.mask == aces[i].mask && ace.flags == (handed_on_flags | inherited);
         });
         if (same == aces.end()) continue;
-        aces[i].flags |= ace_flag::object_inherit | ace_flag::container_inherit;
-        aces.erase(same);
+        const bool gives_nothing = aces[i].mask == 0;
+        Ace& stays = gives_nothing ? *same : aces[i];
+        stays.flags = inherited | ace_flag::object_inherit | ace_flag::container_inherit;
+        aces.erase(gives_nothing ? at(i) : same);
+        if (gives_nothing) defaults_at--;
     }
 }
 
