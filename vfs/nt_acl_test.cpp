@@ -165,7 +165,8 @@ TEST_F(Mapped, DefaultsToDescriptors) {
     };
     const auto flags_of = [&](const PosixAcl& access, const PosixAcl& defaults, uint32_t uid) {
         std::string flags;
-        for (const security::Ace& ace : of(0755, true, defaults, access).dacl->aces) {
+        const auto descriptor = of(0755, true, defaults, access);
+        for (const security::Ace& ace : descriptor.dacl->aces) {
             if (ace.sid == ids.user_sid(uid)) flags += fmt::format("{:x} ", ace.flags);
         }
         return flags;
