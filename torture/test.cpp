@@ -76,6 +76,7 @@ std::unique_ptr<Client> Test::client(const client::NegotiateOptions& options, cl
     c->connection = negotiate(options);
     if (!c->connection) return nullptr;
     c->session = std::make_unique<client::Session>(*c->connection);
+    if (target.option("seal") == "yes" && c->connection->negotiated().dialect >= smb::Dialect::smb3_00) log_on.seal = true;
     NtStatus status = c->session->log_on(target.credentials(), std::move(log_on));
     if (is_error(status)) {
         fail("SESSION_SETUP: " + to_string(status));
@@ -143,7 +144,7 @@ std::span<const Suite> suites() {
                                 create_suite,  lease_suite,     dirlease_suite, oplock_suite,   info_suite,     notify_suite,
                                 ea_suite,      streams_suite,   rename_suite,   acls_suite,     rights_suite,   pipe_suite,
                                 rpc_suite,     hostile_suite,   async_suite,    kerberos_suite, lock_suite,     ioctl_suite,
-                                reparse_suite, resilient_suite, attack_suite,   failover_suite};
+                                reparse_suite, resilient_suite, attack_suite,   failover_suite, restart_suite,  killed_client_suite};
     return all;
 }
 

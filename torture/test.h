@@ -138,6 +138,8 @@ extern const Suite reparse_suite;
 extern const Suite resilient_suite;
 extern const Suite attack_suite;
 extern const Suite failover_suite;
+extern const Suite restart_suite;  // not by torture_test.py: it kills the server
+extern const Suite killed_client_suite;
 extern const Suite async_suite;     // not by torture_test.py: it needs commands
 extern const Suite kerberos_suite;  // nor this one: it needs tickets
 

@@ -75,7 +75,6 @@ class FailoverOperation {
     std::function<void(ByteWriter&, const smb::FileId&)> body_;
     uint32_t payload_ = 0;
     LockSequence lock_;
-    bool unlocks_ = false;
     ExchangePtr exchange_;  // null: to be sent
     Monotonic not_before_{};
     Monotonic sent_at_{};

@@ -83,9 +83,7 @@ void FailoverShare::answered(FailoverOperation& operation) {
         operation.not_before_ = monotonic_now() + before_replay;
         return;
     }
-    // A server that is killed between an unlock and the note that it is done does not know it again; what was asked for is so.
-    const bool was_unlocked = status == NtStatus::RANGE_NOT_LOCKED && operation.unlocks_ && operation.replays_ > 0;
-    end(operation, was_unlocked ? NtStatus::SUCCESS : status);
+    end(operation, status);
 }
 
 void FailoverShare::gather() {
@@ -182,7 +180,6 @@ FailoverOperationPtr FailoverFile::start_lock(std::vector<smb::LockElement> elem
         request.encode(out);
     });
     operation->lock_ = sequence;
-    operation->unlocks_ = elements.size() == 1 && elements.front().flags == smb::lock_flags::unlock;
     if (sequence.index == 0) {  // 3.2.4.19: all 64 are under way
         operation->done_ = true;
         operation->status_ = NtStatus::INSUFFICIENT_RESOURCES;

@@ -105,7 +105,9 @@ void OplockTable::expire() {
 void OplockTable::give_up_unanswered(const Awaited& awaited) {
     const Awaited one = awaited;
     std::erase_if(awaited_, [&](const Awaited& other) { return other.deadline == one.deadline && other.open_id == one.open_id; });
-    (void)settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, &one.deadline).ok();
+    if (!settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, &one.deadline)) return;
+    OpenFile* const open = one.lease ? core_.find_open(*one.lease) : core_.find_open(one.open_id);
+    if (open != nullptr && params_.breaks != nullptr) params_.breaks->unanswered(*open);
 }
 
 // The holder is down to `state`. What else is to be broken meanwhile, breaks at once.

@@ -170,6 +170,7 @@ class Open {
     virtual Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait = nullptr) = 0;
     // One after the other (2.1.5.9); those before a failure stay unlocked. RANGE_NOT_LOCKED.
     virtual Result<void, NtStatus> unlock(std::span<const LockRange> ranges) = 0;
+    [[nodiscard]] virtual size_t lock_count() const = 0;  // that it holds
 
     // --- Holes, compression, and copies within the server: what FSCTLs ask for (MS-FSA 2.1.5.10). These check granted_access themselves.
     virtual Result<void, NtStatus> set_sparse(bool sparse) = 0;  // 2.1.5.10.38

@@ -78,6 +78,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> may_lock(Wait* wait) override;
     Result<void, NtStatus> lock(std::span<const LockRange> ranges, Wait* wait) override;
     Result<void, NtStatus> unlock(std::span<const LockRange> ranges) override;
+    [[nodiscard]] size_t lock_count() const override { return locks; }
 
     Result<void, NtStatus> set_sparse(bool sparse) override;
     Result<bool, NtStatus> allocated_ranges(const FileRange& range, size_t limit, std::vector<FileRange>& out) override;

@@ -27,6 +27,8 @@ class BreakClient final : public BreakSink {
         leases.push_back(broken);
         return reachable;
     }
+    void unanswered(Open& open) override { silent.push_back(&open); }
+    std::vector<Open*> silent;
     std::vector<OplockBroken> oplocks;
     std::vector<LeaseBreak> leases;
     bool reachable = true;

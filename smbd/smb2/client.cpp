@@ -137,7 +137,7 @@ Result<void, NtStatus> Client::close_open(xsrv::Open& open, fsa::FileInfo* info)
     if (fsa::Open* file = std::exchange(open.file, nullptr)) closed = file_system_->close(*file, info);
     if (const auto pipe = std::exchange(open.pipe, nullptr)) pipe->close();
     open.quota_index.reset();
-    tables().remove_open(open.persistent_id);
+    tables().remove_open(open);
     open.tcon->open_count--;
     opens_.remove(open);
     end_lock_waits(open);
@@ -177,6 +177,7 @@ bool Client::disconnect_open(xsrv::Open& open) {
     loop::take_root();
     xsrv::note_remains(remains, *open.durable);
     open.durable->lock_sequences = open.lock_sequences;
+    open.durable->step_begun.reset();
     note_open_away(open.persistent_id, remains.name, *open.durable);
     open.tcon->open_count--;
     opens_.remove(open);

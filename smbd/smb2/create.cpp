@@ -211,7 +211,7 @@ void close_again(Request& request) {
     fsa::Open* const file = std::exchange(request.open->file, nullptr);
     request.open->durable.reset();
     if (const auto closed = client.file_system().close(*file); !closed) log_warning("closing a file: {}", to_string(closed.error()));
-    client.tables().remove_open(request.open->persistent_id);
+    client.tables().remove_open(*request.open);
 }
 
 // Opens what the request names; PENDING: it does so again later. `begun`: when it did so before.

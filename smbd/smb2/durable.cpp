@@ -9,6 +9,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/limits.h"
+#include "smbd/smb2/lock_sequence.h"
 #include "smbd/smb2/persistence.h"
 
 namespace Atoll::smb2 {
@@ -49,16 +50,6 @@ bool is_same_share(const Request& request, const xsrv::open_global& record) {
     return record.share_path == tcon.share_path && equal_ignoring_case(record.share_name, tcon.share_name);
 }
 
-// Of a persistent one. Reads the whole table.
-std::optional<xsrv::open_global> find_by_create_guid(Client& client, const Guid& create_guid) {
-    std::optional<xsrv::open_global> found;
-    const auto visited = client.tables().for_each_open([&](const xsrv::open_global& record) {
-        if (xsrv::is_persistent(record) && record.durable->create_guid == create_guid) found = record;
-    });
-    if (!visited) log_error("{}", visited.error().message());
-    return found;
-}
-
 // MS-SMB2 3.3.5.9.7, 3.3.5.9.12
 std::optional<xsrv::open_global> find_asked(Request& request, const smb::CreateContexts& contexts) {
     Client& client = request.connection().client();
@@ -66,7 +57,7 @@ std::optional<xsrv::open_global> find_asked(Request& request, const smb::CreateC
     const smb::DurableReconnectV2& asked = *contexts.durable_reconnect_v2;
     auto record = client.tables().find_open(asked.file_id.persistent_id);
     const bool persistent = (asked.flags & smb::durable_flags::persistent) != 0 && may_be_persistent(request);
-    if (!record && persistent) record = find_by_create_guid(client, asked.create_guid);
+    if (!record && persistent) record = client.tables().find_persistent_open(asked.create_guid);
     return record;
 }
 
@@ -105,7 +96,7 @@ fsa::RemainingOpen remains_of(const Request& request, const xsrv::open_global& r
 }
 
 // The open as its record has it, on this connection.
-void take_over(Request& request, const xsrv::open_global& record) {
+void take_over(Request& request, const xsrv::open_global& record, size_t locks) {
     xsrv::Open& open = *request.open;
     open.persistent_id = record.persistent_id;
     open.opened = record.opened;
@@ -114,6 +105,7 @@ void take_over(Request& request, const xsrv::open_global& record) {
     open.durable = record.durable;
     open.durable->disconnected = {};
     open.durable->locks.clear();
+    settle_lock_step(open, locks);
 }
 
 // Open.DurableOwner
@@ -196,12 +188,6 @@ NtStatus make_resilient(Request& request, uint32_t timeout_ms) {
     return lasting ? NtStatus::NOT_SUPPORTED : lasting.error();
 }
 
-void note_lock_sequences(const Request& request) {
-    if (!request.open->durable) return;
-    const auto renewed = request.connection().client().tables().renew_open(*request.open);
-    if (!renewed) log_error("{}", renewed.error().message());
-}
-
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts) {
     const auto& durable = request.open->durable;
     if (!durable) return;
@@ -214,7 +200,7 @@ NtStatus find_persistent(Request& request, const smb::CreateRequest& create, con
                          std::optional<xsrv::open_global>& found) {
     if (!request.header.is_replay() || !asks_for_persistent(request, contexts)) return NtStatus::SUCCESS;
     Client& client = request.connection().client();
-    found = find_by_create_guid(client, contexts.durable_request_v2->create_guid);
+    found = client.tables().find_persistent_open(contexts.durable_request_v2->create_guid);
     if (!found) return NtStatus::SUCCESS;
     const xsrv::durable_open& durable = *found->durable;
     if (!is_away(client, *found)) return NtStatus::FILE_NOT_AVAILABLE;
@@ -230,7 +216,7 @@ NtStatus find_persistent(Request& request, const smb::CreateRequest& create, con
 NtStatus why_not_available(Request& request, const smb::CreateContexts& contexts) {
     if (!request.connection().is_smb3()) return NtStatus::SHARING_VIOLATION;  // which does not have the other status
     if (!contexts.durable_request_v2 || request.header.is_replay()) return NtStatus::FILE_NOT_AVAILABLE;
-    const auto found = find_by_create_guid(request.connection().client(), contexts.durable_request_v2->create_guid);
+    const auto found = request.connection().client().tables().find_persistent_open(contexts.durable_request_v2->create_guid);
     const bool own = found && found->client_guid == request.connection().channel().client_guid;
     return own ? NtStatus::DUPLICATE_OBJECTID : NtStatus::FILE_NOT_AVAILABLE;
 }
@@ -247,7 +233,7 @@ NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, c
     if (!fsa::is_disconnected(record->owner) && !client.file_system().find_disconnected(remains)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     std::optional<std::string_view> expected;
     if (record->durable->lease && !any(record->flags & xsrv::open_flags::OPEN_DELETE_ON_CLOSE)) expected = params.path;
-    take_over(request, *record);
+    take_over(request, *record, remains.locks.size());
     const auto mine = client.tables().take_over_open(*request.open, *record);
     auto taken = mine && *mine ? client.file_system().reconnect(*request.tcon->share, remains, expected, &request.caching_wait)
                                : Result<fsa::CreateResult, NtStatus>(NtStatus::OBJECT_NAME_NOT_FOUND);

@@ -19,13 +19,11 @@ void settle_durability(Request& request);
 // The open outlives its connection from now on whatever it caches, for that long (MS-SMB2 3.3.5.15.9). NOT_SUPPORTED: where no durable
 // handle is granted either.
 NtStatus make_resilient(Request& request, uint32_t timeout_ms);
-// What is locked under a sequence number is known after a reconnect, too, even if this process is killed.
-void note_lock_sequences(const Request& request);
 // What the response says of it.
 void add_durable_response(const Request& request, const smb::CreateContexts& asked, smb::CreateResponseContexts& contexts);
 
 // What a CREATE is told whose file is kept for a persistent open that is away (MS-SMB2 3.3.5.9, 3.3.5.9.10): that it is its own, if it has
-// its create GUID and does not say that it comes again. Reads the whole table.
+// its create GUID and does not say that it comes again.
 NtStatus why_not_available(Request& request, const smb::CreateContexts& contexts);
 
 // Gives a client its open back. `params` has the request's name and lease; of what it says else nothing is looked at. `replayed` not null:
@@ -34,8 +32,7 @@ NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, c
                         const xsrv::open_global* replayed, fsa::CreateResult& result);
 
 // The persistent open, if there is one, of a CREATE that comes again and asks for one, to whatever process (MS-SMB2 3.3.5.9):
-// FILE_NOT_AVAILABLE, somebody has it; ACCESS_DENIED, it is another user's; CONTEXT_MISMATCH, another one was asked for. Reads the whole
-// table of opens, but only for a replay that this process knows nothing of.
+// FILE_NOT_AVAILABLE, somebody has it; ACCESS_DENIED, it is another user's; CONTEXT_MISMATCH, another one was asked for.
 NtStatus find_persistent(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts,
                          std::optional<xsrv::open_global>& found);
 

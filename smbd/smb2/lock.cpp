@@ -2,14 +2,13 @@
 #include "smbd/smb2/lock.h"
 
 #include "libcli/smb/file_io.h"
-#include "libcli/smb/negotiate.h"
 #include "libcli/smb/session.h"
 #include "smbd/smb2/acting.h"
 #include "smbd/smb2/admission.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
-#include "smbd/smb2/durable.h"
+#include "smbd/smb2/lock_sequence.h"
 #include "smbd/smb2/persistence.h"
 #include "smbd/smb2/session_policy.h"
 
@@ -19,42 +18,17 @@ namespace {
 using smb::LockElement;
 namespace flag = smb::lock_flags;
 
-// Whether a LOCK that comes again is known by its sequence number: of an open that may outlive its connection, and on any connection that
-// could have several channels.
-bool keeps_lock_sequences(const Request& request) {
-    constexpr uint16_t first_dialect = 0x0210;
-    const ChannelState& channel = request.connection().channel();
-    if (channel.dialect < first_dialect) return false;
-    if (request.open->durable) return true;
-    return request.connection().is_smb3() && (channel.server_capabilities & smb::global_cap::multi_channel) != 0;
-}
-
-// Of the open, at that index; null: there is none, and the request is processed whatever its number.
-uint8_t* sequence_entry(const Request& request, uint32_t index) {
-    auto& entries = request.open->lock_sequences;
-    if (index == 0 || index > entries.size() || !keeps_lock_sequences(request)) return nullptr;
-    return &entries[index - 1];
-}
-
-// Whether this very request has been processed already. Another number makes the entry invalid.
-bool is_repeated(const Request& request, const smb::LockRequest& lock) {
-    uint8_t* const entry = sequence_entry(request, lock.sequence_index);
-    if (entry == nullptr || *entry == xsrv::Open::no_lock_sequence) return false;
-    if (*entry == lock.sequence_number) return true;
-    *entry = xsrv::Open::no_lock_sequence;
-    return false;
-}
-
-void note_sequence(const Request& request, uint32_t index, uint8_t number) {
-    uint8_t* const entry = sequence_entry(request, index);
-    if (entry == nullptr) return;
-    *entry = number;
-    note_lock_sequences(request);
-}
+LockSequence sequence_of(const smb::LockRequest& lock) { return {lock.sequence_index, lock.sequence_number}; }
 
 NtStatus answer(Request& request) {
     smb::EmptyMessage{}.encode(request.out());
     return NtStatus::SUCCESS;
+}
+
+// What it did may not be on the disk yet.
+NtStatus answer_repeated(Request& request) {
+    (void)answer(request);
+    return commit_locks_again(request);
 }
 
 // 3.3.5.14.1. What was unlocked before a failure stays so.
@@ -70,9 +44,13 @@ NtStatus unlock(Request& request, const smb::LockRequest& lock) {
             malformed = NtStatus::INVALID_PARAMETER;
         }
     }
-    if (!ranges.empty()) {
-        if (const auto unlocked = request.open->file->unlock(ranges); !unlocked.ok()) return unlocked.error();
-    }
+    if (ranges.empty()) return malformed;
+    fsa::Open& file = *request.open->file;
+    const bool may_succeed = malformed == NtStatus::SUCCESS && ranges.size() <= file.lock_count();
+    const NtStatus begun =
+        begin_lock_step(request, may_succeed ? sequence_of(lock) : LockSequence{}, may_succeed ? file.lock_count() - ranges.size() : 0);
+    if (begun != NtStatus::SUCCESS) return begun;
+    if (const auto unlocked = file.unlock(ranges); !unlocked.ok()) return unlocked.error();
     return malformed;
 }
 
@@ -101,7 +79,11 @@ NtStatus take_locks(Request& request, const smb::LockRequest& lock) {
     if (!ranges.empty()) {
         const auto may = request.open->file->may_lock(&request.caching_wait);
         if (!may && may.error() == NtStatus::PENDING) return request.caching_wait.start(handle_lock);
-        if (const auto locked = request.open->file->lock(ranges); !locked.ok()) return locked.error();
+        fsa::Open& file = *request.open->file;
+        const LockSequence sequence = malformed == NtStatus::SUCCESS ? sequence_of(lock) : LockSequence{};
+        const NtStatus begun = begin_lock_step(request, sequence, file.lock_count() + ranges.size());
+        if (begun != NtStatus::SUCCESS) return begun;
+        if (const auto locked = file.lock(ranges); !locked.ok()) return locked.error();
     }
     return malformed;
 }
@@ -113,22 +95,21 @@ NtStatus handle_lock(Request& request) {
     if (!lock.ok()) return lock.error();
     if (const NtStatus status = request.look_up_open(lock->file_id); status != NtStatus::SUCCESS) return status;
     if (const NtStatus status = check_channel_sequence(request, false); status != NtStatus::SUCCESS) return status;
-    if (is_repeated(request, *lock)) return answer(request);
+    if (is_repeated(request, sequence_of(*lock))) return answer_repeated(request);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
     const bool unlocks = (lock->element(0).flags & flag::unlock) != 0;
     // Who has to log on anew gives up what he has, and takes nothing more.
     if (!unlocks && session_has_expired(*request.session)) return NtStatus::NETWORK_SESSION_EXPIRED;
     const NtStatus status = unlocks ? unlock(request, *lock) : take_locks(request, *lock);
     if (status != NtStatus::SUCCESS) return status;
-    note_sequence(request, lock->sequence_index, lock->sequence_number);
+    note_sequence(request, sequence_of(*lock));
     (void)answer(request);
     return commit_locks(request);
 }
 
 NtStatus LockWait::start(const fsa::LockRange& range, const smb::LockRequest& lock) {
     range_ = range;
-    sequence_index_ = lock.sequence_index;
-    sequence_number_ = lock.sequence_number;
+    sequence_ = sequence_of(lock);
     const NtStatus status = attempt();
     if (status != NtStatus::PENDING) return status;
     request_.connection().client().lock_waits().push_back(&request_);
@@ -138,7 +119,10 @@ NtStatus LockWait::start(const fsa::LockRange& range, const smb::LockRequest& lo
 }
 
 NtStatus LockWait::attempt() {
-    const auto locked = request_.open->file->lock({&range_, 1}, this);
+    fsa::Open& file = *request_.open->file;
+    const NtStatus begun = begin_lock_step(request_, sequence_, file.lock_count() + 1);
+    if (begun != NtStatus::SUCCESS) return begun;
+    const auto locked = file.lock({&range_, 1}, this);
     return locked.ok() ? NtStatus::SUCCESS : locked.error();
 }
 
@@ -148,7 +132,7 @@ void LockWait::resume() {
     if (status == NtStatus::PENDING) return;
     std::erase(request_.connection().client().lock_waits(), &request_);
     if (status == NtStatus::SUCCESS) {
-        note_sequence(request_, sequence_index_, sequence_number_);
+        note_sequence(request_, sequence_);
         (void)answer(request_);
         status = commit_locks(request_);
     }

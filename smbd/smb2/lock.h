@@ -2,6 +2,7 @@
 #pragma once
 
 #include "smbd/fsa/fsa.h"
+#include "smbd/smb2/lock_sequence.h"
 
 namespace Atoll::smb {
 struct LockRequest;
@@ -29,8 +30,7 @@ class LockWait final : public fsa::Wait {
 
     Request& request_;
     fsa::LockRange range_;
-    uint32_t sequence_index_ = 0;
-    uint8_t sequence_number_ = 0;
+    LockSequence sequence_;
 };
 
 }  // namespace Atoll::smb2

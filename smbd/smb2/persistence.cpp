@@ -9,6 +9,7 @@
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
+#include "smbd/smb2/lock_sequence.h"
 
 namespace Atoll::smb2 {
 
@@ -44,6 +45,7 @@ void undo_create(Request& request) {
 void undo_locks(Request& request) {
     const auto lock = smb::LockRequest::decode(request.message);
     if (!lock || (lock->element(0).flags & smb::lock_flags::unlock) != 0) return;
+    forget_sequence(request, {lock->sequence_index, lock->sequence_number});
     std::vector<fsa::LockRange> ranges;
     for (size_t i = 0; i < lock->count(); i++) ranges.push_back({lock->element(i).offset, lock->element(i).length, false});
     if (const auto unlocked = request.open->file->unlock(ranges); !unlocked) log_warning("locks stay that were not committed");
@@ -99,6 +101,7 @@ xsrv::open_global Persistence::record_of(xsrv::Open& open) {
     xsrv::durable_open& durable = *record.durable;
     xsrv::note_remains(remains, durable);
     durable.disconnected = {};
+    durable.step_begun.reset();
     std::ranges::copy(open.lock_sequences, durable.lock_sequences.begin());
     record.name = remains.name;
     if (durable.lease && open.durable->lease) open.durable->lease = durable.lease;
@@ -114,6 +117,17 @@ void Persistence::put_changed(committer::Batch& batch, const Guid& lease_key, co
         const xsrv::open_global now = record_of(open);
         if (!same_lease(known, now.durable->lease)) xsrv::put_open(batch, now);
     }
+}
+
+void Persistence::caching_fell(xsrv::Open& open) {
+    if (!is_there() || !is_persistent(open)) return;
+    committer::Batch batch;
+    if (open.durable->lease) {
+        put_changed(batch, open.durable->lease->lease_key, nullptr);
+    } else {
+        xsrv::put_open(batch, record_of(open));
+    }
+    submit(batch);
 }
 
 bool is_persistent(const Request& request) { return request.open && is_persistent(*request.open); }
@@ -251,12 +265,19 @@ NtStatus commit_reconnect(Request& request) {
     return answer_when_committed(request, batch);
 }
 
-NtStatus commit_locks(Request& request) {
+namespace {
+
+NtStatus commit_own_open(Request& request, void (*undo)(Request&)) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
     committer::Batch batch;
     xsrv::put_open(batch, persistence_of(request).record_of(*request.open));
-    return answer_when_committed(request, batch, undo_locks);
+    return answer_when_committed(request, batch, undo);
 }
+
+}  // namespace
+
+NtStatus commit_locks(Request& request) { return commit_own_open(request, undo_locks); }
+NtStatus commit_locks_again(Request& request) { return commit_own_open(request, nullptr); }
 
 NtStatus commit_file(Request& request) {
     if (!request.tcon->continuously_available || !persistence_of(request).is_there()) return NtStatus::SUCCESS;
@@ -268,12 +289,7 @@ NtStatus commit_file(Request& request) {
     return answer_when_committed(request, batch);
 }
 
-NtStatus commit_oplock(Request& request) {
-    if (!is_persistent(request)) return NtStatus::SUCCESS;
-    committer::Batch batch;
-    xsrv::put_open(batch, persistence_of(request).record_of(*request.open));
-    return answer_when_committed(request, batch);
-}
+NtStatus commit_oplock(Request& request) { return commit_own_open(request, nullptr); }
 
 NtStatus commit_lease(Request& request, const Guid& lease_key) {
     committer::Batch batch;

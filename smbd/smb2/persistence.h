@@ -34,6 +34,8 @@ class Persistence {
     void put_changed(committer::Batch& batch, const Guid& lease_key, const xsrv::Open* but);
     // As it is now.
     xsrv::open_global record_of(xsrv::Open& open);
+    // What its client caches by it has come down without being acknowledged; nobody waits until the disk knows.
+    void caching_fell(xsrv::Open& open);
     // Commits when it can; nobody waits.
     void submit(const committer::Batch& batch);
     committer::CommitClient& commits() { return durable_->commits(); }
@@ -68,6 +70,8 @@ NtStatus commit_create(Request& request, const smb::CreateContexts& contexts, co
 NtStatus commit_reconnect(Request& request);
 // Locks have been taken or given up.
 NtStatus commit_locks(Request& request);
+// By a request that has come before, whose commit may be under way.
+NtStatus commit_locks_again(Request& request);
 // A rename, or a deletion that is to come or not, through whatever open.
 NtStatus commit_file(Request& request);
 // The client has given up what it cached.

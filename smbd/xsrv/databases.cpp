@@ -36,6 +36,7 @@ Result<Databases> open_databases(const std::string& directory) {
         {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session},
         {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
         {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
+        {out.open_index, "smbXsrv_open_index.tdb", tdb::Rank::index},
         {out.locking, "locking.tdb", tdb::Rank::locking},
         {out.brlock, "brlock.tdb", tdb::Rank::brlock, true},
         {out.leases, "leases.tdb", tdb::Rank::leases},
@@ -78,8 +79,8 @@ Result<void> settle_format_level(tdb::Database& database) {
 
 Result<void> reopen_after_fork(const Databases& databases) {
     for (tdb::Database* database :
-         {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(), databases.locking.get(),
-          databases.brlock.get(), databases.leases.get(), databases.waiters.get(), databases.notify_index.get()}) {
+         {databases.client.get(), databases.session.get(), databases.tcon.get(), databases.open.get(), databases.open_index.get(),
+          databases.locking.get(), databases.brlock.get(), databases.leases.get(), databases.waiters.get(), databases.notify_index.get()}) {
         if (auto reopened = database->reopen_after_fork(); !reopened.ok()) return reopened;
     }
     return {};

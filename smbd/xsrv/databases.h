@@ -16,6 +16,7 @@ struct Databases {
     std::unique_ptr<tdb::Database> session;       // smbXsrv_session_global.tdb
     std::unique_ptr<tdb::Database> tcon;          // smbXsrv_tcon_global.tdb
     std::unique_ptr<tdb::Database> open;          // smbXsrv_open_global.tdb
+    std::unique_ptr<tdb::Database> open_index;    // smbXsrv_open_index.tdb
     std::unique_ptr<tdb::Database> locking;       // locking.tdb
     std::unique_ptr<tdb::Database> brlock;        // brlock.tdb, which counts its changes
     std::unique_ptr<tdb::Database> leases;        // leases.tdb

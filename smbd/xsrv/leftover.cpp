@@ -12,6 +12,7 @@
 #include "smbd/fsa/brlock.idl.h"
 #include "smbd/fsa/leases.idl.h"
 #include "smbd/fsa/locking.idl.h"
+#include "smbd/xsrv/open_index.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/file/file_database.h"
 
@@ -106,6 +107,7 @@ void Leftover::add_holder(const tdb::server_id& holder) {
 }
 
 Result<void> Leftover::put_back(const Targets& targets) const {
+    OpenIndex index(*targets.open_index, {});
     for (const Record& record : records_) {
         tdb::Database* database = nullptr;
         switch (record.table) {
@@ -113,6 +115,11 @@ Result<void> Leftover::put_back(const Targets& targets) const {
             case Table::locking: database = targets.locking; break;
             case Table::brlock: database = targets.brlock; break;
             case Table::leases: database = targets.leases; break;
+        }
+        open_global open;
+        const bool decoded = record.table == Table::open && decode(record.value, open);
+        if (const Guid* const key = decoded ? index_key_of(open) : nullptr) {
+            if (auto added = index.add(*key, open.persistent_id); !added) return added;
         }
         if (auto stored = database->store(record.key, record.value); !stored) return stored;
     }

@@ -29,12 +29,13 @@ class Leftover {
 
     struct Targets {
         tdb::Database* open;
+        tdb::Database* open_index;  // which follows from the records of the opens
         tdb::Database* locking;
         tdb::Database* brlock;
         tdb::Database* leases;
     };
     static Targets targets_of(const Databases& databases) {
-        return {databases.open.get(), databases.locking.get(), databases.brlock.get(), databases.leases.get()};
+        return {databases.open.get(), databases.open_index.get(), databases.locking.get(), databases.brlock.get(), databases.leases.get()};
     }
     Result<void> put_back(const Targets& targets) const;
 

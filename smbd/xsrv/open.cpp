@@ -106,6 +106,7 @@ void OpenTable::take_back(Open* open) {
     open->session = nullptr;
     open->tcon = nullptr;
     open->lock_sequences = Open::no_lock_sequences();
+    open->index_key.reset();
     open->current_ea_index = 1;
     open->channel_sequence = 0;
     open->outstanding_requests = 0;

@@ -9,6 +9,7 @@
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/xsrv/databases.h"
+#include "smbd/xsrv/open_index.h"
 #include "smbd/xsrv/xsrv.idl.h"
 
 namespace Atoll::xsrv {
@@ -73,7 +74,8 @@ void describe(const QuotaIndexOpen& index, open_global& record) {
 
 class FileTables final : public Tables {
  public:
-    FileTables(Databases databases, const messaging::ServerId& self) : databases_(std::move(databases)), self_(self.to_record()) {}
+    FileTables(Databases databases, const messaging::ServerId& self)
+        : databases_(std::move(databases)), self_(self.to_record()), index_(*databases_.open_index, self_) {}
 
     void remove_client(const Guid& client_guid) override;
     Result<void> put_session(const Session& session) override { return store_session(session, tdb::StoreMode::insert); }
@@ -83,13 +85,14 @@ class FileTables final : public Tables {
     Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) override;
     Result<void> put_tcon(const Tcon& tcon) override;
     void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
-    Result<bool> insert_open(const Open& open) override;
-    void remove_open(uint64_t persistent_id) override { remove(*databases_.open, IdKey(persistent_id)); }
+    Result<bool> insert_open(Open& open) override;
+    void remove_open(const Open& open) override;
     std::optional<open_global> find_open(uint64_t persistent_id) override;
+    std::optional<open_global> find_persistent_open(const Guid& create_guid) override;
     Result<void> renew_open(const Open& open) override;
     Result<bool> disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
                                  const durable_open& state) override;
-    Result<bool> take_over_open(const Open& open, const open_global& found) override;
+    Result<bool> take_over_open(Open& open, const open_global& found) override;
     void describe_open(const Open& open, open_global& record) override;
     Result<bool> restore_open(const open_global& record) override;
     void remove_disconnected_open(uint64_t persistent_id) override;
@@ -127,6 +130,7 @@ class FileTables final : public Tables {
 
     Databases databases_;
     tdb::server_id self_;
+    OpenIndex index_;
     open_global open_record_;  // reused, so that an open allocates nothing in steady state
     Buffer encoded_;
     bool removed_all_ = true;
@@ -225,9 +229,16 @@ void FileTables::describe_open(const Open& open, open_global& record) {
     }
 }
 
-Result<bool> FileTables::insert_open(const Open& open) {
+Result<bool> FileTables::insert_open(Open& open) {
     describe_open(open, open_record_);
-    return insert_record(open_record_);
+    auto inserted = insert_record(open_record_);
+    if (const Guid* key = index_key_of(open_record_); key != nullptr && inserted && *inserted) open.index_key = *key;
+    return inserted;
+}
+
+void FileTables::remove_open(const Open& open) {
+    if (open.index_key) note(index_.remove(*open.index_key, open.persistent_id));
+    remove(*databases_.open, IdKey(open.persistent_id));
 }
 
 Result<bool> FileTables::restore_open(const open_global& record) {
@@ -238,10 +249,18 @@ Result<bool> FileTables::restore_open(const open_global& record) {
 }
 
 Result<bool> FileTables::insert_record(const open_global& record) {
+    const Guid* const key = index_key_of(record);
+    if (key != nullptr) {
+        if (auto added = index_.add(*key, record.persistent_id); !added) return added.failure();
+    }
     encoded_.clear();
     encode(record, encoded_, format_level);
     const auto stored = databases_.open->store(IdKey(record.persistent_id), encoded_, tdb::StoreMode::insert);
     if (stored.ok()) return true;
+    // The one that is there may be the very same.
+    const auto there = key != nullptr ? find_open(record.persistent_id) : std::nullopt;
+    const Guid* const other = there ? index_key_of(*there) : nullptr;
+    if (key != nullptr && (other == nullptr || *other != *key)) note(index_.remove(*key, record.persistent_id));
     if (stored.error().code == Code::exists) return false;
     log_error("{}", stored.error().message());
     return stored.failure();
@@ -254,6 +273,18 @@ std::optional<open_global> FileTables::find_open(uint64_t persistent_id) {
         if (decode(value, record)) found = std::move(record);
     });
     if (!fetched) log_error("{}", fetched.error().message());
+    return found;
+}
+
+std::optional<open_global> FileTables::find_persistent_open(const Guid& create_guid) {
+    const auto ids = index_.find(create_guid);
+    if (!ids) log_error("{}", ids.error().message());
+    std::optional<open_global> found;
+    for (size_t i = 0; ids && i < ids->size(); i++) {
+        auto record = find_open((*ids)[i]);
+        const Guid* const key = record ? index_key_of(*record) : nullptr;
+        if (key != nullptr && *key == create_guid) found = std::move(record);
+    }
     return found;
 }
 
@@ -284,7 +315,9 @@ Result<void> FileTables::renew_open(const Open& open) {
 void FileTables::remove_disconnected_open(uint64_t persistent_id) {
     auto locked = databases_.open->fetch_locked(IdKey(persistent_id));
     if (!locked) return log_error("{}", locked.error().message());
-    if (locked->exists() && decode(locked->value(), open_record_) && fsa::is_disconnected(open_record_.owner)) note(locked->remove());
+    if (!locked->exists() || !decode(locked->value(), open_record_) || !fsa::is_disconnected(open_record_.owner)) return;
+    if (const Guid* const key = index_key_of(open_record_)) note(index_.remove(*key, persistent_id));
+    note(locked->remove());
 }
 
 Result<bool> FileTables::disconnect_open(uint64_t persistent_id, const messaging::ServerId& owner, const std::string& name,
@@ -298,7 +331,8 @@ Result<bool> FileTables::disconnect_open(uint64_t persistent_id, const messaging
     });
 }
 
-Result<bool> FileTables::take_over_open(const Open& open, const open_global& found) {
+Result<bool> FileTables::take_over_open(Open& open, const open_global& found) {
+    if (const Guid* const key = index_key_of(found)) open.index_key = *key;
     return change_open(open.persistent_id, [&](open_global& record) {
         if (record.owner != found.owner || record.volatile_id != found.volatile_id) return false;
         record.owner = self_;
@@ -348,13 +382,14 @@ void FileTables::end_holder(const messaging::ServerId& holder) {
     remove_records_of<session_global>(*databases_.session, id);
     remove_records_of<tcon_global>(*databases_.tcon, id);
     remove_records_of<open_global>(*databases_.open, id);
+    index_.end_holder(id, [this](uint64_t persistent_id) { return find_open(persistent_id).has_value(); });
     databases_.watches->end_process(holder);
 }
 
 Result<void> FileTables::wipe_volatile() {
-    for (tdb::Database* database :
-         {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(), databases_.locking.get(),
-          databases_.brlock.get(), databases_.leases.get(), databases_.waiters.get(), databases_.notify_index.get()}) {
+    for (tdb::Database* database : {databases_.client.get(), databases_.session.get(), databases_.tcon.get(), databases_.open.get(),
+                                    databases_.open_index.get(), databases_.locking.get(), databases_.brlock.get(), databases_.leases.get(),
+                                    databases_.waiters.get(), databases_.notify_index.get()}) {
         if (auto wiped = database->wipe(); !wiped.ok()) return wiped;
     }
     return {};

@@ -56,12 +56,14 @@ class Tables : public TableViews {
     virtual Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) = 0;
     virtual Result<void> put_tcon(const Tcon& tcon) = 0;
     virtual void remove_tcon(uint64_t session_id, uint32_t tree_id) = 0;
-    // False: another open has this persistent id.
-    virtual Result<bool> insert_open(const Open& open) = 0;
-    virtual void remove_open(uint64_t persistent_id) = 0;
+    // False: another open has this persistent id. A persistent one is found by its create GUID from then on.
+    virtual Result<bool> insert_open(Open& open) = 0;
+    virtual void remove_open(const Open& open) = 0;
 
     // --- Opens that outlive their connection (MS-SMB2 3.3.7.1).
     virtual std::optional<open_global> find_open(uint64_t persistent_id) = 0;
+    // The persistent open of that create GUID; of several, which only clients that do not choose theirs at random have, any.
+    virtual std::optional<open_global> find_persistent_open(const Guid& create_guid) = 0;
     // Writes what the record of one of this process's opens says of its outliving: `durable`, with the lock sequences that `open` has.
     virtual Result<void> renew_open(const Open& open) = 0;
     // The record is nobody's from now on; `state.disconnected` says since when. False: it is not `owner`'s, and stays as it is.
@@ -69,7 +71,7 @@ class Tables : public TableViews {
                                          const durable_open& state) = 0;
     // The record becomes that of this process's `open`, before the file's entries do. False: it is not as `found` any more, for somebody
     // else was first.
-    virtual Result<bool> take_over_open(const Open& open, const open_global& found) = 0;
+    virtual Result<bool> take_over_open(Open& open, const open_global& found) = 0;
     // The record of one of this process's opens as it would be written now, but for what only its file system knows.
     virtual void describe_open(const Open& open, open_global& record) = 0;
     // Enters one that the tables have lost, as nobody's. False: it is there, or another one of its id.

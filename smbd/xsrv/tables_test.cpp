@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/xsrv.idl.h"
@@ -11,6 +12,45 @@
 
 namespace Atoll::xsrv {
 namespace {
+
+// Counts how it is read.
+class CountingDatabase final : public tdb::Database {
+ public:
+    using tdb::Database::Database;
+    size_t looks = 0, walks = 0;
+
+    Result<uint32_t> sequence_number() override { return 0u; }
+    Result<void> wipe() override { return records_.clear(), Result<void>(); }
+
+ private:
+    using Records = std::map<std::string, Buffer, std::less<>>;
+    Result<bool> do_parse(Bytes key, tdb::Parser parser) override {
+        looks++;
+        const auto at = records_.find(as_text(key));
+        if (at == records_.end()) return false;
+        parser(at->second);
+        return true;
+    }
+    Result<void> do_store(Bytes key, Bytes value, tdb::StoreMode mode) override {
+        if (mode == tdb::StoreMode::insert && records_.contains(as_text(key))) return failed(Code::exists, "there already");
+        records_[std::string(as_text(key))].assign(value);
+        return {};
+    }
+    Result<bool> do_remove(Bytes key) override { return records_.erase(std::string(as_text(key))) > 0; }
+    Result<uint64_t> do_traverse(tdb::Visitor visitor) override {
+        walks++;
+        for (const auto& [key, value] : records_) (void)visitor(as_bytes(key), value);
+        return records_.size();
+    }
+    Result<void> do_lock(tdb::HeldRecord&, bool) override { return looks++, Result<void>(); }
+    void do_unlock(tdb::HeldRecord&) noexcept override {}
+    bool locked_exists(const tdb::HeldRecord& held) const override { return records_.contains(as_text(held.key)); }
+    Bytes locked_value(const tdb::HeldRecord& held) const override { return records_.find(as_text(held.key))->second; }
+    Result<void> locked_store(tdb::HeldRecord& held, Bytes value) override { return do_store(held.key, value, tdb::StoreMode::replace); }
+    Result<void> locked_remove(tdb::HeldRecord& held) override { return (void)do_remove(held.key), Result<void>(); }
+
+    Records records_;
+};
 
 class TablesTest : public testing::Test {
  protected:
@@ -24,6 +64,10 @@ class TablesTest : public testing::Test {
         auto opened = open_databases(directory_);
         ASSERT_TRUE(opened.ok()) << opened.error().message();
         clients_ = opened->client.get();
+        opened->open = std::make_unique<CountingDatabase>("open", tdb::Rank::open);
+        opened->open_index = std::make_unique<CountingDatabase>("index", tdb::Rank::index);
+        opens_ = static_cast<CountingDatabase*>(opened->open.get());
+        index_ = static_cast<CountingDatabase*>(opened->open_index.get());
         tables_ = Tables::on(std::move(*opened), loop_, *messaging_);
     }
     void TearDown() override {
@@ -43,8 +87,37 @@ class TablesTest : public testing::Test {
     std::unique_ptr<messaging::Messaging> messaging_;
     std::string directory_;
     tdb::Database* clients_ = nullptr;
+    CountingDatabase *opens_ = nullptr, *index_ = nullptr;
     std::unique_ptr<Tables> tables_;
 };
+
+// MS-SMB2 3.3.5.9: what a CREATE that comes again costs.
+TEST_F(TablesTest, APersistentOpenIsFoundByItsCreateGuidHoweverManyThereAre) {
+    open_global record;
+    durable_open& durable = record.durable.emplace();
+    durable.kind = handle_kind::HANDLE_PERSISTENT;
+    const auto restore = [&](uint64_t id, const Guid& guid) {
+        record.persistent_id = id;
+        durable.create_guid = guid;
+        const auto restored = tables_->restore_open(record);
+        return restored && *restored;
+    };
+    const Guid wanted = Guid::random();
+    ASSERT_TRUE(restore(1, wanted));
+    for (const uint64_t count : {10u, 10'000u}) {
+        for (uint64_t id = 2; id <= count; id++) (void)restore(id, Guid::random());
+        opens_->looks = index_->looks = 0;
+        const auto found = tables_->find_persistent_open(wanted);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->persistent_id, 1u);
+        EXPECT_EQ(opens_->looks, 1u) << count;
+        EXPECT_EQ(index_->looks, 1u) << count;
+    }
+    EXPECT_EQ(opens_->walks + index_->walks, 0u);
+    tables_->remove_disconnected_open(1);
+    EXPECT_FALSE(tables_->find_persistent_open(wanted));
+    EXPECT_FALSE(*index_->exists(wanted.bytes));
+}
 
 TEST_F(TablesTest, ASessionIdIsGivenOnce) {
     Session session(7);

@@ -5,7 +5,7 @@
     guest_failover_test.py --full             200 kills
     guest_failover_test.py --server debian    what Debian's smbd makes of it (its processes are killed, the server is not)
 
-Two hard mounts with resilienthandles in one guest, cache=none and cache=strict. On each, recordlog writes numbered records under locks, with and without fsync,
+Two hard mounts with resilienthandles in one guest, cache=none and cache=strict, and one with persistenthandles of a continuously available share. On each, recordlog writes numbered records under locks, with and without fsync,
 and reads them back through the mount; what is on the server's disk is read here. What the server refuses is taken from the wire, by tshark: it may refuse
 nothing but the ids of a connection that is no more. Linux 6.12 sends such ids behind a reconnect: it does not reopen a handle before FLUSH, nor one that was
 lost while it was reopened, so that fsync gives EBADF. It has other errors of its own (docs/testing.md), which are printed. recordlog writes a record again
@@ -35,8 +35,13 @@ from server import TOP, Server
 LASTING = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
 RECORD = struct.Struct("<QQ112s")
 BOOT_SECONDS = 120
-# (name of the log, how its mount caches, whether each record is synced)
-LOGS = (("none", "none", ""), ("none-fsync", "none", "fsync"), ("strict", "strict", ""), ("strict-fsync", "strict", "fsync"))
+SHARES = {"share": LASTING, "available": {**LASTING, "continuous availability": "yes"}}
+# name: (share, mount options)
+MOUNTS = {"none": ("share", "resilienthandles,cache=none"), "strict": ("share", "resilienthandles,cache=strict"),
+          "available": ("available", "persistenthandles,cache=none")}
+# (name of the log, its mount, whether each record is synced)
+LOGS = (("none", "none", ""), ("none-fsync", "none", "fsync"), ("strict", "strict", ""), ("strict-fsync", "strict", "fsync"), ("available", "available", ""),
+        ("available-fsync", "available", "fsync"))
 USER_SESSION_DELETED, NETWORK_NAME_DELETED, FILE_CLOSED = "0xc0000203", "0xc00000c9", "0xc0000128"
 # What an honest server may refuse here, (command, status) as tshark has them: more of a log-on, the end of a file, DFS and interfaces that are not there.
 FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "0xc00000bb")}
@@ -44,15 +49,16 @@ FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "
 LOOK_UP = [(command, "0xc0000034") for command in ("5", "16", "6")]
 
 WORKLOAD = r"""
-for cache in none strict; do
-    mkdir -p /mnt/$cache
-    mount -t cifs //@HOST@/share /mnt/$cache -o "ip=@HOST@,port=@PORT@,username=@USER@,password=@PASSWORD@,vers=3.1.1,hard,resilienthandles,nosharesock,cache=$cache"
-done
+mount_it() {
+    mkdir -p /mnt/$1
+    mount -t cifs //@HOST@/$2 /mnt/$1 -o "ip=@HOST@,port=@PORT@,username=@USER@,password=@PASSWORD@,vers=3.1.1,hard,nosharesock,$3"
+}
+@MOUNTS@
 touch /mnt/none/started
 @LOGS@
 wait
 touch /mnt/none/finished
-umount /mnt/none /mnt/strict
+umount /mnt/*
 echo "guest: step done"
 """
 
@@ -172,7 +178,7 @@ def records_on_disk(path):
     return len(data) // RECORD.size
 
 
-def verdict(tally, server, name, console):
+def verdict(tally, server, share, name, console):
     """Of one log, by its line on the console and what is on the disk."""
     # What is cached and not synced the client itself may drop, and close is the first to tell.
     may_drop = name == "strict"
@@ -186,17 +192,24 @@ def verdict(tally, server, name, console):
         if bad and told:
             print(f"# {bad} of {count} records were dropped by the client, as its close told; the wire shows no write that the server refused", flush=True)
         require(bad == 0 or told, f"{bad} of {count} records are lost or changed, and nobody was told")
-        on_disk = records_on_disk(server.path("share") / name) if bad == 0 else count
+        on_disk = records_on_disk(server.path(share) / name) if bad == 0 else count
         # The last one may be there though its fsync failed, when there was no time to write it again.
         require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
+    if share == "available":
+        with tally.case(f"no error is seen on the persistent mount: {name}"):
+            errors = [word for word in found[3].split() if not word.startswith("fsync:EBADF=")] if found else ["no result"]
+            require(not errors, f"{errors}")
 
 
 def run(kind, preset, seconds, tally):
     program = TOP / "build" / preset / "bin" / "recordlog"
     require(program.exists(), f"{program} is not there: build preset {preset} first")
-    logs = "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{cache}/{name} {seconds} {sync} | tail -1)") &' for name, cache, sync in LOGS)
-    with Server(kind, shares={"share": LASTING}, users=[USER1], preset=preset) as server:
-        script = WORKLOAD.replace("@LOGS@", logs)
+    mounts = {name: what for name, what in MOUNTS.items() if kind == "atoll" or name != "available"}
+    chosen = [log for log in LOGS if log[1] in mounts]
+    logs = "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{mount}/{name} {seconds} {sync} | tail -1)") &' for name, mount, sync in chosen)
+    with Server(kind, shares=SHARES, users=[USER1], preset=preset) as server:
+        mounting = "\n".join(f"mount_it {name} {share} {options}" for name, (share, options) in mounts.items())
+        script = WORKLOAD.replace("@LOGS@", logs).replace("@MOUNTS@", mounting)
         for name, value in {"HOST": HOST, "PORT": str(server.port), "USER": USER1.name, "PASSWORD": USER1.password}.items():
             script = script.replace(f"@{name}@", value)
         killer, trace = Killer(server), Trace(server)
@@ -216,8 +229,8 @@ def run(kind, preset, seconds, tally):
             refused = trace.refusals()
             server.keep = bool(refused)
             require(not refused, f"{refused}: see {trace.file}")
-        for name, _, _ in LOGS:
-            verdict(tally, server, name, console)
+        for name, mount, _ in chosen:
+            verdict(tally, server, mounts[mount][0], name, console)
 
 
 def main():

@@ -10,6 +10,7 @@ booted since; what the disk keeps of what it has synced is the disk's affair. Sy
 import argparse
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -38,9 +39,10 @@ class Client(Holder):
     """An smbhold of one client GUID."""
 
     alive = []
+    sealed = False  # all of them
 
     def __init__(self, server, preset, guid="away", user=USER1):
-        super().__init__(server, "ca", user, ["--client-guid", guid], preset)
+        super().__init__(server, "ca", user, ["--client-guid", guid] + ["--seal"] * self.sealed, preset)
         self.alive.append(self)
 
     @classmethod
@@ -193,6 +195,27 @@ def replayed(server, preset, end):
     (server.path("ca") / "again").unlink()
 
 
+def lease_came_down(server, preset, end):
+    """Another client's write took what was cached for reading, which nobody acknowledges."""
+    client = Client(server, preset)
+    client.do("open cached access=13019f share=7 lease2=1 durable2=60000 persistent")
+    ids = client.id()
+    require("LEASE(R)" in listed(server), f"no lease: {listed(server)}")
+    other = Client(server, preset, "other")
+    other.do("open cached access=12019f share=7")
+    other.do("write 0 content")
+    other.do("close")
+    other.end()
+    time.sleep(0.3)  # nobody is told when the disk knows
+    end(server)
+    client.end()
+    back = Client(server, preset)
+    back.do(f"again cached {ids} access=13019f share=7 lease2=1 persistent")
+    require("LEASE(R" not in listed(server), f"a lease that came down is back: {listed(server)}")
+    back.do("close")
+    back.end()
+
+
 def closed_is_closed(server, preset, end):
     client = Client(server, preset)
     client.do(f"open gone {OPEN}")
@@ -304,15 +327,17 @@ def main():
     arguments = parser.parse_args()
     tally = report.Tally("persistent")
     with tally.guard("the server"), Server("atoll", shares=SHARES, users=[USER1, USER2], preset=arguments.preset, options=OPTIONS) as server:
-        for what, end in ENDS.items():
-            for test in (survives, locks_hold, renamed_and_deleted, replayed, closed_is_closed):
-                with tally.case(f"{test.__name__}, when {what}"):
+        for Client.sealed, (what, end) in itertools.product((False, True), ENDS.items()):
+            how = f"when {what}" + ", sealed" * Client.sealed
+            for test in (survives, locks_hold, renamed_and_deleted, replayed, lease_came_down, closed_is_closed):
+                with tally.case(f"{test.__name__}, {how}"):
                     try:
                         test(server, arguments.preset, end)
                     finally:
                         Client.end_all()
-            with tally.case(f"nothing is left, when {what}"):
+            with tally.case(f"nothing is left, {how}"):
                 nothing_left(server)
+        Client.sealed = False
         with tally.case("killed at any moment"):
             killed_at_any_moment(server, arguments.preset, arguments.kills)
             nothing_left(server)

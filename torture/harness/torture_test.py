@@ -22,21 +22,25 @@ RECORDING = DEBIAN / "atoll.txt"
 PARALLEL = 4
 # Measure the memory of all the server's processes, and so run alone; a sanitizer's memory grows by itself.
 MEASURE_MEMORY = ("atoll.hostile.memory_growth", "atoll.attack.memory")
-# Need something that holds requests up, and a KDC: interim_test.py and kerberos_test.py run them.
-NOT_HERE = ("atoll.async.", "atoll.kerberos.")
+# Need something that holds requests up, a KDC, and somebody who starts the server again: interim_test.py, kerberos_test.py and restart_test.py run them.
+NOT_HERE = ("atoll.async.", "atoll.kerberos.", "atoll.restart.")
 # Kill processes of the server, those of their own connections, which they look for among its processes.
 KILLS = ("atoll.failover.",)
 SANITIZED = ("asan", "tsan")
 SECONDS = 240
 # Suites of which files have descriptors of their own run on a share that keeps them, those of handles that outlive a connection where that may be.
 ON_SHARE = {"atoll.acls": "acls", "atoll.rights": "acls", "atoll.reparse": "restoring", "atoll.resilient": "lasting", "atoll.attack": "lasting",
-            "atoll.failover": "lasting"}
+            "atoll.failover": "lasting", "atoll.killed_client": "lasting"}
+# These are run once more with every session sealed.
+SEALED_TOO = ("atoll.attack.", "atoll.resilient.")
+SEALED = " (sealed)"
 KEEPS_DESCRIPTORS = {"vfs objects": "streams_xattr acl_xattr", "acl_xattr:ignore system acls": "yes", "ea support": "yes"}
 SHARES = {
     "share": {"vfs objects": "streams_xattr", "strict rename": "yes"},
     "acls": {**KEEPS_DESCRIPTORS, "admin users": ADMIN.name},
     "restoring": {"vfs objects": "streams_xattr", "admin users": ADMIN.name},
     "lasting": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"},
+    "available": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no", "continuous availability": "yes"},
     "hideunread": {**KEEPS_DESCRIPTORS, "hide unreadable": "yes"},
     "closed": {"valid users": ADMIN.name, "access based share enum": "yes"},
 }
@@ -57,19 +61,24 @@ def names(path, selected):
 
 
 def run(path, server, test, with_memory):
+    sealed, called = test.endswith(SEALED), test
+    test = test.removesuffix(SEALED)
     share = ON_SHARE.get(test.rpartition(".")[0], "share")
     command = [path, f"//127.0.0.1/{share}", "-p", str(server.port), "-U", USER1.credentials, f"--option=torture:localdir={server.path(share)}"]
     command += [f"--option=torture:{who}={user.credentials}" for who, user in (("user1", USER1), ("user2", USER2), ("admin", ADMIN))]
+    command.append("--option=torture:available_share=available")
+    if sealed:
+        command.append("--option=torture:seal=yes")
     if with_memory or test.startswith(KILLS):
         command.append(f"--option=torture:server_session={server.process.pid}")
     try:
         done = subprocess.run(command + [test], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return smbtorture.Result(test, "hang", f"no result within {SECONDS} s")
+        return smbtorture.Result(called, "hang", f"no result within {SECONDS} s")
     results = smbtorture.parse(done.stdout)
     if len(results) != 1:
-        return smbtorture.Result(test, "fail", f"no result, exit status {done.returncode}: {done.stderr.strip()[-300:]}")
-    return smbtorture.Result(test, results[0][1], results[0][2])
+        return smbtorture.Result(called, "fail", f"no result, exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+    return smbtorture.Result(called, results[0][1], results[0][2])
 
 
 def run_all(path, server, tests, measure):
@@ -100,10 +109,8 @@ def main():
     with tally.guard("the server"):
         path = program(arguments.client)
         tests = names(path, arguments.tests)
-        if arguments.preset in SANITIZED and not arguments.tests:
-            # Nothing is to be learnt of memory in a process that is killed, and the moments in which a lock is had and not noted are long there.
-            print(f"# left out: {', '.join(test for test in tests if test.startswith(KILLS))}", flush=True)
-            tests = [test for test in tests if not test.startswith(KILLS)]
+        if not arguments.record:
+            tests += [test + SEALED for test in tests if test.startswith(SEALED_TOO) and test not in MEASURE_MEMORY]
         with Server(kind, shares=SHARES, users=[USER1, USER2, ADMIN], preset=arguments.preset) as server:
             results = run_all(path, server, tests, measure=kind == "atoll" and arguments.preset not in SANITIZED)
             with tally.case("the server is still there"):
