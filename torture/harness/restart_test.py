@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our smbd killed as a whole at the messages of an exchange, and started again, while our client that fails over is at work (smbtorture, atoll.restart).
 
-    restart_test.py [--preset release] [--full]     in full at every boundary, else at every twelfth, others each time
+    restart_test.py [--preset release] [--full]     in full at every boundary, else at every fourth, others each time
 """
 
 import argparse
@@ -18,7 +18,7 @@ from durable_test import kill_group
 from server import Server
 from torture_test import SHARES, program
 
-SAMPLE = 12
+SAMPLE = 4
 SECONDS = 900
 
 
