@@ -175,6 +175,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
     idl::Arbitrary random(7);
     const std::pair<const char*, std::span<const idl::RecordType>> databases[] = {
         {"smbXsrv_open_global.tdb", xsrv::xsrv_records()},
+        {"smbXsrv_open_index.tdb", xsrv::xsrv_records()},
         {"locking.tdb", fsa::locking_records()},
         {"leases.tdb", fsa::leases_records()},
         {"notify_index.tdb", fsa::notify_records()},

@@ -241,6 +241,7 @@ constexpr Schema schemas[] = {
     {"smbXsrv_session_global.tdb", print_session_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_tcon_global.tdb", print_tcon_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_open_global.tdb", print_open_key, describe_records<xsrv::xsrv_records>},
+    {"smbXsrv_open_index.tdb", print_guid_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_open_persistent", print_open_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_file_persistent", print_identifiers_key, describe_records<xsrv::xsrv_records>},
     {"smbXsrv_create_intent", print_intent_key, describe_records<xsrv::xsrv_records>},
