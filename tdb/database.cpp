@@ -127,10 +127,16 @@ Result<LockedRecord> Database::lock(Bytes key, bool wait) {
     entry.key.assign(key);
     entry.cookie = {};
     entry.announced = false;
-    if (auto locked = do_lock(entry, wait); !locked) return locked.failure();
+    // The entry is taken before: a store may lock records of another store while it locks this one.
     entry.database = this;
     held_count_++;
     held_total++;
+    if (auto locked = do_lock(entry, wait); !locked) {
+        entry.database = nullptr;
+        held_count_--;
+        held_total--;
+        return locked.failure();
+    }
     return LockedRecord(&entry);
 }
 

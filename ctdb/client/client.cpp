@@ -24,19 +24,29 @@ bool wait_for(int fd, short what, Monotonic deadline) {
 
 }  // namespace
 
-Result<Client> Client::connect(const std::string& socket_path) {
+Result<DaemonConnection> DaemonConnection::connect(const std::string& socket_path) {
     auto fd = loop::connect_to_path(socket_path);
     if (!fd) return fd.failure();
-    return Client(std::move(*fd));
+    return DaemonConnection(std::move(*fd));
 }
 
-Result<protocol::reply> Client::call(protocol::request& request, std::chrono::milliseconds patience) {
-    const Monotonic deadline = monotonic_now() + patience;
-    request.number = ++last_;
+Result<void> DaemonConnection::send(const protocol::request& request, Monotonic deadline) {
     packet_.clear();
     encode(request, packet_, protocol::request::newest_version);
     if (!wait_for(fd_.get(), POLLOUT, deadline)) return fail(Code::busy, where, "does not answer");
     if (::send(fd_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL) < 0) return fail(Code::dead, where, "the connection has ended");
+    return {};
+}
+
+Result<void> DaemonConnection::tell(protocol::request& request, std::chrono::milliseconds patience) {
+    request.number = 0;
+    return send(request, monotonic_now() + patience);
+}
+
+Result<protocol::reply> DaemonConnection::call(protocol::request& request, std::chrono::milliseconds patience) {
+    const Monotonic deadline = monotonic_now() + patience;
+    request.number = ++last_;
+    if (auto sent = send(request, deadline); !sent) return sent.failure();
     for (;;) {
         if (!wait_for(fd_.get(), POLLIN, deadline)) return fail(Code::busy, where, "does not answer");
         packet_.resize(protocol::MAX_REQUEST);

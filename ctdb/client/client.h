@@ -5,22 +5,28 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "base/unique_fd.h"
 #include "ctdb/protocol/client.idl.h"
 
 namespace Atoll::ctdb {
 
-class Client {
+class DaemonConnection {
  public:
     // Code::dead: no daemon listens there.
-    static Result<Client> connect(const std::string& socket_path);
+    static Result<DaemonConnection> connect(const std::string& socket_path);
 
     // Gives the request its number. Code::busy: no answer came in time; a later one is not taken for another request's. Code::dead: the
     // daemon has ended.
     Result<protocol::reply> call(protocol::request& request, std::chrono::milliseconds patience);
+    // What is not answered; its number is 0. Waits while the daemon is behind, `patience` at most.
+    Result<void> tell(protocol::request& request, std::chrono::milliseconds patience);
+    [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
-    explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
+    Result<void> send(const protocol::request& request, Monotonic deadline);
+
+    explicit DaemonConnection(UniqueFd fd) : fd_(std::move(fd)) {}
 
     UniqueFd fd_;
     uint64_t last_ = 0;

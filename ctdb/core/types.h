@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ctdb/protocol/cluster.idl.h"
@@ -35,11 +36,13 @@ struct KeyLess {
 inline Term term_of(ViewId id) { return id >> 32; }
 
 // FNV-1a over database and key: the same on every node and in every build.
-inline Slot slot_of(const RecordKey& key, uint32_t slots) {
-    uint64_t hash = 0xCBF29CE484222325 ^ key.database;
-    for (const uint8_t byte : key.key) hash = (hash ^ byte) * 0x100000001B3;
+inline Slot slot_of(uint32_t database, std::span<const uint8_t> key, uint32_t slots) {
+    uint64_t hash = 0xCBF29CE484222325 ^ database;
+    for (const uint8_t byte : key) hash = (hash ^ byte) * 0x100000001B3;
     return static_cast<Slot>((hash ^ (hash >> 32)) % slots);
 }
+
+inline Slot slot_of(const RecordKey& key, uint32_t slots) { return slot_of(key.database, key.key, slots); }
 
 // Of a view, in which members stand by rising pnn.
 const protocol::member* find_member(const protocol::view& view, Pnn pnn);

@@ -22,6 +22,15 @@ protocol::reply outcome_reply(outcome result, std::string text = "") {
     return reply;
 }
 
+template <class Record>
+protocol::reply data_reply(const Record& record) {
+    Buffer encoded;
+    encode(record, encoded, Record::newest_version);
+    protocol::reply reply;
+    reply.data.assign(encoded.data(), encoded.data() + encoded.size());
+    return reply;
+}
+
 }  // namespace
 
 void Daemon::requested(ClientId client, const protocol::request& request) {
@@ -140,21 +149,14 @@ void Daemon::attach(const std::string& name, const Answer& answer) {
         log_notice("attached to the database {}", name);
         tell_catalogue(settings_.me);
     }
-    protocol::reply reply;
-    const std::string& path = databases_->path_of(databases_->find(name));
-    reply.data.assign(path.begin(), path.end());
-    answer(std::move(reply));
+    const uint32_t id = databases_->find(name);
+    answer(data_reply(protocol::opened_database{id, databases_->path_of(id)}));
 }
 
 void Daemon::list_records(const protocol::request& request, const Answer& answer) {
     const uint32_t database = databases_->find(request.database);
     if (database == 0) return answer(outcome_reply(outcome::NO_DATABASE));
-    const auto page = ctdb::list_records(*databases_, database, request.seconds, request.key.empty() ? nullptr : &request.key);
-    Buffer encoded;
-    encode(page, encoded, protocol::record_page::newest_version);
-    protocol::reply reply;
-    reply.data.assign(encoded.data(), encoded.data() + encoded.size());
-    answer(std::move(reply));
+    answer(data_reply(ctdb::list_records(*databases_, database, request.seconds, request.key.empty() ? nullptr : &request.key)));
 }
 
 // Whether the node is a member, or will become one without an administrator's doing.

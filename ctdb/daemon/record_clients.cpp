@@ -128,7 +128,10 @@ void RecordClients::left(ClientId client) {
 }
 
 void RecordClients::end_all() {
-    for (const auto& [client, process] : processes_) socket_.disconnect(client);
+    for (const auto& [client, process] : processes_) {
+        memory_.places()[process.place].client = 0;
+        socket_.disconnect(client);
+    }
 }
 
 void RecordClients::stands_still(pid_t thread) const {

@@ -16,7 +16,7 @@ struct Call {
     const ToolOptions& options;
     conf::CtdbPaths paths;
     std::vector<std::string> arguments;  // without the command
-    std::unique_ptr<Client> client;      // nullptr for commands without a daemon
+    std::unique_ptr<DaemonConnection> client;      // nullptr for commands without a daemon
     protocol::node_state here;           // of the node whose daemon this is
     uint32_t node = 0;                   // that the command is about
 

@@ -32,14 +32,14 @@ void run_out(int) {
 }
 
 bool connect(Call& call) {
-    auto client = Client::connect(call.paths.socket);
+    auto client = DaemonConnection::connect(call.paths.socket);
     if (!client) {
         const int reason = ::access(call.paths.socket.c_str(), F_OK) == 0 ? ECONNREFUSED : ENOENT;
         complain(fmt::format("connect() failed, errno={}", reason));
         complain("Failed to connect to CTDB daemon (" + call.paths.socket + ")");
         return false;
     }
-    call.client = std::make_unique<Client>(std::move(*client));
+    call.client = std::make_unique<DaemonConnection>(std::move(*client));
     protocol::request request;
     request.node = protocol::NO_NODE;
     request.op = protocol::operation::STATE;

@@ -1,0 +1,73 @@
+// A volatile database of the cluster (docs/cluster.md, "Slots and records") as a tdb::Database. Every process of every node sees the same
+// records; a record is locked on one node at a time.
+//
+// A record that is at this node, and that nobody waits for, is locked, read and changed in shared memory: no system call, no message, no
+// ctdbd. Otherwise ctdbd is asked, and the process blocks until the record has come: at most limits::record_patience, usually a few
+// messages between nodes. It blocks with records of lower ranks locked, and that is safe: ranks ascend on all nodes, so whoever has the
+// wanted record waits at most for higher ones. No chain of a file is ever locked while a process waits.
+//
+// Errors besides those of tdb/database.h: Code::dead, the node has no lease, or its session has ended since the record was locked. What
+// the process knows from the databases is then void: it ends its connections and itself (Node::serves).
+//
+// An empty value is no record: storing one removes it. There are no transactions. A fetch may see what another process of this node has
+// stored in a record that it still holds. traverse asks every node for its copies, and gives each record once. A value is at most
+// protocol::MAX_VALUE bytes, a key protocol::MAX_KEY (Code::no_space).
+#pragma once
+
+#include <map>
+
+#include "ctdb/client/node.h"
+#include "tdb/file/file_database.h"
+
+namespace Atoll::ctdb {
+
+class ClusterDatabase final : public tdb::Database {
+ public:
+    // Makes it in the cluster if need be.
+    static Result<std::unique_ptr<ClusterDatabase>> open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank);
+
+    // Changes when anything of the database changes at this node, a record's coming and going included: what was seen here of a record is
+    // true while it stays.
+    Result<uint32_t> sequence_number() override { return file_->sequence_number(); }
+    Result<void> wipe() override;
+    // The connection of `node` is the child's own from the first call for one of its databases on.
+    Result<void> reopen_after_fork() override;
+
+ protected:
+    Result<bool> do_parse(Bytes key, tdb::Parser parser) override;
+    Result<void> do_store(Bytes key, Bytes value, tdb::StoreMode mode) override;
+    Result<bool> do_remove(Bytes key) override;
+    Result<uint64_t> do_traverse(tdb::Visitor visitor) override;
+    Result<void> do_lock(tdb::HeldRecord& held, bool wait) override;
+    void do_unlock(tdb::HeldRecord& held) noexcept override;
+    [[nodiscard]] bool locked_exists(const tdb::HeldRecord& held) const override { return !held.value.empty(); }
+    [[nodiscard]] Bytes locked_value(const tdb::HeldRecord& held) const override { return held.value; }
+    Result<void> locked_store(tdb::HeldRecord& held, Bytes value) override;
+    Result<void> locked_remove(tdb::HeldRecord& held) override { return change(held, {}); }
+
+ private:
+    // What HeldRecord::cookie has.
+    enum Cookie : uint8_t { session, hold, slot };
+    struct Found;
+
+    ClusterDatabase(std::shared_ptr<Node> node, std::string name, tdb::Rank rank, uint32_t id, std::unique_ptr<tdb::FileDatabase> file)
+        : Database(std::move(name), rank), node_(std::move(node)), id_(id), file_(std::move(file)) {}
+
+    Result<void> lock_noted(tdb::HeldRecord& held, bool wait);
+    Result<bool> take_here(tdb::HeldRecord& held);
+    Result<bool> take_granted(tdb::HeldRecord& held);
+    bool take(tdb::HeldRecord& held, const CopyHead& head, Bytes stored);
+    Result<void> change(tdb::HeldRecord& held, Bytes value);
+    Result<void> list_node(Pnn pnn, std::map<Value, Found>& found);
+    Result<void> list(std::map<Value, Found>& found);
+    [[nodiscard]] Slot slot_of_key(Bytes key) const { return slot_of(id_, key, protocol::SLOTS); }
+    [[nodiscard]] Failure<Error> damaged() const { return failed(Code::corrupt, "a record that has no head"); }
+
+    std::shared_ptr<Node> node_;
+    const uint32_t id_;
+    std::unique_ptr<tdb::FileDatabase> file_;
+    tdb::HeldRecord own_;  // for operations on a record that the caller has not locked
+    Buffer stored_;        // scratch
+};
+
+}  // namespace Atoll::ctdb

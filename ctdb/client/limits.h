@@ -1,0 +1,12 @@
+// Limits of this room alone (the others: base/limits.h).
+#pragma once
+
+#include <chrono>
+
+namespace Atoll::limits {
+
+// For a record that another node or process has. A cluster that has lost a node gets its records back within a few seconds.
+constexpr std::chrono::seconds record_patience{60};
+constexpr std::chrono::seconds daemon_patience{20};  // for other answers of ctdbd
+
+}  // namespace Atoll::limits
