@@ -5,7 +5,8 @@
     guest_failover_test.py --full             200 kills
     guest_failover_test.py --server debian    what Debian's smbd makes of it (its processes are killed, the server is not)
 
-Two hard mounts with resilienthandles in one guest, cache=none and cache=strict, and one with persistenthandles of a continuously available share. On each, recordlog writes numbered records under locks, with and without fsync,
+Two hard mounts with resilienthandles in one guest, cache=none and cache=strict, and with --persistent one with persistenthandles of a continuously available
+share. On each, recordlog writes numbered records under locks, with and without fsync,
 and reads them back through the mount; what is on the server's disk is read here. What the server refuses is taken from the wire, by tshark: it may refuse
 nothing but the ids of a connection that is no more. Linux 6.12 sends such ids behind a reconnect: it does not reopen a handle before FLUSH, nor one that was
 lost while it was reopened, so that fsync gives EBADF. It has other errors of its own (docs/testing.md), which are printed. recordlog writes a record again
@@ -201,10 +202,10 @@ def verdict(tally, server, share, name, console):
             require(not errors, f"{errors}")
 
 
-def run(kind, preset, seconds, tally):
+def run(kind, preset, seconds, persistent, tally):
     program = TOP / "build" / preset / "bin" / "recordlog"
     require(program.exists(), f"{program} is not there: build preset {preset} first")
-    mounts = {name: what for name, what in MOUNTS.items() if kind == "atoll" or name != "available"}
+    mounts = {name: what for name, what in MOUNTS.items() if persistent or name != "available"}
     chosen = [log for log in LOGS if log[1] in mounts]
     logs = "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{mount}/{name} {seconds} {sync} | tail -1)") &' for name, mount, sync in chosen)
     with Server(kind, shares=SHARES, users=[USER1], preset=preset) as server:
@@ -239,10 +240,11 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seconds", type=int)
+    parser.add_argument("--persistent", action="store_true", help="a mount with persistenthandles too")
     arguments = parser.parse_args()
     tally = report.Tally("kernel client under kills")
     with tally.guard("the server"):
-        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), tally)
+        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), arguments.persistent, tally)
     return tally.finish()
 
 
