@@ -3,32 +3,14 @@
 // everything else.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <span>
 
+#include "base/shared_word.h"
 #include "ctdb/core/types.h"
 
 namespace Atoll::ctdb {
-
-// A word that the daemon writes while processes of the node read it.
-template <class T>
-class Shared {
- public:
-    Shared(T value = T()) : value_(value) {}  // as the T that it stands for
-    Shared(const Shared& other) : value_(other.value()) {}
-    Shared& operator=(const Shared& other) {
-        value_.store(other.value());
-        return *this;
-    }
-    [[nodiscard]] T value() const { return value_.load(); }
-    operator T() const { return value(); }
-
- private:
-    static_assert(std::atomic<T>::is_always_lock_free, "other processes see it");
-    std::atomic<T> value_;
-};
 
 // The node serves until `deadline` of its own clock, which no event of the core extends unnoticed: a client compares it each time.
 struct NodeLease {
