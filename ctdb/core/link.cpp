@@ -42,7 +42,7 @@ void Links::receive(Pnn from, protocol::frame& frame) {
         context_.took(Transition::frame_foreign);
         return;
     }
-    forget_acknowledged(*link, frame.received);
+    forget_acknowledged(from, *link, frame.received);
     link->acknowledge_due = true;
     if (frame.number <= link->received) {
         context_.took(Transition::frame_repeated);
@@ -75,14 +75,18 @@ void Links::deliver(Pnn from, Session session, protocol::slot_message& message) 
 
 void Links::acknowledged(Pnn from, const protocol::acknowledge& acknowledge) {
     if (acknowledge.to_session != context_.session) return;
-    if (Link* link = link_of(from, acknowledge.from_session)) forget_acknowledged(*link, acknowledge.received);
+    if (Link* link = link_of(from, acknowledge.from_session)) forget_acknowledged(from, *link, acknowledge.received);
 }
 
-void Links::forget_acknowledged(Link& link, uint64_t received) {
+// When a whole lot that was sent again has arrived, the next follows at once: what was lost while the peer had not entered its session yet
+// may be many frames.
+void Links::forget_acknowledged(Pnn pnn, Link& link, uint64_t received) {
     while (!link.unacknowledged.empty() && link.unacknowledged.front().number <= received) {
         link.unacknowledged.pop_front();
         link.resent = context_.now;
     }
+    const bool more = !link.unacknowledged.empty() && link.unacknowledged.front().number <= link.lost;
+    if (more && received >= link.resent_to) resend(pnn, link);
 }
 
 void Links::view_changed() {
@@ -106,13 +110,19 @@ void Links::flush() {
 void Links::tick() {
     for (auto& [pnn, link] : links_) {
         if (link.unacknowledged.empty() || context_.now - link.resent < context_.config.resend) continue;
-        link.resent = context_.now;
-        size_t resent = 0;
-        for (protocol::frame& frame : link.unacknowledged) {
-            if (resent++ == limits::max_resent) break;
-            context_.took(Transition::frame_resent);
-            transmit(pnn, link, frame);
-        }
+        link.lost = link.sent;
+        resend(pnn, link);
+    }
+}
+
+void Links::resend(Pnn pnn, Link& link) {
+    link.resent = context_.now;
+    size_t resent = 0;
+    for (protocol::frame& frame : link.unacknowledged) {
+        if (frame.number > link.lost || resent++ == limits::max_resent) break;
+        context_.took(Transition::frame_resent);
+        link.resent_to = frame.number;
+        transmit(pnn, link, frame);
     }
 }
 

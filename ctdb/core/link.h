@@ -35,13 +35,16 @@ class Links {
         uint64_t sent = 0;
         std::deque<protocol::frame> unacknowledged;
         Time resent = 0;
+        uint64_t lost = 0;       // the last number that counted as lost when frames were sent again
+        uint64_t resent_to = 0;  // the last of those
         uint64_t received = 0;
         std::map<uint64_t, protocol::slot_message> early;
         bool acknowledge_due = false;
     };
 
     Link* link_of(Pnn pnn, Session session);
-    void forget_acknowledged(Link& link, uint64_t received);
+    void forget_acknowledged(Pnn pnn, Link& link, uint64_t received);
+    void resend(Pnn pnn, Link& link);
     void deliver(Pnn from, Session session, protocol::slot_message& message);
     void transmit(Pnn to, Link& link, protocol::frame& frame);
 
