@@ -22,7 +22,7 @@ Config core_config(const Settings& settings) {
 
 }  // namespace
 
-Daemon::Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
                SharedMemory memory)
     : loop_(loop),
       settings_(settings),
@@ -37,18 +37,36 @@ Daemon::Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, 
       lock_(
           loop, std::move(supervisor), [this](Event event) { deliver(std::move(event)); },
           [this] { fail_now("its supervisor has ended"); }),
+      fence_(fence),
+      node_events_(loop, settings, fence, [this](bool healthy) { deliver(Monitored{healthy}); }),
+      tickles_(loop,
+               [this](const protocol::connections& list) {
+                   for (const auto& node : settings_.nodes) {
+                       if (node.pnn != settings_.me) links_.send_bulk(node.pnn, PacketKind::connections, list);
+                   }
+               }),
+      addresses_(loop, settings, fence, node_events_, tickles_, [this](Event event) { deliver(std::move(event)); }),
       ticker_(loop, [this] { tick(); }),
+      startup_again_(loop, [this] { started(); }),
       started_(wall_now()) {}
 
 Result<void> Daemon::start() {
-    runs_ = protocol::run_state::SETUP;
     deliver(Monitored{false});
     if (settings_.conf.start_as_stopped) deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
     if (settings_.conf.start_as_disabled) deliver(AdministratorSet{node_flags::NODE_DISABLED, true});
     if (auto listening = clients_.listen(settings_.paths.socket); !listening) return listening;
     if (auto linked = links_.start(); !linked) return linked;
-    runs_ = protocol::run_state::FIRST_RECOVERY;
-    tick();
+    addresses_.start();
+    node_events_.notify("init");
+    node_events_.run("init", {}, [this](const EventOutcome& init) {
+        if (!init.ok()) return fail_now("the event init has failed");
+        runs_ = protocol::run_state::SETUP;
+        node_events_.notify("setup");
+        node_events_.run("setup", {}, [this](const EventOutcome& setup) {
+            if (!setup.ok()) return fail_now("the event setup has failed");
+            first_recovery();
+        });
+    });
     return {};
 }
 
@@ -67,6 +85,7 @@ void Daemon::deliver(Event event) {
         Event next = std::move(events_.front());
         events_.pop_front();
         for (const Action& action : core_.handle(std::move(next), node_now())) perform(action);
+        fence_.set_deadline(core_.session() != 0 ? static_cast<Time>(shared_.lease.deadline) : 0);
     }
     handling_ = false;
 }
@@ -86,9 +105,11 @@ void Daemon::perform(const Action& action) {
         if (!record_clients_.granted(*grant)) granted(*grant);
     } else if (std::holds_alternative<EndClients>(action)) {
         record_clients_.end_all();
+    } else if (const auto* take = std::get_if<TakeAddress>(&action)) {
+        addresses_.take(take->address);
+    } else if (const auto* release = std::get_if<ReleaseAddress>(&action)) {
+        addresses_.release(release->address);
     }
-    // The core is told of no addresses, so it asks for
-    // none.
 }
 
 // The client's whole operation happens here, under the lock that it has just been given.
@@ -127,12 +148,10 @@ void Daemon::tick() {
     ticker_.set_in(tick_interval);
     deliver(Ticked{});
     note_state();
+    addresses_.tick(serving());
+    note_placement();
     // Without a lease there is nobody who would take anything.
-    if (leave_until_ == 0 || (serving() && node_now() < leave_until_)) return;
-    for (const Answer& answer : at_the_end_) answer({});
-    at_the_end_.clear();
-    log_notice("ctdbd of node {} has left the cluster", settings_.me);
-    loop_.stop();
+    if (leave_until_ != 0 && ((!serving() && addresses_.all_down()) || node_now() >= leave_until_)) leave();
 }
 
 bool Daemon::serving() const { return core_.session() != 0 && lease_holds(shared_.lease, node_now()); }
@@ -146,8 +165,14 @@ bool Daemon::recovering() const {
 // What the log and `ctdb uptime` say of recoveries and leaders, and the way from the start to RUNNING.
 void Daemon::note_state() {
     const bool now_recovering = recovering();
-    if (now_recovering && !was_recovering_) recovery_started_ = wall_now();
-    if (!now_recovering && was_recovering_) recovery_finished_ = wall_now();
+    if (now_recovering && !was_recovering_) {
+        recovery_started_ = wall_now();
+        node_events_.run("startrecovery");
+    }
+    if (!now_recovering && was_recovering_) {
+        recovery_finished_ = wall_now();
+        node_events_.run("recovered");
+    }
     was_recovering_ = now_recovering;
     if (core_.session() != noted_session_) {
         noted_session_ = core_.session();
@@ -157,10 +182,7 @@ void Daemon::note_state() {
         noted_leader_ = core_.leader();
         log_notice("the leader is {}", noted_leader_ == no_node ? "not known" : "node " + std::to_string(noted_leader_));
     }
-    if (runs_ != protocol::run_state::FIRST_RECOVERY || !serving() || now_recovering) return;
-    runs_ = protocol::run_state::RUNNING;
-    log_notice("node {} runs", settings_.me);
-    deliver(Monitored{true});
+    if (runs_ == protocol::run_state::FIRST_RECOVERY && serving() && !now_recovering) started();
 }
 
 void Daemon::shut_down() {
@@ -169,6 +191,7 @@ void Daemon::shut_down() {
     runs_ = protocol::run_state::SHUTTING_DOWN;
     leave_until_ = node_now() + static_cast<Time>(std::chrono::microseconds(limits::leaving_time).count());
     deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
+    if (!ticker_.is_set()) tick();
 }
 
 }  // namespace Atoll::ctdb

@@ -10,6 +10,7 @@
 #include "ctdb/daemon/client_socket.h"
 #include "ctdb/daemon/lock_channel.h"
 #include "ctdb/daemon/node_links.h"
+#include "ctdb/daemon/public_addresses.h"
 #include "ctdb/daemon/record_clients.h"
 #include "ctdb/daemon/record_databases.h"
 #include "ctdb/daemon/settings.h"
@@ -20,7 +21,7 @@ namespace Atoll::ctdb {
 class Daemon final : private NodeObserver, private ClientObserver {
  public:
     // `supervisor`: the other end of its socket.
-    Daemon(loop::Loop& loop, const Settings& settings, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+    Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
            SharedMemory memory);
 
     Result<void> start();
@@ -53,6 +54,10 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void do_operation(Operation& operation, Copy& copy);
     void tick();
     void note_state();
+    void first_recovery();
+    void started();
+    void note_placement();
+    void leave();
     [[nodiscard]] bool serving() const;
     [[nodiscard]] bool may_serve() const;
     [[nodiscard]] bool recovering() const;
@@ -63,6 +68,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool received(Pnn from, const protocol::ask& ask) override;
     bool received(Pnn from, const protocol::answer& answer) override;
     bool received(Pnn from, const protocol::ended& ended) override;
+    bool received(Pnn from, const protocol::connections& list) override { return tickles_.received(from, list); }
     protocol::catalogue catalogue() override { return databases_->catalogue(); }
     void disconnected(Pnn pnn) override;
     void tell_catalogue(Pnn except);
@@ -75,6 +81,9 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void set_flag(node_flags flag, bool on, const Answer& answer);
     void unban(const Answer& answer);
     void attach(const std::string& name, const Answer& answer);
+    void execute_address(const protocol::request& request, const Answer& answer);
+    void execute_tickle(const protocol::request& request, const Answer& answer);
+    void execute_event(const protocol::request& request, const Answer& answer);
     void list_records(const protocol::request& request, const Answer& answer);
     void start_operation(const protocol::request& request, ClientId owner, const Answer& answer);
     [[nodiscard]] protocol::node_state state() const;
@@ -92,7 +101,12 @@ class Daemon final : private NodeObserver, private ClientObserver {
     ClientSocket clients_;
     RecordClients record_clients_;
     LockChannel lock_;
+    Fence fence_;
+    NodeEvents node_events_;
+    Tickles tickles_;
+    PublicAddresses addresses_;
     loop::Timer ticker_;
+    loop::Timer startup_again_;
 
     std::deque<Event> events_;
     bool handling_ = false;
@@ -108,6 +122,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool was_recovering_ = false;
     Pnn noted_leader_ = no_node;
     Session noted_session_ = 0;
+    protocol::view noted_view_;  // for whose placement the event ipreallocated has run
+    bool leaving_event_ = false;
     Time leave_until_ = 0;  // of node_now(); not 0: shuts down
     std::vector<Answer> at_the_end_;
     bool failed_ = false;

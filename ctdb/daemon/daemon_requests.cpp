@@ -109,6 +109,20 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::REGISTER:
         case operation::WANT:
         case operation::RELEASED: return answer(outcome_reply(outcome::INVALID, "not from another node"));
+        case operation::ADDRESSES:
+        case operation::ADD_ADDRESS:
+        case operation::DELETE_ADDRESS:
+        case operation::RELOAD_ADDRESSES:
+        case operation::MOVE_ADDRESS:
+        case operation::BALANCE_ADDRESSES:
+        case operation::SET_LINK:
+        case operation::ANNOUNCE: return execute_address(request, answer);
+        case operation::ADD_TICKLE:
+        case operation::DELETE_TICKLE:
+        case operation::TICKLE:
+        case operation::LIST_TICKLES: return execute_tickle(request, answer);
+        case operation::RUN_EVENT:
+        case operation::EVENT_STATUS: return execute_event(request, answer);
         case operation::READ_KEY:
         case operation::WRITE_KEY: return start_operation(request, owner, answer);
         case operation::SET_DEBUG: log_set_level(static_cast<int>(std::min<uint32_t>(request.seconds, 10))); return answer({});

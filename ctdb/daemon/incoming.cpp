@@ -54,6 +54,7 @@ Result<void> NodeLinks::Incoming::take(const Packet& packet) {
         case PacketKind::catalogue: return hand_on<protocol::catalogue>(packet.body);
         case PacketKind::ask: return hand_on<protocol::ask>(packet.body);
         case PacketKind::answer: return hand_on<protocol::answer>(packet.body);
+        case PacketKind::connections: return hand_on<protocol::connections>(packet.body);
         default: return hand_on<protocol::ended>(packet.body);
     }
 }

@@ -14,6 +14,8 @@ constexpr size_t max_client_replies = 64;               // that a client does no
 constexpr size_t max_lock_requests = 256;               // that the supervisor has not taken
 constexpr size_t max_forwarded = 4096;                  // requests of clients that other nodes have not answered
 constexpr size_t max_operations = 65536;                // requests that wait for their record; beyond: refused
+constexpr size_t max_tickles = 65536;                   // connections to public addresses that are known; more get no tickle
+constexpr size_t max_listed_tickles = 1024;             // of one address, in one answer
 constexpr size_t max_register_file = size_t{1} << 20;
 
 constexpr std::chrono::milliseconds connect_again{200};
@@ -24,6 +26,7 @@ constexpr std::chrono::milliseconds lock_patience{1500};
 constexpr std::chrono::milliseconds telling_time{500};  // that the supervisor has to tell the others of the end
 constexpr std::chrono::milliseconds ending_time{500};   // for the processes of a node to be gone once they are killed
 constexpr std::chrono::seconds helper_time{5};          // for a lock helper to say what it got
+constexpr std::chrono::seconds startup_again{5};        // after the event startup has failed
 constexpr std::chrono::seconds leaving_time{4};         // for a node that shuts down to give its records to the others
 constexpr std::chrono::seconds complaint_interval{10};  // between two lines of the log about the same address
 

@@ -68,7 +68,7 @@ void run_before_others() {
 }
 
 // The supervisor would keep the parent waiting.
-Result<UniqueFd> start_supervisor(const Settings& settings, UniqueFd& parent) {
+Result<UniqueFd> start_supervisor(const Settings& settings, Fence fence, UniqueFd& parent) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return fail_errno(errno, "supervisor", "cannot make its socket");
@@ -78,7 +78,21 @@ Result<UniqueFd> start_supervisor(const Settings& settings, UniqueFd& parent) {
     if (child > 0) return ours;
     ours.reset();
     parent.reset();
-    run_supervisor(settings, std::move(theirs));
+    run_supervisor(settings, fence, std::move(theirs));
+}
+
+// It hears of ctdbd's end by the other end of a pipe that only ctdbd has.
+Result<UniqueFd> start_guard(Fence fence, UniqueFd& parent, const UniqueFd& supervisor) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "guard", "cannot make its pipe");
+    UniqueFd theirs(ends[0]), ours(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(errno, "guard", "cannot fork");
+    if (child > 0) return ours;
+    ours.reset();
+    parent.reset();
+    ::close(supervisor.get());
+    run_address_guard(fence, theirs.get());
 }
 
 Result<void> run(const Settings& settings, UniqueFd& parent) {
@@ -86,8 +100,12 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (auto made = make_directories(settings.conf.volatile_directory); !made) return made;
     auto pid_file = claim_pid_file(settings.paths.pid_file);
     if (!pid_file) return pid_file.failure();
-    auto supervisor = start_supervisor(settings, parent);
+    auto fence = Fence::make();
+    if (!fence) return fence.failure();
+    auto supervisor = start_supervisor(settings, *fence, parent);
     if (!supervisor) return supervisor.failure();
+    const auto guard = start_guard(*fence, parent, *supervisor);
+    if (!guard) return guard.failure();
     auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
     if (!databases) return databases.failure();
     // Of a former daemon whose supervisor was killed too.
@@ -97,11 +115,10 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (!memory) return memory.failure();
     if (settings.conf.realtime_scheduling) run_before_others();
     loop::Loop loop;
-    Daemon daemon(loop, settings, std::move(*supervisor), std::move(*databases), std::move(*memory));
+    Daemon daemon(loop, settings, *fence, std::move(*supervisor), std::move(*databases), std::move(*memory));
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
     if (auto started = daemon.start(); !started) return started;
     log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);
-    if (settings.public_addresses != 0) log_warning("public addresses are not served: {} are listed", settings.public_addresses);
     tell_parent(parent, "");
     loop.run();
     ::unlink(settings.paths.pid_file.c_str());

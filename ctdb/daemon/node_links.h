@@ -26,6 +26,7 @@ class NodeObserver {
     virtual bool received(Pnn from, const protocol::ask& ask) = 0;
     virtual bool received(Pnn from, const protocol::answer& answer) = 0;
     virtual bool received(Pnn from, const protocol::ended& ended) = 0;
+    virtual bool received(Pnn from, const protocol::connections& list) = 0;
     // The first packet after the hello of each new BULK connection to others.
     virtual protocol::catalogue catalogue() = 0;
     // What was sent to it on the BULK connection may be lost.

@@ -51,7 +51,10 @@ Result<Settings> load_settings(const conf::CtdbPaths& paths) {
     settings.paths = paths;
     settings.conf = std::move(files->conf);
     settings.nodes = std::move(files->nodes);
-    settings.public_addresses = files->public_addresses.size();
+    settings.public_addresses = std::move(files->public_addresses);
+    auto tunables = load_tunables(paths.base + "/ctdb.tunables");
+    if (!tunables) return tunables.failure();
+    settings.tunables = *tunables;
     if (settings.nodes.size() > protocol::MAX_NODES) return fail(Code::no_space, paths.base + "/nodes", "names too many nodes");
     const std::string conf_file = paths.base + "/ctdb.conf";
     if (settings.conf.cluster_lock.empty())

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "conf/ctdb_conf.h"
 #include "ctdb/core/types.h"
+#include "ctdb/daemon/tunables.h"
 
 namespace Atoll::ctdb {
 
@@ -16,7 +17,8 @@ struct Settings {
     conf::CtdbPaths paths;
     conf::CtdbConf conf;
     std::vector<conf::ClusterNode> nodes;
-    size_t public_addresses = 0;  // lines of the file
+    std::vector<conf::PublicAddress> public_addresses;
+    Tunables tunables;
     Pnn me = 0;
     std::string address;
     uint64_t incarnation = 0;

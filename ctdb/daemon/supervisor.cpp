@@ -22,8 +22,11 @@ namespace {
 
 class Supervisor {
  public:
-    Supervisor(const Settings& settings, UniqueFd ctdbd)
-        : settings_(settings), ctdbd_(std::move(ctdbd)), lock_(settings.conf.cluster_lock, settings.conf.cluster_register, settings.me) {}
+    Supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd)
+        : settings_(settings),
+          fence_(fence),
+          ctdbd_(std::move(ctdbd)),
+          lock_(settings.conf.cluster_lock, settings.conf.cluster_register, settings.me) {}
 
     void run() {
         asked_ = monotonic_now();
@@ -34,10 +37,11 @@ class Supervisor {
             }
         }
         lock_.release();
-        if (end_service(settings_.paths.shared_memory(), limits::ending_time)) {
+        const bool down = !fence_.any_up() || fence_.drop();
+        if (end_service(settings_.paths.shared_memory(), limits::ending_time) && down) {
             tell_everybody();
         } else {
-            log_error("a process of this node goes on: the others have to wait for the end of its lease");
+            log_error("a process or an address of this node goes on: the others have to wait for the end of its lease");
         }
     }
 
@@ -128,6 +132,7 @@ class Supervisor {
     }
 
     const Settings& settings_;
+    Fence fence_;
     UniqueFd ctdbd_;
     ClusterLock lock_;
     Buffer packet_;
@@ -136,11 +141,11 @@ class Supervisor {
 
 }  // namespace
 
-void run_supervisor(const Settings& settings, UniqueFd ctdbd) {
+void run_supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd) {
     log_set_process("ctdbd supervisor");
     // What ends ctdbd ends this process too, but after it.
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    Supervisor(settings, std::move(ctdbd)).run();
+    Supervisor(settings, fence, std::move(ctdbd)).run();
     std::_Exit(EXIT_SUCCESS);
 }
 

@@ -7,11 +7,12 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "ctdb/daemon/fence.h"
 #include "ctdb/daemon/settings.h"
 
 namespace Atoll::ctdb {
 
 // The child's whole life; `ctdbd` is a SOCK_SEQPACKET socket on which lock_request and lock_reply travel. Does not return.
-[[noreturn]] void run_supervisor(const Settings& settings, UniqueFd ctdbd);
+[[noreturn]] void run_supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd);
 
 }  // namespace Atoll::ctdb

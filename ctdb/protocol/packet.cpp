@@ -33,7 +33,7 @@ Result<bool> PacketReader::next(Packet& packet) {
     const size_t size = load_le<uint32_t>(head);
     const uint8_t kind = head[4];
     if (size > limit_) return fail(Code::invalid, "", "a packet of " + std::to_string(size) + " bytes");
-    if (kind < static_cast<uint8_t>(PacketKind::hello) || kind > static_cast<uint8_t>(PacketKind::ended))
+    if (kind < static_cast<uint8_t>(PacketKind::hello) || kind > static_cast<uint8_t>(PacketKind::connections))
         return fail(Code::invalid, "", "a packet of unknown kind " + std::to_string(kind));
     if (end_ - begin_ < packet_head + size) return false;
     packet.kind = static_cast<PacketKind>(kind);

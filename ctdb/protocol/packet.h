@@ -7,7 +7,7 @@
 
 namespace Atoll::ctdb {
 
-enum class PacketKind : uint8_t { hello = 1, message = 2, catalogue = 3, ask = 4, answer = 5, ended = 6 };
+enum class PacketKind : uint8_t { hello = 1, message = 2, catalogue = 3, ask = 4, answer = 5, ended = 6, connections = 7 };
 
 struct Packet {
     PacketKind kind = PacketKind::hello;

@@ -25,6 +25,7 @@ void open_packet(const Packet& packet) {
         case PacketKind::ask: return read<protocol::ask>(packet.body);
         case PacketKind::answer: return read<protocol::answer>(packet.body);
         case PacketKind::ended: return read<protocol::ended>(packet.body);
+        case PacketKind::connections: return read<protocol::connections>(packet.body);
     }
 }
 

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "ctdb/protocol/version.h"
+#include "ctdb/tool/address_commands.h"
+#include "ctdb/tool/event_commands.h"
 
 namespace Atoll::ctdb {
 
@@ -326,8 +328,10 @@ Result<protocol::node_state, int> Call::state_of(uint32_t pnn) {
     return std::move(*reply->state);
 }
 
-const std::vector<Command>& commands() {
-    static const std::vector<Command> all = {
+namespace {
+
+std::vector<Command> node_commands() {
+    return {
         {"version", run_version, "", "show version of ctdb", 0, 0, false},
         {"status", run_status, "", "show node status"},
         {"uptime", run_uptime, "", "show node uptime"},
@@ -355,6 +359,18 @@ const std::vector<Command>& commands() {
         {"deletekey", run_deletekey, "<dbname|dbid> <key>", "delete a database key", 2, 2},
         {"nodestatus", run_nodestatus, "[all|<pnn-list>]", "show and return node status", 0, 1},
     };
+}
+
+std::vector<Command> all_commands() {
+    std::vector<Command> all = node_commands();
+    for (const auto& more : {address_commands(), event_commands()}) all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+    static const std::vector<Command> all = all_commands();
     return all;
 }
 

@@ -35,6 +35,7 @@ class Node:
         self.base = cluster.top / f"n{pnn}"
         self.address = cluster.addresses[pnn]
         self.log = self.base / "log"
+        self.prefix = []  # of every command: where its machine is
 
     def write_files(self):
         for name in ("run", "events/legacy", "events/notification", "db/v", "db/p", "db/s"):
@@ -51,7 +52,7 @@ class Node:
         return dict(os.environ, CTDB_BASE=str(self.base), CTDB_TEST_MODE="1", LC_ALL="C", TZ="UTC")
 
     def start(self):
-        run = subprocess.run([self.cluster.program("ctdbd")], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE)
+        run = subprocess.run([*self.prefix, self.cluster.program("ctdbd")], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE)
         require(run.returncode == 0, f"ctdbd of node {self.pnn} does not start: {run.stderr}")
 
     def pid(self):
@@ -65,7 +66,7 @@ class Node:
 
     def ctdb(self, *arguments, timeout=PATIENCE):
         """(exit status, standard output, standard error)"""
-        run = subprocess.run([self.cluster.program("ctdb"), *arguments], env=self.environment(), capture_output=True, text=True, timeout=timeout)
+        run = subprocess.run([*self.prefix, self.cluster.program("ctdb"), *arguments], env=self.environment(), capture_output=True, text=True, timeout=timeout)
         return run.returncode, run.stdout, run.stderr
 
     def output(self, *arguments):
@@ -91,8 +92,14 @@ class Cluster:
         self.top = pathlib.Path(tempfile.mkdtemp(prefix=f"atoll-ctdb-{kind}-", dir=os.environ.get("ATOLL_TEST_DIR")))
         self.top.chmod(0o755)
         self.lock = lock or self.top / "lock"
-        self.addresses = [f"127.0.0.{FIRST_ADDRESS[kind] + pnn}" for pnn in range(size)]
-        self.nodes = [Node(self, pnn) for pnn in range(size)]
+        self.addresses = self.make_addresses(size)
+        self.nodes = [self.make_node(pnn) for pnn in range(size)]
+
+    def make_addresses(self, size):
+        return [f"127.0.0.{FIRST_ADDRESS[self.kind] + pnn}" for pnn in range(size)]
+
+    def make_node(self, pnn):
+        return Node(self, pnn)
 
     def program(self, name):
         path = shutil.which(name, path="/usr/sbin:/usr/bin") if self.kind == "debian" else TOP / "build" / self.preset / "bin" / name
