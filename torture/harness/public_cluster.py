@@ -64,9 +64,11 @@ class PublicNode(Node):
         self.machine.connect("eth0", "private", f"{self.address}/24")
         self.machine.connect("eth1", "public")
         self.prefix = self.machine.prefix
+        self.tunables = ""
 
     def write_files(self):
         super().write_files()
+        (self.base / "ctdb.tunables").write_text(self.tunables)
         (self.base / "public_addresses").write_text("".join(f"{address} eth1\n" for address in self.cluster.public[self.pnn]))
         scripts = self.cluster.scripts()
         for name in self.cluster.script_names:
