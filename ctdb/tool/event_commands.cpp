@@ -35,9 +35,10 @@ constexpr const char* event_usage =
 void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
+// Twice, as Debian's says it.
 int show_usage() {
     say(event_usage);
-    complain(std::string(event_usage).substr(0, std::string(event_usage).size() - 1));
+    say(event_usage);
     return failure;
 }
 
@@ -133,17 +134,24 @@ std::string provided_directory(const Call& call) {
     return ::access(own.c_str(), F_OK) == 0 ? own : "/usr/share/ctdb/events/legacy";
 }
 
+bool same_file(const std::string& one, const std::string& other) {
+    struct stat first {
+    }, second{};
+    return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+// First what is provided, then what the administrator has, which may be of the same name.
 int list_scripts(const Call& call) {
-    const std::string here = call.paths.base + "/events/legacy";
-    const auto provided = scripts_in(provided_directory(call));
-    const auto line = [&](const std::string& name) {
-        say(std::string(is_enabled(here + "/" + name + ".script") ? "* " : "  ") + name + "\n");
-    };
-    for (const std::string& name : provided) line(name);
+    const std::string here = call.paths.base + "/events/legacy/", there = provided_directory(call) + "/";
     std::vector<std::string> local = scripts_in(here);
-    std::erase_if(local, [&](const std::string& name) { return std::binary_search(provided.begin(), provided.end(), name); });
+    for (const std::string& name : scripts_in(there)) {
+        const bool linked = same_file(here + name + ".script", there + name + ".script");
+        say((linked && is_enabled(here + name + ".script") ? "* " : "  ") + name + "\n");
+        if (linked) std::erase(local, name);
+    }
     if (!local.empty()) say("\n");
-    for (const std::string& name : local) line(name);
+    for (const std::string& name : local) say((is_enabled(here + name + ".script") ? "* " : "  ") + name + "\n");
     return 0;
 }
 

@@ -3,9 +3,14 @@
 once and never twice, and the client whose server is lost is told.
 
     addresses_test.py [--preset release]
+    addresses_test.py --record
+
+Our tool prints what Debian's does on three of Debian's daemons (torture/expected/debian-4.17/ctdb_addresses.json).
 """
 
 import argparse
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +19,7 @@ import time
 
 import isolation
 import report
-from cluster import await_that
+from cluster import TOP, await_that
 from public_cluster import PUBLIC, PublicCluster
 from report import require
 
@@ -22,6 +27,61 @@ ADDRESSES = [address.partition("/")[0] for address in PUBLIC]
 FOUR = ADDRESSES[0]
 SERVER = "import socket, sys\ns = socket.socket(socket.AF_INET6)\ns.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)\ns.bind(('::', 4450))\ns.listen(64)\nheld = []\nprint('ready', flush=True)\nwhile True:\n held.append(s.accept())\n"
 ACK, RST = 0x10, 0x04
+
+
+RECORDING = TOP / "torture/expected/debian-4.17/ctdb_addresses.json"
+# Which node has which address, and which interface is in use, is each cluster's own.
+COMPARED = [
+    "ip", "ip -v", "-X ip", "-X ip -v", "-Y ip", "ip all", "-v ip all", "ip x", "-n 1 ip", "-n 1 ip -v", "-n 9 ip", "ipinfo 10.66.1.1", "ipinfo fd66::1", "ipinfo 10.66.1.9", "ipinfo x", "ipinfo",
+    "-X ipinfo 10.66.1.1", "ifaces", "-X ifaces", "-n 1 ifaces", "addtickle 10.66.1.100:5000 10.66.1.1:445", "gettickles 10.66.1.1", "-X gettickles 10.66.1.1", "gettickles 10.66.1.1 445",
+    "gettickles 10.66.1.1 446", "deltickle 10.66.1.100:5000 10.66.1.1:445", "gettickles 10.66.1.1", "gettickles x", "gettickles 10.66.1.77", "addtickle fd66::100:5000 fd66::1:445",
+    "gettickles fd66::1", "addtickle 1.2.3.4:5 nonsense", "tickle 10.66.1.100:5000 10.66.1.1:445", "tickle x y", "event", "event status", "event status legacy", "event status legacy nosuch",
+    "event status x monitor", "event status legacy startup", "event script list legacy", "event script list", "event script", "event script list nosuch", "event script disable legacy 02.trace",
+    "event script list legacy", "event run 10 legacy monitor", "event status legacy monitor", "event script enable legacy 02.trace", "event script enable legacy nosuch",
+    "event script disable legacy nosuch", "event script enable legacy 11.natgw", "event script list legacy", "event run 10 legacy nosuch", "event run 10 legacy monitor", "event status legacy monitor",
+    "scriptstatus", "event nosuch", "setifacelink eth7 up", "setifacelink eth1 sideways", "setifacelink eth1", "ipreallocate x", "addip 10.66.1.7/24 eth1",
+    "addip 10.66.1.7/24 eth1", "addip x eth1", "addip 10.66.1.8 eth1", "delip 10.66.1.7", "delip 10.66.1.77", "delip x", "moveip x 1", "gratarp 10.66.1.1 eth1", "gratarp x eth1",
+]
+
+
+def neutral(text):
+    text = re.sub(r"^(\S*[.:]\S* )-?\d+$", r"\1N", text, flags=re.M)
+    text = re.sub(r"^([|:])([0-9a-f.:]+)\1-?\d+\1", r"\1\2\1N\1", text, flags=re.M)
+    text = re.sub(r"^([|:]\S+[|:]N)[|:](eth1)?[|:](eth1[|:]eth1[|:])$", r"\1 A \3", text, flags=re.M)
+    text = re.sub(r"node\[\d\] active\[\w*\]", "node[N] active[A]", text)
+    text = re.sub(r"(CurrentNode:|[Rr]eferences:|\|eth1\|1\|)\d+( \(active\))?", r"\1N", text)
+    return re.sub(r"\d+\.\d\d\d \w\w\w \w\w\w +\d+ \d\d:\d\d:\d\d \d{4}", "TIME MOMENT", text)
+
+
+def answers(cluster):
+    """{arguments: [exit status, standard output, standard error]} of COMPARED on node 0, one after the other; those that come again have a number."""
+    for node in cluster.nodes:
+        provided = node.base / "share/events/legacy"
+        provided.mkdir(parents=True)
+        for name in ("10.interface", "11.natgw"):
+            (provided / f"{name}.script").write_text("#!/bin/sh\nexit 0\n")
+            (provided / f"{name}.script").chmod(0o755)
+    found = {}
+    for arguments in COMPARED:
+        status, out, err = cluster.nodes[0].ctdb(*arguments.split())
+        while arguments in found:
+            arguments += "'"
+        found[arguments] = [status, neutral(out), neutral(err)]
+    return found
+
+
+def says_what_debians_does(cluster, _):
+    mine, theirs = answers(cluster), json.loads(RECORDING.read_text())
+    different = [f"ctdb {arguments}: ours gives {mine[arguments]}, Debian's {theirs.get(arguments)}" for arguments in mine if mine[arguments] != theirs.get(arguments)]
+    require(not different, "\n".join(different))
+
+
+def record():
+    with PublicCluster("debian") as debians:
+        debians.await_settled()
+        await_served(debians)
+        time.sleep(3)
+        RECORDING.write_text(json.dumps(answers(debians), indent=1) + "\n")
 
 
 class Wire:
@@ -297,7 +357,8 @@ def run(tally, arguments):
         try:
             for name, step in (("each address is served once", lambda c, w: starts(c)), ("killed daemons", lambda c, w: killed(c, w, tally)), ("a node that is cut off", cut_off),
                                ("a daemon that stands still, and wakes", stands_still), ("unhealthy nodes", unhealthy), ("an address that cannot be taken", cannot_take),
-                               ("moveip, addip, delip, reloadips", administrator), ("a node that is shut down", shuts_down)):
+                               ("moveip, addip, delip, reloadips", administrator), ("the tool says what Debian's does", says_what_debians_does),
+                               ("a node that is shut down", shuts_down)):
                 with tally.case(name):
                     step(cluster, wire)
             with tally.case("no address was ever on two machines"):
@@ -313,7 +374,11 @@ def run(tally, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="release")
+    parser.add_argument("--record", action="store_true", help="write what Debian's tool says on three of Debian's daemons")
     arguments = parser.parse_args()
+    if arguments.record:
+        isolation.run(record, network=True)
+        return 0
     tally = report.Tally("addresses")
     isolation.run(lambda: run(tally, arguments), network=True)
     return tally.finish()
