@@ -81,7 +81,8 @@ Result<void> PublicAddresses::set_link(const std::string& interface, bool up) {
 
 Result<size_t> PublicAddresses::reload(const std::vector<conf::PublicAddress>& lines) {
     size_t changed = 0;
-    for (auto& [id, address] : addresses_) {
+    for (auto& entry : addresses_) {
+        Address& address = entry.second;
         const bool listed = std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.address == address.line.address; });
         if (listed || address.removed) continue;
         address.removed = true;

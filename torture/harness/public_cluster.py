@@ -2,10 +2,9 @@
 which a client machine is connected too. To be used inside isolation.run(network=True): when the processes that hold the namespaces end, all of it is gone."""
 
 import os
+import pathlib
 import shutil
-import signal
 import subprocess
-import time
 
 from cluster import TOP, Cluster, Node, await_that
 from report import require
@@ -122,7 +121,7 @@ class PublicCluster(Cluster):
         return PublicNode(self, pnn)
 
     def scripts(self):
-        return TOP / "ctdb/events/scripts" if self.kind == "atoll" else __import__("pathlib").Path("/usr/share/ctdb/events/legacy")
+        return TOP / "ctdb/events/scripts" if self.kind == "atoll" else pathlib.Path("/usr/share/ctdb/events/legacy")
 
     def end(self):
         super().end()
