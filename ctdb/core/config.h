@@ -21,6 +21,12 @@ enum class Planted : uint8_t {
     offers_while_held,      // a slot's copies are offered while a client changes one
     yields_while_held,      // a record is given away under a client's lock
     hands_over_unreleased,  // an address gets its new holder before the former one released it
+    commits_without_sync,   // a transaction counts as on the disk before it is
+    answers_before_all,     // a transaction is committed before the last member has it
+    lower_sequence_wins,    // recovery takes the oldest copy of a persistent database, whoever has it
+    trusts_stale_disk,      // and does not ask who may have missed something
+    reads_undecided,        // clients read while a transaction is being decided
+    drops_unsynced,         // a transaction is said to have failed while some disk may have it
     count
 };
 
@@ -32,16 +38,17 @@ struct Config {
     std::vector<Pnn> nodes;    // all that are listed, rising
     uint32_t slots = protocol::SLOTS;
 
-    Time tick = 50 * millisecond;             // at least so often the core gets an event
-    Time clock_step = 250 * millisecond;      // more between two events: the clock jumped or the process stood still
-    Time keepalive = 200 * millisecond;       // between two
-    Time dead_after = 1000 * millisecond;     // of silence
-    Time lease = 2000 * millisecond;          // from the keepalive that asks for it
-    Time lock_validity = 1000 * millisecond;  // for which a look at the cluster lock lets its holder lead
-    Time resend = 200 * millisecond;          // of what was not acknowledged
-    Time want_again = 50 * millisecond;       // after a refusal
-    Time lock_again = 300 * millisecond;      // from one try for the cluster lock to the next
-    uint32_t blame_limit = 5;                 // sessions lost to silence or deafness until a ban
+    Time tick = 50 * millisecond;                  // at least so often the core gets an event
+    Time clock_step = 250 * millisecond;           // more between two events: the clock jumped or the process stood still
+    Time keepalive = 200 * millisecond;            // between two
+    Time dead_after = 1000 * millisecond;          // of silence
+    Time lease = 2000 * millisecond;               // from the keepalive that asks for it
+    Time lock_validity = 1000 * millisecond;       // for which a look at the cluster lock lets its holder lead
+    Time resend = 200 * millisecond;               // of what was not acknowledged
+    Time want_again = 50 * millisecond;            // after a refusal
+    Time lock_again = 300 * millisecond;           // from one try for the cluster lock to the next
+    size_t writes_in_part = protocol::MAX_WRITES;  // of a transaction's message
+    uint32_t blame_limit = 5;                      // sessions lost to silence or deafness until a ban
     Time blame_half_life = 60 * second;
     Time ban = 300 * second;
 

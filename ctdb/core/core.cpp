@@ -4,7 +4,7 @@
 
 namespace Atoll::ctdb {
 
-Core::Core(const Config& config, SharedState& shared)
+Core::Core(const Config& config, SharedState& shared, const PersistentStore& persistent)
     : config_(config),
       context_(config_, shared),
       peers_(context_),
@@ -13,7 +13,8 @@ Core::Core(const Config& config, SharedState& shared)
       links_(context_, [this](Pnn from, protocol::slot_message& message) { on_slot_message(from, message); }),
       locator_(context_, *this),
       holder_(context_, *this),
-      addresses_(context_) {
+      addresses_(context_),
+      persistent_(context_, *this, persistent, membership_) {
     shared.lease = NodeLease();
     for (SlotGate& gate : shared.gates) gate = SlotGate();
     shared.records.clear();
@@ -44,6 +45,7 @@ void Core::on(Ticked&) {
     leadership_.tick();
     links_.tick();
     holder_.tick();
+    persistent_.tick();
 }
 
 void Core::send_keepalives() {
@@ -61,7 +63,9 @@ protocol::keepalive Core::own_keepalive() const {
         if (links_.stuck(member.pnn) && std::find(unheard.begin(), unheard.end(), member.pnn) == unheard.end())
             unheard.push_back(member.pnn);
     }
-    return membership_.keepalive(locator_.settled(), addresses_, unheard);
+    protocol::keepalive keepalive = membership_.keepalive(locator_.settled(), addresses_, unheard);
+    keepalive.persisted = persistent_.coordinator().persisted();
+    return keepalive;
 }
 
 void Core::on(Received& event) {
@@ -100,6 +104,7 @@ void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
     if (body.is_given()) holder_.given(body.given());
     if (body.is_recovering()) holder_.recover(from, body.recovering());
     if (body.is_finished()) holder_.recovered(body.finished());
+    persistent_.receive(from, message);
 }
 
 void Core::send(Pnn to, protocol::slot_message message) {
@@ -131,6 +136,7 @@ void Core::view_accepted(const protocol::view& former) {
     locator_.view_accepted(former);
     holder_.view_accepted(former);
     addresses_.view_accepted();
+    persistent_.view_accepted();
 }
 
 void Core::session_ended() {
@@ -139,6 +145,7 @@ void Core::session_ended() {
     locator_.session_ended();
     holder_.session_ended();
     addresses_.session_ended();
+    persistent_.session_ended();
     context_.act(EndClients{});
 }
 
@@ -164,10 +171,14 @@ Phase Core::phase() const {
     if (!lease_holds(context_.shared.lease, context_.now)) return Phase::without_lease;
     if (leadership_.leading()) {
         if (leadership_.writing()) return Phase::writing_register;
-        return leadership_.settled() ? Phase::leading : Phase::leading_unsettled;
+        if (!leadership_.settled()) return Phase::leading_unsettled;
     }
     if (!locator_.settled()) return Phase::collecting;
-    return holder_.frozen() ? Phase::frozen : Phase::following;
+    if (holder_.frozen()) return Phase::frozen;
+    if (!persistent_.replica().open()) return Phase::closed;
+    if (persistent_.coordinator().deciding()) return Phase::deciding;
+    if (persistent_.replica().writing()) return Phase::storing;
+    return leadership_.leading() ? Phase::leading : Phase::following;
 }
 
 }  // namespace Atoll::ctdb

@@ -12,13 +12,14 @@
 #include "ctdb/core/leadership.h"
 #include "ctdb/core/link.h"
 #include "ctdb/core/locator.h"
+#include "ctdb/core/persistent.h"
 
 namespace Atoll::ctdb {
 
 class Core final : private MembershipObserver, private SlotTransport {
  public:
     // At each start of a daemon, before any client looks at the shared state: lease, gates and records are emptied.
-    Core(const Config& config, SharedState& shared);
+    Core(const Config& config, SharedState& shared, const PersistentStore& persistent);
 
     // `now`: the node's clock, which does not go back and goes on while the machine sleeps.
     std::span<const Action> handle(Event event, Time now);
@@ -30,6 +31,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
     [[nodiscard]] bool settled() const { return locator_.settled(); }
+    [[nodiscard]] const PersistentReplica& persistent() const { return persistent_.replica(); }
     // What was heard of a node, this one among them, and whether it has been silent for so long that it counts as disconnected.
     [[nodiscard]] const Peer& peer(Pnn pnn) const { return peers_.of(pnn); }
     [[nodiscard]] bool hears(Pnn pnn) const { return pnn == config_.me || (peers_.of(pnn).known && !peers_.silent(pnn)); }
@@ -56,6 +58,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(AddressesOffered& event) { addresses_.offered(std::move(event.addresses)); }
     void on(AddressAssigned& event) { leadership_.assign(event.address, event.pnn); }
     void on(AddressesBalanced&) { leadership_.balance(); }
+    void on(ClientCommits& event) { persistent_.client_commits(event.client, event.database, event.base, std::move(event.writes)); }
+    void on(PersistentWritten& event) { persistent_.written(event.ticket, event.ok); }
 
     void on_keepalive(Pnn from, const protocol::keepalive& keepalive);
     void on_view(const std::vector<uint8_t>& bytes);
@@ -78,6 +82,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     Locator locator_;
     Holder holder_;
     Addresses addresses_;
+    Persistent persistent_;
     std::deque<protocol::slot_message> own_;  // to this node from itself
     Time kept_alive_ = 0;
     bool had_lease_ = false;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <variant>
 
+#include "ctdb/core/persistent_store.h"
 #include "ctdb/core/types.h"
 
 namespace Atoll::ctdb {
@@ -80,10 +81,22 @@ struct AddressAssigned {
 };
 // To the leader: what was assigned is forgotten.
 struct AddressesBalanced {};
+// A client of this node commits, having read at the sequence number `base` (ANY_SEQUENCE: whatever it is). `client` names this transaction.
+struct ClientCommits {
+    Client client = 0;
+    DatabaseId database = 0;
+    int64_t base = protocol::ANY_SEQUENCE;
+    Writes writes;
+};
+// Answers WritePersistent. Not ok: the disk is as it was.
+struct PersistentWritten {
+    uint64_t ticket = 0;
+    bool ok = false;
+};
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
                            AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientGone, AddressReleased, AddressesOffered,
-                           AddressAssigned, AddressesBalanced>;
+                           AddressAssigned, AddressesBalanced, ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -112,7 +125,21 @@ struct TakeAddress {
 struct ReleaseAddress {
     AddressId address = 0;
 };
+// Durable, and as a whole, before it is answered. Those of a node are done in the order of their tickets.
+struct WritePersistent {
+    uint64_t ticket = 0;
+    PersistentWrite kind = PersistentWrite::add;
+    holding after;  // what the disk has then
+    Writes writes;
+};
+// Answers ClientCommits. `seqnum`: of the database, where it is known.
+struct TransactionDone {
+    Client client = 0;
+    protocol::transaction_result result = protocol::transaction_result::UNKNOWN;
+    uint64_t seqnum = 0;
+};
 
-using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, EndClients, TakeAddress, ReleaseAddress>;
+using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, EndClients, TakeAddress, ReleaseAddress,
+                            WritePersistent, TransactionDone>;
 
 }  // namespace Atoll::ctdb

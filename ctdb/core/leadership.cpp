@@ -165,7 +165,8 @@ void Leadership::consider() {
     if (pending_ || !has_authority()) return;
     judge();
     protocol::view next = next_view();
-    const bool same = next.members == current_.members && next.locators == current_.locators && next.addresses == current_.addresses;
+    const bool same = next.members == current_.members && next.locators == current_.locators && next.addresses == current_.addresses &&
+                      next.persistent == current_.persistent;
     if (same && !first_view_due_) return;
     first_view_due_ = false;
     pending_ = next;

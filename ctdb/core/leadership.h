@@ -59,6 +59,8 @@ class Leadership {
     void add_members(std::vector<protocol::member>& members, ViewId id);
     void place_slots(protocol::view& view) const;
     void place_addresses(protocol::view& view) const;
+    void place_persistent(protocol::view& view) const;
+    [[nodiscard]] bool last_synced(const protocol::member& member) const;
     void clear_former(const protocol::view& view, protocol::address& address) const;
     void list_addresses(protocol::view& view) const;
     [[nodiscard]] std::vector<Pnn> able_to_hold(const protocol::view& view, AddressId address) const;

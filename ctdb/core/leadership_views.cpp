@@ -24,7 +24,7 @@ bool Leadership::exclude(const protocol::member& member, Pnn deaf) {
         context_.took(Transition::member_deaf);
         return true;
     }
-    if (!member.leaving || !settled()) return false;
+    if (!member.leaving || !settled() || last_synced(member)) return false;
     context_.took(Transition::member_let_go);
     return true;
 }
@@ -93,6 +93,7 @@ protocol::view Leadership::next_view() {
     next.members = next_members(next.id);
     place_slots(next);
     place_addresses(next);
+    place_persistent(next);
     return next;
 }
 

@@ -19,6 +19,9 @@ enum class Phase : uint8_t {
     leading_unsettled,
     collecting,  // locates a slot whose copies it waits for
     frozen,      // has a slot that it may not use until it is recovered
+    closed,      // a member whose persistent databases are not open
+    deciding,    // coordinates a transaction that is not on all disks yet
+    storing,     // waits for its disk
     leading,
     following,
     count
@@ -83,6 +86,28 @@ enum class Transition : uint8_t {
     address_releasing,
     address_released,
     address_moved,
+    transaction_submitted,
+    transaction_stale,
+    transaction_queued,
+    transaction_conflict,
+    transaction_sent,
+    transaction_prepared,
+    transaction_refused,
+    transaction_committed,
+    transaction_dropped,
+    transaction_failed,
+    transaction_recovered,
+    transaction_unknown,
+    persistent_reported,
+    persistent_early,
+    persistent_behind,
+    persistent_brought_last,
+    persistent_brought_whole,
+    persistent_stale,
+    persistent_unfit,
+    persistent_opened,
+    persistent_synced,
+    persistent_orphaned,
     count
 };
 

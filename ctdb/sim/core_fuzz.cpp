@@ -1,6 +1,7 @@
 // A core that is told by the other nodes whatever decodes: a listed node that is broken may send it.
 #include "base/bytes.h"
 #include "ctdb/core/core.h"
+#include "ctdb/sim/disk.h"
 #include "ctdb/sim/memory_store.h"
 
 namespace Atoll::ctdb::sim {
@@ -8,18 +9,22 @@ namespace {
 
 constexpr uint32_t slots = 4;
 
-enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, count };
+enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, count };
 
 // The node and the world that answers what it asks for.
 class Node {
  public:
-    Node() : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(), shared_) {}
+    Node() : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(), shared_, disk_) {}
 
     void handle(Event event) {
         now_ += 20 * millisecond;
         std::vector<Event> answers;
         for (const Action& action : core_.handle(std::move(event), now_)) {
             if (const auto* write = std::get_if<WriteRegister>(&action)) written_ = write->view.id;
+            if (const auto* store = std::get_if<WritePersistent>(&action)) {
+                disk_.start(*store);
+                answers.emplace_back(PersistentWritten{disk_.finish(store->ticket % 4 != 0).ticket, store->ticket % 4 != 0});
+            }
             if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(release(grant->key));
         }
         for (Event& answer : answers) handle(std::move(answer));
@@ -35,6 +40,7 @@ class Node {
             case Step::lock_taken: return handle(LockTaken{++term_, std::nullopt});
             case Step::lock_checked: return handle(LockChecked{term_, now_, argument != 0});
             case Step::written: return handle(RegisterWritten{written_, argument != 0});
+            case Step::commit: return handle(ClientCommits{++transactions_, argument % 2U, protocol::ANY_SEQUENCE, {{{argument}, {1}}}});
             default: return handle(ClientWants{Client{1} + argument % 2, RecordKey{1, {argument}}});
         }
     }
@@ -67,10 +73,12 @@ class Node {
     NodeLease lease_;
     std::vector<SlotGate> gates_;
     SharedState shared_;
+    Disk disk_;
     Core core_;
     Time now_ = second;
     Term term_ = 0;
     ViewId written_ = 0;
+    Client transactions_ = 0;
 };
 
 }  // namespace

@@ -16,12 +16,13 @@ enum class Fault : uint8_t {
     one_way,           // a node is not heard, or does not hear
     crash,             // the node ends, and its supervisor can say nothing; it starts again later
     daemon_crash,      // its ctdbd ends; its supervisor ends its clients and says so
+    blackout,          // all machines end at once, this one among them
     stop,              // its ctdbd stands still, and its clients go on
     freeze,            // the whole machine stands still
     clock_jump,        // its clock leaps forward
     lock_unreachable,  // the storage of the cluster lock is cut off from it
-    slow_disk,         // and what it asks of the lock and the register takes long
-    full_disk,         // what it writes to the register is refused
+    slow_disk,         // and what it asks of the lock, the register and its disk takes long
+    full_disk,         // what it writes to the register and to its databases is refused
     client_death,      // a client dies with the locks that it holds
     flags,             // an administrator or the monitor changes the node's flags
     count

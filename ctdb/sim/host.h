@@ -7,6 +7,7 @@
 #include <set>
 
 #include "ctdb/core/core.h"
+#include "ctdb/sim/disk.h"
 #include "ctdb/sim/memory_store.h"
 #include "ctdb/sim/options.h"
 
@@ -22,8 +23,18 @@ struct Worker {
     uint64_t done = 0;    // changes that it made
 };
 
+// A client that runs transactions.
+struct Writer {
+    bool waits = false;
+    Client client = 0;   // the transaction that it waits for
+    uint64_t stamp = 0;  // what that writes
+    uint64_t turn = 0;   // as of a worker
+    uint64_t done = 0;   // transactions that were committed
+};
+
 struct Host {
-    Host(uint32_t slots, size_t workers_count) : store(slots), gates(slots), shared(lease, gates, store), workers(workers_count) {}
+    Host(uint32_t slots, size_t workers_count, size_t writers_count)
+        : store(slots), gates(slots), shared(lease, gates, store), workers(workers_count), writers(writers_count) {}
 
     Pnn pnn = 0;
     bool up = false;
@@ -39,6 +50,11 @@ struct Host {
     std::unique_ptr<Core> core;
     std::deque<Event> inbox;  // came while ctdbd stood still
     std::vector<Worker> workers;
+    Disk disk;
+    std::vector<Writer> writers;
+    Client last_transaction = 0;
+    std::map<DatabaseId, uint64_t> observed;  // the sequence number that was last looked at, and one
+    Time disk_free_at = 0;                    // when its disk has done what it was asked before
     std::set<AddressId> addresses;
     std::set<AddressId> wanted;      // that its core has told it to take, and not to release
     std::set<AddressId> untakeable;  // of those that it can hold: it has failed to take them

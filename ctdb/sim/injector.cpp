@@ -8,8 +8,8 @@ namespace Atoll::ctdb::sim {
 
 const char* name_of(Fault fault) {
     constexpr std::array<const char*, static_cast<size_t>(Fault::count)> names = {
-        "loss",   "delay",      "duplicate",        "partition", "one_way",   "crash",        "daemon_crash", "stop",
-        "freeze", "clock_jump", "lock_unreachable", "slow_disk", "full_disk", "client_death", "flags"};
+        "loss", "delay",  "duplicate",  "partition",        "one_way",   "crash",     "daemon_crash", "blackout",
+        "stop", "freeze", "clock_jump", "lock_unreachable", "slow_disk", "full_disk", "client_death", "flags"};
     return names[static_cast<size_t>(fault)];
 }
 
@@ -34,6 +34,7 @@ void World::inject() {
         if (!host.up || host.stopped || host.frozen) continue;
         if ((fault == Fault::crash || fault == Fault::daemon_crash) && !random_.one_in(3))
             continue;  // or no node lives long enough for the rest
+        if (fault == Fault::blackout && !random_.one_in(10)) continue;
         const uint64_t count = outcome_.faults.count(fault, host.core->phase());
         if (count >= least) continue;
         least = count;
@@ -52,6 +53,11 @@ void World::strike(Fault fault, Host& host) {
         case Fault::one_way: strike_network(fault, host); break;
         case Fault::crash: crash(host, false); break;
         case Fault::daemon_crash: crash(host, true); break;
+        case Fault::blackout:
+            for (const auto& other : hosts_) {
+                if (other->up) crash(*other, false);
+            }
+            break;
         case Fault::stop: suspend(host, false); break;
         case Fault::freeze: suspend(host, true); break;
         case Fault::clock_jump:

@@ -19,7 +19,7 @@ struct Request {
 };
 
 struct Totals {
-    uint64_t seeds = 0, steps = 0, delivered = 0, changes = 0, failed = 0;
+    uint64_t seeds = 0, steps = 0, delivered = 0, changes = 0, transactions = 0, failed = 0;
     Time virtual_time = 0;
     FaultTable faults;
     Transitions transitions;
@@ -111,6 +111,7 @@ void add(Totals& totals, const Outcome& outcome) {
     totals.steps += outcome.steps;
     totals.delivered += outcome.delivered;
     totals.changes += outcome.changes;
+    totals.transactions += outcome.transactions;
     totals.virtual_time += outcome.virtual_time;
     totals.faults.add(outcome.faults);
     for (size_t index = 0; index < static_cast<size_t>(Transition::count); index++)
@@ -130,8 +131,10 @@ int run(Request request) {
         std::printf("FAIL seed %lu (%u nodes): %s\n", request.options.seed, outcome.nodes, outcome.violation->c_str());
     }
     if (request.tables) print_tables(totals);
-    std::printf("%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu s of virtual time in %.1f s\n", totals.seeds,
-                totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.virtual_time / second, elapsed());
+    std::printf(
+        "%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu transactions, %lu s of virtual time in %.1f s\n",
+        totals.seeds, totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.transactions,
+        totals.virtual_time / second, elapsed());
     std::printf("simulator: %lu passed, %lu failed\n", totals.seeds - totals.failed, totals.failed);
     return totals.failed == 0 ? 0 : 1;
 }

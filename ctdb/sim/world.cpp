@@ -7,6 +7,7 @@ namespace Atoll::ctdb::sim {
 namespace {
 
 constexpr size_t workers_per_host = 3;
+constexpr size_t writers_per_host = 2;
 
 std::vector<RecordKey> make_keys(uint32_t count) {
     std::vector<RecordKey> keys;
@@ -21,7 +22,7 @@ World::World(const Options& options) : options_(options), random_(options.seed),
     choose();
     blocked_.assign(options_.nodes, std::vector<uint32_t>(options_.nodes, 0));
     for (Pnn pnn = 0; pnn < options_.nodes; pnn++) {
-        hosts_.push_back(std::make_unique<Host>(options_.slots, workers_per_host));
+        hosts_.push_back(std::make_unique<Host>(options_.slots, workers_per_host, writers_per_host));
         hosts_.back()->pnn = pnn;
         hosts_.back()->clock_offset = static_cast<int64_t>(random_.between(1 * second, 1000 * second));
         hosts_.back()->clock_rate = static_cast<int64_t>(random_.below(2001)) - 1000;
@@ -37,6 +38,7 @@ void World::choose() {
     if (options_.fault_interval == 0) options_.fault_interval = random_.between(50, random_.one_in(2) ? 1000 : 5000);
     fault_interval_ = options_.fault_interval * millisecond;
     think_ = random_.between(1, 30) * millisecond;
+    writer_think_ = random_.between(20, 500) * millisecond;
     if (!options_.faults) return;
     constexpr uint64_t rates[] = {0, 1000, 10000, 50000};
     loss_ = rates[random_.below(4)];
@@ -53,13 +55,15 @@ void World::start(Host& host) {
     config.blame_limit = 2;
     config.blame_half_life = 30 * second;
     config.ban = 5 * second;
+    config.writes_in_part = 2;
     config.planted = options_.planted;
-    host.core = std::make_unique<Core>(config, host.shared);
+    host.core = std::make_unique<Core>(config, host.shared, host.disk);
     host.up = true;
     trace(host, "starts", "");
     offer_addresses(host);
     tick(host, host.incarnation);
     start_workers(host);
+    start_writers(host);
 }
 
 // Each node can hold two of three addresses, and each address can be held by somebody.
@@ -108,6 +112,7 @@ void World::crash(Host& host, bool supervised) {
     host.untakeable.clear();
     host.wanted.clear();
     for (Worker& worker : host.workers) worker.state = Worker::State::idle, worker.turn++;
+    end_disk(host);
     checker_.host_lost(schedule_.now());
     schedule_.after(supervised ? random_.below(50 * millisecond) : random_.below(3 * second), [this, holder] { lock_.release(holder); });
     if (supervised) {
@@ -141,6 +146,7 @@ void World::handle(Host& host, Event event) {
     outcome_.steps++;
     for (const Action& action : host.core->handle(std::move(event), host.clock(schedule_.now()))) perform(host, action);
     checker_.step(host, schedule_.now());
+    observe(host);
 }
 
 void World::perform(Host& host, const Action& action) {
@@ -156,6 +162,10 @@ void World::perform(Host& host, const Action& action) {
         ask_lock(host, [](World& world, Host& h) { world.lock_.release({h.pnn, h.incarnation}); });
     } else if (const auto* write = std::get_if<WriteRegister>(&action)) {
         ask_lock(host, [write = *write](World& world, Host& h) { world.write_register(h, write); });
+    } else if (const auto* store = std::get_if<WritePersistent>(&action)) {
+        write_persistent(host, *store);
+    } else if (const auto* done = std::get_if<TransactionDone>(&action)) {
+        transaction_done(host, *done);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         granted(host, *grant);
     } else if (std::holds_alternative<EndClients>(action)) {
@@ -202,6 +212,7 @@ Outcome World::run() {
             outcome_.transitions.add(transition, count);
         }
         for (const Worker& worker : host->workers) outcome_.changes += worker.done;
+        for (const Writer& writer : host->writers) outcome_.transactions += writer.done;
     }
     return std::move(outcome_);
 }
@@ -224,6 +235,7 @@ void World::calm() {
         host->untakeable.clear();
         offer_addresses(*host);
         for (Worker& worker : host->workers) outcome_.changes += std::exchange(worker.done, 0);
+        for (Writer& writer : host->writers) outcome_.transactions += std::exchange(writer.done, 0);
     }
 }
 
@@ -238,6 +250,10 @@ std::string World::unsettled() const {
         if (host->core->view().id != view) return node + " has another view";
         if (!host->core->settled()) return node + " recovers slots";
         addresses += host->addresses.size();
+        if (host->core->view().persistent.synced.size() != hosts_.size()) return node + " does not see all disks synced";
+        for (const Writer& writer : host->writers) {
+            if (writer.done < 1) return "a transaction of " + node + " waits";
+        }
         for (const Worker& worker : host->workers) {
             if (worker.done < 3)
                 return "a client of " + node + " waits for record " + std::to_string(worker.key.key.empty() ? 0 : worker.key.key[0]);

@@ -11,6 +11,7 @@
 #include "ctdb/sim/lock_service.h"
 #include "ctdb/sim/random.h"
 #include "ctdb/sim/schedule.h"
+#include "ctdb/sim/transaction_checker.h"
 
 namespace Atoll::ctdb::sim {
 
@@ -18,8 +19,9 @@ struct Outcome {
     std::optional<std::string> violation;  // the first broken invariant, with the virtual time
     bool stalled = false;                  // it is that something that should have come right after the faults did not
     uint64_t steps = 0;
-    uint64_t delivered = 0;  // messages
-    uint64_t changes = 0;    // of records, by clients
+    uint64_t delivered = 0;     // messages
+    uint64_t changes = 0;       // of records, by clients
+    uint64_t transactions = 0;  // that were committed
     Time virtual_time = 0;
     uint32_t nodes = 0;
     uint64_t digest = 0;  // of everything that was delivered: the same seed gives the same
@@ -70,6 +72,17 @@ class World {
     void clear_holder(Host& host, const RecordKey& key, Client client);
     [[nodiscard]] NodeLease lease_seen(const Host& host) const;
 
+    // Transactions
+    void start_writers(Host& host);
+    void schedule_writer(Host& host, size_t writer);
+    void begin_transaction(Host& host, size_t writer);
+    void transaction_done(Host& host, const TransactionDone& done);
+    void write_persistent(Host& host, const WritePersistent& write);
+    void end_disk(Host& host);
+    void observe(Host& host);
+    void note(const Host& host, const std::optional<std::string>& wrong);
+    [[nodiscard]] bool readable(const Host& host, DatabaseId database) const;
+
     // Faults
     void schedule_fault();
     void inject();
@@ -92,11 +105,14 @@ class World {
     Hosts hosts_;
     std::vector<RecordKey> keys_;
     Checker checker_;
+    TransactionChecker transactions_;
+    uint64_t last_stamp_ = 0;
     LockService lock_;
     Outcome outcome_;
     std::vector<std::vector<uint32_t>> blocked_;  // [from][to], by so many faults
     uint64_t loss_ = 0, late_ = 0, doubled_ = 0;  // messages of a million
     Time think_ = 0;
+    Time writer_think_ = 0;
     Time fault_interval_ = 0;
     bool calm_ = false;
 };
