@@ -23,13 +23,15 @@ Config core_config(const Settings& settings) {
 }  // namespace
 
 Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
-               SharedMemory memory)
+               std::unique_ptr<PersistentDatabases> persistent, SharedMemory memory)
     : loop_(loop),
       settings_(settings),
       databases_(std::move(databases)),
+      persistent_databases_(std::move(persistent)),
       memory_(std::move(memory)),
       shared_(memory_.lease(), memory_.gates(), *databases_),
-      core_(core_config(settings), shared_),
+      core_(core_config(settings), shared_, *persistent_databases_),
+      persistent_(*persistent_databases_, core_, [this](Event event) { deliver(std::move(event)); }),
       links_(loop, settings, *this),
       clients_(loop, *this),
       record_clients_({settings.me, settings.incarnation, settings.paths.shared_memory()}, memory_, *databases_, clients_,
@@ -51,6 +53,7 @@ Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd
       started_(wall_now()) {}
 
 Result<void> Daemon::start() {
+    persistent_databases_->start(loop_, [this](PersistentWritten written) { deliver(written); });
     deliver(Monitored{false});
     if (settings_.conf.start_as_stopped) deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
     if (settings_.conf.start_as_disabled) deliver(AdministratorSet{node_flags::NODE_DISABLED, true});
@@ -88,6 +91,7 @@ void Daemon::deliver(Event event) {
         fence_.set_deadline(core_.session() != 0 ? static_cast<Time>(shared_.lease.deadline) : 0);
     }
     handling_ = false;
+    persistent_.serve();
 }
 
 void Daemon::perform(const Action& action) {
@@ -103,6 +107,10 @@ void Daemon::perform(const Action& action) {
         lock_.write(*write);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         if (!record_clients_.granted(*grant)) granted(*grant);
+    } else if (const auto* store = std::get_if<WritePersistent>(&action)) {
+        persistent_databases_->write(*store);
+    } else if (const auto* done = std::get_if<TransactionDone>(&action)) {
+        persistent_.done(*done);
     } else if (std::holds_alternative<EndClients>(action)) {
         record_clients_.end_all();
     } else if (const auto* take = std::get_if<TakeAddress>(&action)) {

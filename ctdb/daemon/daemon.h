@@ -10,6 +10,7 @@
 #include "ctdb/daemon/client_socket.h"
 #include "ctdb/daemon/lock_channel.h"
 #include "ctdb/daemon/node_links.h"
+#include "ctdb/daemon/persistent_requests.h"
 #include "ctdb/daemon/public_addresses.h"
 #include "ctdb/daemon/record_clients.h"
 #include "ctdb/daemon/record_databases.h"
@@ -22,7 +23,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
  public:
     // `supervisor`: the other end of its socket.
     Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
-           SharedMemory memory);
+           std::unique_ptr<PersistentDatabases> persistent, SharedMemory memory);
 
     Result<void> start();
     // Leaves the cluster, giving the others what it holds, and stops the loop.
@@ -69,7 +70,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool received(Pnn from, const protocol::answer& answer) override;
     bool received(Pnn from, const protocol::ended& ended) override;
     bool received(Pnn from, const protocol::connections& list) override { return tickles_.received(from, list); }
-    protocol::catalogue catalogue() override { return databases_->catalogue(); }
+    protocol::catalogue catalogue() override;
     void disconnected(Pnn pnn) override;
     void tell_catalogue(Pnn except);
 
@@ -84,6 +85,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void execute_address(const protocol::request& request, const Answer& answer);
     void execute_tickle(const protocol::request& request, const Answer& answer);
     void execute_event(const protocol::request& request, const Answer& answer);
+    void attach_persistent(const std::string& name, const Answer& answer);
+    Result<bool> attach_persistent(const std::string& name);
     void list_records(const protocol::request& request, const Answer& answer);
     void start_operation(const protocol::request& request, ClientId owner, const Answer& answer);
     [[nodiscard]] protocol::node_state state() const;
@@ -94,9 +97,11 @@ class Daemon final : private NodeObserver, private ClientObserver {
     loop::Loop& loop_;
     const Settings& settings_;
     std::unique_ptr<RecordDatabases> databases_;
+    std::unique_ptr<PersistentDatabases> persistent_databases_;
     SharedMemory memory_;
     SharedState shared_;
     Core core_;
+    PersistentRequests persistent_;
     NodeLinks links_;
     ClientSocket clients_;
     RecordClients record_clients_;

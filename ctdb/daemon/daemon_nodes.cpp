@@ -6,8 +6,11 @@ namespace Atoll::ctdb {
 namespace {
 
 // Every database that a frame speaks of has been named before, on the same connection or by the lmaster's.
-bool all_known(const RecordDatabases& databases, const protocol::slot_message& message) {
+bool all_known(const RecordDatabases& databases, const PersistentDatabases& persistent, const protocol::slot_message& message) {
     const auto& body = message.body;
+    if (body.is_submitted()) return persistent.knows(body.submitted().database);
+    if (body.is_preparing()) return persistent.knows(body.preparing().database);
+    if (body.is_catching_up()) return persistent.knows(body.catching_up().target.database);
     if (body.is_wanted()) return databases.knows(body.wanted().key.database);
     if (body.is_refused()) return databases.knows(body.refused().key.database);
     if (body.is_recalled()) return databases.knows(body.recalled().key.database);
@@ -29,7 +32,7 @@ bool all_known(const RecordDatabases& databases, const protocol::slot_message& m
 }  // namespace
 
 bool Daemon::received(protocol::message message) {
-    if (message.body.is_framed() && !all_known(*databases_, message.body.framed().message)) return false;
+    if (message.body.is_framed() && !all_known(*databases_, *persistent_databases_, message.body.framed().message)) return false;
     deliver(Received{std::move(message)});
     return true;
 }
@@ -37,8 +40,11 @@ bool Daemon::received(protocol::message message) {
 // News goes on to all: so whoever is sent a record was told of its database before.
 bool Daemon::received(Pnn from, const protocol::catalogue& catalogue) {
     bool news = false;
-    for (const std::string& name : catalogue.names) {
-        const auto attached = databases_->attach(name);
+    const size_t volatile_count = catalogue.names.size();
+    for (size_t index = 0; index < volatile_count + catalogue.persistent.size(); index++) {
+        const bool is_volatile = index < volatile_count;
+        const auto attached =
+            is_volatile ? databases_->attach(catalogue.names[index]) : attach_persistent(catalogue.persistent[index - volatile_count]);
         if (!attached) {
             const Error& error = attached.error();
             log_error("a database that node {} named: {}", from, error.message());
@@ -52,8 +58,14 @@ bool Daemon::received(Pnn from, const protocol::catalogue& catalogue) {
     return true;
 }
 
+protocol::catalogue Daemon::catalogue() {
+    protocol::catalogue names = databases_->catalogue();
+    for (const auto& entry : persistent_databases_->entries()) names.persistent.push_back(entry.name);
+    return names;
+}
+
 void Daemon::tell_catalogue(Pnn except) {
-    const protocol::catalogue names = databases_->catalogue();
+    const protocol::catalogue names = catalogue();
     for (const auto& node : settings_.nodes) {
         if (node.pnn != settings_.me && node.pnn != except) links_.send_bulk(node.pnn, PacketKind::catalogue, names);
     }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "ctdb/daemon/daemon.h"
+#include "ctdb/daemon/database_names.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/shared/node_clock.h"
 #include "ctdb/protocol/version.h"
@@ -68,6 +69,7 @@ void Daemon::forward(Pnn node, const protocol::request& request, Forwarded forwa
 }
 
 void Daemon::client_left(ClientId client) {
+    persistent_.client_left(client);
     record_clients_.left(client);
     std::erase_if(forwarded_, [&](const auto& entry) { return entry.second.client == client && !entry.second.answer; });
     std::vector<Client> gone;
@@ -105,6 +107,11 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::SHUTDOWN: at_the_end_.push_back(answer); return shut_down();
         case operation::ATTACH:
         case operation::OPEN_DATABASE: return attach(request.database, answer);
+        case operation::ATTACH_PERSISTENT: return attach_persistent(request.database, answer);
+        case operation::FETCH:
+        case operation::STAGE:
+        case operation::COMMIT:
+        case operation::LIST_PERSISTENT: return persistent_.execute(request, owner, answer);
         case operation::LIST_RECORDS: return list_records(request, answer);
         case operation::REGISTER:
         case operation::WANT:
@@ -157,6 +164,8 @@ void Daemon::unban(const Answer& answer) {
 }
 
 void Daemon::attach(const std::string& name, const Answer& answer) {
+    if (persistent_databases_->knows(id_of_database(name)))
+        return answer(outcome_reply(outcome::INVALID, name + " is a persistent database"));
     const auto attached = databases_->attach(name);
     if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
     if (*attached) {
@@ -165,6 +174,22 @@ void Daemon::attach(const std::string& name, const Answer& answer) {
     }
     const uint32_t id = databases_->find(name);
     answer(data_reply(protocol::opened_database{id, databases_->path_of(id)}));
+}
+
+void Daemon::attach_persistent(const std::string& name, const Answer& answer) {
+    const auto attached = attach_persistent(name);
+    if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
+    if (*attached) {
+        log_notice("attached to the persistent database {}", name);
+        tell_catalogue(settings_.me);
+    }
+    answer({});
+}
+
+// A name is a volatile database's or a persistent one's.
+Result<bool> Daemon::attach_persistent(const std::string& name) {
+    if (databases_->find(name) != 0) return fail(Code::invalid, name, "is a volatile database");
+    return persistent_databases_->attach(name);
 }
 
 void Daemon::list_records(const protocol::request& request, const Answer& answer) {
@@ -213,7 +238,10 @@ protocol::node_state Daemon::state() const {
     state.locators.erase(std::unique(state.locators.begin(), state.locators.end()), state.locators.end());
     if (state.locators.size() > protocol::MAX_NODES) state.locators.clear();
     put_nodes(state);
-    for (const auto& entry : databases_->entries()) state.databases.push_back({entry.id, entry.name, entry.path});
+    for (const auto& entry : databases_->entries()) state.databases.push_back({entry.id, entry.name, entry.path, false});
+    for (const auto& entry : persistent_databases_->entries()) {
+        if (state.databases.size() < protocol::MAX_DATABASES) state.databases.push_back({entry.id, entry.name, entry.path, true});
+    }
     return state;
 }
 

@@ -108,6 +108,9 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (!guard) return guard.failure();
     auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
     if (!databases) return databases.failure();
+    if (auto made = make_directories(settings.conf.persistent_directory); !made) return made;
+    auto persistent = PersistentDatabases::open(settings.conf.persistent_directory, settings.me);
+    if (!persistent) return persistent.failure();
     // Of a former daemon whose supervisor was killed too.
     if (!end_service(settings.paths.shared_memory(), limits::ending_time))
         return fail(Code::busy, "ctdbd", "a process that served with a former one has not ended");
@@ -115,7 +118,7 @@ Result<void> run(const Settings& settings, UniqueFd& parent) {
     if (!memory) return memory.failure();
     if (settings.conf.realtime_scheduling) run_before_others();
     loop::Loop loop;
-    Daemon daemon(loop, settings, *fence, std::move(*supervisor), std::move(*databases), std::move(*memory));
+    Daemon daemon(loop, settings, *fence, std::move(*supervisor), std::move(*databases), std::move(*persistent), std::move(*memory));
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });
     if (auto started = daemon.start(); !started) return started;
     log_notice("ctdbd of node {} at {}, pid {}, incarnation {}", settings.me, settings.address, ::getpid(), settings.incarnation);

@@ -7,22 +7,12 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "ctdb/daemon/database_names.h"
 #include "ctdb/shared/copy_format.h"
 #include "tdb/file/file_database.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-// Of a name with its end: the numbers that administrators know of Samba's databases of the same names.
-uint32_t id_of(const std::string& name) {
-    const Bytes with_end(reinterpret_cast<const uint8_t*>(name.c_str()), name.size() + 1);
-    return tdb::jenkins_hash(with_end);
-}
-
-bool is_name(const std::string& name) {
-    return !name.empty() && name.size() <= protocol::MAX_DATABASE_NAME && name[0] != '.' &&
-           name.find_first_of("/\0\n|:", 0, 5) == name.npos;
-}
 
 [[noreturn]] void end_for(const std::string& text) {
     log_error("ends: {}", text);
@@ -42,8 +32,8 @@ Result<std::unique_ptr<RecordDatabases>> RecordDatabases::open(const std::string
 }
 
 Result<bool> RecordDatabases::attach(const std::string& name) {
-    if (!is_name(name)) return fail(Code::invalid, name, "is no name of a database");
-    const uint32_t id = id_of(name);
+    if (!is_database_name(name)) return fail(Code::invalid, name, "is no name of a database");
+    const uint32_t id = id_of_database(name);
     const auto found = databases_.find(id);
     if (found != databases_.end()) {
         if (found->second.name != name) return fail(Code::invalid, name, "has the same number as " + found->second.name);
@@ -65,7 +55,7 @@ Result<bool> RecordDatabases::attach(const std::string& name) {
 }
 
 uint32_t RecordDatabases::find(const std::string& name_or_id) const {
-    const uint32_t by_name = id_of(name_or_id);
+    const uint32_t by_name = id_of_database(name_or_id);
     const auto found = databases_.find(by_name);
     if (found != databases_.end() && found->second.name == name_or_id) return by_name;
     if (name_or_id.rfind("0x", 0) != 0) return 0;
