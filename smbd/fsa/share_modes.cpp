@@ -8,6 +8,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/oplocks.h"
+#include "smbd/fsa/rights.h"
 #include "smbd/fsa/record_key.h"
 
 namespace Atoll::fsa {
@@ -192,9 +193,11 @@ NtStatus ShareModes::look(const FileId& id, const Opening& opening, Look& found)
     if (record_.delete_pending) return NtStatus::DELETE_PENDING;
     auto& entries = record_.share_modes;
     if (entries.size() >= MAX_SHARE_MODES) return NtStatus::SHARING_VIOLATION;
-    // MS-SMB2 3.3.5.9: its client comes back, or its time is up.
+    // MS-SMB2 3.3.5.9: its client comes back, or its time is up. Who only looks at attributes takes nothing from it; its very client may,
+    // if it has lost the handle and looks at the file before it opens it again, with its lease (Linux).
+    const bool only_looks = (opening.desired & ~free_access) == 0;
     const auto is_kept = [&](const share_mode& entry) {
-        return is_disconnected(entry.holder) && any(entry.flags & share_mode_flags::SHARE_MODE_PERSISTENT) &&
+        return !only_looks && is_disconnected(entry.holder) && any(entry.flags & share_mode_flags::SHARE_MODE_PERSISTENT) &&
                !found.actor.shares_key(entry);
     };
     if (std::ranges::any_of(entries, is_kept)) return NtStatus::FILE_NOT_AVAILABLE;
