@@ -92,7 +92,12 @@ void Daemon::note_placement() {
     if (core_.session() == 0 || !addresses_.steady() || view.id == noted_view_.id) return;
     const bool same = view.members == noted_view_.members && view.addresses == noted_view_.addresses;
     noted_view_ = view;
-    if (!same) node_events_.run("ipreallocated");
+    if (same) return;
+    tickles_.placed(settings_.me, [&](const IpAddress& ip) {
+        const protocol::address* address = find_address(view, id_of(ip));
+        return address != nullptr ? address->holder : no_node;
+    });
+    node_events_.run("ipreallocated");
 }
 
 void Daemon::leave() {

@@ -136,6 +136,16 @@ void Tickles::taken(const IpAddress& address) {
     tickle_again();
 }
 
+void Tickles::placed(Pnn me, const std::function<Pnn(const IpAddress&)>& holder_of) {
+    for (auto& entry : others_) {
+        const Pnn pnn = entry.first;
+        std::erase_if(entry.second, [&](const auto& list) {
+            const Pnn holder = holder_of(list.first);
+            return holder != no_node && holder != me && holder != pnn;
+        });
+    }
+}
+
 // A packet may be lost, and the switch may not know yet where the address is.
 void Tickles::tickle_again() {
     for (Round& round : rounds_) {

@@ -24,6 +24,9 @@ class Tickles {
     void serve(const IpAddress& address, bool on);
     // This node has taken it: the clients that others knew of are tickled, three times.
     void taken(const IpAddress& address);
+    // The addresses have new places: what nodes say that do not hold them any more is void, except where this node has yet to take one.
+    // `holder_of`: no_node if nobody has it.
+    void placed(Pnn me, const std::function<Pnn(const IpAddress&)>& holder_of);
     // By an administrator or a server.
     void add(const Connection& connection);
     void remove(const Connection& connection);

@@ -33,9 +33,9 @@ RECORDING = TOP / "torture/expected/debian-4.17/ctdb_addresses.json"
 # Which node has which address, and which interface is in use, is each cluster's own.
 COMPARED = [
     "ip", "ip -v", "-X ip", "-X ip -v", "-Y ip", "ip all", "-v ip all", "ip x", "-n 1 ip", "-n 1 ip -v", "-n 9 ip", "ipinfo 10.66.1.1", "ipinfo fd66::1", "ipinfo 10.66.1.9", "ipinfo x", "ipinfo",
-    "-X ipinfo 10.66.1.1", "ifaces", "-X ifaces", "-n 1 ifaces", "addtickle 10.66.1.100:5000 10.66.1.1:445", "gettickles 10.66.1.1", "-X gettickles 10.66.1.1", "gettickles 10.66.1.1 445",
-    "gettickles 10.66.1.1 446", "deltickle 10.66.1.100:5000 10.66.1.1:445", "gettickles 10.66.1.1", "gettickles x", "gettickles 10.66.1.77", "addtickle fd66::100:5000 fd66::1:445",
-    "gettickles fd66::1", "addtickle 1.2.3.4:5 nonsense", "tickle 10.66.1.100:5000 10.66.1.1:445", "tickle x y", "event", "event status", "event status legacy", "event status legacy nosuch",
+    "-X ipinfo 10.66.1.1", "ifaces", "-X ifaces", "-n 1 ifaces", "addtickle 10.66.1.100:5000 10.66.1.1:445", "-X gettickles 10.66.1.1 445", "gettickles 10.66.1.1 445",
+    "gettickles 10.66.1.1 446", "deltickle 10.66.1.100:5000 10.66.1.1:445", "gettickles 10.66.1.1 445", "gettickles x", "gettickles 10.66.1.77", "addtickle fd66::100:5000 fd66::1:445",
+    "gettickles fd66::1 445", "addtickle 1.2.3.4:5 nonsense", "tickle 10.66.1.100:5000 10.66.1.1:445", "tickle x y", "event", "event status", "event status legacy", "event status legacy nosuch",
     "event status x monitor", "event status legacy startup", "event script list legacy", "event script list", "event script", "event script list nosuch", "event script disable legacy 02.trace",
     "event script list legacy", "event run 10 legacy monitor", "event status legacy monitor", "event script enable legacy 02.trace", "event script enable legacy nosuch",
     "event script disable legacy nosuch", "event script enable legacy 11.natgw", "event script list legacy", "event run 10 legacy nosuch", "event run 10 legacy monitor", "event status legacy monitor",
