@@ -39,13 +39,15 @@ BOOT_SECONDS = 120
 SHARES = {"share": LASTING, "available": {**LASTING, "continuous availability": "yes"}}
 # name: (share, mount options)
 MOUNTS = {"none": ("share", "resilienthandles,cache=none"), "strict": ("share", "resilienthandles,cache=strict"),
-          "available": ("available", "persistenthandles,cache=none")}
+          "available": ("available", "persistenthandles,cache=none,retrans=100")}
 # (name of the log, its mount, whether each record is synced)
 LOGS = (("none", "none", ""), ("none-fsync", "none", "fsync"), ("strict", "strict", ""), ("strict-fsync", "strict", "fsync"), ("available", "available", ""),
         ("available-fsync", "available", "fsync"))
 USER_SESSION_DELETED, NETWORK_NAME_DELETED, FILE_CLOSED = "0xc0000203", "0xc00000c9", "0xc0000128"
 # What an honest server may refuse here, (command, status) as tshark has them: more of a log-on, the end of a file, DFS and interfaces that are not there.
 FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "0xc00000bb")}
+# What Linux 6.12 makes of a lost connection by itself, though the server refuses nothing (docs/testing.md).
+CLIENTS_OWN = ("fsync:EBADF=", "read:EAGAIN=", "unlock:EINVAL=")
 # CREATE, QUERY_INFO and CLOSE in one chain: the client looks a name up, and there is none.
 LOOK_UP = [(command, "0xc0000034") for command in ("5", "16", "6")]
 
@@ -197,8 +199,8 @@ def verdict(tally, server, share, name, console):
         # The last one may be there though its fsync failed, when there was no time to write it again.
         require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
     if share == "available":
-        with tally.case(f"no error is seen on the persistent mount: {name}"):
-            errors = [word for word in found[3].split() if not word.startswith("fsync:EBADF=")] if found else ["no result"]
+        with tally.case(f"no error but the client's own is seen on the persistent mount: {name}"):
+            errors = [word for word in found[3].split() if not word.startswith(CLIENTS_OWN)] if found else ["no result"]
             require(not errors, f"{errors}")
 
 
@@ -240,11 +242,11 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seconds", type=int)
-    parser.add_argument("--persistent", action="store_true", help="a mount with persistenthandles too")
+    parser.add_argument("--persistent", action="store_true", help="a mount with persistenthandles too, as --full has")
     arguments = parser.parse_args()
     tally = report.Tally("kernel client under kills")
     with tally.guard("the server"):
-        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), arguments.persistent, tally)
+        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), arguments.persistent or arguments.full, tally)
     return tally.finish()
 
 
