@@ -13,6 +13,7 @@
 #include "ctdb/protocol/version.h"
 #include "ctdb/tool/address_commands.h"
 #include "ctdb/tool/event_commands.h"
+#include "ctdb/tool/persistent_commands.h"
 
 namespace Atoll::ctdb {
 
@@ -236,9 +237,11 @@ int run_shutdown(Call& call) {
 }
 
 int run_attach(Call& call) {
+    const bool persistent = call.arguments.size() > 1;
+    if (persistent && call.arguments[1] != "persistent") return usage_status;
     protocol::request request;
     request.node = call.node;
-    request.op = operation::ATTACH;
+    request.op = persistent ? operation::ATTACH_PERSISTENT : operation::ATTACH;
     request.database = call.arguments[0];
     const auto done = call.ask(request);
     return done ? 0 : done.error();
@@ -342,7 +345,7 @@ std::vector<Command> node_commands() {
         {"pnn", run_pnn, "", "show the pnn of the current node", 0, 16},
         {"setdebug", run_setdebug, "ERROR|WARNING|NOTICE|INFO|DEBUG", "set debug level", 1, 1},
         {"getdebug", run_getdebug, "", "get debug level"},
-        {"attach", run_attach, "<dbname>", "attach a database", 1, 1},
+        {"attach", run_attach, "<dbname> [persistent]", "attach a database", 1, 2},
         {"getpid", run_getpid, "", "get ctdbd process ID"},
         {"disable", run_disable, "", "disable a node"},
         {"enable", run_enable, "", "enable a node"},
@@ -363,7 +366,7 @@ std::vector<Command> node_commands() {
 
 std::vector<Command> all_commands() {
     std::vector<Command> all = node_commands();
-    for (const auto& more : {address_commands(), event_commands()}) all.insert(all.end(), more.begin(), more.end());
+    for (const auto& more : {address_commands(), event_commands(), persistent_commands()}) all.insert(all.end(), more.begin(), more.end());
     return all;
 }
 

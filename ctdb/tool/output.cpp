@@ -110,18 +110,20 @@ std::string databases_text(const protocol::node_state& state, const Format& form
     if (format.machine) text = row(format, {"ID", "Name", "Path", "Persistent", "Sticky", "Unhealthy", "Readonly", "Replicated"});
     for (const auto& database : state.databases) {
         if (format.machine) {
-            text += row(format, {fmt::format("0x{:08X}", database.id), database.name, database.path, "0", "0", "0", "0", "0"});
+            text += row(format, {fmt::format("0x{:08X}", database.id), database.name, database.path, database.persistent ? "1" : "0", "0",
+                                 "0", "0", "0"});
         } else {
-            text += fmt::format("dbid:0x{:08x} name:{} path:{}\n", database.id, database.name, database.path);
+            text += fmt::format("dbid:0x{:08x} name:{} path:{}{}\n", database.id, database.name, database.path,
+                                database.persistent ? " PERSISTENT" : "");
         }
     }
     return text;
 }
 
-// All are volatile, and a node that cannot use its file does not run.
+// A node that cannot use its file does not run.
 std::string database_text(const protocol::database_entry& database) {
-    return fmt::format("dbid: 0x{:08x}\nname: {}\npath: {}\nPERSISTENT: no\nREPLICATED: no\nSTICKY: no\nREADONLY: no\nHEALTH: OK\n",
-                       database.id, database.name, database.path);
+    return fmt::format("dbid: 0x{:08x}\nname: {}\npath: {}\nPERSISTENT: {}\nREPLICATED: no\nSTICKY: no\nREADONLY: no\nHEALTH: OK\n",
+                       database.id, database.name, database.path, database.persistent ? "yes" : "no");
 }
 
 const char* run_state_text(protocol::run_state runs) {

@@ -101,6 +101,55 @@ def records_move(cluster):
             require(read == f"Data: size:{len(f'value{turn}')} ptr:[value{turn}]", f"node {reader.pnn} reads {read} after {turn} was written")
 
 
+def persistent(cluster):
+    nodes = cluster.nodes
+    nodes[0].output("attach", "kept.tdb", "persistent")
+    await_that(lambda: all("name:kept.tdb" in node.output("getdbmap") for node in nodes), "a persistent database is not known everywhere")
+    require("PERSISTENT: yes" in nodes[1].output("getdbstatus", "kept.tdb"), "a persistent database is not shown as one")
+    for turn in range(6):
+        nodes[turn % 3].output("pstore", "kept.tdb", f"key{turn % 2}", f"value{turn}")
+        for reader in nodes:
+            read = reader.output("pfetch", "kept.tdb", f"key{turn % 2}")
+            require(read == f"value{turn}", f"node {reader.pnn} reads {read} after value{turn} was committed")
+            require(reader.output("getdbseqnum", "kept.tdb") == hex(turn + 1), "another sequence number than transactions")
+    nodes[1].output("pdelete", "kept.tdb", "key0")
+    require(nodes[2].output("pfetch", "kept.tdb", "key0") == "", "a deleted record is there")
+    status, _, err = nodes[0].ctdb("pfetch", "test.tdb", "k")
+    require(status == 1 and "Transactions not supported on DB test.tdb" in err, f"a volatile database has transactions: {status} {err}")
+
+
+def same_everywhere(cluster, wanted):
+    for node in cluster.nodes:
+        for key, value in wanted.items():
+            read = node.output("pfetch", "kept.tdb", key)
+            require(read == value, f"node {node.pnn} reads {read!r} of {key}, and {value!r} was acknowledged")
+    require(len({node.output("getdbseqnum", "kept.tdb") for node in cluster.nodes}) == 1, "the nodes have different sequence numbers")
+
+
+# The coordinator is one of them; then all at once.
+def persistent_deaths(cluster):
+    acknowledged = {}
+    for pnn in (0, 2):
+        writer = cluster.nodes[(pnn + 1) % 3]
+        for turn in range(12):
+            if turn == 4:
+                cluster.nodes[pnn].signal(signal.SIGKILL)
+            key, value = f"of{writer.pnn}-{turn}", f"{pnn}.{turn}"
+            writer.output("-t", "30", "pstore", "kept.tdb", key, value)
+            acknowledged[key] = value
+        cluster.nodes[pnn].start()
+        cluster.await_settled()
+        same_everywhere(cluster, acknowledged)
+    for node in cluster.nodes:
+        node.signal(signal.SIGKILL)
+    await_that(lambda: not cluster.processes(), "what a daemon has started outlives it")
+    for node in cluster.nodes:
+        node.start()
+    cluster.await_settled()
+    same_everywhere(cluster, acknowledged)
+    cluster.nodes[0].output("attach", "test.tdb")
+
+
 # Its supervisor has told the others and given the lock back.
 def killed(cluster):
     leader = cluster.leader()
@@ -294,6 +343,10 @@ def run(tally, arguments):
             mine = answers(ours)
             compare(tally, mine, json.loads(RECORDING.read_text()), "Debian's was recorded with")
             ours.await_settled()
+        with tally.case("transactions on persistent databases"):
+            persistent(ours)
+        with tally.case("transactions while nodes die, and then all"):
+            persistent_deaths(ours)
         with tally.case("a node that is shut down gives away what it holds"):
             shuts_down(ours)
     if arguments.full:
