@@ -6,7 +6,6 @@ The guest is an initramfs of static busybox, the modules that the client needs a
 itself. The script runs with `sh -e`; what it prints is the console, its exit status is the guest's.
 """
 
-import contextlib
 import glob
 import lzma
 import os
@@ -15,7 +14,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 
 from accounts import HarnessError
 
@@ -90,11 +88,10 @@ def module_files(release, more):
 
 class Guest:
     """files: {name: bytes or path} that the guest finds in /host, or below /. cores: how many the guest has. modules: of the kernel, beside the client's.
-    root: None, or MACHINE, where the script is a unit of systemd's. disk: a file that is the guest's /dev/vda. ports: {of this machine's loopback: the
-    guest's}."""
+    root: None, or MACHINE, where the script is a unit of systemd's."""
 
-    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None, disk=None, ports=None):
-        self.files, self.memory, self.cores, self.root, self.disk, self.ports = files or {}, memory, cores, root, disk, ports or {}
+    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None):
+        self.files, self.memory, self.cores, self.root = files or {}, memory, cores, root
         self.modules = [*modules, *(MACHINE_MODULES if root else ())]
         for program in ("qemu-system-x86_64", "cpio", "modprobe"):
             if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
@@ -130,22 +127,16 @@ class Guest:
         shutil.rmtree(root)
         return image
 
-    def command(self, top, image):
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{to}" for port, to in self.ports.items())
-        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
-                   "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
-                   "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
-        if self.root:
-            command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
-        if self.disk:
-            command += ["-drive", f"file={self.disk},format=raw,if=virtio"]
-        return command
-
     def run(self, script, seconds):
         """(exit status of the script, console). The status is None when the guest did not come to its end."""
         top = pathlib.Path(tempfile.mkdtemp(prefix="atoll-guest-", dir=os.environ.get("ATOLL_TEST_DIR")))
         try:
-            command = self.command(top, self.build(top, script))
+            image = self.build(top, script)
+            command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
+                       "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
+                       "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
+            if self.root:
+                command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
             try:
                 run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
                 console, error = run.stdout, run.stderr
@@ -154,27 +145,5 @@ class Guest:
             text = (console + error).decode(errors="replace").replace("\r", "")
             ends = re.findall(rf"^{END}(\d+)$", text, re.MULTILINE)
             return (int(ends[-1]) if ends else None), text
-        finally:
-            shutil.rmtree(top, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def until_power_cut(self, script, line, seconds):
-        """The guest runs from the time that the script has printed that line until the end of the context, which is the end of its power."""
-        top = pathlib.Path(tempfile.mkdtemp(prefix="atoll-guest-", dir=os.environ.get("ATOLL_TEST_DIR")))
-        console = top / "console"
-        try:
-            command = self.command(top, self.build(top, script))
-            with open(console, "wb") as out:
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-            try:
-                deadline = time.monotonic() + seconds
-                while line.encode() not in console.read_bytes():
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise HarnessError(f"the guest does not say {line!r}:\n{console.read_text(errors='replace')[-4000:]}")
-                    time.sleep(0.2)
-                yield
-            finally:
-                process.kill()
-                process.wait()
         finally:
             shutil.rmtree(top, ignore_errors=True)
