@@ -26,6 +26,7 @@ class ClientSocket::Connection {
     }
 
     [[nodiscard]] pid_t process() const { return process_; }
+    [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
     // The socket then says to the loop that it has ended.
     void end() {
@@ -123,6 +124,11 @@ void ClientSocket::reply(ClientId client, const protocol::reply& reply) {
 pid_t ClientSocket::process_of(ClientId client) const {
     const auto found = connections_.find(client);
     return found != connections_.end() ? found->second->process() : 0;
+}
+
+size_t ClientSocket::waiting(ClientId client) const {
+    const auto found = connections_.find(client);
+    return found != connections_.end() ? found->second->waiting() : 0;
 }
 
 void ClientSocket::disconnect(ClientId client) {

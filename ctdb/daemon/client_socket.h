@@ -33,6 +33,8 @@ class ClientSocket {
     void reply(ClientId client, const protocol::reply& reply);
     // Of the process that connected; 0: it has left.
     [[nodiscard]] pid_t process_of(ClientId client) const;
+    // Replies that it has not taken.
+    [[nodiscard]] size_t waiting(ClientId client) const;
     // Once what has come is handled; the observer hears of it.
     void disconnect(ClientId client);
     [[nodiscard]] size_t clients() const { return connections_.size(); }

@@ -36,6 +36,7 @@ Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd
       clients_(loop, *this),
       record_clients_({settings.me, settings.incarnation, settings.paths.shared_memory()}, memory_, *databases_, clients_,
                       [this](Event event) { deliver(std::move(event)); }),
+      mailboxes_(clients_),
       lock_(
           loop, std::move(supervisor), [this](Event event) { deliver(std::move(event)); },
           [this] { fail_now("its supervisor has ended"); }),
@@ -182,6 +183,7 @@ void Daemon::note_state() {
         node_events_.run("recovered");
     }
     was_recovering_ = now_recovering;
+    if (core_.session() != 0) mailboxes_.note_members(core_.view());
     if (core_.session() != noted_session_) {
         noted_session_ = core_.session();
         log_notice("node {} {}", settings_.me, noted_session_ != 0 ? "is a member of the cluster" : "is no member of the cluster any more");

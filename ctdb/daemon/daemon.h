@@ -9,6 +9,7 @@
 #include "ctdb/core/core.h"
 #include "ctdb/daemon/client_socket.h"
 #include "ctdb/daemon/lock_channel.h"
+#include "ctdb/daemon/mailboxes.h"
 #include "ctdb/daemon/node_links.h"
 #include "ctdb/daemon/persistent_requests.h"
 #include "ctdb/daemon/public_addresses.h"
@@ -105,6 +106,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     NodeLinks links_;
     ClientSocket clients_;
     RecordClients record_clients_;
+    Mailboxes mailboxes_;
     LockChannel lock_;
     Fence fence_;
     NodeEvents node_events_;

@@ -35,6 +35,11 @@ protocol::reply data_reply(const Record& record) {
 }  // namespace
 
 void Daemon::requested(ClientId client, const protocol::request& request) {
+    if (request.op == operation::PROCESS_EXISTS && core_.session() != 0 && find_member(core_.view(), request.node) == nullptr) {
+        protocol::reply reply = outcome_reply(outcome::NO_PROCESS);
+        reply.number = request.number;
+        return clients_.reply(client, reply);
+    }
     if (request.node != no_node && request.node != settings_.me) {
         Forwarded forwarded;
         forwarded.client = client;
@@ -43,6 +48,7 @@ void Daemon::requested(ClientId client, const protocol::request& request) {
     }
     if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::RELEASED)
         return record_clients_.requested(client, request, may_serve());
+    if (request.op == operation::OPEN_MAILBOX) return mailboxes_.open(client, request);
     execute(request, client, [this, client, number = request.number](protocol::reply reply) {
         reply.number = number;
         clients_.reply(client, reply);
@@ -71,6 +77,7 @@ void Daemon::forward(Pnn node, const protocol::request& request, Forwarded forwa
 void Daemon::client_left(ClientId client) {
     persistent_.client_left(client);
     record_clients_.left(client);
+    mailboxes_.left(client);
     std::erase_if(forwarded_, [&](const auto& entry) { return entry.second.client == client && !entry.second.answer; });
     std::vector<Client> gone;
     for (const auto& [id, waiting] : operations_) {
@@ -113,7 +120,10 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::COMMIT:
         case operation::LIST_PERSISTENT: return persistent_.execute(request, owner, answer);
         case operation::LIST_RECORDS: return list_records(request, answer);
+        case operation::SEND_MESSAGE: return answer(outcome_reply(mailboxes_.deliver(request)));
+        case operation::PROCESS_EXISTS: return answer(outcome_reply(mailboxes_.find(request)));
         case operation::REGISTER:
+        case operation::OPEN_MAILBOX:
         case operation::WANT:
         case operation::RELEASED: return answer(outcome_reply(outcome::INVALID, "not from another node"));
         case operation::ADDRESSES:
