@@ -3,17 +3,23 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "ctdb/sim/world.h"
 
 namespace Atoll::ctdb::sim {
 namespace {
 
+constexpr uint64_t max_jobs = 64;
+
 struct Request {
     Options options;
     uint64_t seeds = 1;
     double seconds = 0;  // 0: all seeds
+    uint64_t jobs = 1;   // that many at once
     bool tables = false;
     bool quiet = false;
 };
@@ -29,7 +35,7 @@ int usage() {
     std::fputs(
         "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
         "[--no-faults]\n"
-        "        [--plant NAME] [--tables] [--trace]\n"
+        "        [--plant NAME] [--jobs N] [--tables] [--trace]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
         "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n",
@@ -53,6 +59,8 @@ bool take_number(Request& request, const std::string& name, const char* value) {
         request.seeds = number;
     else if (name == "--seconds")
         request.seconds = std::strtod(value, nullptr);
+    else if (name == "--jobs")
+        request.jobs = number;
     else if (name == "--nodes")
         options.nodes = static_cast<uint32_t>(number);
     else if (name == "--steps")
@@ -85,7 +93,7 @@ bool parse(int argc, char** argv, Request& request) {
             return false;
     }
     return request.options.slots > 0 && request.options.slots <= protocol::SLOTS && request.options.keys > 2 &&
-           request.options.nodes <= protocol::MAX_NODES;
+           request.options.nodes <= protocol::MAX_NODES && request.jobs > 0 && request.jobs <= max_jobs;
 }
 
 void print_tables(const Totals& totals) {
@@ -118,23 +126,55 @@ void add(Totals& totals, const Outcome& outcome) {
         totals.transitions.add(static_cast<Transition>(index), outcome.transitions.count(static_cast<Transition>(index)));
 }
 
-int run(Request request) {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    Totals totals;
-    const auto began = std::chrono::steady_clock::now();
-    const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
-    for (uint64_t count = 0; request.seconds > 0 ? elapsed() < request.seconds : count < request.seeds; count++, request.options.seed++) {
-        const Outcome outcome = World(request.options).run();
-        add(totals, outcome);
-        if (!outcome.violation) continue;
-        totals.failed++;
-        std::printf("FAIL seed %lu (%u nodes): %s\n", request.options.seed, outcome.nodes, outcome.violation->c_str());
+// Runs seeds, each after those that its siblings have taken, until there are no more or time is over.
+class Runs {
+ public:
+    explicit Runs(const Request& request) : request_(request), next_(request.options.seed) {}
+
+    const Totals& all() {
+        std::vector<std::thread> siblings;
+        for (uint64_t job = 1; job < request_.jobs; job++) siblings.emplace_back([this] { work(); });
+        work();
+        for (std::thread& sibling : siblings) sibling.join();
+        return totals_;
     }
+    [[nodiscard]] double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+
+ private:
+    void work() {
+        Options options = request_.options;
+        while (take(options.seed)) finished(options.seed, World(options).run());
+    }
+    bool take(uint64_t& seed) {
+        const std::lock_guard lock(mutex_);
+        if (request_.seconds > 0 ? elapsed() >= request_.seconds : next_ - request_.options.seed >= request_.seeds) return false;
+        seed = next_++;
+        return true;
+    }
+    void finished(uint64_t seed, const Outcome& outcome) {
+        const std::lock_guard lock(mutex_);
+        add(totals_, outcome);
+        if (!outcome.violation) return;
+        totals_.failed++;
+        std::printf("FAIL seed %lu (%u nodes): %s\n", seed, outcome.nodes, outcome.violation->c_str());
+    }
+
+    const Request& request_;
+    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    std::mutex mutex_;
+    uint64_t next_;
+    Totals totals_;
+};
+
+int run(const Request& request) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    Runs runs(request);
+    const Totals& totals = runs.all();
     if (request.tables) print_tables(totals);
     std::printf(
         "%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu transactions, %lu s of virtual time in %.1f s\n",
         totals.seeds, totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.transactions,
-        totals.virtual_time / second, elapsed());
+        totals.virtual_time / second, runs.elapsed());
     std::printf("simulator: %lu passed, %lu failed\n", totals.seeds - totals.failed, totals.failed);
     return totals.failed == 0 ? 0 : 1;
 }
