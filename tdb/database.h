@@ -152,7 +152,7 @@ class Database {
     virtual Result<void> do_store(Bytes key, Bytes value, StoreMode mode) = 0;
     virtual Result<bool> do_remove(Bytes key) = 0;
     virtual Result<uint64_t> do_traverse(Visitor visitor) = 0;
-    // held.key is set. May keep what it needs in held.cookie and held.value until do_unlock.
+    // held.key is set, and `held` counts as held already. May keep what it needs in held.cookie and held.value until do_unlock.
     virtual Result<void> do_lock(HeldRecord& held, bool wait) = 0;
     virtual void do_unlock(HeldRecord& held) noexcept = 0;
     [[nodiscard]] virtual bool locked_exists(const HeldRecord& held) const = 0;

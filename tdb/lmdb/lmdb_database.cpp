@@ -158,7 +158,8 @@ Result<void> LmdbDatabase::do_lock(HeldRecord& held, bool wait) {
     }
     if (environment_->explicit_) return {};
     if (environment_->writer_) return failed(Code::invalid, "a second record is held only inside a transaction");
-    if (!wait && held_records() > 0) return failed(Code::unsupported, "LMDB cannot try its lock while another record is held");
+    // `held` itself is counted.
+    if (!wait && held_records() > 1) return failed(Code::unsupported, "LMDB cannot try its lock while another record is held");
     if (auto begun = environment_->begin_write(); !begun) return begun;
     return {};
 }
