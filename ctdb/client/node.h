@@ -72,7 +72,6 @@ class Node {
     Client id_ = 0;
     Pnn pnn_ = no_node;
     uint32_t place_ = 0;
-    uint64_t incarnation_ = 0;
     protocol::request request_;  // kept for its capacity
     Counters counters_;
 };

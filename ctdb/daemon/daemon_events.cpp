@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/daemon.h"
 #include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/replies.h"
 #include "ctdb/network/packets.h"
 #include "ctdb/shared/node_clock.h"
 
@@ -24,22 +25,7 @@ std::vector<std::string> words_of(const std::vector<uint8_t>& data) {
     return words;
 }
 
-protocol::reply refused(const std::string& text) {
-    protocol::reply reply;
-    reply.result = outcome::INVALID;
-    reply.text = text.substr(0, 512);
-    return reply;
-}
-
-template <class Record>
-protocol::reply reply_with(const Record& record) {
-    Buffer encoded;
-    encode(record, encoded, Record::newest_version);
-    if (encoded.size() > protocol::MAX_DATA) return refused("the answer is too large");
-    protocol::reply reply;
-    reply.data.assign(encoded.data(), encoded.data() + encoded.size());
-    return reply;
-}
+protocol::reply refused(const std::string& text) { return outcome_reply(outcome::INVALID, text); }
 
 protocol::reply reply_to(const Result<void>& done) { return done ? protocol::reply{} : refused(done.error().message()); }
 
@@ -113,7 +99,7 @@ void Daemon::leave() {
 void Daemon::execute_address(const protocol::request& request, const Answer& answer) {
     const std::vector<std::string> words = words_of(request.data);
     const auto ip = words.empty() ? std::nullopt : parse_ip(words[0]);
-    if (request.op == operation::ADDRESSES) return answer(reply_with(addresses_.state(core_.view())));
+    if (request.op == operation::ADDRESSES) return answer(data_reply(addresses_.state(core_.view())));
     if (request.op == operation::BALANCE_ADDRESSES) {
         deliver(AddressesBalanced{});
         return answer({});
@@ -152,7 +138,7 @@ void Daemon::execute_tickle(const protocol::request& request, const Answer& answ
             if (list.list.size() < limits::max_listed_tickles)
                 list.list.push_back({text_of(connection.server), text_of(connection.client)});
         }
-        return answer(reply_with(list));
+        return answer(data_reply(list));
     }
     const auto client = words.size() == 2 ? parse_endpoint(words[0]) : std::nullopt;
     const auto server = words.size() == 2 ? parse_endpoint(words[1]) : std::nullopt;
@@ -172,11 +158,11 @@ void Daemon::execute_event(const protocol::request& request, const Answer& answe
         const EventOutcome* last = node_events_.runner().last(event);
         protocol::event_status never;
         never.result = protocol::event_result::EVENT_NEVER;
-        return answer(reply_with(last != nullptr ? status_of(*last) : never));
+        return answer(data_reply(last != nullptr ? status_of(*last) : never));
     }
     words.erase(words.begin());
     node_events_.run(event, std::move(words), std::chrono::seconds(request.seconds),
-                     [answer](const EventOutcome& outcome) { answer(reply_with(status_of(outcome))); });
+                     [answer](const EventOutcome& outcome) { answer(data_reply(status_of(outcome))); });
 }
 
 }  // namespace Atoll::ctdb

@@ -7,6 +7,7 @@
 #include "ctdb/daemon/daemon.h"
 #include "ctdb/daemon/database_names.h"
 #include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/replies.h"
 #include "ctdb/shared/node_clock.h"
 #include "ctdb/protocol/version.h"
 
@@ -15,22 +16,6 @@ namespace {
 
 using protocol::operation;
 using protocol::outcome;
-
-protocol::reply outcome_reply(outcome result, std::string text = "") {
-    protocol::reply reply;
-    reply.result = result;
-    reply.text = text.substr(0, 512);
-    return reply;
-}
-
-template <class Record>
-protocol::reply data_reply(const Record& record) {
-    Buffer encoded;
-    encode(record, encoded, Record::newest_version);
-    protocol::reply reply;
-    reply.data.assign(encoded.data(), encoded.data() + encoded.size());
-    return reply;
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "ctdb/core/limits.h"
 #include "ctdb/daemon/database_names.h"
 #include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/replies.h"
 #include "ctdb/shared/node_clock.h"
 
 namespace Atoll::ctdb {
@@ -11,22 +12,6 @@ namespace {
 
 using protocol::operation;
 using protocol::outcome;
-
-protocol::reply outcome_reply(outcome result, std::string text = "") {
-    protocol::reply reply;
-    reply.result = result;
-    reply.text = text.substr(0, 512);
-    return reply;
-}
-
-template <class Record>
-protocol::reply data_reply(const Record& record) {
-    Buffer bytes;
-    encode(record, bytes, Record::newest_version);
-    protocol::reply reply;
-    reply.data.assign(bytes.data(), bytes.data() + bytes.size());
-    return reply;
-}
 
 outcome outcome_of(protocol::transaction_result result) {
     using protocol::transaction_result;

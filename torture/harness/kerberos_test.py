@@ -175,7 +175,8 @@ def suite(realm, tally):
 
 
 class Expiries:
-    """Debian's smb2.session.expire*, beside everything else: they wait for the end of their tickets. They need the server's name, which /etc/hosts tells them."""
+    """Debian's smb2.session.expire*, beside everything else: they wait for the end of their tickets. They need the server's name, which /etc/hosts tells them,
+    and a share each: they watch its top."""
 
     def __init__(self, realm):
         self.realm, self.results = realm, []
@@ -190,7 +191,7 @@ class Expiries:
         user = dataclasses.replace(USER1, name=f"{USER1.name}@{kdc.realm}", password=PASSWORD)
         options = ["--use-kerberos=required", f"--option=realm={kdc.realm}"]
         self.results = smbtorture.run_many([f"smb2.session.{name}" for name in EXPIRIES],
-                                           lambda test, _: smbtorture.run_one(test, self.realm.server.port, "share", user, options, host=HOST, env=kdc.environment()),
+                                           lambda test, _: smbtorture.run_one(test, self.realm.server.port, test.split(".")[-1], user, options, host=HOST, env=kdc.environment()),
                                            len(EXPIRIES))
 
     def judge(self, tally):
@@ -235,7 +236,7 @@ def main():
     with tally.guard("the realm"), tempfile.TemporaryDirectory(prefix="atoll-kerberos-", dir=os.environ.get("ATOLL_TEST_DIR")) as directory, Kdc() as kdc:
         work = pathlib.Path(directory)
         realm = Realm(kdc, work, arguments.preset)
-        with Server("atoll", shares={"share": {}}, options=options(kdc.realm, realm.keytab, work), users=[USER1, USER2], preset=arguments.preset,
+        with Server("atoll", shares={share: {} for share in ("share", *EXPIRIES)}, options=options(kdc.realm, realm.keytab, work), users=[USER1, USER2], preset=arguments.preset,
                     more_environment={"KRB5_CONFIG": str(kdc.config)}) as server:
             realm.server = server
             expiries = Expiries(realm)
