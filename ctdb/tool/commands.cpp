@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "ctdb/protocol/version.h"
 #include "ctdb/tool/address_commands.h"
+#include "ctdb/tool/backup_commands.h"
 #include "ctdb/tool/event_commands.h"
 #include "ctdb/tool/persistent_commands.h"
 
@@ -366,7 +367,8 @@ std::vector<Command> node_commands() {
 
 std::vector<Command> all_commands() {
     std::vector<Command> all = node_commands();
-    for (const auto& more : {address_commands(), event_commands(), persistent_commands()}) all.insert(all.end(), more.begin(), more.end());
+    for (const auto& more : {address_commands(), event_commands(), persistent_commands(), backup_commands()})
+        all.insert(all.end(), more.begin(), more.end());
     return all;
 }
 

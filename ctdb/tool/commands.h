@@ -15,10 +15,10 @@ namespace Atoll::ctdb {
 struct Call {
     const ToolOptions& options;
     conf::CtdbPaths paths;
-    std::vector<std::string> arguments;  // without the command
-    std::unique_ptr<DaemonConnection> client;      // nullptr for commands without a daemon
-    protocol::node_state here;           // of the node whose daemon this is
-    uint32_t node = 0;                   // that the command is about
+    std::vector<std::string> arguments;        // without the command
+    std::unique_ptr<DaemonConnection> client;  // nullptr for commands without a daemon
+    protocol::node_state here;                 // of the node whose daemon this is
+    uint32_t node = 0;                         // that the command is about
 
     // Prints why not, and gives the exit status.
     Result<protocol::reply, int> ask(protocol::operation op, uint32_t seconds = 0);

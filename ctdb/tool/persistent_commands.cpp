@@ -2,116 +2,115 @@
 
 #include <fmt/format.h>
 
-#include "base/buffer.h"
+#include "ctdb/tool/persistent_database.h"
 
 namespace Atoll::ctdb {
 namespace {
 
-using protocol::operation;
-using protocol::outcome;
-
 void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
-// Prints why not.
-const protocol::database_entry* database_of(const Call& call, const char* command) {
-    if (call.options.node) {
-        complain(fmt::format("Node cannot be specified for command {}", command));
-        return nullptr;
-    }
-    const std::string& name = call.arguments[0];
-    for (const auto& database : call.here.databases) {
-        if (database.name == name || fmt::format("0x{:08x}", database.id) == name || fmt::format("0x{:x}", database.id) == name)
-            return &database;
-    }
-    complain("No database matching '" + name + "' found");
-    return nullptr;
-}
-
-const protocol::database_entry* persistent_of(const Call& call, const char* command) {
-    const auto* database = database_of(call, command);
-    if (database == nullptr || database->persistent) return database;
+std::optional<PersistentDatabase> persistent_of(Call& call, const char* command) {
+    const auto* database = database_of(call, command, call.arguments[0]);
+    if (database == nullptr) return std::nullopt;
+    if (database->persistent) return PersistentDatabase(call, database->name);
     complain("Transactions not supported on DB " + database->name);
-    return nullptr;
-}
-
-std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
-
-protocol::request request_for(const Call& call, const protocol::database_entry& database, operation op) {
-    protocol::request request;
-    request.node = call.here.pnn;
-    request.op = op;
-    request.database = database.name;
-    return request;
-}
-
-Result<protocol::reply, int> call_for(Call& call, protocol::request request) {
-    auto reply = call.client->call(request, std::chrono::seconds(call.options.time_limit));
-    if (reply) return std::move(*reply);
-    complain(reply.error().message());
-    return failure;
-}
-
-// One record; an empty value removes it.
-int commit(Call& call, const protocol::database_entry& database, const std::string& key, const std::string& value) {
-    protocol::transaction_part part;
-    part.base = protocol::ANY_SEQUENCE;
-    part.writes.push_back({bytes_of(key), bytes_of(value)});
-    Buffer bytes;
-    encode(part, bytes, protocol::transaction_part::newest_version);
-    protocol::request request = request_for(call, database, operation::COMMIT);
-    if (bytes.size() > protocol::MAX_DATA) {
-        complain("the record is too large");
-        return failure;
-    }
-    request.data.assign(bytes.data(), bytes.data() + bytes.size());
-    const auto reply = call_for(call, std::move(request));
-    if (!reply) return reply.error();
-    if (reply->result == outcome::DONE) return 0;
-    const bool unknown = reply->result == outcome::MAY_BE_DONE;
-    complain(unknown ? "the node left the cluster meanwhile: it may or may not be written" : "cannot be written " + reply->text);
-    return failure;
+    return std::nullopt;
 }
 
 int run_pstore(Call& call) {
-    const auto* database = persistent_of(call, "pstore");
-    return database != nullptr ? commit(call, *database, call.arguments[1], call.arguments[2]) : failure;
+    auto database = persistent_of(call, "pstore");
+    if (!database) return failure;
+    return database->commit({{bytes_of(call.arguments[1]), bytes_of(call.arguments[2])}}, protocol::ANY_SEQUENCE);
 }
 
+// To remove what is not there is no transaction.
 int run_pdelete(Call& call) {
-    const auto* database = persistent_of(call, "pdelete");
-    return database != nullptr ? commit(call, *database, call.arguments[1], "") : failure;
+    auto database = persistent_of(call, "pdelete");
+    if (!database) return failure;
+    const auto reply = database->fetch(call.arguments[1]);
+    if (!reply) return reply.error();
+    return reply->data.empty() ? 0 : database->commit({{bytes_of(call.arguments[1]), {}}}, protocol::ANY_SEQUENCE);
 }
 
 // A record that is not there reads as an empty one.
 int run_pfetch(Call& call) {
-    const auto* database = persistent_of(call, "pfetch");
-    if (database == nullptr) return failure;
-    protocol::request request = request_for(call, *database, operation::FETCH);
-    request.key = bytes_of(call.arguments[1]);
-    const auto reply = call_for(call, std::move(request));
+    auto database = persistent_of(call, "pfetch");
+    if (!database) return failure;
+    const auto reply = database->fetch(call.arguments[1]);
     if (!reply) return reply.error();
-    if (reply->result != outcome::DONE && reply->result != outcome::NO_RECORD) {
-        complain("cannot be read " + reply->text);
-        return failure;
-    }
     say(std::string(reply->data.begin(), reply->data.end()) + "\n");
     return 0;
 }
 
 int run_getdbseqnum(Call& call) {
-    const auto* database = database_of(call, "getdbseqnum");
+    const auto* database = database_of(call, "getdbseqnum", call.arguments[0]);
     if (database == nullptr) return failure;
-    protocol::persistent_page page;
+    uint64_t number = 0;
     if (database->persistent) {
-        const auto reply = call_for(call, request_for(call, *database, operation::LIST_PERSISTENT));
-        if (!reply) return reply.error();
-        if (reply->result != outcome::DONE || !decode(Bytes(reply->data), page)) {
-            complain("cannot be read " + reply->text);
-            return failure;
-        }
+        const auto found = PersistentDatabase(call, database->name).sequence_number();
+        if (!found) return found.error();
+        number = *found;
     }
-    say(fmt::format("0x{:x}\n", page.seqnum));
+    say(fmt::format("0x{:x}\n", number));
+    return 0;
+}
+
+// `"key" "value"`, with spaces or tabs between them or nothing; nothing is escaped. False: the line is something else, which is printed.
+bool take_quoted(std::string_view line, size_t& at, std::string& out) {
+    while (at < line.size() && (line[at] == ' ' || line[at] == '\t')) at++;
+    if (at == line.size() || line[at] != '"') {
+        complain(fmt::format("Unsupported input format in {}\n", line.substr(at)));
+        return false;
+    }
+    const size_t end = line.find('"', at + 1);
+    if (end == std::string_view::npos) {
+        complain(fmt::format("Unmatched \" in input {}\n", line.substr(at)));
+        return false;
+    }
+    out = line.substr(at + 1, end - at - 1);
+    at = end + 1;
+    return true;
+}
+
+// Lines that say nothing are told and left out.
+std::vector<protocol::record_write> take_lines(std::FILE* file) {
+    std::vector<protocol::record_write> writes;
+    char* line = nullptr;
+    size_t room = 0;
+    for (ssize_t size = 0; (size = ::getline(&line, &room, file)) >= 0;) {
+        std::string_view rest(line, static_cast<size_t>(size));
+        if (rest.ends_with('\n')) rest.remove_suffix(1);
+        size_t at = 0;
+        std::string key, value;
+        if (take_quoted(rest, at, key) && take_quoted(rest, at, value)) writes.push_back({bytes_of(key), bytes_of(value)});
+    }
+    std::free(line);
+    return writes;
+}
+
+int run_ptrans(Call& call) {
+    auto database = persistent_of(call, "ptrans");
+    if (!database) return failure;
+    if (call.arguments.size() == 1) return database->commit(take_lines(stdin), protocol::ANY_SEQUENCE);
+    std::FILE* file = std::fopen(call.arguments[1].c_str(), "r");
+    if (file == nullptr) {
+        complain("Failed to open file " + call.arguments[1]);
+        return failure;
+    }
+    const auto writes = take_lines(file);
+    std::fclose(file);
+    return database->commit(writes, protocol::ANY_SEQUENCE);
+}
+
+int run_wipedb(Call& call) {
+    auto database = persistent_of(call, "wipedb");
+    if (!database) return failure;
+    auto all = database->read_all();
+    if (!all) return all.error();
+    for (auto& record : all->records) record.value.clear();
+    if (const int status = database->commit(all->records, static_cast<int64_t>(all->seqnum)); status != 0) return status;
+    say(fmt::format("Database {} wiped\n", call.arguments[0]));
     return 0;
 }
 
@@ -122,6 +121,8 @@ std::vector<Command> persistent_commands() {
         {"pfetch", run_pfetch, "<dbname|dbid> <key>", "fetch record from persistent database", 2, 2},
         {"pstore", run_pstore, "<dbname|dbid> <key> <value>", "write record to persistent database", 3, 3},
         {"pdelete", run_pdelete, "<dbname|dbid> <key>", "delete record from persistent database", 2, 2},
+        {"ptrans", run_ptrans, "<dbname|dbid> [<file>]", "update a persistent database (from file or stdin)", 1, 2},
+        {"wipedb", run_wipedb, "<dbname|dbid>", "wipe the contents of a database.", 1, 1},
         {"getdbseqnum", run_getdbseqnum, "<dbname|dbid>", "get database sequence number", 1, 1},
     };
 }

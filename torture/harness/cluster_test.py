@@ -34,7 +34,11 @@ COMPARED = [
     "getdbmap 5", "getreclock", "getdebug", "nosuchcommand", "-n 1 version", "nodestatus 9", "ban", "ban abc", "ban 0", "disable x", "-t", "-n", "-n 1 disable",
     "-n 1 disable", "status", "nodestatus all", "nodestatus 1", "-X nodestatus 1", "-n 1 enable", "-n 1 enable", "-n 1 unban", "-n 1 continue", "attach foo.tdb",
     "attach foo.tdb", "getdbmap", "-X getdbmap", "getdbstatus foo.tdb", "getdbstatus 0x88127240", "writekey foo.tdb k hello", "readkey foo.tdb k",
-    "readkey foo.tdb none", "readkey nosuch k", "deletekey foo.tdb k", "readkey foo.tdb k", "writekey foo.tdb", "-n 2 stop", "-n 2 stop", "nodestatus 2",
+    "readkey foo.tdb none", "readkey nosuch k", "deletekey foo.tdb k", "readkey foo.tdb k", "writekey foo.tdb", "attach stored.tdb persistent", "pstore stored.tdb k hello", "pfetch stored.tdb k", "pfetch stored.tdb none", "getdbseqnum stored.tdb",
+    "getdbseqnum foo.tdb", "getdbseqnum nosuch", "catdb stored.tdb", "catdb foo.tdb", "catdb nosuch", "catdb", "-n 1 catdb stored.tdb", "pdelete stored.tdb k", "pfetch stored.tdb k",
+    "getdbseqnum stored.tdb", "pstore stored.tdb k", "pstore foo.tdb k v", "pstore nosuch k v", "ptrans", "ptrans nosuch", "ptrans foo.tdb", "ptrans stored.tdb /nonexistent",
+    "wipedb", "-n 1 wipedb stored.tdb", "backupdb", "backupdb nosuch /nonexistent/x", "backupdb stored.tdb /nonexistent/x", "restoredb", "restoredb /nonexistent",
+    "dumpdbbackup /nonexistent", "-n 2 stop", "-n 2 stop", "nodestatus 2",
 ]
 
 
@@ -116,6 +120,31 @@ def persistent(cluster):
     require(nodes[2].output("pfetch", "kept.tdb", "key0") == "", "a deleted record is there")
     status, _, err = nodes[0].ctdb("pfetch", "test.tdb", "k")
     require(status == 1 and "Transactions not supported on DB test.tdb" in err, f"a volatile database has transactions: {status} {err}")
+
+
+# Debian's tool reads our backups, and ours what Debian's has made (ctdb/tool/corpus/persistent).
+def backups(cluster):
+    first, last = cluster.nodes[0], cluster.nodes[2]
+    lines = cluster.top / "lines"
+    lines.write_text("".join(f'"many{number}" "value of {number}"\n' for number in range(20000)))
+    first.output("attach", "many.tdb", "persistent")
+    first.output("-t", "60", "ptrans", "many.tdb", str(lines))
+    require(first.output("getdbseqnum", "many.tdb") == "0x1", "20 000 records are more than one transaction")
+    everything = last.output("-t", "60", "catdb", "many.tdb")
+    require(everything.endswith("Dumped 20001 records"), f"catdb elsewhere ends with {everything[-100:]}")
+    backup = cluster.top / "backup"
+    first.output("backupdb", "many.tdb", str(backup))
+    debian = subprocess.run(["/usr/bin/ctdb", "dumpdbbackup", str(backup)], capture_output=True, text=True, timeout=60)
+    require(debian.stdout.endswith("Dumped 20001 record(s)\n"), f"Debian's dumpdbbackup: {debian.stdout[-100:]} {debian.stderr}")
+    require(debian.stdout == first.ctdb("dumpdbbackup", str(backup))[1], "Debian's dumpdbbackup prints something else")
+    first.output("pstore", "many.tdb", "later", "x")
+    last.output("-t", "60", "restoredb", str(backup))
+    require(first.output("pfetch", "many.tdb", "later") == "" and first.output("pfetch", "many.tdb", "many777") == "value of 777", "another state than the backup's")
+    first.output("-t", "60", "wipedb", "many.tdb")
+    require(last.output("catdb", "many.tdb").endswith("Dumped 1 records"), "a wiped database has records")
+    first.output("restoredb", str(TOP / "ctdb/tool/corpus/persistent"), "many.tdb")
+    require([last.output("pfetch", "many.tdb", key) for key in ("file", "h", "k1")] == ["yes", "\\01", ""], "Debian's backup is restored as something else")
+    first.output("-t", "60", "wipedb", "many.tdb")
 
 
 def same_everywhere(cluster, wanted):
@@ -345,6 +374,8 @@ def run(tally, arguments):
             ours.await_settled()
         with tally.case("transactions on persistent databases"):
             persistent(ours)
+        with tally.case("20 000 records in a transaction; backups between Debian's tool and ours"):
+            backups(ours)
         with tally.case("transactions while nodes die, and then all"):
             persistent_deaths(ours)
         with tally.case("a node that is shut down gives away what it holds"):

@@ -1,0 +1,47 @@
+// The files of `ctdb backupdb`, as Debian's ctdb 4.17 writes and reads them: version u64 (3), moment i64, persistent u64, number of parts
+// u64, number of records u64, name char[64]; each part: anything u32, number of records u32, size u64, records; each record: size u32,
+// anything u32, sizes of key and data u32 each, the key, the data, which is a record's head (RSN u64, dmaster u32, u32, flags u32, u32) and
+// its value. Little-endian. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/result.h"
+
+namespace Atoll::ctdb {
+
+constexpr size_t max_backup_file = size_t{256} << 20;
+constexpr uint64_t backup_version = 3;
+
+// How the tool names a record: catdb's form.
+struct DumpedRecord {
+    std::string key, value;
+    uint64_t rsn = 0;
+    uint32_t dmaster = 0;
+    uint32_t flags = 0;
+    bool operator==(const DumpedRecord&) const = default;
+};
+
+struct Backup {
+    int64_t moment = 0;  // seconds since 1970
+    bool persistent = false;
+    std::string name;
+    std::vector<DumpedRecord> records;
+};
+
+// Code::unsupported: another version, which the text names; Code::corrupt: no backup, or a part of one.
+Result<Backup> read_backup(Bytes file);
+// Code::invalid: the name is too long for it.
+Result<void> write_backup(const Backup& backup, Buffer& out);
+
+// The record under which Samba keeps the sequence number of a persistent database.
+DumpedRecord sequence_record(uint64_t number);
+bool is_sequence_record(const DumpedRecord& record);
+
+// Key, dmaster, RSN, flags and value, as `ctdb catdb` prints them.
+std::string text_of(const DumpedRecord& record);
+
+}  // namespace Atoll::ctdb
