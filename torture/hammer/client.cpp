@@ -64,6 +64,7 @@ void HammerClient::forget_connection() {
     tree.reset();
     session.reset();
     connection.reset();
+    world.reads_lost(number);
 }
 
 }  // namespace Atoll::hammer

@@ -118,9 +118,10 @@ class LeaseWork final : public Work {
         smb::ReadRequest request;
         request.length = 8;
         request.file_id = mine.id;
-        const Moment asked = world_.tick();
+        const Moment asked = world_.read_begins(client_.number);
         client_.ask(smb::Command::read, request, [this, i, asked, breaks = mine.breaks](NtStatus status, client::Exchange& answer) {
             read_done(i, asked, breaks, status, answer);
+            world_.read_ends(client_.number, asked);
         });
     }
 

@@ -107,8 +107,7 @@ class LockingWork final : public Work {
         busy_ = true;
         const uint64_t slots = (claim.what.end - claim.what.begin) / slot_size;
         const uint64_t offset = claim.what.begin + slot_size * static_cast<uint64_t>(world_.below(static_cast<int>(slots)));
-        const Moment asked = world_.tick();
-        ask_read(offset, [this, offset, asked](NtStatus status, std::optional<uint64_t> value) {
+        ask_read(offset, [this, offset](NtStatus status, std::optional<uint64_t> value, Moment asked) {
             if (!value) {
                 busy_ = false;
                 return world_.fault(fmt::format("{}: reading under its own lock gives {}", client_.name(), to_string(status)));
@@ -143,16 +142,21 @@ class LockingWork final : public Work {
         });
     }
 
-    void ask_read(uint64_t offset, std::function<void(NtStatus, std::optional<uint64_t>)> then) {
+    void ask_read(uint64_t offset, std::function<void(NtStatus, std::optional<uint64_t>, Moment asked)> then) {
         smb::ReadRequest request;
         request.length = slot_size;
         request.offset = offset;
         request.file_id = file_;
-        client_.ask(smb::Command::read, request, [then = std::move(then)](NtStatus status, client::Exchange& answer) {
-            if (status == NtStatus::END_OF_FILE) return then(status, uint64_t{0});
+        const Moment asked = world_.read_begins(client_.number);
+        client_.ask(smb::Command::read, request, [this, asked, then = std::move(then)](NtStatus status, client::Exchange& answer) {
+            std::optional<uint64_t> value;
             auto response = answer.decode<smb::ReadResponse>();
-            if (!response || response->data.size() != slot_size) return then(status, std::nullopt);
-            then(status, load_le<uint64_t>(response->data.data()));
+            if (status == NtStatus::END_OF_FILE)
+                value = 0;
+            else if (response && response->data.size() == slot_size)
+                value = load_le<uint64_t>(response->data.data());
+            then(status, value, asked);
+            world_.read_ends(client_.number, asked);
         });
     }
 
@@ -161,8 +165,7 @@ class LockingWork final : public Work {
         busy_ = true;
         const uint64_t offset = slot_size * static_cast<uint64_t>(world_.below(lock_slots));
         const LockClaim reader{client_.number, offset, offset + slot_size, false};
-        const Moment asked = world_.tick();
-        ask_read(offset, [this, offset, reader, asked](NtStatus status, std::optional<uint64_t> value) {
+        ask_read(offset, [this, offset, reader](NtStatus status, std::optional<uint64_t> value, Moment asked) {
             busy_ = false;
             if (status == NtStatus::FILE_LOCK_CONFLICT) {
                 world_.count("reads refused");

@@ -1,7 +1,9 @@
 #include "torture/hammer/world.h"
 
+#include <algorithm>
 #include <cstdio>
 
+#include "base/assert.h"
 #include "libcli/smb/create.h"
 
 namespace Atoll::hammer {
@@ -25,6 +27,19 @@ bool takes_part(uint32_t access) {
 bool ShareClaim::excludes(const ShareClaim& other) const {
     if (file != other.file || !takes_part(access) || !takes_part(other.access)) return false;
     return forbids(share, other.access) || forbids(other.share, access);
+}
+
+void World::read_ends(int client, Moment asked) {
+    const auto [first, last] = reads_.equal_range(client);
+    const auto at = std::find_if(first, last, [&](const auto& read) { return read.second == asked; });
+    ATOLL_ASSERT(at != last);
+    reads_.erase(at);
+}
+
+Moment World::oldest_read() const {
+    Moment oldest = clock;
+    for (const auto& [client, asked] : reads_) oldest = std::min(oldest, asked);
+    return oldest;
 }
 
 void World::fault(const std::string& what) {

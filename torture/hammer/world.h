@@ -58,9 +58,8 @@ struct LeaseView {
 
 constexpr int sharing_files = 4;
 constexpr int lease_files = 8;
-constexpr int lock_slots = 16;     // of 8 bytes
-constexpr size_t max_faults = 20;  // that are printed
-constexpr Moment longest_read = 20000;
+constexpr int lock_slots = 16;             // of 8 bytes
+constexpr size_t max_faults = 20;          // that are printed
 constexpr std::chrono::seconds grace{10};  // until what the server owes must have come
 
 struct World {
@@ -87,8 +86,12 @@ struct World {
     std::map<int, LeaseView> leases[lease_files];  // by client
     Register lease_values[lease_files];
 
+    // Reads under way, by client. Those of one that is cut off are never answered.
+    Moment read_begins(int client) { return reads_.emplace(client, tick())->second; }
+    void read_ends(int client, Moment asked);
+    void reads_lost(int client) { reads_.erase(client); }
     // Reads that began earlier have been answered.
-    [[nodiscard]] Moment oldest_read() const { return clock > longest_read ? clock - longest_read : 0; }
+    [[nodiscard]] Moment oldest_read() const;
 
     // Somebody who watches: the changes that are asked for from `since` on are to be told.
     struct Watcher {
@@ -106,6 +109,8 @@ struct World {
         value.begins(0, clock);
         value.done(0, clock);
     }
+
+    std::multimap<int, Moment> reads_;
 };
 
 }  // namespace Atoll::hammer
