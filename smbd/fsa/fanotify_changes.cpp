@@ -85,9 +85,9 @@ class Fanotify final : public ChangeSource {
     std::vector<uint64_t> event_;        // one event, aligned
     std::map<std::string, Mark> marks_;  // by path
     std::vector<std::unique_ptr<Mount>> mounts_;
-    std::map<uint64_t, size_t> trees_;  // marks with their trees, by file system
-    std::set<uint64_t> own_;            // pids
-    bool looked_for_own_ = false;       // since the last read
+    std::map<uint64_t, size_t> trees_;   // marks with their trees, by file system
+    std::map<uint64_t, Monotonic> own_;  // pids, and when they were last found
+    bool looked_for_own_ = false;        // since the last read
 };
 
 // --- What is marked
@@ -196,11 +196,14 @@ void Fanotify::take(const fanotify_event_metadata& event) {
     report(event.mask, names_of(event));
 }
 
-// Who is not known is looked for once in a batch of events: processes of ours begin before they change anything.
+// Who is not known is looked for once in a batch of events: processes of ours begin before they change anything. One that has ended stays
+// known until that is told, and not only as long as it is found: its last changes may not have been looked at yet.
 bool Fanotify::is_own(uint64_t pid) {
     if (own_.contains(pid)) return true;
     if (std::exchange(looked_for_own_, true)) return false;
-    own_ = params_.own_processes();
+    const Monotonic now = monotonic_now();
+    for (const uint64_t own : params_.own_processes()) own_[own] = now;
+    std::erase_if(own_, [&](const auto& known) { return now - known.second > limits::ended_process_memory; });
     return own_.contains(pid);
 }
 

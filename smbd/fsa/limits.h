@@ -20,9 +20,10 @@ constexpr std::chrono::milliseconds local_change_delay{200}, own_change_memory{2
 constexpr size_t max_held_changes = 65536;  // beyond: NOTIFY_ENUM_DIR
 constexpr size_t max_own_changes = 65536;   // beyond: the oldest is forgotten
 constexpr size_t near_changes = 64;
-constexpr size_t max_inotify_watches = 16384;    // directories; what changes in others of a watched tree goes unseen
-constexpr size_t max_inotify_entries = 1000000;  // names that are looked at to find a tree's directories; the same
-constexpr unsigned local_change_reads = 64;      // at once; then the loop looks at its other descriptors
+constexpr size_t max_inotify_watches = 16384;             // directories; what changes in others of a watched tree goes unseen
+constexpr size_t max_inotify_entries = 1000000;           // names that are looked at to find a tree's directories; the same
+constexpr unsigned local_change_reads = 64;               // at once; then the loop looks at its other descriptors
+constexpr std::chrono::seconds ended_process_memory{60};  // of a process that is no more found, and of whose end nobody tells
 
 constexpr unsigned break_timeout_seconds =
     35;                                      // for which a client may answer a break (MS-SMB2 3.3.6.1, note 246); then it has given all up

@@ -28,8 +28,7 @@ class LocalChangesTest : public NotifyTest, public ::testing::WithParamInterface
         NotifyTest::TearDown();
     }
     void start() {
-        changes_ = LocalChanges::start(
-            {loop_, *keeper_, *index_, [] { return std::set<uint64_t>{static_cast<uint64_t>(::getpid())}; }, GetParam()});
+        changes_ = LocalChanges::start({loop_, *keeper_, *index_, [this] { return own_; }, GetParam()});
     }
 
     // Of another process, which is none of the server's.
@@ -88,7 +87,40 @@ class LocalChangesTest : public NotifyTest, public ::testing::WithParamInterface
 
     std::unique_ptr<messaging::Messaging> keeper_;
     std::unique_ptr<LocalChanges> changes_;
+    std::set<uint64_t> own_{static_cast<uint64_t>(::getpid())};  // processes of the server
 };
+
+class FanotifyTest : public LocalChangesTest {};
+
+// Whoever sends to a process that was killed removes its mailbox, perhaps before its last changes are looked at.
+TEST_P(FanotifyTest, WhatOneOfOursDidBeforeItsEndIsNoLocalChange) {
+    mkdir("d");
+    Open& d = directory("d");
+    Waiter* waits = &begin(d, false);
+    int go[2];
+    ASSERT_EQ(::pipe(go), 0);
+    const pid_t ours = ::fork();
+    if (ours == 0) {
+        char byte = 0;
+        if (::read(go[0], &byte, 1) != 1) ::_exit(1);
+        ::_exit(UniqueFd(::open(at("d/ours").c_str(), O_CREAT | O_WRONLY, 0600)).valid() ? 0 : 1);
+    }
+    own_.insert(static_cast<uint64_t>(ours));
+    make_locally("d/first");
+    expect_told(d, *waits, "added first", false);
+
+    waits = &begin(d, false);
+    make_locally("d/second");
+    ASSERT_EQ(::write(go[1], "", 1), 1);
+    int status = -1;
+    ASSERT_EQ(::waitpid(ours, &status, 0), ours);
+    ASSERT_EQ(status, 0);
+    own_.erase(static_cast<uint64_t>(ours));
+    make_locally("d/third");
+    expect_told(d, *waits, "added second, added third", false);
+    ::close(go[0]);
+    ::close(go[1]);
+}
 
 TEST_P(LocalChangesTest, TheRequestWaitsUntilTheyAreSeen) {
     mkdir("d");
@@ -233,6 +265,7 @@ TEST_P(LocalChangesTest, UnwatchedDirectoriesCostNothing) {
 
 std::string name_of(const ::testing::TestParamInfo<bool>& info) { return info.param ? "Fanotify" : "Inotify"; }
 
+INSTANTIATE_TEST_SUITE_P(Fanotify, FanotifyTest, ::testing::Values(true));
 INSTANTIATE_TEST_SUITE_P(Kernel, LocalChangesTest, ::testing::Bool(), name_of);
 
 }  // namespace
