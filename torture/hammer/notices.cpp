@@ -1,5 +1,7 @@
 #include "torture/hammer/notices.h"
 
+#include <algorithm>
+
 namespace Atoll::hammer {
 
 namespace {
@@ -7,26 +9,32 @@ const char* text(Notices::Kind kind) { return kind == Notices::Kind::added ? "AD
 }  // namespace
 
 void Notices::expect(const std::string& name, Kind kind, Monotonic deadline) {
-    const Change change{name, kind};
-    if (!told_.contains(change)) owed_[change] = deadline;
+    Change& change = changes_[{name, kind}];
+    change.expected = true;
+    change.deadline = deadline;
 }
 
 std::string Notices::told(const std::string& name, Kind kind) {
-    const Change change{name, kind};
-    owed_.erase(change);
-    return told_.insert(change).second ? "" : text(kind) + name + " was told twice";
+    Change& change = changes_[{name, kind}];
+    if (change.told) return text(kind) + name + " was told twice";
+    change.told = true;
+    return {};
+}
+
+void Notices::overflowed() {
+    for (auto& [key, change] : changes_) change.excused = true;
 }
 
 std::string Notices::overdue(Monotonic now) const {
-    for (const auto& [change, deadline] : owed_) {
-        if (deadline < now) return text(change.second) + change.first;
+    for (const auto& [key, change] : changes_) {
+        if (change.expected && !change.told && !change.excused && change.deadline < now) return text(key.second) + key.first;
     }
     return {};
 }
 
-void Notices::clear() {
-    told_.clear();
-    owed_.clear();
+bool Notices::complete() const {
+    return std::ranges::all_of(changes_,
+                               [](const auto& entry) { return !entry.second.expected || entry.second.told || entry.second.excused; });
 }
 
 }  // namespace Atoll::hammer

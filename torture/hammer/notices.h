@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <map>
-#include <set>
 #include <string>
 
 #include "base/time.h"
@@ -19,16 +18,18 @@ class Notices {
     // "": fine; else what is wrong with it (told twice). What is told before expect() counts too: answers overtake each other.
     std::string told(const std::string& name, Kind kind);
     // The server said that it could not tell all.
-    void overflowed() { owed_.clear(); }
+    void overflowed();
     // The first thing that should have been told by now, or "".
     [[nodiscard]] std::string overdue(Monotonic now) const;
-    [[nodiscard]] bool complete() const { return owed_.empty(); }
-    void clear();
+    [[nodiscard]] bool complete() const;
+    void clear() { changes_.clear(); }
 
  private:
-    using Change = std::pair<std::string, Kind>;
-    std::set<Change> told_;
-    std::map<Change, Monotonic> owed_;  // until when
+    struct Change {
+        bool expected = false, told = false, excused = false;
+        Monotonic deadline{};
+    };
+    std::map<std::pair<std::string, Kind>, Change> changes_;
 };
 
 }  // namespace Atoll::hammer
