@@ -248,24 +248,15 @@ int run_attach(Call& call) {
     return done ? 0 : done.error();
 }
 
-const protocol::database_entry* database_named(const Call& call, const std::string& name) {
-    for (const auto& database : call.here.databases) {
-        if (database.name == name || fmt::format("0x{:08x}", database.id) == name || fmt::format("0x{:x}", database.id) == name)
-            return &database;
-    }
-    complain("No database matching '" + name + "' found");
-    return nullptr;
-}
-
 int run_getdbstatus(Call& call) {
-    const auto* database = database_named(call, call.arguments[0]);
+    const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
     say(database_text(*database));
     return 0;
 }
 
 Result<protocol::reply, int> on_key(Call& call, operation op, const std::string& data) {
-    const auto* database = database_named(call, call.arguments[0]);
+    const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
     protocol::request request;
     request.node = call.node;
@@ -299,6 +290,15 @@ int run_deletekey(Call& call) {
 }
 
 }  // namespace
+
+const protocol::database_entry* Call::database_named(const std::string& name) const {
+    for (const auto& database : here.databases) {
+        if (database.name == name || fmt::format("0x{:08x}", database.id) == name || fmt::format("0x{:x}", database.id) == name)
+            return &database;
+    }
+    complain("No database matching '" + name + "' found");
+    return nullptr;
+}
 
 Result<protocol::reply, int> Call::ask(operation op, uint32_t seconds) {
     protocol::request request;

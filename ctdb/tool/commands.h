@@ -24,6 +24,8 @@ struct Call {
     Result<protocol::reply, int> ask(protocol::operation op, uint32_t seconds = 0);
     Result<protocol::reply, int> ask(protocol::request request);
     Result<protocol::node_state, int> state_of(uint32_t pnn);
+    // By its name or id; nullptr: there is none, which is printed.
+    [[nodiscard]] const protocol::database_entry* database_named(const std::string& name) const;
 };
 
 struct Command {

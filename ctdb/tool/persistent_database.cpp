@@ -34,12 +34,7 @@ const protocol::database_entry* database_of(const Call& call, const char* comman
         complain(fmt::format("Node cannot be specified for command {}", command));
         return nullptr;
     }
-    for (const auto& database : call.here.databases) {
-        if (database.name == name || fmt::format("0x{:08x}", database.id) == name || fmt::format("0x{:x}", database.id) == name)
-            return &database;
-    }
-    complain("No database matching '" + name + "' found");
-    return nullptr;
+    return call.database_named(name);
 }
 
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
