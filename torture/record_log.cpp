@@ -18,25 +18,11 @@
 #include <map>
 #include <string>
 
+#include "torture/record.h"
+
 namespace {
 
-struct Record {
-    uint64_t number = 0;
-    uint64_t check = 0;
-    char text[112] = {};
-
-    static Record of(uint64_t number) {
-        Record r;
-        r.number = number;
-        r.check = ~number * 0x9E3779B97F4A7C15u;
-        std::snprintf(r.text, sizeof r.text, "record %llu", static_cast<unsigned long long>(number));
-        return r;
-    }
-    [[nodiscard]] bool is(uint64_t wanted) const {
-        const Record right = of(wanted);
-        return number == right.number && check == right.check && std::strcmp(text, right.text) == 0;
-    }
-};
+using Atoll::torture::Record;
 
 class Log {
  public:

@@ -6,6 +6,7 @@ The guest is an initramfs of static busybox, the modules that the client needs a
 itself. The script runs with `sh -e`; what it prints is the console, its exit status is the guest's.
 """
 
+import contextlib
 import glob
 import lzma
 import os
@@ -35,10 +36,11 @@ echo "{END}$?"
 poweroff -f
 """
 
-# The other kind of root: this machine's own file system, read-only below a tmpfs, with systemd as its init and nothing started but what it takes.
-MACHINE = "machine"
+# Other kinds of root: this machine's own file system, read-only below a tmpfs. MACHINE: with systemd as its init and nothing started but what it takes;
+# PROGRAMS: without an init, the script has the machine's programs.
+MACHINE, PROGRAMS = "machine", "programs"
 MACHINE_MODULES = ["9pnet_virtio", "9p", "overlay"]
-MACHINE_INIT = f"""#!/bin/sh
+ROOT_INIT = r"""#!/bin/sh
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
@@ -47,8 +49,10 @@ mkdir /machine /changes /new
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=1048576 machine /machine
 mount -t tmpfs tmpfs /changes; mkdir /changes/upper /changes/work
 mount -t overlay -o lowerdir=/machine,upperdir=/changes/upper,workdir=/changes/work overlay /new
-rm -rf /new/etc/systemd/system/*.wants /new/etc/systemd/system/*.requires; : >/new/etc/fstab; mkdir -p /new/etc/network; : >/new/etc/network/interfaces
 cp -r /host/. /new/; mkdir -p /new/guest; cp /workload /new/guest/workload
+"""
+MACHINE_INIT = ROOT_INIT + f"""
+rm -rf /new/etc/systemd/system/*.wants /new/etc/systemd/system/*.requires; : >/new/etc/fstab; mkdir -p /new/etc/network; : >/new/etc/network/interfaces
 cat >/new/etc/systemd/system/guest.service <<-END
 	[Unit]
 	After=basic.target
@@ -62,6 +66,14 @@ END
 umount /proc /sys
 exec switch_root /new /lib/systemd/systemd --unit=guest.service --show-status=0 --log-target=null
 """
+PROGRAMS_INIT = ROOT_INIT + f"""
+ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0
+for kind in proc sysfs devtmpfs tmpfs; do mount -t $kind $kind /new/$(case $kind in sysfs) echo sys;; devtmpfs) echo dev;; tmpfs) echo run;; *) echo $kind;; esac); done
+env PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /new /bin/sh -e /guest/workload 2>&1
+echo "{END}$?"
+sync; poweroff -f
+"""
+INITS = {None: INIT, MACHINE: MACHINE_INIT, PROGRAMS: PROGRAMS_INIT}
 
 
 def kernel():
@@ -88,10 +100,11 @@ def module_files(release, more):
 
 class Guest:
     """files: {name: bytes or path} that the guest finds in /host, or below /. cores: how many the guest has. modules: of the kernel, beside the client's.
-    root: None, or MACHINE, where the script is a unit of systemd's."""
+    root: None, or MACHINE, where the script is a unit of systemd's, or PROGRAMS. ports: {of this machine's loopback: the guest's}. more: arguments of
+    QEMU."""
 
-    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None):
-        self.files, self.memory, self.cores, self.root = files or {}, memory, cores, root
+    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None, ports=None, more=()):
+        self.files, self.memory, self.cores, self.root, self.ports, self.more = files or {}, memory, cores, root, ports or {}, list(more)
         self.modules = [*modules, *(MACHINE_MODULES if root else ())]
         for program in ("qemu-system-x86_64", "cpio", "modprobe"):
             if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
@@ -119,7 +132,7 @@ class Guest:
             else:
                 shutil.copy(content, root / "host" / name)
         (root / "workload").write_text(script)
-        (root / "init").write_text(MACHINE_INIT if self.root else INIT)
+        (root / "init").write_text(INITS[self.root])
         (root / "init").chmod(0o755)
         names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
         with open(top / "initramfs", "wb") as archive:
@@ -127,23 +140,44 @@ class Guest:
         shutil.rmtree(root)
         return image
 
+    def command(self, top, image):
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{to}" for port, to in self.ports.items())
+        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
+                   "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
+                   "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
+        if self.root:
+            command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
+        return command + self.more
+
     def run(self, script, seconds):
         """(exit status of the script, console). The status is None when the guest did not come to its end."""
-        top = pathlib.Path(tempfile.mkdtemp(prefix="atoll-guest-", dir=os.environ.get("ATOLL_TEST_DIR")))
-        try:
-            image = self.build(top, script)
-            command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
-                       "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
-                       "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"]
-            if self.root:
-                command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
+        with self.directory() as top:
             try:
-                run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+                run = subprocess.run(self.command(top, self.build(top, script)), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
                 console, error = run.stdout, run.stderr
             except subprocess.TimeoutExpired as late:
                 console, error = late.stdout or b"", f"\nguest: not at its end after {seconds} s".encode()
             text = (console + error).decode(errors="replace").replace("\r", "")
             ends = re.findall(rf"^{END}(\d+)$", text, re.MULTILINE)
             return (int(ends[-1]) if ends else None), text
+
+    @contextlib.contextmanager
+    def running(self, script):
+        """The guest runs until the end of the context, when it is killed: (QEMU, the file with its console)."""
+        with self.directory() as top:
+            with open(top / "console", "wb") as out:
+                process = subprocess.Popen(self.command(top, self.build(top, script)), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            try:
+                yield process, top / "console"
+            finally:
+                process.kill()
+                process.wait()
+
+    @staticmethod
+    @contextlib.contextmanager
+    def directory():
+        top = pathlib.Path(tempfile.mkdtemp(prefix="atoll-guest-", dir=os.environ.get("ATOLL_TEST_DIR")))
+        try:
+            yield top
         finally:
             shutil.rmtree(top, ignore_errors=True)

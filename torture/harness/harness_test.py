@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Tests of the harness itself, with what the real programs were seen to print."""
 
+import io
 import pathlib
+import random
 import tempfile
 import types
 import unittest
@@ -10,6 +12,7 @@ from unittest import mock
 import conformance
 import smbtorture
 import suites
+import volatile_disk
 
 OUTPUT = """smbtorture 4.17.12-Debian
 Using seed 1795298479
@@ -91,6 +94,36 @@ class Files(unittest.TestCase):
         for suite in suites.Suite.all():
             expected = suites.read_expectations(suite.name)
             self.assertEqual([test for test in suite.passes_on_debian() if test not in expected], [], suite.name)
+
+
+class PowerCut(unittest.TestCase):
+    """What a disk holds after writes A, flush, B, C, of which each is two sectors, and the second C."""
+    LOG = [(0, b"A" * 1024, 0), (0, b"", volatile_disk.FLUSH), (2, b"B" * 1024, 0), (0, b"C" * 1024, 0)]
+
+    def after(self, log, chance):
+        entries = b"".join(volatile_disk.ENTRY.pack(sector, len(data) // 512, flags, len(data)).ljust(512, b"\0") + data for sector, data, flags in log)
+        image = io.BytesIO(b"." * 2048)
+        counts = volatile_disk.replay(volatile_disk.SUPER.pack(volatile_disk.MAGIC, volatile_disk.VERSION, len(log), 512).ljust(512, b"\0") + entries, image, chance,
+                                      random.Random(1))
+        return image.getvalue()[::512].decode(), counts
+
+    def test_what_was_flushed_stays_and_the_rest_goes(self):
+        self.assertEqual(self.after(self.LOG, 0), ("AA..", (2, 4)))
+
+    def test_what_was_not_flushed_may_stay(self):
+        self.assertEqual(self.after(self.LOG, 1), ("CCBB", (2, 0)))
+
+    def test_each_sector_by_itself(self):
+        found, (_, lost) = self.after([*self.LOG[:2], (0, b"".join(bytes([97 + n]) * 512 for n in range(4)), 0)], 0.5)
+        self.assertEqual(sum(one in "abcd" for one in found), 4 - lost)
+        self.assertIn(lost, (1, 2, 3))
+
+    def test_without_a_flush_nothing_is_promised(self):
+        self.assertEqual(self.after([self.LOG[0]], 0), ("....", (0, 2)))
+
+    def test_no_log_of_writes(self):
+        with self.assertRaises(volatile_disk.HarnessError):
+            list(volatile_disk.logged_writes(bytes(512)))
 
 
 if __name__ == "__main__":

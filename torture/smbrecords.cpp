@@ -1,0 +1,127 @@
+// smbrecords: writes numbered records into a file of a continuously available share, as recordlog does, but through our client that fails
+// over: servers may end and come back meanwhile.
+//
+//     smbrecords //server/share FILE -U user%password -p PORT
+//
+// Each record is written under a lock of its own; a line "acknowledged N" tells of each that the server has answered. One more lock, at
+// `kept_lock`, is held from beginning to end. At the end of its input it reads all records through another open and says "records N bad N
+// reconnects N"; bad are those that are lost or changed. A call that fails, and a handle or lock that does not come back, end it at once.
+#include <poll.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+
+#include "base/loop/loop.h"
+#include "libcli/auth/initiator.h"
+#include "libcli/auth/ntlm.h"
+#include "libcli/client/failover.h"
+#include "torture/record.h"
+
+namespace Atoll::torture {
+namespace {
+
+constexpr uint64_t kept_lock = uint64_t{1} << 40;
+constexpr uint32_t exclusive = smb::lock_flags::exclusive_lock | smb::lock_flags::fail_immediately;
+
+struct Options {
+    std::string unc;
+    std::string file;
+    std::string user;
+    uint16_t port = 445;
+    unsigned patience_s = 300;
+    bool seal = false;
+};
+
+bool fail(const char* call, NtStatus status) {
+    std::printf("failed %s: %s\n", call, std::string(to_string(status)).c_str());
+    return false;
+}
+
+bool input_has_ended() {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    return ::poll(&input, 1, 0) > 0;
+}
+
+client::FailoverOptions failover_options(const Options& options) {
+    const size_t slash = options.unc.find('/', 2), percent = options.user.find('%');
+    client::FailoverOptions out;
+    if (!options.unc.starts_with("//") || slash == options.unc.npos || percent == options.user.npos) return out;
+    const std::string host = options.unc.substr(2, slash - 2);
+    out.addresses = {{host, options.port}};
+    out.share = "\\\\" + host + "\\" + options.unc.substr(slash + 1);
+    out.credentials.user = options.user.substr(0, percent);
+    out.credentials.hash = auth::nt_hash(options.user.substr(percent + 1)).value_or(auth::NtHash{});
+    out.log_on.seal = options.seal;
+    out.patience = std::chrono::seconds(options.patience_s);
+    return out;
+}
+
+bool write_record(client::FailoverFile& file, uint64_t number) {
+    const Record record = Record::of(number);
+    const uint64_t at = number * sizeof record;
+    if (const NtStatus status = file.lock(at, sizeof record, exclusive); status != NtStatus::SUCCESS) return fail("lock", status);
+    const auto written = file.write(at, {reinterpret_cast<const uint8_t*>(&record), sizeof record});
+    if (!written || *written != sizeof record) return fail("write", written ? NtStatus::DISK_FULL : written.error());
+    std::printf("acknowledged %llu\n", static_cast<unsigned long long>(number));
+    if (const NtStatus status = file.unlock(at, sizeof record); status != NtStatus::SUCCESS) return fail("unlock", status);
+    return true;
+}
+
+// Those that are lost or changed.
+uint64_t count_bad(client::FailoverFile& file, uint64_t records) {
+    uint64_t bad = 0;
+    for (uint64_t number = 0; number < records; number++) {
+        Buffer there;
+        const NtStatus status = file.read(number * sizeof(Record), sizeof(Record), there);
+        Record record;
+        if (status == NtStatus::SUCCESS && there.size() == sizeof record) std::memcpy(&record, there.bytes().data(), sizeof record);
+        if (!record.is(number)) bad++;
+    }
+    return bad;
+}
+
+bool run(const Options& options) {
+    loop::Loop loop;
+    client::FailoverShare share(loop, failover_options(options));
+    const auto file = share.open(options.file);
+    if (!file) return fail("open", file.error());
+    if (!(*file)->persistent()) return fail("open", NtStatus::NOT_SUPPORTED);
+    if (const NtStatus status = (*file)->lock(kept_lock, 1, exclusive); status != NtStatus::SUCCESS) return fail("lock", status);
+    uint64_t records = 0;
+    for (; !input_has_ended(); records++)
+        if (!write_record(**file, records)) return false;
+    if (const NtStatus status = (*file)->unlock(kept_lock, 1); status != NtStatus::SUCCESS) return fail("unlock of what was kept", status);
+    if (const NtStatus status = (*file)->close(); status != NtStatus::SUCCESS) return fail("close", status);
+    client::FailoverOpen reading;
+    reading.access = smb::access_mask::file_generic_read;
+    const auto again = share.open(options.file, reading);
+    if (!again) return fail("open", again.error());
+    std::printf("records %llu bad %llu reconnects %u\n", static_cast<unsigned long long>(records),
+                static_cast<unsigned long long>(count_bad(**again, records)), share.reconnects());
+    return true;
+}
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("Writes numbered records while servers end", "smbrecords");
+    app.add_option("share", options.unc, "//server/share")->required();
+    app.add_option("file", options.file, "Name of the file")->required();
+    app.add_option("-U,--user", options.user, "USER%PASSWORD")->required();
+    app.add_option("-p,--port", options.port, "TCP port");
+    app.add_option("--patience", options.patience_s, "Seconds without a server after which it gives up");
+    app.add_flag("--seal", options.seal, "Seal every request");
+    CLI11_PARSE(app, argc, argv);
+    if (!options.unc.starts_with("//") || options.unc.find('/', 2) == options.unc.npos || options.user.find('%') == options.user.npos) {
+        std::fprintf(stderr, "smbrecords: give //server/share and -U USER%%PASSWORD\n");
+        return 2;
+    }
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    return run(options) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace Atoll::torture
+
+int main(int argc, char** argv) { return Atoll::torture::main(argc, argv); }
