@@ -14,27 +14,30 @@ constexpr tdb::Rank files_rank{0xFF};
 
 }  // namespace
 
-Result<std::unique_ptr<ClusterDatabase>> ClusterDatabase::open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank) {
+Result<std::unique_ptr<ClusterDatabase>> ClusterDatabase::open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank,
+                                                               ClusterOptions options) {
     protocol::request request;
     request.node = no_node;
     request.op = protocol::operation::OPEN_DATABASE;
     request.database = name;
+    using protocol::database_flags;
+    request.seconds = static_cast<uint32_t>(options.mirrored ? database_flags::DATABASE_MIRRORED : database_flags::none);
     const auto reply = node->ask(request);
     if (!reply) return reply.failure();
     if (reply->result != protocol::outcome::DONE) return fail(Code::invalid, name, "ctdbd does not open it: " + reply->text);
     const auto opened = idl::decode<protocol::opened_database>(Bytes(reply->data));
     if (!opened) return opened.failure();
-    tdb::FileOptions options;
-    options.path = opened->path;
-    options.rank = files_rank;
-    options.create = false;
-    options.clear_if_first = true;  // which ctdbd, having it open, is
-    options.count_changes = true;
-    options.locks = tdb::LockMode::mutex;
-    auto file = tdb::FileDatabase::open(options);
+    tdb::FileOptions file_options;
+    file_options.path = opened->path;
+    file_options.rank = files_rank;
+    file_options.create = false;
+    file_options.clear_if_first = true;  // which ctdbd, having it open, is
+    file_options.count_changes = true;
+    file_options.locks = tdb::LockMode::mutex;
+    auto file = tdb::FileDatabase::open(file_options);
     if (!file) return file.failure();
     if (!(*file)->uses_mutexes()) return fail(Code::unsupported, name, "its file has no mutexes: `tdb mutexes` of ctdb.conf");
-    return std::unique_ptr<ClusterDatabase>(new ClusterDatabase(std::move(node), name, rank, opened->id, std::move(*file)));
+    return std::unique_ptr<ClusterDatabase>(new ClusterDatabase(std::move(node), name, rank, options, opened->id, std::move(*file)));
 }
 
 Result<void> ClusterDatabase::reopen_after_fork() {
@@ -125,11 +128,20 @@ Result<void> ClusterDatabase::change(tdb::HeldRecord& held, Bytes value) {
     if (!read_copy_head(record->value(), head)) return damaged();
     if (!may_commit(head, node_->id(), held.cookie[session], node_->lease(), node_now()))
         return failed(Code::dead, "the node has no lease, or its session has ended");
+    if (options_.mirrored) head.sequence++;
     write_copy(head, value, stored_);
     if (auto stored = record->store(stored_); !stored) return stored;
+    record->release();
     stored_.clear();
     stored_.append(value);  // which may be part of held.value
     held.value.assign(stored_);
+    return options_.mirrored ? await_mirror(held) : Result<void>();
+}
+
+// The lease may have ended meanwhile, and the others have gone on without this node.
+Result<void> ClusterDatabase::await_mirror(const tdb::HeldRecord& held) {
+    if (auto stored = node_->stored(name(), held.key); !stored) return stored;
+    if (!node_->serves_in(held.cookie[session])) return failed(Code::dead, "the session of the node has ended");
     return {};
 }
 

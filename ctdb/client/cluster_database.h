@@ -9,6 +9,10 @@
 // Errors besides those of tdb/database.h: Code::dead, the node has no lease, or its session has ended since the record was locked. What
 // the process knows from the databases is then void: it ends its connections and itself (Node::serves).
 //
+// In a database that is opened as mirrored a store or a removal returns when a second member has it too: what was stored before a node is
+// lost is there after. It blocks meanwhile, as one that waits for a record; the record stays locked. Code::dead: whether it is there after
+// is not known. A process that dies in the middle leaves the old value or the new one.
+//
 // An empty value is no record: storing one removes it. There are no transactions. A fetch may see what another process of this node has
 // stored in a record that it still holds. traverse asks every node for its copies, and gives each record once. A value is at most
 // protocol::MAX_VALUE bytes, a key protocol::MAX_KEY (Code::no_space).
@@ -21,10 +25,16 @@
 
 namespace Atoll::ctdb {
 
+// Of a database on all nodes: whoever opens it in another way is refused.
+struct ClusterOptions {
+    bool mirrored = false;
+};
+
 class ClusterDatabase final : public tdb::Database {
  public:
     // Makes it in the cluster if need be.
-    static Result<std::unique_ptr<ClusterDatabase>> open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank);
+    static Result<std::unique_ptr<ClusterDatabase>> open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank,
+                                                         ClusterOptions options = {});
 
     // Changes when anything of the database changes at this node, a record's coming and going included: what was seen here of a record is
     // true while it stays.
@@ -50,20 +60,23 @@ class ClusterDatabase final : public tdb::Database {
     enum Cookie : uint8_t { session, hold, slot };
     struct Found;
 
-    ClusterDatabase(std::shared_ptr<Node> node, std::string name, tdb::Rank rank, uint32_t id, std::unique_ptr<tdb::FileDatabase> file)
-        : Database(std::move(name), rank), node_(std::move(node)), id_(id), file_(std::move(file)) {}
+    ClusterDatabase(std::shared_ptr<Node> node, std::string name, tdb::Rank rank, ClusterOptions options, uint32_t id,
+                    std::unique_ptr<tdb::FileDatabase> file)
+        : Database(std::move(name), rank), node_(std::move(node)), options_(options), id_(id), file_(std::move(file)) {}
 
     Result<void> lock_noted(tdb::HeldRecord& held, bool wait);
     Result<bool> take_here(tdb::HeldRecord& held);
     Result<bool> take_granted(tdb::HeldRecord& held);
     bool take(tdb::HeldRecord& held, const CopyHead& head, Bytes stored);
     Result<void> change(tdb::HeldRecord& held, Bytes value);
+    Result<void> await_mirror(const tdb::HeldRecord& held);
     Result<void> list_node(Pnn pnn, std::map<Value, Found>& found);
     Result<void> list(std::map<Value, Found>& found);
     [[nodiscard]] Slot slot_of_key(Bytes key) const { return slot_of(id_, key, protocol::SLOTS); }
     [[nodiscard]] Failure<Error> damaged() const { return failed(Code::corrupt, "a record that has no head"); }
 
     std::shared_ptr<Node> node_;
+    const ClusterOptions options_;
     const uint32_t id_;
     std::unique_ptr<tdb::FileDatabase> file_;
     tdb::HeldRecord own_;  // for operations on a record that the caller has not locked

@@ -12,9 +12,9 @@ namespace Atoll::ctdb {
 namespace {
 
 std::unique_ptr<ClusterDatabase> open_at(const TwoNodes& cluster, int pnn, const std::string& name, std::shared_ptr<Node>* node = nullptr,
-                                         tdb::Rank rank = tdb::Rank::locking) {
+                                         tdb::Rank rank = tdb::Rank::locking, ClusterOptions options = {}) {
     auto its_node = std::make_shared<Node>(cluster.socket(pnn));
-    auto opened = ClusterDatabase::open(its_node, name, rank);
+    auto opened = ClusterDatabase::open(its_node, name, rank, options);
     EXPECT_TRUE(opened.ok()) << opened.error().message();
     if (node != nullptr) *node = its_node;
     return opened ? std::move(*opened) : nullptr;
@@ -198,6 +198,90 @@ TEST_F(ClusterDatabaseTest, AWarmRecordCostsNoMessage) {
     }
     EXPECT_EQ(nodes[0]->counters().wanted, before);
     EXPECT_EQ(nodes[0]->counters().released, 0U);
+}
+
+// A process of node 0 stores record after record, and says each time when that is done.
+[[noreturn]] void store_and_tell(const TwoNodes& cluster, ClusterOptions options, int told) {
+    ::alarm(60);
+    const auto database = open_at(cluster, 0, "opens.tdb", nullptr, tdb::Rank::open, options);
+    for (uint32_t number = 0; database != nullptr; number++) {
+        const std::string key = "open " + std::to_string(number % 64);
+        auto record = database->fetch_locked(as_bytes(key));
+        if (!record) break;
+        const auto done = number % 7 == 3 ? record->remove() : record->store(as_bytes(std::to_string(number)));
+        if (!done || ::write(told, &number, sizeof number) != sizeof number) break;
+    }
+    ::_exit(1);
+}
+
+// Stores at node 0 until that is lost with everything on it; which of the records the survivor has not as they were stored last.
+std::vector<std::string> lost_with_node_0(ClusterOptions options) {
+    TwoNodes cluster;
+    for (int pnn = 0; pnn < 2; pnn++) EXPECT_TRUE(await_that([&] { return cluster.runs(pnn, 2); }));
+    int told[2];
+    EXPECT_EQ(::pipe(told), 0);
+    const pid_t writer = ::fork();
+    if (writer == 0) store_and_tell(cluster, options, told[1]);
+    ::close(told[1]);
+    uint32_t last = 0;
+    while (last < 1000 && ::read(told[0], &last, sizeof last) == sizeof last) {
+    }
+    EXPECT_EQ(last, 1000U) << "nothing is stored";
+    cluster.kill(0);
+    ::kill(writer, SIGKILL);
+    while (::read(told[0], &last, sizeof last) == sizeof last) {
+    }
+    ::waitpid(writer, nullptr, 0);
+    ::close(told[0]);
+    const auto database = open_at(cluster, 1, "opens.tdb", nullptr, tdb::Rank::open, options);
+    std::vector<std::string> lost;
+    for (uint32_t back = 0; back < 64; back++) {
+        const uint32_t number = last - back;
+        const std::string found = get(*database, "open " + std::to_string(number % 64));
+        const auto text = [](uint32_t stored) { return stored % 7 == 3 ? std::string("(none)") : std::to_string(stored); };
+        // The one that was under way may be there.
+        const bool as_stored = found == text(number) || (back == 63 && found == text(last + 1));
+        if (!as_stored) lost.push_back(std::to_string(number) + ": " + found);
+    }
+    return lost;
+}
+
+TEST(MirroredDatabase, LosesNothingThatWasStoredBeforeItsNodeWasLost) {
+    const auto lost = lost_with_node_0({.mirrored = true});
+    EXPECT_EQ(lost.size(), 0U) << lost[0];
+}
+
+// So that the test above can fail.
+TEST(MirroredDatabase, WouldLoseWithoutBeingMirrored) { EXPECT_GT(lost_with_node_0({.mirrored = false}).size(), 10U); }
+
+TEST_F(ClusterDatabaseTest, IsMirroredForAllOrForNobody) {
+    ASSERT_NE(open_at(cluster, 0, "m.tdb", nullptr, tdb::Rank::locking, {.mirrored = true}), nullptr);
+    ASSERT_TRUE(await_that([&] {
+        return ClusterDatabase::open(std::make_shared<Node>(cluster.socket(1)), "m.tdb", tdb::Rank::locking, {.mirrored = true}).ok();
+    }));
+    const auto other = ClusterDatabase::open(std::make_shared<Node>(cluster.socket(1)), "m.tdb", tdb::Rank::locking);
+    ASSERT_FALSE(other.ok());
+    EXPECT_NE(other.error().message().find("mirrored"), std::string::npos) << other.error().message();
+}
+
+// One round trip for a store, none for anything else.
+TEST_F(ClusterDatabaseTest, OnlyStoresWaitForTheMirror) {
+    std::shared_ptr<Node> node;
+    const auto database = open_at(cluster, 0, "m.tdb", &node, tdb::Rank::locking, {.mirrored = true});
+    ASSERT_TRUE(database->store(as_bytes("k"), as_bytes("v")).ok());
+    const auto before = node->counters();
+    for (int turn = 0; turn < 10; turn++) {
+        auto record = database->fetch_locked(as_bytes("k"));
+        ASSERT_TRUE(record.ok());
+        EXPECT_EQ(as_text(record->value()), turn == 0 ? "v" : "w");
+        ASSERT_TRUE(record->store(as_bytes("w")).ok());
+        record->release();
+        EXPECT_EQ(get(*database, "k"), "w");
+    }
+    EXPECT_EQ(node->counters().mirrored, before.mirrored + 10);
+    EXPECT_EQ(node->counters().wanted, before.wanted);
+    ASSERT_TRUE(databases[0]->store(as_bytes("k"), as_bytes("v")).ok());
+    EXPECT_EQ(nodes[0]->counters().mirrored, 0U);
 }
 
 #if !defined(ATOLL_SANITIZED)

@@ -77,6 +77,14 @@ Result<void> Node::want(const std::string& database, Bytes key) {
     return {};
 }
 
+Result<void> Node::stored(const std::string& database, Bytes key) {
+    counters_.mirrored++;
+    const auto reply = connection_->call(prepare(protocol::operation::STORED, database, key), limits::record_patience);
+    if (!reply) return end("no answer about the mirror of a record");
+    if (reply->result != protocol::outcome::DONE) return end("a record has no mirror");
+    return {};
+}
+
 void Node::released(const std::string& database, Bytes key) {
     counters_.released++;
     if (!connection_) return;

@@ -49,6 +49,9 @@ class Node {
 
     // Blocks until ctdbd has locked the record for this process, limits::record_patience at most. Any error is the end of the connection.
     Result<void> want(const std::string& database, Bytes key);
+    // This process has stored a mirrored record that it has locked. Blocks until another member has the copy, limits::record_patience at most;
+    // any error is the end of the connection.
+    Result<void> stored(const std::string& database, Bytes key);
     // This process has released a record for which somebody waits.
     void released(const std::string& database, Bytes key);
     // Any other request, blocking. Code::dead: the connection has ended.
@@ -57,6 +60,7 @@ class Node {
     struct Counters {
         uint64_t wanted = 0;    // records that came from elsewhere, or had somebody in the way
         uint64_t released = 0;  // and those that somebody waited for
+        uint64_t mirrored = 0;  // stores that waited for their mirror
     };
     [[nodiscard]] const Counters& counters() const { return counters_; }
 

@@ -72,6 +72,11 @@ class TwoNodes {
         ::waitpid(daemons_[pnn], nullptr, 0);
         daemons_[pnn] = 0;
     }
+    // All of it at once, as if the machine had lost its power.
+    void kill(int pnn) {
+        ::kill(-daemons_[pnn], SIGKILL);
+        end(pnn, SIGKILL);
+    }
     // Whether the node runs, and hears so many.
     [[nodiscard]] bool runs(int pnn, size_t heard) const {
         auto connection = DaemonConnection::connect(socket(pnn));

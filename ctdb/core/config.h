@@ -27,6 +27,8 @@ enum class Planted : uint8_t {
     trusts_stale_disk,      // and does not ask who may have missed something
     reads_undecided,        // clients read while a transaction is being decided
     drops_unsynced,         // a transaction is said to have failed while some disk may have it
+    answers_before_mirror,  // a mirrored store counts before a second member has it
+    forgets_sequence,       // recovery does not ask which of two copies of a mirrored record is the newer
     count
 };
 

@@ -12,7 +12,8 @@ Core::Core(const Config& config, SharedState& shared, const PersistentStore& per
       leadership_(context_, peers_, membership_),
       links_(context_, [this](Pnn from, protocol::slot_message& message) { on_slot_message(from, message); }),
       locator_(context_, *this),
-      holder_(context_, *this),
+      mirrors_(context_, *this),
+      holder_(context_, *this, mirrors_),
       addresses_(context_),
       persistent_(context_, *this, persistent, membership_) {
     shared.lease = NodeLease();
@@ -68,6 +69,16 @@ protocol::keepalive Core::own_keepalive() const {
     return keepalive;
 }
 
+void Core::on(ClientReleased& event) {
+    mirrors_.released(event.key);
+    holder_.client_released(event.key);
+}
+
+void Core::on(ClientGone& event) {
+    mirrors_.client_gone(event.client);
+    holder_.client_gone(event.client);
+}
+
 void Core::on(Received& event) {
     const protocol::message& message = event.message;
     const Pnn from = message.from;
@@ -101,9 +112,11 @@ void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
     if (body.is_offered()) locator_.offered(from, body.offered());
     if (body.is_refused()) holder_.refused(from, body.refused());
     if (body.is_recalled()) holder_.recalled(from, body.recalled());
-    if (body.is_given()) holder_.given(body.given());
+    if (body.is_given()) holder_.given(from, body.given());
+    if (body.is_mirroring()) mirrors_.keep(from, body.mirroring());
+    if (body.is_was_mirrored()) mirrors_.kept(from, body.was_mirrored());
     if (body.is_recovering()) holder_.recover(from, body.recovering());
-    if (body.is_finished()) holder_.recovered(body.finished());
+    if (body.is_finished()) holder_.recovered(from, body.finished());
     persistent_.receive(from, message);
 }
 
@@ -134,6 +147,7 @@ void Core::watch_lease() {
 void Core::view_accepted(const protocol::view& former) {
     links_.view_changed();
     locator_.view_accepted(former);
+    mirrors_.view_accepted(former);
     holder_.view_accepted(former);
     addresses_.view_accepted();
     persistent_.view_accepted();
@@ -143,6 +157,7 @@ void Core::session_ended() {
     own_.clear();
     links_.session_ended();
     locator_.session_ended();
+    mirrors_.session_ended();
     holder_.session_ended();
     addresses_.session_ended();
     persistent_.session_ended();

@@ -12,6 +12,7 @@
 #include "ctdb/core/leadership.h"
 #include "ctdb/core/link.h"
 #include "ctdb/core/locator.h"
+#include "ctdb/core/mirrors.h"
 #include "ctdb/core/persistent.h"
 
 namespace Atoll::ctdb {
@@ -52,8 +53,9 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(AdministratorBanned& event) { membership_.ban(event.duration); }
     void on(BanPardoned& event) { leadership_.pardon(event.pnn); }
     void on(ClientWants& event) { holder_.client_wants(event.client, event.key); }
-    void on(ClientReleased& event) { holder_.client_released(event.key); }
-    void on(ClientGone& event) { holder_.client_gone(event.client); }
+    void on(ClientReleased& event);
+    void on(ClientStored& event) { mirrors_.stored(event.client, event.key); }
+    void on(ClientGone& event);
     void on(AddressReleased& event) { addresses_.released(event.address); }
     void on(AddressesOffered& event) { addresses_.offered(std::move(event.addresses)); }
     void on(AddressAssigned& event) { leadership_.assign(event.address, event.pnn); }
@@ -80,6 +82,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     Leadership leadership_;
     Links links_;
     Locator locator_;
+    Mirrors mirrors_;
     Holder holder_;
     Addresses addresses_;
     Persistent persistent_;

@@ -61,6 +61,11 @@ struct ClientWants {
 struct ClientReleased {
     RecordKey key;
 };
+// It has stored a mirrored record that it holds, and waits for RecordMirrored.
+struct ClientStored {
+    Client client = 0;
+    RecordKey key;
+};
 // The locks that it held have been cleared.
 struct ClientGone {
     Client client = 0;
@@ -95,8 +100,8 @@ struct PersistentWritten {
 };
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientGone, AddressReleased, AddressesOffered,
-                           AddressAssigned, AddressesBalanced, ClientCommits, PersistentWritten>;
+                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientStored, ClientGone, AddressReleased,
+                           AddressesOffered, AddressAssigned, AddressesBalanced, ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -115,6 +120,11 @@ struct WriteRegister {
 };
 // Copy::holder is the client: it has the lock.
 struct GrantRecord {
+    Client client = 0;
+    RecordKey key;
+};
+// Answers ClientStored: a second member has the copy, or there is none. Not answered when the session ends before.
+struct RecordMirrored {
     Client client = 0;
     RecordKey key;
 };
@@ -139,7 +149,7 @@ struct TransactionDone {
     uint64_t seqnum = 0;
 };
 
-using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, EndClients, TakeAddress, ReleaseAddress,
+using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordMirrored, EndClients, TakeAddress, ReleaseAddress,
                             WritePersistent, TransactionDone>;
 
 }  // namespace Atoll::ctdb

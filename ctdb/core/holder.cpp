@@ -122,8 +122,10 @@ bool Holder::give_back(const RecordKey& key, Copy& copy) {
     if (!context_.shared.records.replace(key, seen, copy)) return false;
     context_.took(Transition::record_yielded);
     recalled_.erase(key);
+    mirrors_.went(key);
     const Slot slot = slot_of_key(key);
-    transport_.send_body(context_.view.locators[slot], protocol::yield{key, context_.shared.gates[slot].epoch, copy.rsn, copy.value});
+    transport_.send_body(context_.view.locators[slot],
+                         protocol::yield{key, context_.shared.gates[slot].epoch, copy.rsn, copy.sequence, copy.value});
     const auto found = waiting_.find(key);
     if (found == waiting_.end()) return true;
     found->second.asked = false;
@@ -131,7 +133,7 @@ bool Holder::give_back(const RecordKey& key, Copy& copy) {
     return true;
 }
 
-void Holder::given(protocol::give& give) {
+void Holder::given(Pnn from, protocol::give& give) {
     const SlotGate& gate = gate_of(give.key);
     if (!(gate.open && gate.epoch == give.epoch) && !context_.planted(Planted::skip_epoch_check)) {
         context_.took(Transition::record_stale);
@@ -139,9 +141,11 @@ void Holder::given(protocol::give& give) {
     }
     Copy copy;
     copy.rsn = give.rsn;
+    copy.sequence = give.sequence;
     copy.dmaster = true;
     copy.value = std::move(give.value);
     context_.shared.records.write(give.key, copy);
+    mirrors_.came(give.key, copy, from != context_.config.me ? from : give.former);
     const auto found = waiting_.find(give.key);
     if (found != waiting_.end()) found->second.asked = false;
     serve(give.key);

@@ -6,12 +6,13 @@
 #include <set>
 
 #include "ctdb/core/locator.h"
+#include "ctdb/core/mirrors.h"
 
 namespace Atoll::ctdb {
 
 class Holder {
  public:
-    Holder(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+    Holder(Context& context, SlotTransport& transport, Mirrors& mirrors) : context_(context), transport_(transport), mirrors_(mirrors) {}
 
     void client_wants(Client client, const RecordKey& key);
     void client_released(const RecordKey& key);
@@ -19,9 +20,9 @@ class Holder {
 
     void refused(Pnn from, const protocol::refuse& refuse);
     void recalled(Pnn from, const protocol::recall& recall);
-    void given(protocol::give& give);
+    void given(Pnn from, protocol::give& give);
     void recover(Pnn from, const protocol::recover& recover);
-    void recovered(const protocol::recovered& recovered);
+    void recovered(Pnn from, const protocol::recovered& recovered);
 
     void view_accepted(const protocol::view& former);
     void session_ended();
@@ -47,11 +48,13 @@ class Holder {
     bool grant(const RecordKey& key, Copy& copy);
     bool give_back(const RecordKey& key, Copy& copy);
     void serve_slot(Slot slot);
+    void note_mirrors(Slot slot, Pnn locator);
     void offer_when_free(Slot slot);
     void offer(Slot slot);
 
     Context& context_;
     SlotTransport& transport_;
+    Mirrors& mirrors_;
     std::map<RecordKey, Waiting, KeyLess> waiting_;
     std::set<RecordKey, KeyLess> recalled_;
     std::set<Slot> frozen_;                                 // recovering: offered, or to be offered

@@ -53,13 +53,13 @@ void Holder::offer(Slot slot) {
             transport_.send_body(to, offer);
             offer.copies.clear();
         }
-        offer.copies.push_back(protocol::copy{key, copy.rsn, copy.dmaster, copy.value});
+        offer.copies.push_back(protocol::copy{key, copy.rsn, copy.sequence, copy.dmaster, copy.value});
     });
     offer.last = true;
     transport_.send_body(to, std::move(offer));
 }
 
-void Holder::recovered(const protocol::recovered& recovered) {
+void Holder::recovered(Pnn from, const protocol::recovered& recovered) {
     if (recovered.slot >= context_.config.slots) return;
     SlotGate& gate = context_.shared.gates[recovered.slot];
     if (gate.epoch != recovered.epoch || gate.open) {
@@ -71,12 +71,23 @@ void Holder::recovered(const protocol::recovered& recovered) {
         if (!context_.shared.records.read(key, copy)) continue;
         copy.dmaster = false;
         context_.shared.records.write(key, copy);
+        mirrors_.went(key);
     }
     if (!recovered.last) return;
     context_.took(Transition::slot_reopened);
     frozen_.erase(recovered.slot);
     gate.open = true;
+    note_mirrors(recovered.slot, from);
     serve_slot(recovered.slot);
+}
+
+// The lmaster keeps a copy of each mirrored record that it was offered, so a recovery makes up for a lost mirror too.
+void Holder::note_mirrors(Slot slot, Pnn locator) {
+    std::vector<std::pair<RecordKey, Copy>> mirrored;
+    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+        if (copy.dmaster && copy.sequence != 0) mirrored.emplace_back(key, copy);
+    });
+    for (const auto& [key, copy] : mirrored) mirrors_.came(key, copy, locator != context_.config.me ? locator : no_node);
 }
 
 void Holder::serve_slot(Slot slot) {

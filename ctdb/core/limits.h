@@ -12,4 +12,6 @@ constexpr size_t max_transaction_bytes = size_t{24} << 20;  // keys and values o
 constexpr size_t max_persistent_bytes = size_t{256} << 20;  // of a persistent database that is sent to another node
 constexpr size_t max_queued_transactions = 4096;            // of one database at the coordinator; beyond: NO_ROOM
 
+constexpr size_t max_mirrored_anew = 256;                   // records sent at once to another mirror, after the loss of the former one
+
 }  // namespace Atoll::limits

@@ -66,6 +66,14 @@ void Locator::collect(Slot slot) {
     for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, protocol::recover{slot, located.epoch});
 }
 
+// Of two copies the one under the higher RSN is the newer, and of a mirrored record under the same the one that was stored later. A dmaster's
+// is never older than its mirror's.
+bool Locator::newer(const protocol::copy& one, const protocol::copy& other) const {
+    if (one.rsn != other.rsn) return one.rsn > other.rsn;
+    if (one.sequence != other.sequence && !context_.planted(Planted::forgets_sequence)) return one.sequence > other.sequence;
+    return one.dmaster && !other.dmaster;
+}
+
 void Locator::offered(Pnn from, protocol::offer& offer) {
     const auto found = slots_.find(offer.slot);
     if (found == slots_.end() || !found->second.collecting || found->second.epoch != offer.epoch) {
@@ -77,9 +85,8 @@ void Locator::offered(Pnn from, protocol::offer& offer) {
         const auto [at, first] = located.best.try_emplace(copy.key);
         Best& best = at->second;
         if (copy.dmaster) best.claimants.push_back(from);
-        const bool higher = copy.rsn > best.copy.rsn || (copy.rsn == best.copy.rsn && copy.dmaster && !best.copy.dmaster);
         const bool lower = copy.rsn < best.copy.rsn;
-        if (!first && !(context_.planted(Planted::lower_rsn_wins) ? lower : higher)) continue;
+        if (!first && !(context_.planted(Planted::lower_rsn_wins) ? lower : newer(copy, best.copy))) continue;
         best.copy = std::move(copy);
         best.from = from;
     }
@@ -121,21 +128,33 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
     transport_.send_body(pnn, std::move(recovered));
 }
 
-// A dmaster that is still there keeps its record; otherwise this node takes the newest copy, under a higher RSN than any that exists.
+// A dmaster that is still there keeps its record, and this node a copy if it is a mirrored one; otherwise this node takes the newest copy,
+// under a higher RSN than any that exists.
 void Locator::settle_winner(Located& located, const RecordKey& key, Best& best) {
     Entry& entry = located.records[key];
     if (best.copy.dmaster && may_hold(best.from)) {
         context_.took(Transition::winner_claimed);
+        if (best.copy.sequence != 0 && best.from != context_.config.me) keep(key, best.copy);
         set_dmaster(located, entry, best.from);
         return;
     }
     context_.took(Transition::winner_copied);
     Copy copy;
     copy.rsn = best.copy.rsn + 1;
+    copy.sequence = best.copy.sequence;
     copy.dmaster = true;
     copy.value = std::move(best.copy.value);
     context_.shared.records.write(key, copy);
     set_dmaster(located, entry, context_.config.me);
+}
+
+void Locator::keep(const RecordKey& key, protocol::copy& offered) {
+    context_.took(Transition::copy_kept);
+    Copy copy;
+    copy.rsn = offered.rsn;
+    copy.sequence = offered.sequence;
+    copy.value = std::move(offered.value);
+    context_.shared.records.write(key, copy);
 }
 
 void Locator::set_dmaster(Located& located, Entry& entry, Pnn pnn) {
@@ -213,12 +232,13 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     // This node's copy stands in for the one that travels, should the new dmaster be lost with it.
     Copy kept;
     kept.rsn = yield.rsn;
+    kept.sequence = yield.sequence;
     kept.value = yield.value;
     context_.shared.records.write(yield.key, kept);
     set_dmaster(*located, entry, to);
     entry.recalling = false;
     context_.took(Transition::record_given);
-    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, std::move(yield.value)});
+    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, std::move(yield.value)});
     next(yield.key, *located, entry);
 }
 

@@ -62,6 +62,8 @@ class Locator {
     void collect(Slot slot);
     void forget_waiters(Located& located, const protocol::view& former);
     void complete(Slot slot, Located& located);
+    [[nodiscard]] bool newer(const protocol::copy& one, const protocol::copy& other) const;
+    void keep(const RecordKey& key, protocol::copy& offered);
     void settle_winner(Located& located, const RecordKey& key, Best& best);
     void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);

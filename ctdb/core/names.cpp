@@ -55,6 +55,13 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "record_given",
                                                                                               "record_kept",
                                                                                               "record_stale",
+                                                                                              "store_mirrored",
+                                                                                              "store_alone",
+                                                                                              "mirror_kept",
+                                                                                              "mirror_stale",
+                                                                                              "mirror_lost",
+                                                                                              "mirrored_anew",
+                                                                                              "copy_kept",
                                                                                               "client_granted",
                                                                                               "client_queued",
                                                                                               "client_gone",
@@ -108,7 +115,9 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "lower_sequence_wins",
                                                                                         "trusts_stale_disk",
                                                                                         "reads_undecided",
-                                                                                        "drops_unsynced"};
+                                                                                        "drops_unsynced",
+                                                                                        "answers_before_mirror",
+                                                                                        "forgets_sequence"};
 
 }  // namespace
 

@@ -26,10 +26,11 @@ struct SlotGate {
 
 // A node's copy of a record. Only the dmaster's may be read or changed; others wait for a recovery to ask for them.
 struct CopyHead {
-    uint64_t rsn = 0;      // rises when the record gets a new dmaster
-    bool dmaster = false;  // this node is
-    bool wanted = false;   // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
-    Client holder = 0;     // the client that has locked it; 0: nobody
+    uint64_t rsn = 0;       // rises when the record gets a new dmaster
+    uint64_t sequence = 0;  // of a mirrored record: rises with each store; 0: it is none
+    bool dmaster = false;   // this node is
+    bool wanted = false;    // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
+    Client holder = 0;      // the client that has locked it; 0: nobody
 
     bool operator==(const CopyHead&) const = default;
 };
@@ -75,6 +76,9 @@ inline bool may_use_locally(const CopyHead& copy, const SlotGate& gate, const No
 inline bool may_commit(const CopyHead& copy, Client client, Session session, const NodeLease& lease, Time now) {
     return lease_holds(lease, now) && lease.session == session && copy.dmaster && copy.holder == client;
 }
+
+// A mirrored record is stored with the next sequence, and ClientStored follows. The store counts once ctdbd has answered it (RecordMirrored)
+// and the lease still holds in the session in which the record was locked; until then the record stays locked.
 
 // Must the client that released the record tell the daemon?
 inline bool release_is_awaited(const CopyHead& copy, const SlotGate& gate) { return copy.wanted || !gate.open; }

@@ -112,8 +112,10 @@ void Daemon::perform(const Action& action) {
         persistent_databases_->write(*store);
     } else if (const auto* done = std::get_if<TransactionDone>(&action)) {
         persistent_.done(*done);
+    } else if (const auto* has_mirror = std::get_if<RecordMirrored>(&action)) {
+        if (!record_clients_.mirrored(*has_mirror)) mirrored(*has_mirror);
     } else if (std::holds_alternative<EndClients>(action)) {
-        record_clients_.end_all();
+        session_ended();
     } else if (const auto* take = std::get_if<TakeAddress>(&action)) {
         addresses_.take(take->address);
     } else if (const auto* release = std::get_if<ReleaseAddress>(&action)) {
@@ -121,35 +123,72 @@ void Daemon::perform(const Action& action) {
     }
 }
 
-// The client's whole operation happens here, under the lock that it has just been given.
+// The client's whole operation happens here, under the lock that it has just been given; but a store in a mirrored database waits.
 void Daemon::granted(const GrantRecord& grant) {
     Copy copy;
     if (!databases_->read(grant.key, copy) || copy.holder != grant.client) return;
     const auto found = operations_.find(grant.client);
-    const bool may = may_commit(copy, grant.client, core_.session(), shared_.lease, node_now());
-    if (found != operations_.end() && may) do_operation(found->second, copy);
-    copy.holder = 0;
-    databases_->write(grant.key, copy);
-    if (release_is_awaited(copy, shared_.gates[slot_of(grant.key, protocol::SLOTS)])) deliver(ClientReleased{grant.key});
-    if (found == operations_.end()) return;
-    if (may) {
-        operations_.erase(found);
+    if (found == operations_.end()) return release_record(grant.key, copy);
+    if (!may_commit(copy, grant.client, core_.session(), shared_.lease, node_now())) {
+        release_record(grant.key, copy);
+        return deliver(ClientWants{grant.client, grant.key});
+    }
+    Operation& operation = found->second;
+    if (operation.request.op != protocol::operation::WRITE_KEY) {
+        read_record(operation, copy);
     } else {
-        deliver(ClientWants{grant.client, grant.key});
+        copy.value = operation.request.data;
+        operation.stored = databases_->mirrored(grant.key.database);
+        if (operation.stored) {
+            copy.sequence++;
+            databases_->write(grant.key, copy);
+            return deliver(ClientStored{grant.client, grant.key});
+        }
+        answer_operation(operation, {});
+    }
+    operations_.erase(found);
+    release_record(grant.key, copy);
+}
+
+void Daemon::mirrored(const RecordMirrored& mirrored) {
+    Copy copy;
+    if (!databases_->read(mirrored.key, copy) || copy.holder != mirrored.client) return;
+    const auto found = operations_.find(mirrored.client);
+    const bool counts = may_commit(copy, mirrored.client, core_.session(), shared_.lease, node_now());
+    release_record(mirrored.key, copy);
+    if (found == operations_.end()) return;
+    if (!counts) return deliver(ClientWants{mirrored.client, mirrored.key});
+    answer_operation(found->second, {});
+    operations_.erase(found);
+}
+
+// Processes end; what the daemon does for others begins again.
+void Daemon::session_ended() {
+    record_clients_.end_all();
+    for (auto& [client, operation] : operations_) {
+        if (std::exchange(operation.stored, false)) deliver(ClientWants{client, operation.key});
     }
 }
 
-void Daemon::do_operation(Operation& operation, Copy& copy) {
+void Daemon::release_record(const RecordKey& key, Copy& copy) {
+    copy.holder = 0;
+    databases_->write(key, copy);
+    if (release_is_awaited(copy, shared_.gates[slot_of(key, protocol::SLOTS)])) deliver(ClientReleased{key});
+}
+
+void Daemon::read_record(const Operation& operation, const Copy& copy) {
     protocol::reply reply;
-    reply.number = operation.request.number;
-    if (operation.request.op == protocol::operation::WRITE_KEY) {
-        copy.value = operation.request.data;
-    } else if (copy.value.size() > protocol::MAX_DATA) {
+    if (copy.value.size() > protocol::MAX_DATA) {
         reply.result = protocol::outcome::NO_SPACE;
         reply.text = "the value is larger than a reply can be";
     } else {
         reply.data = copy.value;
     }
+    answer_operation(operation, std::move(reply));
+}
+
+void Daemon::answer_operation(const Operation& operation, protocol::reply reply) {
+    reply.number = operation.request.number;
     operation.answer(std::move(reply));
 }
 

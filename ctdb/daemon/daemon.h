@@ -40,6 +40,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
         RecordKey key;
         Answer answer;
         ClientId owner = 0;  // of the local socket; 0: another node's
+        bool stored = false;  // and waits for the mirror
     };
     // A local client's request that another node does.
     struct Forwarded {
@@ -53,7 +54,11 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void deliver(Event event);
     void perform(const Action& action);
     void granted(const GrantRecord& grant);
-    void do_operation(Operation& operation, Copy& copy);
+    void mirrored(const RecordMirrored& mirrored);
+    void session_ended();
+    void release_record(const RecordKey& key, Copy& copy);
+    void read_record(const Operation& operation, const Copy& copy);
+    static void answer_operation(const Operation& operation, protocol::reply reply);
     void tick();
     void note_state();
     void first_recovery();
@@ -82,7 +87,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void execute(const protocol::request& request, ClientId owner, const Answer& answer);
     void set_flag(node_flags flag, bool on, const Answer& answer);
     void unban(const Answer& answer);
-    void attach(const std::string& name, const Answer& answer);
+    void attach(const std::string& name, std::optional<protocol::database_flags> flags, const Answer& answer);
     void execute_address(const protocol::request& request, const Answer& answer);
     void execute_tickle(const protocol::request& request, const Answer& answer);
     void execute_event(const protocol::request& request, const Answer& answer);

@@ -15,6 +15,8 @@ bool all_known(const RecordDatabases& databases, const PersistentDatabases& pers
     if (body.is_refused()) return databases.knows(body.refused().key.database);
     if (body.is_recalled()) return databases.knows(body.recalled().key.database);
     if (body.is_yielded()) return databases.knows(body.yielded().key.database);
+    if (body.is_mirroring()) return databases.knows(body.mirroring().key.database);
+    if (body.is_was_mirrored()) return databases.knows(body.was_mirrored().key.database);
     if (body.is_given()) return databases.knows(body.given().key.database);
     if (body.is_offered()) {
         for (const protocol::copy& copy : body.offered().copies) {
@@ -40,11 +42,11 @@ bool Daemon::received(protocol::message message) {
 // News goes on to all: so whoever is sent a record was told of its database before.
 bool Daemon::received(Pnn from, const protocol::catalogue& catalogue) {
     bool news = false;
-    const size_t volatile_count = catalogue.names.size();
+    const size_t volatile_count = catalogue.databases.size();
     for (size_t index = 0; index < volatile_count + catalogue.persistent.size(); index++) {
         const bool is_volatile = index < volatile_count;
-        const auto attached =
-            is_volatile ? databases_->attach(catalogue.names[index]) : attach_persistent(catalogue.persistent[index - volatile_count]);
+        const auto attached = is_volatile ? databases_->attach(catalogue.databases[index].name, catalogue.databases[index].flags)
+                                          : attach_persistent(catalogue.persistent[index - volatile_count]);
         if (!attached) {
             const Error& error = attached.error();
             log_error("a database that node {} named: {}", from, error.message());

@@ -31,7 +31,8 @@ void Daemon::requested(ClientId client, const protocol::request& request) {
         forwarded.number = request.number;
         return forward(request.node, request, std::move(forwarded));
     }
-    if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::RELEASED)
+    if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::RELEASED ||
+        request.op == operation::STORED)
         return record_clients_.requested(client, request, may_serve());
     if (request.op == operation::OPEN_MAILBOX) return mailboxes_.open(client, request);
     execute(request, client, [this, client, number = request.number](protocol::reply reply) {
@@ -69,7 +70,10 @@ void Daemon::client_left(ClientId client) {
         if (waiting.owner == client) gone.push_back(id);
     }
     for (const Client id : gone) {
-        operations_.erase(id);
+        const auto leaves = operations_.extract(id);
+        Copy copy;
+        if (leaves.mapped().stored && databases_->read(leaves.mapped().key, copy) && copy.holder == id)
+            release_record(leaves.mapped().key, copy);
         deliver(ClientGone{id});
     }
 }
@@ -97,8 +101,8 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::UNBAN: return unban(answer);
         case operation::PARDON: deliver(BanPardoned{request.seconds}); return answer({});
         case operation::SHUTDOWN: at_the_end_.push_back(answer); return shut_down();
-        case operation::ATTACH:
-        case operation::OPEN_DATABASE: return attach(request.database, answer);
+        case operation::ATTACH: return attach(request.database, std::nullopt, answer);
+        case operation::OPEN_DATABASE: return attach(request.database, static_cast<protocol::database_flags>(request.seconds), answer);
         case operation::ATTACH_PERSISTENT: return attach_persistent(request.database, answer);
         case operation::FETCH:
         case operation::STAGE:
@@ -110,6 +114,7 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::REGISTER:
         case operation::OPEN_MAILBOX:
         case operation::WANT:
+        case operation::STORED:
         case operation::RELEASED: return answer(outcome_reply(outcome::INVALID, "not from another node"));
         case operation::ADDRESSES:
         case operation::ADD_ADDRESS:
@@ -158,10 +163,14 @@ void Daemon::unban(const Answer& answer) {
     forward(leader, pardon, std::move(forwarded));
 }
 
-void Daemon::attach(const std::string& name, const Answer& answer) {
+// `flags`: none are asked for of a database that is there.
+void Daemon::attach(const std::string& name, std::optional<protocol::database_flags> flags, const Answer& answer) {
     if (persistent_databases_->knows(id_of_database(name)))
         return answer(outcome_reply(outcome::INVALID, name + " is a persistent database"));
-    const auto attached = databases_->attach(name);
+    if (flags && static_cast<uint32_t>(*flags) > static_cast<uint32_t>(protocol::database_flags::DATABASE_MIRRORED))
+        return answer(outcome_reply(outcome::INVALID, "no such kind of database"));
+    const bool there = !flags && databases_->find(name) != 0;
+    const auto attached = there ? Result<bool>(false) : databases_->attach(name, flags.value_or(protocol::database_flags::none));
     if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
     if (*attached) {
         log_notice("attached to the database {}", name);

@@ -35,6 +35,7 @@ void RecordClients::requested(ClientId client, const protocol::request& request,
     if (request.op == operation::REGISTER) return enrol(client, request.number);
     const auto found = processes_.find(client);
     if (found == processes_.end()) return answer(client, request.number, outcome::INVALID, {}, "the process is not registered");
+    if (request.op == operation::STORED) return stored(client, found->second, request);
     if (request.op == operation::WANT) return want(client, found->second, request, may_serve);
     const uint32_t database = databases_.find(request.database);
     if (database != 0) deliver_(ClientReleased{{database, request.key}});
@@ -59,7 +60,7 @@ void RecordClients::enrol(ClientId client, uint64_t number) {
     places[place] = ProcessPlace();
     places[place].pid = static_cast<uint64_t>(pid);
     places[place].client = client_of(client);
-    processes_[client] = Process{place, pid, 0};
+    processes_[client] = Process{place, pid, 0, 0};
     const protocol::registration registration{client_of(client), identity_.pnn, place, identity_.incarnation, identity_.shared_memory};
     Buffer encoded;
     encode(registration, encoded, protocol::registration::newest_version);
@@ -73,6 +74,24 @@ void RecordClients::want(ClientId client, Process& process, const protocol::requ
     if (!may_serve) return answer(client, request.number, outcome::NOT_SERVING);
     process.waiting = request.number;
     deliver_(ClientWants{client_of(client), {database, request.key}});
+}
+
+void RecordClients::stored(ClientId client, Process& process, const protocol::request& request) {
+    const RecordKey key{databases_.find(request.database), request.key};
+    Copy copy;
+    if (key.database == 0) return answer(client, request.number, outcome::NO_DATABASE);
+    if (!databases_.mirrored(key.database) || process.stored != 0 || !databases_.read(key, copy) || copy.holder != client_of(client))
+        return answer(client, request.number, outcome::INVALID, {}, "it has stored no mirrored record");
+    process.stored = request.number;
+    deliver_(ClientStored{client_of(client), key});
+}
+
+bool RecordClients::mirrored(const RecordMirrored& mirrored) {
+    if ((mirrored.client & process_bit) == 0) return false;
+    const auto found = processes_.find(mirrored.client & ~process_bit);
+    if (found == processes_.end() || found->second.stored == 0) return true;
+    answer(found->first, std::exchange(found->second.stored, 0), outcome::DONE);
+    return true;
 }
 
 bool RecordClients::granted(const GrantRecord& grant) {

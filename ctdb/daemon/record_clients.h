@@ -31,6 +31,7 @@ class RecordClients {
     void requested(ClientId client, const protocol::request& request, bool may_serve);
     // False: that client is none of these.
     bool granted(const GrantRecord& grant);
+    bool mirrored(const RecordMirrored& mirrored);
     void left(ClientId client);
     // The session has ended: their connections end, and they serve nobody any more.
     void end_all();
@@ -42,11 +43,13 @@ class RecordClients {
         uint32_t place = 0;
         pid_t pid = 0;
         uint64_t waiting = 0;  // the number of the request that waits for a record; 0: none does
+        uint64_t stored = 0;   // and for a mirror
     };
 
     void answer(ClientId client, uint64_t number, protocol::outcome result, Bytes data = {}, std::string_view text = {});
     void enrol(ClientId client, uint64_t number);
     void want(ClientId client, Process& process, const protocol::request& request, bool may_serve);
+    void stored(ClientId client, Process& process, const protocol::request& request);
     bool clear_holder(const RecordKey& key, Client holder);
     uint32_t free_place();
     void clear_locks(uint32_t place, Client holder);

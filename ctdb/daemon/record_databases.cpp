@@ -31,12 +31,13 @@ Result<std::unique_ptr<RecordDatabases>> RecordDatabases::open(const std::string
     return std::unique_ptr<RecordDatabases>(new RecordDatabases(directory, pnn, mutexes));
 }
 
-Result<bool> RecordDatabases::attach(const std::string& name) {
+Result<bool> RecordDatabases::attach(const std::string& name, protocol::database_flags flags) {
     if (!is_database_name(name)) return fail(Code::invalid, name, "is no name of a database");
     const uint32_t id = id_of_database(name);
     const auto found = databases_.find(id);
     if (found != databases_.end()) {
         if (found->second.name != name) return fail(Code::invalid, name, "has the same number as " + found->second.name);
+        if (found->second.flags != flags) return fail(Code::invalid, name, "is there already, and is used in another way (mirrored or not)");
         return false;
     }
     if (databases_.size() >= protocol::MAX_DATABASES) return fail(Code::no_space, name, "there are too many databases");
@@ -50,7 +51,7 @@ Result<bool> RecordDatabases::attach(const std::string& name) {
     if (!file) return file.failure();
     // It may be open still, in processes that used it with a former daemon.
     if (auto wiped = (*file)->wipe(); !wiped) return wiped.failure();
-    databases_[id] = Opened{name, options.path, std::move(*file)};
+    databases_[id] = Opened{name, options.path, flags, std::move(*file)};
     return true;
 }
 
@@ -73,7 +74,7 @@ std::vector<RecordDatabases::Entry> RecordDatabases::entries() const {
 
 protocol::catalogue RecordDatabases::catalogue() const {
     protocol::catalogue names;
-    for (const auto& [id, opened] : databases_) names.names.push_back(opened.name);
+    for (const auto& [id, opened] : databases_) names.databases.push_back({opened.name, opened.flags});
     return names;
 }
 

@@ -25,8 +25,9 @@ class RecordDatabases final : public RecordStore {
     void on_standstill(std::function<void(pid_t thread)> told) { stands_still_ = std::move(told); }
     [[nodiscard]] bool shared() const { return mutexes_; }
 
-    // True: it is new here. Code::invalid: no such name can be; Code::no_space: there are too many; others: the file.
-    Result<bool> attach(const std::string& name);
+    // True: it is new here. Code::invalid: no such name can be, or it is there with other flags; Code::no_space: there are too many;
+    // others: the file.
+    Result<bool> attach(const std::string& name, protocol::database_flags flags = protocol::database_flags::none);
     // By a database's name, or its id in the form 0x12345678. 0: there is none.
     [[nodiscard]] uint32_t find(const std::string& name_or_id) const;
     [[nodiscard]] bool knows(uint32_t id) const { return databases_.contains(id); }
@@ -39,6 +40,7 @@ class RecordDatabases final : public RecordStore {
     [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
     [[nodiscard]] protocol::catalogue catalogue() const;
     [[nodiscard]] const std::string& path_of(uint32_t id) const { return databases_.at(id).path; }
+    [[nodiscard]] bool mirrored(uint32_t id) const { return any(databases_.at(id).flags & protocol::database_flags::DATABASE_MIRRORED); }
     [[nodiscard]] const std::string& name_of(uint32_t id) const { return databases_.at(id).name; }
 
     // A database that is not known has no records. A write or clear that fails, or a copy that is none, ends the process: the
@@ -53,6 +55,7 @@ class RecordDatabases final : public RecordStore {
     struct Opened {
         std::string name;
         std::string path;
+        protocol::database_flags flags;
         std::unique_ptr<tdb::Database> file;
     };
 

@@ -14,6 +14,7 @@ bool read_copy_head(Bytes stored, CopyHead& head) {
     if (stored.size() < copy_head_size || stored.size() - copy_head_size > protocol::MAX_VALUE) return false;
     ByteReader reader(stored);
     head.rsn = reader.u64();
+    head.sequence = reader.u64();
     head.holder = reader.u64();
     const uint8_t bits = reader.u8();
     head.dmaster = (bits & dmaster_bit) != 0;
@@ -32,6 +33,7 @@ void write_copy(const CopyHead& head, Bytes value, Buffer& out) {
     out.clear();
     ByteWriter writer(out);
     writer.u64(head.rsn);
+    writer.u64(head.sequence);
     writer.u64(head.holder);
     writer.u8(static_cast<uint8_t>((head.dmaster ? dmaster_bit : 0) | (head.wanted ? wanted_bit : 0)));
     writer.bytes(value);

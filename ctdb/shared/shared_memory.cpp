@@ -13,7 +13,7 @@ namespace Atoll::ctdb {
 namespace {
 
 constexpr uint64_t magic_number = 0x3143544C4F5441;  // "ATOLTC1"
-constexpr uint32_t format_level = 1;
+constexpr uint32_t format_level = 2;
 constexpr size_t page = 4096;
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST_F(SharedMemoryTest, EndsTheLeaseOfAnotherFormatToo) {
     former->lease().deadline = 1000;
     std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(8);
-    file.put(2);
+    file.put(99);
     file.close();
     EXPECT_EQ(SharedMemory::attach(path()).error().code, Code::unsupported);
     ASSERT_TRUE(SharedMemory::create(path(), 8).ok());
@@ -90,6 +90,7 @@ TEST(CopyFormatTest, TakesNothingOnTrust) {
     Buffer stored;
     CopyHead head;
     head.rsn = 5;
+    head.sequence = 7;
     head.holder = 6;
     head.dmaster = true;
     const uint8_t value[] = {1, 2, 3};
@@ -99,9 +100,9 @@ TEST(CopyFormatTest, TakesNothingOnTrust) {
     EXPECT_EQ(static_cast<const CopyHead&>(read), head);
     EXPECT_EQ(read.value, (Value{1, 2, 3}));
     EXPECT_FALSE(read_copy(Bytes(stored).first(copy_head_size - 1), read));
-    stored[16] = 4;
+    stored[copy_head_size - 1] = 4;
     EXPECT_FALSE(read_copy(stored, read));
-    stored[16] = 0;
+    stored[copy_head_size - 1] = 0;
     stored.resize(copy_head_size + protocol::MAX_VALUE);
     EXPECT_TRUE(read_copy(stored, read));
     stored.resize(copy_head_size + protocol::MAX_VALUE + 1);

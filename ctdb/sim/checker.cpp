@@ -45,6 +45,7 @@ void Checker::lower_floors() {
             if (copy != nullptr) kept = std::max(kept, value_of(*copy));
         }
         history.floor = std::min(history.floor, kept);
+        history.twice = std::min(history.twice, kept);
     }
 }
 
@@ -52,7 +53,8 @@ void Checker::locked(const Host& host, const Worker& worker, Time now) {
     for (const auto& other : hosts_) {
         if (other.get() == &host || !serves(*other, now)) continue;
         for (const Worker& holder : other->workers) {
-            if (holder.state == Worker::State::holding && holder.key == worker.key && holder.session == other->shared.lease.session)
+            const bool holds = holder.state == Worker::State::holding || holder.state == Worker::State::mirroring;
+            if (holds && holder.key == worker.key && holder.session == other->shared.lease.session)
                 violated(describe(worker.key) + " is locked on " + describe(host) + " and on " + describe(*other));
         }
     }
@@ -73,11 +75,50 @@ void Checker::committed(const Host& host, const Worker& worker) {
     history.last = history.floor = worker.value + 1;
 }
 
+// Of a node that is alone nothing is asked.
+void Checker::answered(const Host& host, const Worker& worker) {
+    size_t others = 0;
+    for (const protocol::member& member : host.core->view().members) others += member.pnn != host.pnn && !member.leaving ? 1 : 0;
+    if (others == 0 || history_[worker.key].twice > worker.value) return;
+    violated(describe(host) + " is told that its change of " + describe(worker.key) + " to " + std::to_string(worker.value + 1) +
+             " has a mirror, and no other node has had it");
+}
+
+void Checker::note_copies(const RecordKey& key) {
+    uint64_t newest = 0, second = 0;
+    for (const auto& host : hosts_) {
+        const Copy* copy = host->up && host->core->session() != 0 ? host->store.find(key) : nullptr;
+        if (copy == nullptr) continue;
+        second = std::max(second, std::min(newest, value_of(*copy)));
+        newest = std::max(newest, value_of(*copy));
+    }
+    History& history = history_[key];
+    history.twice = std::max(history.twice, second);
+}
+
+bool Checker::single(const RecordKey& key) const {
+    const Copy* dmaster = nullptr;
+    for (const auto& host : hosts_) {
+        const Copy* copy = host->store.find(key);
+        if (copy != nullptr && copy->dmaster) dmaster = copy;
+    }
+    if (dmaster == nullptr || dmaster->sequence == 0 || dmaster->holder != 0) return false;
+    size_t same = 0;
+    for (const auto& host : hosts_) {
+        const Copy* copy = host->store.find(key);
+        if (copy != nullptr && copy->sequence == dmaster->sequence && copy->value == dmaster->value) same++;
+    }
+    return same < 2;
+}
+
 void Checker::step(Host& host, Time now) {
     const bool lease = serves(host, now);
     const bool revived = lease && !host.had_lease;
     host.had_lease = lease;
     const std::vector<RecordKey> changed = host.store.take_changed();
+    for (const RecordKey& key : changed) {
+        if (is_mirrored(key)) note_copies(key);
+    }
     if (lease) {
         check_lease(host, now);
         check_addresses(host, now);

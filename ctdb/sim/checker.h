@@ -23,6 +23,10 @@ class Checker {
     void locked(const Host& host, const Worker& worker, Time now);
     // It has stored value + 1.
     void committed(const Host& host, const Worker& worker);
+    // Its store of a mirrored record counts.
+    void answered(const Host& host, const Worker& worker);
+    // Whether only one member has the newest value of a mirrored record that nobody has locked.
+    [[nodiscard]] bool single(const RecordKey& key) const;
     // After each event of the host.
     void step(Host& host, Time now);
 
@@ -36,6 +40,7 @@ class Checker {
     struct History {
         uint64_t last = 0;   // the newest that counts
         uint64_t floor = 0;  // the newest that some member holds: less must never be read
+        uint64_t twice = 0;  // the newest that two nodes have had at the same time
     };
 
     [[nodiscard]] bool serves(const Host& host, Time now) const;
@@ -43,6 +48,7 @@ class Checker {
     void lower_floors();
     void check_lease(const Host& host, Time now);
     void check_record(const RecordKey& key, Time now);
+    void note_copies(const RecordKey& key);
     void check_addresses(const Host& host, Time now);
 
     const Hosts& hosts_;
@@ -52,6 +58,9 @@ class Checker {
     std::optional<std::string> violation_;
     uint64_t steps_ = 0;
 };
+
+// One record of three.
+inline bool is_mirrored(const RecordKey& key) { return key.key[0] % 3 == 0; }
 
 // The value of a record: eight bytes, or none.
 uint64_t value_of(const Copy& copy);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t slots = 4;
 
-enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, count };
+enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, store, count };
 
 // The node and the world that answers what it asks for.
 class Node {
@@ -25,7 +25,8 @@ class Node {
                 disk_.start(*store);
                 answers.emplace_back(PersistentWritten{disk_.finish(store->ticket % 4 != 0).ticket, store->ticket % 4 != 0});
             }
-            if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(release(grant->key));
+            if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(use(*grant));
+            if (const auto* mirrored = std::get_if<RecordMirrored>(&action)) answers.emplace_back(release(mirrored->key));
         }
         for (Event& answer : answers) handle(std::move(answer));
     }
@@ -40,6 +41,7 @@ class Node {
             case Step::lock_taken: return handle(LockTaken{++term_, std::nullopt});
             case Step::lock_checked: return handle(LockChecked{term_, now_, argument != 0});
             case Step::written: return handle(RegisterWritten{written_, argument != 0});
+            case Step::store: stores_ = argument % 2 != 0; return;
             case Step::commit: return handle(ClientCommits{++transactions_, argument % 2U, protocol::ANY_SEQUENCE, {{{argument}, {1}}}});
             default: return handle(ClientWants{Client{1} + argument % 2, RecordKey{1, {argument}}});
         }
@@ -61,6 +63,17 @@ class Node {
         handle(std::move(received));
     }
 
+    // A client that has got a record stores it and waits for the mirror, or lets it go.
+    Event use(const GrantRecord& grant) {
+        if (!stores_) return release(grant.key);
+        Copy copy;
+        ATOLL_ASSERT(store_.read(grant.key, copy));
+        copy.sequence++;
+        copy.value.push_back(1);
+        store_.write(grant.key, copy);
+        return ClientStored{grant.client, grant.key};
+    }
+
     Event release(const RecordKey& key) {
         Copy copy;
         ATOLL_ASSERT(store_.read(key, copy));
@@ -79,6 +92,7 @@ class Node {
     Term term_ = 0;
     ViewId written_ = 0;
     Client transactions_ = 0;
+    bool stores_ = false;
 };
 
 }  // namespace

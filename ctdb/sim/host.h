@@ -14,7 +14,7 @@
 namespace Atoll::ctdb::sim {
 
 struct Worker {
-    enum class State { idle, waiting, holding };
+    enum class State { idle, waiting, holding, mirroring };  // mirroring: has stored, and waits for the mirror
     State state = State::idle;
     RecordKey key;
     Session session = 0;  // in which it locked the record

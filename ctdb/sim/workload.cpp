@@ -61,25 +61,53 @@ void World::release(Host& host, size_t index) {
     Copy copy;
     host.store.read(worker.key, copy);
     const Client client = client_of(index);
-    if (may_commit(copy, client, worker.session, lease_seen(host), host.clock(schedule_.now()))) {
-        copy.value = value_from(worker.value + 1);
-        host.store.write(worker.key, copy);
-        checker_.committed(host, worker);
+    if (!may_commit(copy, client, worker.session, lease_seen(host), host.clock(schedule_.now()))) return finish(host, index);
+    copy.value = value_from(worker.value + 1);
+    if (is_mirrored(worker.key)) copy.sequence++;
+    host.store.write(worker.key, copy);
+    checker_.committed(host, worker);
+    if (!is_mirrored(worker.key)) {
+        worker.done++;
+        return finish(host, index);
+    }
+    worker.state = Worker::State::mirroring;
+    worker.turn++;
+    schedule_.after(20, [this, &host, index, turn = worker.turn, incarnation = host.incarnation] {
+        if (host.up && host.workers[index].turn == turn)
+            deliver(host, incarnation, ClientStored{client_of(index), host.workers[index].key});
+    });
+}
+
+// The store counts if the node may still serve in the session in which the record was locked.
+void World::mirrored(Host& host, const RecordMirrored& mirrored) {
+    const size_t index = static_cast<size_t>(mirrored.client - 1);
+    Worker& worker = host.workers[index];
+    if (worker.state != Worker::State::mirroring || worker.key != mirrored.key) return;
+    const NodeLease lease = lease_seen(host);
+    if (lease_holds(lease, host.clock(schedule_.now())) && lease.session == worker.session) {
+        checker_.answered(host, worker);
         worker.done++;
     }
-    clear_holder(host, worker.key, client);
+    finish(host, index);
+}
+
+void World::finish(Host& host, size_t index) {
+    Worker& worker = host.workers[index];
+    clear_holder(host, worker.key, client_of(index));
     worker.state = Worker::State::idle;
     worker.turn++;
     schedule_worker(host, index, random_.below(2 * think_), &World::begin);
 }
 
-void World::clear_holder(Host& host, const RecordKey& key, Client client) {
+// Whether it was the holder.
+bool World::clear_holder(Host& host, const RecordKey& key, Client client) {
     Copy copy;
-    if (!host.store.read(key, copy) || copy.holder != client) return;
+    if (!host.store.read(key, copy) || copy.holder != client) return false;
     copy.holder = 0;
     host.store.write(key, copy);
-    if (!release_is_awaited(copy, host.shared.gates[slot_of(key, options_.slots)])) return;
+    if (!release_is_awaited(copy, host.shared.gates[slot_of(key, options_.slots)])) return true;
     schedule_.after(20, [this, &host, key, incarnation = host.incarnation] { deliver(host, incarnation, ClientReleased{key}); });
+    return true;
 }
 
 // A client that has died meanwhile, or that wakes without a lease, takes nothing.
@@ -96,7 +124,7 @@ void World::granted(Host& host, const GrantRecord& grant) {
 void World::end_clients(Host& host) {
     for (size_t index = 0; index < host.workers.size(); index++) {
         Worker& worker = host.workers[index];
-        if (worker.state != Worker::State::holding) continue;
+        if (worker.state != Worker::State::holding && worker.state != Worker::State::mirroring) continue;
         worker.state = Worker::State::idle;
         worker.turn++;
         schedule_worker(host, index, think_, &World::begin);
@@ -108,7 +136,9 @@ void World::kill_client(Host& host, size_t index) {
     const Client client = client_of(index);
     worker.state = Worker::State::idle;
     worker.turn++;
-    for (const RecordKey& key : keys_) clear_holder(host, key, client);
+    for (const RecordKey& key : keys_) {
+        if (clear_holder(host, key, client)) deliver(host, host.incarnation, ClientReleased{key});
+    }
     deliver(host, host.incarnation, ClientGone{client});
     schedule_worker(host, index, think_, &World::begin);
 }

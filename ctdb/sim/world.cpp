@@ -168,6 +168,8 @@ void World::perform(Host& host, const Action& action) {
         transaction_done(host, *done);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         granted(host, *grant);
+    } else if (const auto* has_mirror = std::get_if<RecordMirrored>(&action)) {
+        mirrored(host, *has_mirror);
     } else if (std::holds_alternative<EndClients>(action)) {
         trace(host, "ends its session", "");
         end_clients(host);
@@ -258,6 +260,9 @@ std::string World::unsettled() const {
             if (worker.done < 3)
                 return "a client of " + node + " waits for record " + std::to_string(worker.key.key.empty() ? 0 : worker.key.key[0]);
         }
+    }
+    for (const RecordKey& key : keys_) {
+        if (checker_.single(key)) return "record " + std::to_string(key.key[0]) + " has no mirror";
     }
     return addresses == options_.addresses ? "" : "an address is on no node";
 }

@@ -66,10 +66,12 @@ class World {
     void begin(Host& host, size_t worker);
     void lock_record(Host& host, size_t worker);
     void release(Host& host, size_t worker);
+    void finish(Host& host, size_t worker);
     void granted(Host& host, const GrantRecord& grant);
+    void mirrored(Host& host, const RecordMirrored& mirrored);
     void end_clients(Host& host);
     void kill_client(Host& host, size_t worker);
-    void clear_holder(Host& host, const RecordKey& key, Client client);
+    bool clear_holder(Host& host, const RecordKey& key, Client client);
     [[nodiscard]] NodeLease lease_seen(const Host& host) const;
 
     // Transactions
