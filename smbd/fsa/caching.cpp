@@ -9,6 +9,7 @@ Wait::~Wait() = default;
 
 void Wait::cancel() {
     made_.reset();
+    question_ = 0;
     if (watch_) watch_->cancel();
 }
 

@@ -106,8 +106,16 @@ class Wait {
     // The file that a create had made when it had to wait; the same create, made again, goes on with it.
     void note_made(const FileId& made) { made_ = made; }
     std::optional<FileId> take_made() { return std::exchange(made_, std::nullopt); }
+    // Since when it waits for other nodes about that file (tdb/grants/grants.h, Question).
+    uint64_t& question(const FileId& about) {
+        if (about != asked_about_) question_ = 0;
+        asked_about_ = about;
+        return question_;
+    }
 
  private:
+    FileId asked_about_;
+    uint64_t question_ = 0;
     std::optional<FileId> made_;
     std::unique_ptr<watch::Watch> watch_;
 };

@@ -1,6 +1,7 @@
 #include "smbd/fsa/grants.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/log.h"
 #include "smbd/fsa/limits.h"
@@ -61,10 +62,11 @@ Result<grants::Answer, NtStatus> Grants::ask(const FileId& id, const rights& wan
     const RecordKey key = key_of(id);
     if (wait == nullptr) {  // as whoever may not wait for a break
         auto there = params_.node_grants->has(key, wanted);
+        if (there && !*there) there = params_.node_grants->take(key, wanted);
         if (!there) return NtStatus::INSUFFICIENT_RESOURCES;
         return *there ? grants::Answer::here : grants::Answer::refused;
     }
-    auto answer = params_.node_grants->need(key, wanted, [&](const tdb::LockedRecord& record) {
+    auto answer = params_.node_grants->need(key, wanted, wait->question(id), [&](const tdb::LockedRecord& record) {
         return wait->arm(*params_.watches, *params_.loop, record, monotonic_now() + limits::grant_patience);
     });
     if (answer) return *answer;
@@ -75,7 +77,8 @@ Result<grants::Answer, NtStatus> Grants::ask(const FileId& id, const rights& wan
 // The same, but nobody waits for the answer, and it need not be yes.
 void Grants::want(const FileId& id, const rights& wanted) {
     const auto nobody_waits = [](const tdb::LockedRecord&) -> Result<void> { return {}; };
-    if (auto r = params_.node_grants->need(key_of(id), wanted, nobody_waits); !r) log_error("grants: {}", r.error().message());
+    grants::Question question = 0;
+    if (auto r = params_.node_grants->need(key_of(id), wanted, question, nobody_waits); !r) log_error("grants: {}", r.error().message());
 }
 
 Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& entry, CachingRequest& caching, Wait* wait) {
@@ -87,6 +90,7 @@ Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& ent
     all.unlocked = opens.opens != 0;
     if (grants::empty(all)) return {};
     auto there = params_.node_grants->has(key_of(id), all);  // one look, if nothing is new
+    if (there && !*there) there = params_.node_grants->take(key_of(id), all);
     if (there && *there) return {};
     auto open = ask(id, opens, wait);
     if (!open) return open.failure();
@@ -109,7 +113,7 @@ bool Grants::still_covers(const FileId& id, const share_mode& entry) {
         }
     }
     if (grants::empty(used)) return true;
-    auto there = params_.node_grants->has(key_of(id), used);
+    auto there = params_.node_grants->uses(key_of(id), used);
     return there && *there;
 }
 
@@ -123,7 +127,7 @@ Result<void, NtStatus> Grants::need_lock(const FileId& id, Wait* wait) {
 
 bool Grants::still_locks(const FileId& id) {
     if (!shared()) return true;
-    const auto there = params_.node_grants->has(key_of(id), right_to_lock);
+    const auto there = params_.node_grants->uses(key_of(id), right_to_lock);
     return there && *there;
 }
 
@@ -133,14 +137,23 @@ void Grants::children_changed(const FileId& directory) {
 
 void Grants::recall(Bytes file, const rights& lost) {
     if (!shared() || file.size() != RecordKey().size()) return;
-    // From here on nobody enters an open that rests on it: still_covers() comes after the entry, and this before the look at the entries.
-    if (auto r = params_.node_grants->take_back(file, lost); !r) return log_error("grants: {}", r.error().message());
     auto idle = std::ranges::find_if(recalls_, [](const Recall& one) { return !one.busy; });
     Recall& recall = idle != recalls_.end() ? *idle : recalls_.emplace_back(*this);
     recall.id = id_of(file);
     recall.lost = lost;
     recall.busy = true;
+    recall.taken_back = false;
     go_on(recall);
+}
+
+// From `here` on nobody enters an open that rests on it: still_covers() comes after the entry, and this before the look at the entries.
+Result<grants::Answer> Grants::take_back(Recall& recall) {
+    NtTime until;
+    return params_.node_grants->take_back(key_of(recall.id), recall.lost, until, [&](const tdb::LockedRecord& record) -> Result<void> {
+        const NtTime now = NtTime::now();
+        const auto left = std::chrono::nanoseconds((until.ticks > now.ticks ? until.ticks - now.ticks : 0) * 100);
+        return recall.arm(*params_.watches, *params_.loop, record, monotonic_now() + left);
+    });
 }
 
 Result<void, NtStatus> Grants::end_caching(Recall& recall) {
@@ -155,6 +168,16 @@ Result<void, NtStatus> Grants::end_caching(Recall& recall) {
 }
 
 void Grants::go_on(Recall& recall) {
+    if (!recall.taken_back) {
+        const auto back = take_back(recall);
+        if (!back) {
+            log_error("grants: {}", back.error().message());
+            recall.busy = false;
+            return;
+        }
+        if (*back == grants::Answer::wait) return;
+        recall.taken_back = true;
+    }
     const auto ended = end_caching(recall);
     if (!ended && ended.error() == NtStatus::PENDING) return;
     if (!ended) log_error("grants: what clients cache is not broken: {}", to_string(ended.error()));

@@ -40,7 +40,7 @@ class Grants final : public grants::Recalls {
     void recall(Bytes file, const grants::rights& lost) override;
 
  private:
-    // A recall that waits for acknowledgments.
+    // A recall that waits: until what was granted just now has been used, then for acknowledgments.
     class Recall final : public Wait {
      public:
         explicit Recall(Grants& grants) : grants_(grants) {}
@@ -49,6 +49,7 @@ class Grants final : public grants::Recalls {
         FileId id;
         grants::rights lost;
         bool busy = false;
+        bool taken_back = false;
 
      private:
         Grants& grants_;
@@ -57,6 +58,7 @@ class Grants final : public grants::Recalls {
     void want(const FileId& id, const grants::rights& wanted);
     grants::rights used(const FileId& id);
     Result<grants::Answer, NtStatus> ask(const FileId& id, const grants::rights& wanted, Wait* wait);
+    Result<grants::Answer> take_back(Recall& recall);
     Result<void, NtStatus> end_caching(Recall& recall);
     void go_on(Recall& recall);
 

@@ -17,7 +17,9 @@ class PlayedHome final : public grants::Home {
         Buffer& key = files.emplace_back();
         key.assign(file);
     }
-    void recalled(Bytes, const rights& lost, const rights& kept) override {
+    [[nodiscard]] uint64_t session() const override { return 7; }
+    Result<bool> take(Bytes, const rights&, Enter) override { return false; }
+    void gave(Bytes, const rights& lost, const rights& kept, uint64_t) override {
         given_up.push_back(lost);
         still_used.push_back(kept);
     }
@@ -41,8 +43,8 @@ class GrantsTest : public OplocksTest {
         }
     }
     void answer_all() {
-        for (; answered_ < home_.asked.size(); answered_++) ASSERT_TRUE(node_->granted(home_.files[answered_], home_.asked[answered_]));
-        for (const auto& [wanted, file] : home_.by_the_way) ASSERT_TRUE(node_->granted(key_of(file), wanted));
+        for (; answered_ < home_.asked.size(); answered_++) ASSERT_TRUE(node_->granted(home_.files[answered_], home_.asked[answered_], 1, false));
+        for (const auto& [wanted, file] : home_.by_the_way) ASSERT_TRUE(node_->granted(key_of(file), wanted, 1, false));
         home_.by_the_way.clear();
         pump();
     }
@@ -208,7 +210,7 @@ TEST_F(GrantsTest, LocksOfOtherNodesHold) {
     const LockRange range{0, 1, true};
     CreateResult out;
     EXPECT_EQ(try_open(one_, oplock(OplockLevel::none), out), NtStatus::PENDING);
-    ASSERT_TRUE(node_->granted(key_of_f(), home_.asked[0]));
+    ASSERT_TRUE(node_->granted(key_of_f(), home_.asked[0], 1, false));
     Open& open = *must_open(one_, oplock(OplockLevel::none)).open;
     ASSERT_EQ(home_.by_the_way.size(), 1u);
     EXPECT_EQ(home_.by_the_way[0].first, rights{.unlocked = true});
@@ -275,7 +277,7 @@ TEST_F(GrantsTest, WhatIsTakenBackIsAskedForAgainIfItHasGone) {
     taken = take_back();
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error(), NtStatus::OBJECT_NAME_NOT_FOUND) << "all that it cached, or nothing";
-    ASSERT_TRUE(node_->granted(home_.files.back(), home_.asked.back()));
+    ASSERT_TRUE(node_->granted(home_.files.back(), home_.asked.back(), 1, false));
     taken = take_back();
     ASSERT_TRUE(taken);
     EXPECT_EQ(taken->lease.state, R | H | W);
@@ -320,6 +322,19 @@ TEST_F(GrantsTest, ARecallBreaksWhatRestsOnIt) {
     const LeaseRequest read = request(R | H, 8);
     must_close(one_, *open_answered(one_, lease(read, "f", access::read_data)).open);
     EXPECT_EQ(home_.asked.size(), asked + 1) << "opens to read alone are new";
+}
+
+TEST_F(GrantsTest, WhoHasAskedGetsToUseItBeforeItIsRecalled) {
+    CreateResult out;
+    EXPECT_EQ(try_open(one_, oplock(OplockLevel::none), out), NtStatus::PENDING);
+    ASSERT_TRUE(node_->granted(home_.files[0], home_.asked[0], 1, true));
+    two_.files->recalls().recall(key_of_f(), home_.asked[0]);
+    EXPECT_TRUE(home_.given_up.empty());
+    while (waiter_->resumed == 0) ASSERT_TRUE(loop_.run_once(monotonic_now() + std::chrono::milliseconds(100)));
+    must_close(one_, *must_open(one_, oplock(OplockLevel::none)).open);
+    pump();
+    ASSERT_EQ(home_.given_up.size(), 1u);
+    EXPECT_TRUE(grants::empty(home_.still_used[0]));
 }
 
 TEST_F(GrantsTest, WhatIsOpenStays) {

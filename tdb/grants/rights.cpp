@@ -50,12 +50,14 @@ rights without(const rights& all, const rights& lost) {
     return out;
 }
 
+bool intersect(const rights& a, const rights& b) { return !empty(without(a, without(a, b))); }
+
 rights in_the_way(const rights& wanted, const rights& theirs) {
     rights out;
     const bool reads_alone = (wanted.lease & read_lease) != 0, all_alone = (wanted.lease & write_lease) != 0;
     out.opens = theirs.opens & (all_alone ? ~uint64_t{0} : excluded_by(wanted.opens));
-    // The other way round: their leases W for our opens and change, their leases R for our change.
-    if (wanted.opens != 0 || wanted.change || all_alone) out.lease |= theirs.lease & write_lease;
+    // The other way round: their leases W for our opens, leases and change, their leases R for our change.
+    if (wanted.opens != 0 || wanted.change || reads_alone || all_alone) out.lease |= theirs.lease & write_lease;
     if (wanted.change || all_alone) out.lease |= theirs.lease & read_lease;
     out.change = theirs.change && (reads_alone || all_alone);
     out.lock = theirs.lock && wanted.unlocked;

@@ -1,4 +1,4 @@
-// What a node may do to a file without asking other nodes, and what excludes what between two nodes (docs/design.md, "Grants"). Pure.
+// What a node may do to a file without asking other nodes, and what excludes what between two nodes (docs/grants.md). Pure.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ bool empty(const rights& one);
 bool contains(const rights& all, const rights& some);
 rights merged(const rights& a, const rights& b);
 rights without(const rights& all, const rights& lost);
+bool intersect(const rights& a, const rights& b);
 
 // What of `theirs`, another node's, a node that is to have `wanted` excludes: that has to be recalled first. A lease W excludes opens and
 // change, a lease R change, a lock `unlocked`, an open those that cannot stand beside it (MS-FSA 2.1.5.1.2.2).
