@@ -1,7 +1,5 @@
 #include "torture/hammer/notices.h"
 
-#include <algorithm>
-
 namespace Atoll::hammer {
 
 namespace {
@@ -9,32 +7,26 @@ const char* text(Notices::Kind kind) { return kind == Notices::Kind::added ? "AD
 }  // namespace
 
 void Notices::expect(const std::string& name, Kind kind, Monotonic deadline) {
-    Change& change = changes_[{name, kind}];
-    change.expected = true;
-    change.deadline = deadline;
+    const Change change{name, kind};
+    if (!told_.contains(change)) owed_[change] = deadline;
 }
 
 std::string Notices::told(const std::string& name, Kind kind) {
-    Change& change = changes_[{name, kind}];
-    if (change.told) return text(kind) + name + " was told twice";
-    change.told = true;
-    return {};
-}
-
-void Notices::overflowed() {
-    for (auto& [key, change] : changes_) change.excused = true;
+    const Change change{name, kind};
+    owed_.erase(change);
+    return told_.insert(change).second ? "" : text(kind) + name + " was told twice";
 }
 
 std::string Notices::overdue(Monotonic now) const {
-    for (const auto& [key, change] : changes_) {
-        if (change.expected && !change.told && !change.excused && change.deadline < now) return text(key.second) + key.first;
+    for (const auto& [change, deadline] : owed_) {
+        if (deadline < now) return text(change.second) + change.first;
     }
     return {};
 }
 
-bool Notices::complete() const {
-    return std::ranges::all_of(changes_,
-                               [](const auto& entry) { return !entry.second.expected || entry.second.told || entry.second.excused; });
+void Notices::clear() {
+    told_.clear();
+    owed_.clear();
 }
 
 }  // namespace Atoll::hammer

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/time.h"
@@ -18,18 +19,16 @@ class Notices {
     // "": fine; else what is wrong with it (told twice). What is told before expect() counts too: answers overtake each other.
     std::string told(const std::string& name, Kind kind);
     // The server said that it could not tell all.
-    void overflowed();
+    void overflowed() { owed_.clear(); }
     // The first thing that should have been told by now, or "".
     [[nodiscard]] std::string overdue(Monotonic now) const;
-    [[nodiscard]] bool complete() const;
-    void clear() { changes_.clear(); }
+    [[nodiscard]] bool complete() const { return owed_.empty(); }
+    void clear();
 
  private:
-    struct Change {
-        bool expected = false, told = false, excused = false;
-        Monotonic deadline{};
-    };
-    std::map<std::pair<std::string, Kind>, Change> changes_;
+    using Change = std::pair<std::string, Kind>;
+    std::set<Change> told_;
+    std::map<Change, Monotonic> owed_;  // until when
 };
 
 }  // namespace Atoll::hammer
