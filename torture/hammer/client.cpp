@@ -46,15 +46,15 @@ bool HammerClient::finish() {
     return finished;
 }
 
-bool HammerClient::kill_server() {
+std::optional<pid_t> HammerClient::cut_off(int signal) {
     const auto process = peer_process(world.options.port, connection->local_port());
-    if (!process) return false;
+    if (!process) return process;
     world.tick();
     for (auto& work : works_) work->lost();
     world.count("processes killed");
-    ::kill(*process, SIGKILL);
+    ::kill(*process, signal);
     forget_connection();
-    return true;
+    return process;
 }
 
 // The works go after the exchanges whose handlers know them.

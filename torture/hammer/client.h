@@ -1,8 +1,11 @@
 // One client of the server under the hammer: a connection, and the works that it does over it, one of each kind.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "libcli/client/file.h"
@@ -36,8 +39,8 @@ class HammerClient {
     NtStatus connect();
     void step();
     bool finish();
-    // Cuts the connection by killing the process that serves it. False if that was not found.
-    bool kill_server();
+    // Sends a signal to the process that serves it, one that ends or stops it, and leaves the connection. Nothing if it was not found.
+    std::optional<pid_t> cut_off(int signal);
     // The connection ended without our doing.
     [[nodiscard]] bool is_cut() const { return connection != nullptr && !connection->alive(); }
     void forget_connection();

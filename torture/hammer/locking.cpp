@@ -15,7 +15,7 @@ constexpr int patience = 200;  // steps until a lock that waits is given up
 
 class LockingWork final : public Work {
  public:
-    explicit LockingWork(HammerClient& client) : client_(client), world_(client.world) {}
+    explicit LockingWork(HammerClient& client) : client_(client), world_(client.world), open_(world_.next_open++) {}
 
     NtStatus connected() override {
         client::OpenOptions options;
@@ -67,7 +67,7 @@ class LockingWork final : public Work {
     }
 
     void lock() {
-        LockClaim wanted{client_.number, 0, 0, world_.chance(0.6)};
+        LockClaim wanted{client_.number, open_, 0, 0, world_.chance(0.6)};
         const int first = world_.below(lock_slots);
         wanted.begin = slot_size * static_cast<uint64_t>(first);
         wanted.end = slot_size * static_cast<uint64_t>(first + 1 + world_.below(std::min(3, lock_slots - first)));
@@ -164,7 +164,7 @@ class LockingWork final : public Work {
     void read_without_lock() {
         busy_ = true;
         const uint64_t offset = slot_size * static_cast<uint64_t>(world_.below(lock_slots));
-        const LockClaim reader{client_.number, offset, offset + slot_size, false};
+        const LockClaim reader{client_.number, open_, offset, offset + slot_size, false};
         ask_read(offset, [this, offset, reader](NtStatus status, std::optional<uint64_t> value, Moment asked) {
             busy_ = false;
             if (status == NtStatus::FILE_LOCK_CONFLICT) {
@@ -206,6 +206,7 @@ class LockingWork final : public Work {
 
     HammerClient& client_;
     World& world_;
+    const uint64_t open_;
     smb::FileId file_;
     Buffer elements_;
     std::array<uint8_t, slot_size> bytes_{};

@@ -4,6 +4,7 @@
 #include "torture/hammer/claims.h"
 #include "torture/hammer/notices.h"
 #include "torture/hammer/register.h"
+#include "torture/hammer/world.h"
 
 namespace Atoll::hammer {
 namespace {
@@ -53,6 +54,17 @@ TEST(Claims, WhatALostClientHeldExcusesUntilItIsGone) {
     EXPECT_EQ(claims.granted(claims.ask({2, 0, 1}, 6), 7), nullptr);
     claims.client_gone(1, 3, 8);
     EXPECT_FALSE(claims.refused(claims.ask({3, 5, 6}, 9), 10));
+}
+
+TEST(Claims, AClientThatIsBackMeetsTheLocksOfItsFormerOpen) {
+    Claims<LockClaim> claims;
+    auto& a = claims.ask({.client = 1, .open = 1, .begin = 0, .end = 8, .exclusive = true}, 1);
+    EXPECT_EQ(claims.granted(a, 2), nullptr);
+    EXPECT_FALSE(claims.refused(claims.ask({.client = 1, .open = 1, .begin = 0, .end = 8}, 3), 4));
+    claims.client_lost(1, 5);
+    EXPECT_TRUE(claims.refused(claims.ask({.client = 1, .open = 2, .begin = 0, .end = 8}, 6), 7));
+    claims.client_gone(1, 5, 8);
+    EXPECT_FALSE(claims.refused(claims.ask({.client = 1, .open = 2, .begin = 0, .end = 8}, 9), 10));
 }
 
 TEST(Claims, MustBeRefusedNeedsCertaintyAllTheTime) {

@@ -1,6 +1,7 @@
 // smbhammer: several clients at once on the same files of one share, a model that knows what each may see, and the server's processes
 // killed meanwhile. Prints what was done and every answer that cannot be right. docs/testing.md, "The hammer".
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -75,6 +76,13 @@ class Hammer {
     }
 
  private:
+    // A process that stands still before it ends: for others it exists, while its client is back already.
+    struct Dying {
+        Monotonic when;
+        pid_t process;
+    };
+    static constexpr std::chrono::milliseconds standstill{300};
+
     struct Gone {
         Monotonic when;
         int client;
@@ -125,6 +133,7 @@ class Hammer {
             }
             if (!client->connected() && !finishing_) (void)connect(*client);
         }
+        let_die(monotonic_now());
         while (!gone_.empty() && gone_.front().when < monotonic_now()) {
             world_.opens.client_gone(gone_.front().client, gone_.front().lost_at, world_.clock);
             world_.locks.client_gone(gone_.front().client, gone_.front().lost_at, world_.clock);
@@ -143,12 +152,24 @@ class Hammer {
         HammerClient& client = *clients_[static_cast<size_t>(world_.below(static_cast<int>(clients_.size())))];
         if (!client.connected()) return;
         const Moment lost_at = world_.clock;
-        if (!client.kill_server()) return world_.fault("the process that serves " + client.name() + " is not found");
-        gone_.push_back({monotonic_now() + grace, client.number, lost_at + 1});
+        const bool slowly = world_.chance(0.3);
+        const auto process = client.cut_off(slowly ? SIGSTOP : SIGKILL);
+        if (!process) return world_.fault("the process that serves " + client.name() + " is not found");
+        const Monotonic now = monotonic_now();
+        if (slowly) dying_.push_back({now + standstill, *process});
+        gone_.push_back({now + grace, client.number, lost_at + 1});
+    }
+
+    void let_die(Monotonic by) {
+        while (!dying_.empty() && dying_.front().when <= by) {
+            ::kill(dying_.front().process, SIGKILL);
+            dying_.pop_front();
+        }
     }
 
     void finish() {
         finishing_ = true;
+        let_die(Monotonic::max());
         local_.finish();
         const Monotonic end = monotonic_now() + std::chrono::seconds(60);
         bool finished = false;
@@ -165,6 +186,7 @@ class Hammer {
     LocalProgram local_;
     std::vector<std::unique_ptr<HammerClient>> clients_;
     std::deque<Gone> gone_;
+    std::deque<Dying> dying_;
     Monotonic next_kill_{};
     uint64_t turns_ = 0;
     bool finishing_ = false;

@@ -38,13 +38,15 @@ struct ShareClaim {
     [[nodiscard]] bool excludes(const ShareClaim& other) const;
 };
 
-// A byte-range lock, of a client's one open (MS-FSA 2.1.4.10). Clients do not lock what they have locked.
+// A byte-range lock (MS-FSA 2.1.4.10). It belongs to an open: a client that was cut off and is back meets the locks of its former one until
+// the server has ended that. Clients do not lock what their open has locked.
 struct LockClaim {
     int client = 0;
+    uint64_t open = 0;
     uint64_t begin = 0, end = 0;
     bool exclusive = false;
     [[nodiscard]] bool excludes(const LockClaim& other) const {
-        return client != other.client && begin < other.end && other.begin < end && (exclusive || other.exclusive);
+        return open != other.open && begin < other.end && other.begin < end && (exclusive || other.exclusive);
     }
 };
 
@@ -78,7 +80,7 @@ struct World {
     loop::Loop loop;
     std::mt19937_64 random;
     Moment clock = 0;
-    uint64_t next_value = 1, next_name = 1;
+    uint64_t next_value = 1, next_name = 1, next_open = 1;
 
     Claims<ShareClaim> opens;
     Claims<LockClaim> locks;
