@@ -11,6 +11,9 @@
 
 namespace Atoll::ctdb {
 
+// Where ctdbd listens without CTDB_BASE.
+constexpr const char* default_socket = "/run/ctdb/ctdbd.socket";
+
 class DaemonConnection {
  public:
     // Code::dead: no daemon listens there.

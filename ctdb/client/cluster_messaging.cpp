@@ -92,7 +92,8 @@ class ClusterMessaging final : public messaging::Messaging {
         uint32_t type;
     };
 
-    bool is_here(const ServerId& id) const { return id.node == self().node; }
+    // Tools of this node give no node.
+    bool is_here(const ServerId& id) const { return id.node == self().node || id.node == ServerId::this_node; }
 
     Result<void> post(const ServerId& to, uint32_t type, Bytes payload, Pnn node) {
         if (payload.size() > limits::max_cluster_message) return fail(Code::invalid, to_string(to), "too large for another node");
@@ -187,6 +188,15 @@ class ClusterMessaging final : public messaging::Messaging {
 };
 
 }  // namespace
+
+bool process_exists(Node& node, const ServerId& id) {
+    protocol::request request;
+    request.node = id.node;
+    request.op = operation::PROCESS_EXISTS;
+    put_data(request, to_process(id));
+    const auto reply = node.ask(request);
+    return !reply || reply->result != outcome::NO_PROCESS;
+}
 
 Result<std::unique_ptr<messaging::Messaging>> make_cluster_messaging(loop::Loop& loop, std::unique_ptr<messaging::Messaging> local,
                                                                      const std::string& socket_path, MessagingEvents events) {

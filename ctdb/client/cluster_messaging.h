@@ -7,7 +7,7 @@
 // connection between the nodes broke or the receiver is behind.
 #pragma once
 
-#include "ctdb/client/client.h"
+#include "ctdb/client/node.h"
 #include "tdb/messaging/messaging.h"
 
 namespace Atoll::ctdb {
@@ -22,6 +22,9 @@ struct MessagingEvents {
 // `local` is this process's, and already made with the id that it has in the cluster. Code::dead: no ctdbd.
 Result<std::unique_ptr<messaging::Messaging>> make_cluster_messaging(loop::Loop& loop, std::unique_ptr<messaging::Messaging> local,
                                                                      const std::string& socket_path, MessagingEvents events);
+
+// The same as Messaging::exists, for who has no mailbox. Blocks.
+bool process_exists(Node& node, const messaging::ServerId& id);
 
 }  // namespace Atoll::ctdb
 

@@ -106,6 +106,19 @@ TEST_F(ClusterMessagingTest, WhoHasEndedIsKnownOnTheOtherNode) {
     EXPECT_EQ(failures, std::vector<Code>{Code::dead});
 }
 
+TEST_F(ClusterMessagingTest, WhatAProcessSentBeforeItsEndArrives) {
+    const auto there = at(1);
+    int got = 0;
+    there->receive(type, [&](Message&) { got++; });
+    constexpr int times = 20;
+    for (int time = 0; time < times; time++) {
+        auto here = at(0);
+        for (int number = 0; number < 3; number++) ASSERT_TRUE(here->send(there->self(), type, as_bytes("x")).ok());
+        here.reset();  // with what it would have heard of them unread
+    }
+    ASSERT_TRUE(run_until([&] { return got == 3 * times; })) << got;
+}
+
 TEST_F(ClusterMessagingTest, ALostNodesProcessesHaveEnded) {
     const auto here = at(0);
     const auto there = at(1);

@@ -58,6 +58,7 @@ Failure<Error> Node::end(const char* why) {
     log_error("{}: {}: this process serves no longer", socket_path_, why);
     connection_.reset();
     ended_ = true;
+    if (on_end) on_end();
     return fail(Code::dead, socket_path_, why);
 }
 

@@ -8,6 +8,7 @@
 // Fork: the child calls after_fork() before its first use, and gets a registration of its own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ class Node {
         return register_here();
     }
     void after_fork();
+    // Called when the connection has ended or an answer of ctdbd has not come, from inside the operation that found it.
+    std::function<void()> on_end;
 
     // Whether this process may answer its clients: the node has a lease, and ctdbd still knows the process. No system call. False before
     // it is connected.

@@ -61,7 +61,8 @@ class ClientSocket::Connection {
     void readable() {
         packet_.resize(protocol::MAX_REQUEST);
         const ssize_t size = ::recv(fd_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        // Reset: it has ended with replies unread. What it sent before is still to be read.
+        if (size < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return;
         protocol::request request;
         if (size <= 0 || broken_) return socket_.remove(id_);
         if (const auto read = decode(Bytes(packet_.data(), static_cast<size_t>(size)), request); !read) {

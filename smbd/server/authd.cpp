@@ -58,25 +58,30 @@ class Authd {
         if (!door) return door.failure();
         auto mailbox = messaging::MessageSocket::open(conf.lock_directory, start.self);
         if (!mailbox) return mailbox.failure();
-        if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
+        auto membership = Membership::join(start.cluster, conf, start.control.fd(), start.databases);
+        if (!membership) return membership.failure();
         auto authority = accounts::Authority::open(start.configuration);
         if (!authority) return authority.failure();
-        return std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(authority).value());
+        return std::make_unique<Authd>(std::move(start), std::move(door).value(), std::move(mailbox).value(), std::move(*membership),
+                                       std::move(authority).value());
     }
 
-    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, std::unique_ptr<accounts::Authority> authority)
+    Authd(AuthdStart start, UniqueFd door, messaging::MessageSocket mailbox, std::unique_ptr<Membership> membership,
+          std::unique_ptr<accounts::Authority> authority)
         : load_options_(std::move(start.load_options)),
           control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           door_(std::move(door)),
           door_watch_(loop_, door_.get(), [this] { accept(); }),
-          messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          membership_(std::move(membership)),
+          messaging_(membership_->begin(loop_, std::move(mailbox))),
           databases_(std::move(start.databases)),
           authority_(std::move(authority)),
           durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
           activity_(durable_.commits()),
           takers_(loop_, *messaging_, control_, *databases_.client, *databases_.session) {
         xsrv::watch_changes(databases_, loop_, *messaging_);
+        if (membership_->clustered()) takers_.watch_by(*databases_.watches);
         control_watch_.watch_read(true);
         door_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
@@ -243,6 +248,7 @@ class Authd {
     loop::FdWatch control_watch_;
     UniqueFd door_;
     loop::FdWatch door_watch_;
+    std::unique_ptr<Membership> membership_;
     std::unique_ptr<messaging::Messaging> messaging_;
     xsrv::Databases databases_;
     std::unique_ptr<accounts::Authority> authority_;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "conf/configuration.h"
+#include "smbd/server/membership.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/xsrv/databases.h"
 #include "tdb/messaging/server_id.h"
@@ -14,7 +16,8 @@ namespace Atoll::server {
 struct AuthdStart {
     PacketSocket control;  // to the listener; its end ends the process
     messaging::ServerId self;
-    xsrv::Databases databases;  // open at the fork
+    xsrv::Databases databases;  // open at the fork, unless `cluster`
+    std::optional<ClusterNode> cluster;
     std::shared_ptr<const conf::Configuration> configuration;
     conf::LoadOptions load_options;
 };

@@ -19,6 +19,7 @@
 #include "smbd/server/id_map_client.h"
 #include "smbd/server/limits.h"
 #include "smbd/smb2/client_process.h"
+#include "smbd/xsrv/message_types.h"
 #include "smbd/xsrv/persistent.h"
 #include "tdb/messaging/control_messages.h"
 
@@ -39,10 +40,11 @@ struct Incoming {
 
 class Client {
  public:
-    explicit Client(ClientStart start, messaging::MessageSocket mailbox)
+    Client(ClientStart start, messaging::MessageSocket mailbox, std::unique_ptr<Membership> membership)
         : load_options_(std::move(start.load_options)),
           pool_(loop_, start.pool_threads),
-          messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          membership_(std::move(membership)),
+          messaging_(membership_->begin(loop_, std::move(mailbox))),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
           id_map_(authd_socket_path(start.configuration->global())),
@@ -52,10 +54,11 @@ class Client {
           signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
           process_(smb2::ClientProcess::create(
               {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); },
-               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, &durable_})) {
+               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, durable_of_handles(), service()})) {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
+        messaging_->receive(xsrv::message_client_moves, [this](messaging::Message&) { end("its client is at another node now"); });
         receive_closing();
         messaging_->receive(messaging::message_take_channel, [this](messaging::Message& message) {
             // Whoever wants to give one too many finds its socket closed.
@@ -65,6 +68,13 @@ class Client {
         const auto told = start.taker.send(PacketKind::ready, {});
         if (!told) log_debug("{}", told.error().message());  // authd has ended or has let go of it; so does this process, at once
         expect(std::move(start.taker));
+    }
+
+    // Persistent handles are this node's alone (docs/differences.md): in a cluster none is granted.
+    committer::DurableStore* durable_of_handles() { return membership_->clustered() ? nullptr : &durable_; }
+    std::function<void()> service() {
+        if (!membership_->clustered()) return {};
+        return [this] { membership_->need_service(); };
     }
 
     void expect(PacketSocket socket) {
@@ -188,6 +198,7 @@ class Client {
     loop::Loop loop_;
     conf::LoadOptions load_options_;
     loop::WorkerPool pool_;
+    std::unique_ptr<Membership> membership_;
     std::unique_ptr<messaging::Messaging> messaging_;
     std::unique_ptr<xsrv::Tables> tables_;
     AuthdClient verifier_;
@@ -205,8 +216,9 @@ class Client {
 Result<std::unique_ptr<Client>> make_client(ClientStart& start) {
     auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, start.self);
     if (!mailbox) return mailbox.failure();
-    if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
-    return std::make_unique<Client>(std::move(start), std::move(mailbox).value());
+    auto membership = Membership::join(start.cluster, start.configuration->global(), start.listener_life.get(), start.databases);
+    if (!membership) return membership.failure();
+    return std::make_unique<Client>(std::move(start), std::move(mailbox).value(), std::move(*membership));
 }
 
 }  // namespace

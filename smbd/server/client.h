@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/unique_fd.h"
 #include "conf/configuration.h"
+#include "smbd/server/membership.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/xsrv/databases.h"
 #include "tdb/messaging/server_id.h"
@@ -14,9 +16,10 @@ namespace Atoll::server {
 
 struct ClientStart {
     PacketSocket taker;  // the first channel comes here: authd's grant, then preauth's hand-over. Its end before that ends the process
-    xsrv::Databases databases;  // open at the fork
-    messaging::ServerId self;   // with the listener's choice of unique id
-    UniqueFd listener_life;     // readable (at its end) when the listener has gone: the process then ends too
+    xsrv::Databases databases;  // open at the fork, unless `cluster`
+    std::optional<ClusterNode> cluster;
+    messaging::ServerId self;  // with the listener's choice of unique id
+    UniqueFd listener_life;    // readable (at its end) when the listener has gone: the process then ends too
     std::shared_ptr<const conf::Configuration> configuration;
     conf::LoadOptions load_options;
     unsigned pool_threads = 2;  // at most

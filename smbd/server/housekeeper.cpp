@@ -39,10 +39,11 @@ std::set<uint64_t> processes_with_mailbox(const std::string& lock_directory) {
 
 class Housekeeper {
  public:
-    Housekeeper(HousekeeperStart start, messaging::MessageSocket mailbox)
+    Housekeeper(HousekeeperStart start, messaging::MessageSocket mailbox, std::unique_ptr<Membership> membership)
         : control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
-          messaging_(messaging::make_local_messaging(loop_, std::move(mailbox))),
+          membership_(std::move(membership)),
+          messaging_(membership_->begin(loop_, std::move(mailbox), [this](uint32_t node) { node_lost(node); })),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           configuration_(std::move(start.configuration)),
           file_system_(fsa::FileSystem::create({
@@ -68,6 +69,15 @@ class Housekeeper {
     }
 
     void mind_opens() { scavenger_.begin(); }
+    // Those that stand in the tables and have ended: of a node that was lost, or before this node's server started. Other nodes may do the
+    // same at the same time.
+    void end_the_dead() {
+        const auto holders = tables_->holders();
+        if (!holders) return log_error("{}", holders.error().message());
+        for (const messaging::ServerId& id : *holders) {
+            if (!messaging_->exists(id)) process_ended(id);
+        }
+    }
     // Of a server that has ended: what outlives it goes on as if its processes had just been killed.
     Result<void> take_up(const xsrv::Leftover* leftover, const xsrv::Leftover::Targets& targets) {
         if (auto wiped = tables_->wipe_volatile(); !wiped) return wiped;
@@ -81,7 +91,8 @@ class Housekeeper {
     }
     void watch_local_changes() {
         const conf::GlobalConf& conf = configuration_->global();
-        if (!conf.kernel_change_notify || !conf.change_notify) return;
+        // In a cluster there is one index, and no node's local changes are looked at (docs/differences.md).
+        if (!conf.kernel_change_notify || !conf.change_notify || membership_->clustered()) return;
         local_changes_ = fsa::LocalChanges::start(
             {loop_, *messaging_, tables_->notify_index(), [path = conf.lock_directory] { return processes_with_mailbox(path); }});
     }
@@ -104,6 +115,11 @@ class Housekeeper {
             const auto process = process_of(packet);
             if (packet.kind == PacketKind::process_ended && process) process_ended(*process);
         }
+    }
+
+    void node_lost(uint32_t node) {
+        log_notice("node {} has left the cluster: what its processes held ends", node);
+        end_the_dead();
     }
 
     void process_ended(const messaging::ServerId& id) {
@@ -153,6 +169,7 @@ class Housekeeper {
     loop::Loop loop_;
     PacketSocket control_;
     loop::FdWatch control_watch_;
+    std::unique_ptr<Membership> membership_;
     std::unique_ptr<messaging::Messaging> messaging_;
     std::unique_ptr<xsrv::Tables> tables_;
     std::shared_ptr<const conf::Configuration> configuration_;
@@ -175,7 +192,8 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     if (!mailbox) return mailbox.failure();
     const conf::GlobalConf& conf = start.configuration->global();
     if (auto settled = settle_format_level(conf.state_directory, conf.lock_directory); !settled) return settled.failure();
-    if (auto reopened = xsrv::reopen_after_fork(start.databases); !reopened) return reopened.failure();
+    auto membership = Membership::join(start.cluster, conf, start.control.fd(), start.databases);
+    if (!membership) return membership.failure();
     if (start.first) {
         for (const messaging::ServerId& id : mailbox->processes()) {
             if (!mailbox->exists(id)) mailbox->forget(id);
@@ -185,8 +203,11 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     const auto leftover = start.leftover;
     const auto targets = xsrv::Leftover::targets_of(start.databases);
     const bool watches = start.watches;
-    auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value());
-    if (first) {
+    const bool clustered = start.cluster.has_value();
+    auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value(), std::move(*membership));
+    if (clustered) {
+        housekeeper->end_the_dead();
+    } else if (first) {
         if (auto taken = housekeeper->take_up(leftover.get(), targets); !taken) return taken.failure();
     }
     housekeeper->mind_opens();

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "conf/configuration.h"
+#include "smbd/server/membership.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/leftover.h"
@@ -14,7 +16,8 @@ namespace Atoll::server {
 struct HousekeeperStart {
     PacketSocket control;  // to the listener; its end ends the process
     messaging::ServerId self;
-    xsrv::Databases databases;  // open at the fork
+    xsrv::Databases databases;  // open at the fork, unless `cluster`
+    std::optional<ClusterNode> cluster;
     std::shared_ptr<const conf::Configuration> configuration;
     bool first = false;  // of a server that has just started: what its predecessor left in the volatile databases is removed
     // Of that predecessor: what of it outlives it is put back, and its processes are cleaned up after.

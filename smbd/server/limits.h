@@ -12,6 +12,7 @@ constexpr size_t max_answered_logons = 64;    // that authd could answer again (
 
 constexpr size_t max_untold_messages =
     65536;  // of administrators for client processes that are behind; more are not told, with a line in the log
+constexpr std::chrono::seconds membership_patience{60};  // of a server that starts, for ctdbd to have made its node a member
 constexpr std::chrono::milliseconds last_messages_patience{2000};  // for those that a process that ends has not got rid of yet
 constexpr unsigned opens_ended_at_once = 256;  // of those whose clients have not come back; then the housekeeper looks at its messages
 

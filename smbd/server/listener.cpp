@@ -35,17 +35,21 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
     if (!signals) return signals.failure();
     ::signal(SIGPIPE, SIG_IGN);
     warm_image();
-    auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, messaging::ProcessClass::listener);
-    if (!mailbox) return mailbox.failure();
     const std::string lock_directory = start.configuration->global().lock_directory;
+    auto mailbox = messaging::MessageSocket::open(lock_directory, make_server_id(start.cluster, messaging::ProcessClass::listener));
+    if (!mailbox) return mailbox.failure();
     auto leftover = std::make_shared<xsrv::Leftover>();
-    if (!start.predecessor) *leftover = xsrv::Leftover::read(lock_directory);
-    auto databases = xsrv::open_databases(lock_directory);
-    if (!databases) return databases.failure();
-    if (auto noted = xsrv::Leftover::note_boot(lock_directory); !noted) return noted.failure();
+    xsrv::Databases databases;
+    if (!start.cluster) {
+        if (!start.predecessor) *leftover = xsrv::Leftover::read(lock_directory);
+        auto opened = xsrv::open_databases(lock_directory);
+        if (!opened) return opened.failure();
+        databases = std::move(*opened);
+        if (auto noted = xsrv::Leftover::note_boot(lock_directory); !noted) return noted.failure();
+    }
     int life[2];
     if (pipe2(life, O_CLOEXEC) != 0) return fail_errno(errno, "smbd", "cannot make a pipe");
-    std::unique_ptr<Listener> listener(new Listener(std::move(start), std::move(databases).value(), std::move(signals).value(),
+    std::unique_ptr<Listener> listener(new Listener(std::move(start), std::move(databases), std::move(signals).value(),
                                                     std::move(mailbox).value(), UniqueFd(life[0]), UniqueFd(life[1])));
     listener->leftover_ = std::move(leftover);
     if (listener->predecessor_) {
@@ -66,6 +70,7 @@ Listener::Listener(ListenerStart start, xsrv::Databases databases, loop::SignalF
     : configuration_(std::move(start.configuration)),
       load_options_(std::move(start.load_options)),
       sockets_(std::move(start.sockets)),
+      cluster_(start.cluster),
       server_guid_(start.server_guid),
       pid_file_(std::move(start.pid_file)),
       databases_(std::move(databases)),

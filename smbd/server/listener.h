@@ -1,6 +1,7 @@
 // The listener (docs/design.md, "Processes"): accepts, forks, reaps and restarts the other processes. Parses not a byte from a client. Its
 // loop is poll and a signalfd: it owns no thread, no event loop, no LMDB environment and no record lock, so that every child starts clean.
-// The smbXsrv databases are open in it, and it never uses them: its children have them with the fork.
+// The smbXsrv databases are open in it, and it never uses them: its children have them with the fork. Those of a cluster its children open
+// themselves (membership.h); it is no part of it, and lives on when its node is lost.
 //
 // A few client processes are always forked before there is a client for them. authd has the other ends of their sockets and tells the
 // listener when it has given one to a client.
@@ -20,6 +21,7 @@
 #include "base/result.h"
 #include "conf/configuration.h"
 #include "smbd/server/addresses.h"
+#include "smbd/server/membership.h"
 #include "smbd/server/packet_socket.h"
 #include "smbd/server/start.h"
 #include "smbd/server/upgrade.h"
@@ -33,6 +35,7 @@ struct ListenerStart {
     std::shared_ptr<const conf::Configuration> configuration;
     conf::LoadOptions load_options;
     std::vector<ListeningSocket> sockets;
+    std::optional<ClusterNode> cluster;
     Guid server_guid;
     std::optional<PidFile> pid_file;  // kept as long as the listener runs
     Program program;                  // for `smbcontrol smbd upgrade`
@@ -133,6 +136,7 @@ class Listener {
     std::shared_ptr<const conf::Configuration> configuration_;
     conf::LoadOptions load_options_;
     std::vector<ListeningSocket> sockets_;
+    std::optional<ClusterNode> cluster_;
     Guid server_guid_;
     std::optional<PidFile> pid_file_;
     xsrv::Databases databases_;

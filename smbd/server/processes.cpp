@@ -106,7 +106,7 @@ void Listener::start_helper(Role role) {
     helper->started = monotonic_now();
     helper->control = std::move(pair->first);
     PacketSocket theirs = std::move(pair->second);
-    messaging::ServerId id = messaging::ServerId::make(class_of(role));
+    messaging::ServerId id = make_server_id(cluster_, class_of(role));
     const bool first = role == Role::housekeeper && !housekeeper_was_started_;
     const char* name = name_of(role);
     const pid_t pid = fork_process(name, [&] {
@@ -116,9 +116,9 @@ void Listener::start_helper(Role role) {
         if (role != Role::housekeeper) fsa::give_up_names();
         id.pid = static_cast<uint64_t>(getpid());
         switch (role) {
-            case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), configuration_, load_options_});
+            case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), cluster_, configuration_, load_options_});
             case Role::housekeeper:
-                run_housekeeper({std::move(theirs), id, std::move(databases_), configuration_, first, leftover_, !draining_});
+                run_housekeeper({std::move(theirs), id, std::move(databases_), cluster_, configuration_, first, leftover_, !draining_});
             case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
             case Role::preauth:
                 databases_ = {};

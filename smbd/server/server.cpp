@@ -109,8 +109,11 @@ Result<ListenerStart> prepare(const Options& options) {
     const conf::GlobalConf& conf = start.configuration->global();
     if (auto opened = open_log(options, conf); !opened) return opened.failure();
     if (auto checked = check_start(start.configuration); !checked) return checked.failure();
+    auto node = find_cluster_node(conf);
+    if (!node) return node.failure();
+    start.cluster = std::move(*node);
     if (auto got = get_sockets(options, start); !got) return got.failure();
-    auto guid = server_guid(conf);
+    auto guid = start.cluster ? cluster_server_guid(*start.cluster) : server_guid(conf);
     if (!guid) return guid.failure();
     start.server_guid = *guid;
     report_warnings(*start.configuration);

@@ -41,12 +41,12 @@ bool Listener::start_spare(Helper& authd) {
     }
     PacketSocket giver = std::move(pair->first);
     PacketSocket taker = std::move(pair->second);
-    messaging::ServerId id = messaging::ServerId::make(messaging::ProcessClass::client);
+    messaging::ServerId id = make_server_id(cluster_, messaging::ProcessClass::client);
     const pid_t pid = fork_process("smbd", [&, this] {
         giver.close();
         become_child();
         id.pid = static_cast<uint64_t>(getpid());
-        run_client({std::move(taker), std::move(databases_), id, std::move(life_read_), configuration_, load_options_, pool_threads_});
+        run_client({std::move(taker), std::move(databases_), cluster_, id, std::move(life_read_), configuration_, load_options_, pool_threads_});
     });
     if (pid < 0) return false;
     id.pid = static_cast<uint64_t>(pid);

@@ -60,10 +60,6 @@ void report_missing_paths(const conf::Configuration& configuration) {
 }  // namespace
 
 Result<void> check_start(const std::shared_ptr<const conf::Configuration>& configuration) {
-    // A node that kept its opens to itself would grant what another node's clients exclude.
-    if (configuration->global().clustering)
-        return fail(Code::unsupported, "clustering = yes",
-                    "this smbd does not keep its opens in the cluster's databases: nodes would not know of each other's");
     if (auto made = need_directories(configuration->global()); !made) return made;
     if (auto authority = accounts::Authority::open(configuration); !authority) return authority.failure();
     report_missing_paths(*configuration);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/xsrv/message_types.h"
 #include "smbd/xsrv/tables.h"
 #include "smbd/xsrv/xsrv.idl.h"
 
@@ -27,11 +28,62 @@ void Takers::give(const verify_request& request, logon_grant grant, Done done) {
     logon.peer_address = request.peer_address;
     grant.client_guid = logon.client_guid;
     logon.grant = encode_record(grant);
-    if (PacketSocket giver = find_taker(logon); giver.valid()) return done(NtStatus::SUCCESS, std::move(giver));
-    if (none_to_be_had_ || waiting_.size() >= limits::max_waiting_logons) return done(NtStatus::INSUFFICIENT_RESOURCES, {});
     logon.done = std::move(done);
     logon.deadline = monotonic_now() + std::chrono::seconds(limits::handover_timeout_seconds);
+    serve(std::move(logon));
+}
+
+void Takers::serve(Logon logon) {
+    if (move_here(logon)) return;
+    if (PacketSocket giver = find_taker(logon); giver.valid()) return logon.done(NtStatus::SUCCESS, std::move(giver));
+    if (none_to_be_had_ || waiting_.size() >= limits::max_waiting_logons) return logon.done(NtStatus::INSUFFICIENT_RESOURCES, {});
     waiting_.push_back(std::move(logon));
+}
+
+// nullopt: nobody, a process of this node, or one that has ended.
+std::optional<messaging::ServerId> Takers::owner_elsewhere(Bytes value) const {
+    xsrv::client_global record;
+    if (!decode(value, record)) return std::nullopt;
+    const messaging::ServerId owner(record.owner);
+    if (owner.node == messaging_.self().node || !messaging_.exists(owner)) return std::nullopt;
+    return owner;
+}
+
+// False: no other node serves the client. Else its process there is told to end its connections, so that its durable opens are nobody's,
+// and the log-on goes on when the record has changed.
+bool Takers::move_here(Logon& logon) {
+    if (watches_ == nullptr || logon.client_guid.is_zero()) return false;
+    auto record = clients_.fetch_locked(logon.client_guid.bytes);
+    if (!record || !record->exists()) return false;
+    const auto owner = owner_elsewhere(record->value());
+    if (!owner) return false;
+    if (moving_.size() >= limits::max_waiting_logons) {
+        logon.done(NtStatus::INSUFFICIENT_RESOURCES, {});
+        return true;
+    }
+    auto at = moving_.emplace(moving_.end());
+    at->watch = std::make_unique<watch::Watch>(*watches_, loop_, [this, at](watch::Woken why) { moved(at, why); });
+    const auto armed = at->watch->arm(*record, logon.deadline);
+    record->release();
+    auto watch = std::move(at->watch);
+    *at = std::move(logon);
+    at->watch = std::move(watch);
+    const auto told = armed ? messaging_.send(*owner, xsrv::message_client_moves, {}) : armed;
+    if (!told) {
+        log_error("a client that {} serves cannot come here: {}", to_string(*owner), told.error().message());
+        at->done(NtStatus::INSUFFICIENT_RESOURCES, {});
+        moving_.erase(at);
+    }
+    return true;
+}
+
+void Takers::moved(std::list<Logon>::iterator moving, watch::Woken why) {
+    std::list<Logon> one;
+    one.splice(one.end(), moving_, moving);
+    const auto watch = std::move(one.front().watch);
+    if (why == watch::Woken::changed) return serve(std::move(one.front()));
+    log_warning("another node goes on serving a client that has come here");
+    one.front().done(NtStatus::INSUFFICIENT_RESOURCES, {});
 }
 
 void Takers::spare_came(const messaging::ServerId& id, PacketSocket socket) {

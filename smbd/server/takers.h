@@ -5,6 +5,8 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <memory>
+#include <optional>
 
 #include "base/buffer.h"
 #include "base/guid.h"
@@ -16,6 +18,7 @@
 #include "smbd/server/server.idl.h"
 #include "tdb/database.h"
 #include "tdb/messaging/messaging.h"
+#include "tdb/watch/watches.h"
 
 namespace Atoll::server {
 
@@ -28,8 +31,12 @@ class Takers {
     Takers(loop::Loop& loop, messaging::Messaging& messaging, PacketSocket& listener, tdb::Database& clients, tdb::Database& sessions)
         : loop_(loop), messaging_(messaging), listener_(listener), clients_(clients), sessions_(sessions) {}
 
+    // In a cluster, before anybody is given: how it is seen that a client's record changes.
+    void watch_by(watch::Watches& watches) { watches_ = &watches; }
+
     // Finds the client a process, enters it in the client's record, and puts the grant where that process only can read it. `done` is
-    // called at once, or when there is a spare; INSUFFICIENT_RESOURCES if there is none to be had.
+    // called at once, or when there is a spare, or when a process of another node that served the client has ended its connections;
+    // INSUFFICIENT_RESOURCES if there is none to be had, or that process does not.
     void give(const verify_request& request, logon_grant grant, Done done);
 
     // The way to the process that holds a session, for a channel that is to bind to it. USER_SESSION_DELETED: there is no such session.
@@ -57,8 +64,13 @@ class Takers {
         Buffer grant;
         Done done;
         Monotonic deadline;  // then preauth asks again
+        std::unique_ptr<watch::Watch> watch;  // of moving_
     };
 
+    void serve(Logon logon);
+    std::optional<messaging::ServerId> owner_elsewhere(Bytes record) const;
+    bool move_here(Logon& logon);
+    void moved(std::list<Logon>::iterator moving, watch::Woken why);
     void spare_spoke(std::list<Spare>::iterator spare);
     void serve_waiting();
     PacketSocket find_taker(const Logon& logon);
@@ -74,6 +86,8 @@ class Takers {
     tdb::Database& sessions_;
     std::list<Spare> spares_;    // the oldest first
     std::deque<Logon> waiting_;  // for a spare
+    std::list<Logon> moving_;    // of clients that another node still serves
+    watch::Watches* watches_ = nullptr;
     bool none_to_be_had_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
+#include "smbd/xsrv/message_types.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/memory/memory_database.h"
 
@@ -245,6 +246,63 @@ TEST_F(TakersTest, ASessionThatIsNotThereOrWhoseProcessHasEndedIsNotBoundTo) {
     auto dead = takers_->reach_holder(79);
     ASSERT_FALSE(dead.ok());
     EXPECT_EQ(dead.error(), NtStatus::USER_SESSION_DELETED);
+}
+
+class TakersInAClusterTest : public TakersTest {
+ protected:
+    void SetUp() override {
+        TakersTest::SetUp();
+        watches_ = std::make_unique<watch::Watches>(loop_, *messaging_, *waiters_);
+        watches_->observe(*clients_, "clients");
+        takers_->watch_by(*watches_);
+    }
+    void TearDown() override {
+        takers_.reset();
+        watches_.reset();
+        TakersTest::TearDown();
+    }
+    // A process that stands in the client's record and, as its id says, is another node's.
+    messaging::MessageSocket owner_elsewhere(const Guid& guid) {
+        messaging::ServerId id = messaging::ServerId::make(messaging::ProcessClass::client);
+        id.node = 5;
+        auto mailbox = messaging::MessageSocket::open(directory_, id);
+        EXPECT_TRUE(mailbox);
+        xsrv::client_global record;
+        record.client_guid = guid;
+        record.owner = id.to_record();
+        EXPECT_TRUE(clients_->store(guid.bytes, encode_record(record)));
+        return std::move(*mailbox);
+    }
+
+    std::unique_ptr<tdb::MemoryDatabase> waiters_ = tdb::MemoryDatabase::open({.rank = tdb::Rank::watches});
+    std::unique_ptr<watch::Watches> watches_;
+};
+
+TEST_F(TakersInAClusterTest, AClientOfAnotherNodeComesWhenItsProcessThereHasGone) {
+    SpareProcess process = spare();
+    const Guid guid = Guid::random();
+    auto owner = owner_elsewhere(guid);
+    const auto answer = log_on(guid);
+    settle();
+    EXPECT_EQ(answer->status, NtStatus::PENDING);
+    const auto told = owner.receive();
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->type, uint32_t{xsrv::message_client_moves});
+    EXPECT_FALSE(process.granted());
+    ASSERT_TRUE(clients_->remove(guid.bytes));
+    settle();
+    EXPECT_EQ(answer->status, NtStatus::SUCCESS);
+    EXPECT_EQ(owner_of(guid), process.id.unique_id);
+    EXPECT_TRUE(process.granted());
+}
+
+TEST_F(TakersInAClusterTest, OneWhoseProcessHasEndedComesAtOnce) {
+    SpareProcess process = spare();
+    const Guid guid = Guid::random();
+    { auto owner = owner_elsewhere(guid); }
+    const auto answer = log_on(guid);
+    EXPECT_EQ(answer->status, NtStatus::SUCCESS);
+    EXPECT_EQ(owner_of(guid), process.id.unique_id);
 }
 
 }  // namespace

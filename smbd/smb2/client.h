@@ -43,6 +43,10 @@ class Client final : public ClientProcess, private fsa::BreakSink {
     messaging::Messaging& messaging() { return context_.messaging; }
     const conf::Configuration& configuration() const { return *context_.configuration; }
     std::shared_ptr<const conf::Configuration> shared_configuration() const { return context_.configuration; }
+    [[nodiscard]] bool is_clustered() const { return static_cast<bool>(context_.need_service); }
+    void need_service() const {
+        if (context_.need_service) context_.need_service();
+    }
     xsrv::OpenTable& opens() { return opens_; }
     xsrv::Tables& tables() { return context_.tables; }
     services::Services& services() { return *services_; }

@@ -66,6 +66,8 @@ struct ProcessContext {
     std::function<void()> on_idle;               // the last channel is gone and nothing is pending: the process may end
     accounts::IdCache::Ask ask_ids = {};         // who other users are
     committer::DurableStore* durable = nullptr;  // null: no handle is persistent
+    // In a cluster: before a request is taken up, and before its answer leaves. Does not return if this node serves no longer.
+    std::function<void()> need_service = {};
 };
 
 class ClientProcess {

@@ -110,6 +110,7 @@ void Connection::end_logon(uint64_t session_id) {
 }
 
 bool Connection::on_frame(MutableBytes frame, const transport::ChunkRef& memory) {
+    client_.need_service();
     switch (smb::frame_kind(frame)) {
         case smb::FrameKind::smb2: return on_plain_frame(frame, memory, false, 0);
         case smb::FrameKind::transform: return on_sealed_frame(frame, memory);
@@ -224,7 +225,9 @@ void Connection::tick_pending() {
     if (any && !ended_) pending_timer_.set_in(pending_interval);
 }
 
+// An answer promises: that data is written, that a lock or a lease is held. A node that has lost its place in the cluster cannot.
 void Connection::send(Reply& reply) {
+    client_.need_service();
     transport_.send(reply);
     client_.loop().defer(*this);
 }

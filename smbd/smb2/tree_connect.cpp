@@ -37,6 +37,9 @@ NtStatus respond(Request& request, const xsrv::Tcon& tcon) {
     response.share_type = tcon.is_ipc ? smb::ShareType::pipe : smb::ShareType::disk;
     response.share_flags = tcon.is_ipc ? smb::share_flags::no_caching : share_flags(tcon, request.connection().is_smb3());
     if (tcon.continuously_available && request.connection().is_smb3()) response.capabilities |= smb::share_cap::continuous_availability;
+    // Its durable opens are any node's to give back. There is no Witness service, which SMB2_SHARE_CAP_CLUSTER would promise (2.2.10).
+    const bool scales = request.connection().client().is_clustered() && !tcon.is_ipc;
+    if (scales && request.connection().is_smb3()) response.capabilities |= smb::share_cap::scaleout;
     response.maximal_access = tcon.maximal_access;
     response.encode(request.out());
     return NtStatus::SUCCESS;

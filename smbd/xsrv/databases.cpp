@@ -21,30 +21,35 @@ Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, co
     return std::unique_ptr<tdb::Database>(std::move(*opened));
 }
 
+// In a cluster: of all nodes together, or of each for itself.
+enum class Where : uint8_t { cluster, node };
+
 }  // namespace
 
-Result<Databases> open_databases(const std::string& directory) {
+Result<Databases> open_databases(const std::string& directory, const OpenShared& shared) {
     Databases out;
     struct Wanted {
         std::unique_ptr<tdb::Database>& database;
         const char* name;
         tdb::Rank rank;
+        Where where;
         bool counts = false;  // its changes: whoever saw no record need not look again before there is a change
     };
     const Wanted all[] = {
-        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client},
-        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session},
-        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon},
-        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open},
-        {out.open_index, "smbXsrv_open_index.tdb", tdb::Rank::index},
-        {out.locking, "locking.tdb", tdb::Rank::locking},
-        {out.brlock, "brlock.tdb", tdb::Rank::brlock, true},
-        {out.leases, "leases.tdb", tdb::Rank::leases},
-        {out.waiters, "watches.tdb", tdb::Rank::watches},
-        {out.notify_index, "notify_index.tdb", tdb::Rank::watches, true},  // while one of its records is held nothing else is used
+        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client, Where::cluster},
+        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session, Where::cluster},
+        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, Where::cluster},
+        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open, Where::cluster},
+        {out.open_index, "smbXsrv_open_index.tdb", tdb::Rank::index, Where::cluster},
+        {out.locking, "locking.tdb", tdb::Rank::locking, Where::cluster},
+        {out.brlock, "brlock.tdb", tdb::Rank::brlock, Where::cluster, true},
+        {out.leases, "leases.tdb", tdb::Rank::leases, Where::cluster},
+        {out.waiters, "watches.tdb", tdb::Rank::watches, Where::cluster},
+        {out.notify_index, "notify_index.tdb", tdb::Rank::watches, Where::cluster, true},  // while one of its records is held nothing else is used
     };
     for (const Wanted& wanted : all) {
-        auto opened = open_one(directory, wanted.name, wanted.rank, wanted.counts);
+        const bool is_shared = shared && wanted.where == Where::cluster;
+        auto opened = is_shared ? shared(wanted.name, wanted.rank) : open_one(directory, wanted.name, wanted.rank, wanted.counts);
         if (!opened.ok()) return opened.failure();
         wanted.database = std::move(*opened);
     }

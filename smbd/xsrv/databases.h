@@ -1,6 +1,7 @@
 // The databases of docs/design.md, "State", that a process of smbd opens: names, ranks and kinds in one place.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,8 +28,12 @@ struct Databases {
     std::unique_ptr<watch::Watches> watches;
 };
 
-// Opens them all in `directory`, creating those that are not there. Nobody is woken by their changes before watch_changes().
-Result<Databases> open_databases(const std::string& directory);
+// Opens a database of the cluster (ctdb/client), which this room does not know. Empty: there is no cluster.
+using OpenShared = std::function<Result<std::unique_ptr<tdb::Database>>(const std::string& name, tdb::Rank rank)>;
+
+// Opens them all, creating those that are not there: in `directory`, or those that all nodes share by `shared`. Nobody is woken by their
+// changes before watch_changes().
+Result<Databases> open_databases(const std::string& directory, const OpenShared& shared = {});
 
 // object_ids.tdb, which outlives the server, in `state directory` (smbd/fsa/object_ids.h).
 Result<std::unique_ptr<tdb::Database>> open_object_ids(const std::string& state_directory);

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/utf.h"
 #include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/brlock.idl.h"
 #include "smbd/fsa/locking.idl.h"
+#include "smbd/fsa/notify.idl.h"
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/open_index.h"
 #include "smbd/xsrv/xsrv.idl.h"
@@ -108,6 +110,7 @@ class FileTables final : public Tables {
     tdb::Database& leases() override { return *databases_.leases; }
     tdb::Database& notify_index() override { return *databases_.notify_index; }
     watch::Watches& watches() override { return *databases_.watches; }
+    Result<std::set<messaging::ServerId>> holders() override;
     void end_holder(const messaging::ServerId& holder) override;
     Result<void> wipe_volatile() override;
 
@@ -374,6 +377,61 @@ void FileTables::remove_records_of(tdb::Database& database, const tdb::server_id
         return tdb::Visit::go_on;
     });
     if (!visited.ok()) log_error("{}", visited.error().message());
+}
+
+namespace {
+
+// Adds each process that the records of one table name, as `take` tells it.
+template <class Record, class Take>
+Result<void> add_holders(tdb::Database& database, std::set<messaging::ServerId>& found, Take take) {
+    Record record;
+    const auto add = [&](const tdb::server_id& id) {
+        if (!fsa::is_disconnected(id) && id.pid != 0) found.emplace(id);
+    };
+    const auto visited = database.traverse([&](Bytes, Bytes value) {
+        if (decode(value, record).ok()) take(record, add);
+        return tdb::Visit::go_on;
+    });
+    if (!visited) return visited.failure();
+    return {};
+}
+
+}  // namespace
+
+Result<std::set<messaging::ServerId>> FileTables::holders() {
+    std::set<messaging::ServerId> found;
+    const auto owner = [](const auto& record, auto add) { add(record.owner); };
+    const Result<void> read[] = {
+        add_holders<client_global>(*databases_.client, found, owner),
+        add_holders<session_global>(*databases_.session, found, owner),
+        add_holders<tcon_global>(*databases_.tcon, found, owner),
+        add_holders<open_global>(*databases_.open, found, owner),
+        add_holders<fsa::locking_record>(*databases_.locking, found,
+                                         [](const auto& record, auto add) {
+                                             for (const fsa::share_mode& mode : record.share_modes) add(mode.holder);
+                                         }),
+        add_holders<fsa::brlock_record>(*databases_.brlock, found,
+                                        [](const auto& record, auto add) {
+                                            for (const fsa::lock_holder& holder : record.holders) {
+                                                if (holder.locks > 0) add(holder.holder);
+                                            }
+                                        }),
+        add_holders<watch::watch_record>(*databases_.waiters, found,
+                                         [](const auto& record, auto add) {
+                                             for (const watch::waiter& waiter : record.waiters) {
+                                                 add(waiter.who);
+                                                 if (waiter.waker) add(*waiter.waker);
+                                             }
+                                         }),
+        add_holders<fsa::directory_watches>(*databases_.notify_index, found,
+                                            [](const auto& record, auto add) {
+                                                for (const fsa::directory_watch& watch : record.watches) add(watch.holder);
+                                            }),
+    };
+    for (const auto& one : read) {
+        if (!one) return one.failure();
+    }
+    return found;
 }
 
 void FileTables::end_holder(const messaging::ServerId& holder) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/guid.h"
@@ -93,6 +94,8 @@ class Tables : public TableViews {
 
     virtual watch::Watches& watches() = 0;
 
+    // Every process that stands in a record as its holder, or waits for one. Reads all tables.
+    virtual Result<std::set<messaging::ServerId>> holders() = 0;
     // Removes every record of a process that has ended, and wakes whom it was to wake. Idempotent; any process may do it.
     virtual void end_holder(const messaging::ServerId& holder) = 0;
     // Removes every record: the first process of a server whose predecessor has ended does it.

@@ -6,6 +6,10 @@
 #include <filesystem>
 #include <map>
 
+#include "smbd/fsa/brlock.idl.h"
+#include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/locking.idl.h"
+#include "smbd/fsa/notify.idl.h"
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/memory/memory_database.h"
@@ -87,6 +91,7 @@ class TablesTest : public testing::Test {
     std::unique_ptr<messaging::Messaging> messaging_;
     std::string directory_;
     tdb::Database* clients_ = nullptr;
+    Buffer encoded_;
     CountingDatabase *opens_ = nullptr, *index_ = nullptr;
     std::unique_ptr<Tables> tables_;
 };
@@ -182,6 +187,35 @@ TEST_F(TablesTest, AProcessTakesOutItsOwnRecordOfAClientOnly) {
     EXPECT_FALSE(*clients_->exists(mine.bytes));
     EXPECT_TRUE(*clients_->exists(another.bytes));
     EXPECT_TRUE(tables_->removed_all());
+}
+
+TEST_F(TablesTest, EveryProcessThatStandsInARecordIsKnown) {
+    EXPECT_TRUE(tables_->holders()->empty());
+    ASSERT_TRUE(put_tcon(1, 1, "share"));
+    const auto store = [&](tdb::Database& database, const auto& record) {
+        encoded_.clear();
+        encode(record, encoded_, idl::first_level);
+        ASSERT_TRUE(database.store(as_bytes("/key"), encoded_));
+    };
+    std::set<messaging::ServerId> wanted = {messaging_->self()};
+    const auto process = [&](uint32_t node, uint64_t pid) {
+        const messaging::ServerId id(node, pid, pid * 256);
+        wanted.insert(id);
+        return id.to_record();
+    };
+    fsa::locking_record file;
+    file.share_modes.resize(2);
+    file.share_modes[0].holder = process(1, 10);
+    file.share_modes[1].holder = fsa::disconnected_holder(99);
+    store(tables_->locking(), file);
+    fsa::brlock_record locks;
+    locks.holders = {{process(2, 11), 1, 0}, {messaging::ServerId(2, 12, 0).to_record(), 0, 0}};
+    store(tables_->brlock(), locks);
+    fsa::directory_watches watches;
+    watches.watches.resize(1);
+    watches.watches[0].holder = process(0, 13);
+    store(tables_->notify_index(), watches);
+    EXPECT_EQ(*tables_->holders(), wanted);
 }
 
 TEST_F(TablesTest, ANewerFormatLevelIsRefused) {

@@ -10,6 +10,7 @@
 
 #include "conf/configuration.h"
 #include "conf/paths.h"
+#include "ctdb/client/client.h"
 #include "tools/smbstatus/names.h"
 #include "tools/smbstatus/report.h"
 
@@ -158,6 +159,11 @@ int complain(const State& state, const Form& form, bool json) {
     return status;
 }
 
+Result<Source> source_of(const conf::GlobalConf& conf) {
+    if (!conf.clustering) return this_node(conf.lock_directory);
+    return cluster(conf.ctdbd_socket.empty() ? ctdb::default_socket : conf.ctdbd_socket);
+}
+
 int main_of(int argc, char** argv) {
     Options options;
     for (int c; (c = ::getopt_long(argc, argv, "pvLSNu:bPRBnjfd:s:l:V?", long_options, nullptr)) != -1;) {
@@ -181,7 +187,12 @@ int main_of(int argc, char** argv) {
     }
     ::signal(SIGALRM, on_alarm);
     ::alarm(patience_seconds);
-    const State state = read_state((*loaded)->global().lock_directory, wanted);
+    auto source = source_of((*loaded)->global());
+    if (!source) {
+        fmt::print(stderr, "smbstatus: {}\n", source.error().message());
+        return 1;
+    }
+    const State state = read_state(*source, wanted);
     ::alarm(0);
     if (options.verbose && !options.json) fmt::print("using configfile = {}\n", options.config_file);
     fmt::print("{}", options.json ? print_json(state, form, options.config_file, NtTime::now()) : print_text(state, form));

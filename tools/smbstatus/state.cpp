@@ -14,6 +14,8 @@
 #include <tuple>
 
 #include "base/unique_fd.h"
+#include "ctdb/client/cluster_database.h"
+#include "ctdb/client/cluster_messaging.h"
 #include "smbd/fsa/lock_array.h"
 #include "tdb/file/file_database.h"
 #include "tdb/messaging/server_id.h"
@@ -23,20 +25,11 @@ namespace Atoll::smbstatus {
 namespace {
 
 // Which processes live: those whose mailboxes somebody reads (tdb/messaging). Asked once of each.
-class Processes {
+class Mailboxes {
  public:
-    explicit Processes(const std::string& lock_directory)
+    explicit Mailboxes(const std::string& lock_directory)
         : mailboxes_(::open((lock_directory + "/msg.sock").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
 
-    bool exists(const tdb::server_id& holder) {
-        if (is_disconnected(holder)) return true;
-        const messaging::ServerId id(holder);
-        const auto [at, fresh] = known_.try_emplace(id, false);
-        if (fresh) at->second = probe(id);
-        return at->second;
-    }
-
- private:
     [[nodiscard]] bool probe(const messaging::ServerId& id) const {
         const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
@@ -48,8 +41,8 @@ class Processes {
                (errno != ENOENT && errno != ECONNREFUSED);
     }
 
+ private:
     UniqueFd mailboxes_;
-    std::map<messaging::ServerId, bool> known_;
 };
 
 using Key = std::vector<uint8_t>;
@@ -61,7 +54,7 @@ std::string full_name(const fsa::locking_record& record) {
 
 class Reader {
  public:
-    Reader(const std::string& directory, const Wanted& wanted) : directory_(directory), wanted_(wanted), processes_(directory) {}
+    Reader(const Source& source, const Wanted& wanted) : source_(source), wanted_(wanted) {}
 
     State read() {
         read_sessions();
@@ -81,7 +74,7 @@ class Reader {
     // Calls `take(key, record)` for each record of one database. False: it could not be read.
     template <class Record, class Take>
     bool each(const char* name, Take take) {
-        auto database = tdb::FileDatabase::open({.path = directory_ + "/" + name, .create = false, .read_only = true});
+        auto database = source_.open(name);
         if (!database) return complain(name, database.error());
         const auto visited = (*database)->traverse([&](Bytes key, Bytes value) {
             Record record;
@@ -96,13 +89,20 @@ class Reader {
     }
 
     bool complain(const char* name, const Error& error) {
-        const std::string path = directory_ + "/" + name;
+        const std::string path = source_.place + name;
         state_.complaints.push_back(error.code == Code::not_found ? fmt::format("{} not initialised", path)
                                                                   : fmt::format("{} cannot be read: {}", path, error.text));
         return false;
     }
 
-    bool lives(const tdb::server_id& holder) { return !wanted_.check_processes || processes_.exists(holder); }
+    // Each is asked about once.
+    bool lives(const tdb::server_id& holder) {
+        if (!wanted_.check_processes || is_disconnected(holder)) return true;
+        const messaging::ServerId id(holder);
+        const auto [at, fresh] = known_.try_emplace(id, false);
+        if (fresh) at->second = source_.exists(id);
+        return at->second;
+    }
     [[nodiscard]] bool is_wanted(uint32_t uid) const { return !wanted_.uid || *wanted_.uid == uid; }
 
     void read_sessions() {
@@ -197,7 +197,7 @@ class Reader {
 
     // The record "state" counts the watches and is none.
     void read_watches() {
-        auto database = tdb::FileDatabase::open({.path = directory_ + "/notify_index.tdb", .create = false, .read_only = true});
+        auto database = source_.open("notify_index.tdb");
         if (!database) return;
         (void)(*database)->traverse([&](Bytes key, Bytes value) {
             fsa::directory_watches record;
@@ -222,9 +222,9 @@ class Reader {
         std::stable_sort(state_.watches.begin(), state_.watches.end(), [](const Watch& a, const Watch& b) { return a.path < b.path; });
     }
 
-    std::string directory_;
+    const Source& source_;
     Wanted wanted_;
-    Processes processes_;
+    std::map<messaging::ServerId, bool> known_;
     State state_;
     std::set<uint64_t> session_ids_;
     std::map<uint64_t, xsrv::open_global> opens_;
@@ -235,6 +235,28 @@ class Reader {
 
 bool is_disconnected(const tdb::server_id& holder) { return holder.pid == tdb::DISCONNECTED_PID; }
 
-State read_state(const std::string& lock_directory, const Wanted& wanted) { return Reader(lock_directory, wanted).read(); }
+Source this_node(const std::string& lock_directory) {
+    const auto open = [lock_directory](const std::string& name) -> Result<std::unique_ptr<tdb::Database>> {
+        auto opened = tdb::FileDatabase::open({.path = lock_directory + "/" + name, .create = false, .read_only = true});
+        if (!opened) return opened.failure();
+        return std::unique_ptr<tdb::Database>(std::move(*opened));
+    };
+    const auto mailboxes = std::make_shared<Mailboxes>(lock_directory);
+    return {open, [mailboxes](const messaging::ServerId& id) { return mailboxes->probe(id); }, lock_directory + "/"};
+}
+
+Result<Source> cluster(const std::string& ctdbd_socket) {
+    auto node = std::make_shared<ctdb::Node>(ctdbd_socket);
+    if (auto connected = node->connect(); !connected) return connected.failure();
+    if (!node->serves()) return fail(Code::dead, ctdbd_socket, "this node is no member of the cluster");
+    const auto open = [node](const std::string& name) -> Result<std::unique_ptr<tdb::Database>> {
+        auto opened = ctdb::ClusterDatabase::open(node, name, tdb::Rank::none);
+        if (!opened) return opened.failure();
+        return std::unique_ptr<tdb::Database>(std::move(*opened));
+    };
+    return Source{open, [node](const messaging::ServerId& id) { return ctdb::process_exists(*node, id); }, ""};
+}
+
+State read_state(const Source& source, const Wanted& wanted) { return Reader(source, wanted).read(); }
 
 }  // namespace Atoll::smbstatus

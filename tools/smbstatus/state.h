@@ -4,7 +4,9 @@
 // Reading takes no lock for longer than it takes to copy a hash chain, and no record is held: a server at work does not notice.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@
 #include "smbd/fsa/locking.idl.h"
 #include "smbd/fsa/notify.idl.h"
 #include "smbd/xsrv/xsrv.idl.h"
+#include "tdb/database.h"
+#include "tdb/messaging/server_id.h"
 
 namespace Atoll::smbstatus {
 
@@ -66,6 +70,17 @@ struct Wanted {
     std::optional<uint32_t> uid;  // only what is this user's
 };
 
-State read_state(const std::string& lock_directory, const Wanted& wanted);
+// Where the databases are, and who knows which processes live.
+struct Source {
+    std::function<Result<std::unique_ptr<tdb::Database>>(const std::string& name)> open;  // Code::not_found: it was never made
+    std::function<bool(const messaging::ServerId& id)> exists;
+    std::string place;  // before a database's name, for complaints
+};
+Source this_node(const std::string& lock_directory);
+// What all nodes have, by way of this node's ctdbd.
+Result<Source> cluster(const std::string& ctdbd_socket);
+
+State read_state(const Source& source, const Wanted& wanted);
+inline State read_state(const std::string& lock_directory, const Wanted& wanted) { return read_state(this_node(lock_directory), wanted); }
 
 }  // namespace Atoll::smbstatus

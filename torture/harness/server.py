@@ -82,11 +82,12 @@ class Server:
     smb_conf  the whole text instead of shares and options, with @TOP@ and @PORT@ in it; for tests of what a bad one does
     keep      leave the directory behind
     more_environment  what its programs find in their environment besides (KRB5_CONFIG)
+    host, prefix  where it answers, and what its programs are started by, if it is on a machine of its own (public_cluster.Machine)
     file_system  a kind of file system: the shares are on a new one, on a loop mount. To be used inside isolation.run(mounts=True)
     """
 
     def __init__(self, kind, shares=None, options=None, users=(), preset="release", smb_conf=None, keep=False, port=None, file_system=None,
-                 more_environment=None):
+                 more_environment=None, host="127.0.0.1", prefix=()):
         if kind not in KINDS:
             raise HarnessError(f"no such server: {kind}")
         self.kind, self.shares, self.options, self.users = kind, dict(shares or {}), dict(options or {}), list(users)
@@ -94,6 +95,7 @@ class Server:
         self.port = port or free_port()
         self.file_system = file_system
         self.more_environment = dict(more_environment or {})
+        self.host, self.prefix = host, list(prefix)
         self.process = None
         self.top = pathlib.Path(tempfile.mkdtemp(prefix=f"atoll-{kind}-", dir=os.environ.get("ATOLL_TEST_DIR")))
         self.top.chmod(0o755)
@@ -200,10 +202,10 @@ class Server:
         self.log.parent.mkdir(exist_ok=True)
         with open(self.stderr, "ab") as out:
             # setpriv: if the harness is killed the server is told to end.
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM"] + self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM"] + self.prefix + self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             start_new_session=True, cwd=self.top, env=self.environment())
         deadline = time.monotonic() + START_SECONDS
-        while not answers_negotiate("127.0.0.1", self.port):
+        while not answers_negotiate(self.host, self.port):
             if self.process.poll() is not None:
                 raise ServerFailed(f"{self.kind}'s smbd ended with {self.process.returncode}: {self.output()[-2000:]}")
             if time.monotonic() > deadline:

@@ -1,0 +1,158 @@
+#include "smbd/server/membership.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/log.h"
+#include "ctdb/client/cluster_database.h"
+#include "ctdb/client/cluster_messaging.h"
+#include "ctdb/client/node.h"
+#include "ctdb/client/persistent_value.h"
+#include "ctdb/shared/node_clock.h"
+#include "smbd/server/limits.h"
+
+namespace Atoll::server {
+
+namespace {
+
+constexpr const char* server_database = "server_global.tdb";  // persistent: what the nodes' servers have in common
+constexpr auto look_again = std::chrono::milliseconds(100);
+
+// nullopt: it runs, and is no member yet.
+Result<std::optional<uint32_t>> ask_for_number(const std::string& socket) {
+    auto connection = ctdb::DaemonConnection::connect(socket);
+    if (!connection) return connection.failure();
+    protocol::request request;
+    request.node = ctdb::no_node;
+    request.op = protocol::operation::STATE;
+    const auto reply = connection->call(request, limits::membership_patience);
+    if (!reply) return reply.failure();
+    if (!reply->state) return fail(Code::denied, socket, "ctdbd refuses this process: smbd has to be root, or ctdbd's user");
+    if (!reply->state->is_member) return std::optional<uint32_t>();
+    return std::optional<uint32_t>(reply->state->pnn);
+}
+
+Result<std::unique_ptr<tdb::Database>> open_shared(const std::shared_ptr<ctdb::Node>& node, const std::string& name, tdb::Rank rank) {
+    auto opened = ctdb::ClusterDatabase::open(node, name, rank);
+    if (!opened) return opened.failure();
+    return std::unique_ptr<tdb::Database>(std::move(*opened));
+}
+
+}  // namespace
+
+Result<std::optional<ClusterNode>> find_cluster_node(const conf::GlobalConf& conf) {
+    if (!conf.clustering) return std::optional<ClusterNode>();
+    ClusterNode node;
+    node.socket = conf.ctdbd_socket.empty() ? ctdb::default_socket : conf.ctdbd_socket;
+    const Monotonic deadline = monotonic_now() + limits::membership_patience;
+    for (bool told = false;; told = true) {
+        const auto number = ask_for_number(node.socket);
+        if (number && *number) {
+            node.number = **number;
+            return std::optional(node);
+        }
+        if (!number && number.error().code == Code::denied) return number.failure();
+        if (monotonic_now() > deadline)
+            return fail(Code::dead, "clustering = yes",
+                        fmt::format("{}: {}", node.socket,
+                                    number ? "this node is no member of the cluster: `ctdb status` says why"
+                                           : "no ctdbd listens there: start it first, or name its socket by `ctdbd socket`"));
+        if (!told) log_notice("{}: waits until this node is a member of the cluster", node.socket);
+        std::this_thread::sleep_for(look_again);
+    }
+}
+
+Result<Guid> cluster_server_guid(const ClusterNode& node) {
+    auto daemon = ctdb::DaemonConnection::connect(node.socket);
+    if (!daemon) return daemon.failure();
+    const Monotonic deadline = monotonic_now() + limits::membership_patience;
+    for (;;) {
+        const auto text = ctdb::agree_on_value(*daemon, server_database, "server_guid", to_string(Guid::random()));
+        const bool later = !text && text.error().code == Code::busy && monotonic_now() < deadline;  // the members have just changed
+        if (!text && !later) return text.failure();
+        if (const auto guid = text ? parse_guid(*text) : std::nullopt) return *guid;
+        if (text) return fail(Code::corrupt, server_database, "server_guid is no GUID");
+        std::this_thread::sleep_for(look_again);
+    }
+}
+
+messaging::ServerId make_server_id(const std::optional<ClusterNode>& node, messaging::ProcessClass process_class) {
+    messaging::ServerId id = messaging::ServerId::make(process_class);
+    if (node) id.node = node->number;
+    return id;
+}
+
+Membership::~Membership() = default;
+
+Result<std::unique_ptr<Membership>> Membership::join(const std::optional<ClusterNode>& node, const conf::GlobalConf& conf, int life,
+                                                     xsrv::Databases& databases) {
+    std::unique_ptr<Membership> made(new Membership);
+    if (!node) {
+        if (auto reopened = xsrv::reopen_after_fork(databases); !reopened) return reopened.failure();
+        return made;
+    }
+    made->socket_ = node->socket;
+    made->wait_until_member(life);
+    if (made->node_->pnn() != node->number)
+        return fail(Code::invalid, node->socket, "ctdbd is another node's than when the server started: start the server again");
+    auto opened = xsrv::open_databases(
+        conf.lock_directory, [&](const std::string& name, tdb::Rank rank) { return open_shared(made->node_, name, rank); });
+    if (!opened) return opened.failure();
+    databases = std::move(*opened);
+    return made;
+}
+
+// The registration stays as long as its connection does: a new one would take another place in ctdbd's memory.
+void Membership::wait_until_member(int life) {
+    for (bool told = false;; told = true) {
+        if (!node_) node_ = std::make_shared<ctdb::Node>(socket_);
+        const auto connected = node_->connect();
+        if (connected && node_->serves()) break;
+        if (!told) log_notice("waits until this node is a member of the cluster");
+        pollfd fds[] = {{life, 0, 0}, {node_->fd(), POLLIN, 0}};
+        (void)::poll(fds, std::size(fds), static_cast<int>(look_again.count()));
+        if ((fds[0].revents & (POLLHUP | POLLERR)) != 0) ::_exit(0);
+        if (fds[1].revents != 0 || !connected) node_.reset();
+    }
+    node_->on_end = [] { end("ctdbd has ended, or does not answer"); };
+}
+
+std::unique_ptr<messaging::Messaging> Membership::begin(loop::Loop& loop, messaging::MessageSocket mailbox,
+                                                        std::function<void(uint32_t)> node_lost) {
+    auto local = messaging::make_local_messaging(loop, std::move(mailbox));
+    if (!node_) return local;
+    ctdb::MessagingEvents events;
+    events.node_lost = std::move(node_lost);
+    events.cut_off = [] { end("ctdbd has ended"); };
+    auto made = ctdb::make_cluster_messaging(loop, std::move(local), socket_, std::move(events));
+    if (!made) end(made.error().message());
+    // Outside a request nothing comes there but the end.
+    watch_ = std::make_unique<loop::FdWatch>(loop, node_->fd(), [] { end("its session has ended"); });
+    watch_->watch_read(true);
+    timer_ = std::make_unique<loop::Timer>(loop, [this] { lease_is_over(); });
+    lease_is_over();
+    return std::move(*made);
+}
+
+void Membership::need_service() const {
+    if (node_ && !node_->serves()) end("its lease is over, or its session has ended");
+}
+
+// That of the last look; it is renewed several times meanwhile.
+void Membership::lease_is_over() {
+    need_service();
+    const ctdb::Time now = ctdb::node_now(), deadline = node_->lease().deadline.value();
+    timer_->set_in(std::chrono::microseconds(deadline > now ? deadline - now : 0) + std::chrono::milliseconds(1));
+}
+
+// Whoever serves the files now may contradict what clients would still be told, and what the process would still write.
+void Membership::end(const std::string& why) {
+    log_error("this node serves no longer: {}", why);
+    ::_exit(1);
+}
+
+}  // namespace Atoll::server

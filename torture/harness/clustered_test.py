@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Three smbds that are one server, each on a node of its own: what is opened, locked, cached and watched by way of one excludes, breaks and tells by way of the others; a node that is lost
+holds nothing any more, and one that may not serve answers nothing.
+
+    clustered_test.py [--preset release] [--suites]        --suites: also a sample of Debian's smbtorture, against one node and over two
+"""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+
+import isolation
+import report
+from accounts import USER1
+from cluster import TOP, await_that
+from clustered import PORT, ServerCluster
+from report import require
+
+OK = "NT_STATUS_OK"
+PATIENCE = 60
+READ, WRITE, ALL_ACCESS = "access=120089", "access=12019f", "access=12019f"
+
+
+# Durable handles need it so.
+LASTING = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
+
+
+class Holder:
+    """An smbhold at one node, told line by line."""
+
+    def __init__(self, cluster, pnn, *options):
+        program = TOP / "build" / cluster.preset / "bin" / "smbhold"
+        self.process = subprocess.Popen([str(program), f"//{cluster.nodes[pnn].address}/share", "-p", str(PORT), "-U", USER1.credentials, *options], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.logged_on = self.process.stdout.readline().strip()
+
+    def __enter__(self):
+        require(self.logged_on == OK, f"the log-on gives {self.logged_on}")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def hear(self):
+        return self.process.stdout.readline().strip()
+
+    def ask(self, line):
+        self.tell(line)
+        return self.hear()
+
+    def does(self, line, wanted=OK):
+        said = self.ask(line)
+        require(said == wanted, f"`{line}` gives {said}, not {wanted}")
+
+
+def serves_everywhere(cluster):
+    source = cluster.top / "source"
+    source.write_text("one share\n" * 1000)
+    status, said = cluster.smbclient(0, f"put {source} file; mkdir below; rename file below\\moved")
+    require(status == 0, said)
+    for pnn in (1, 2):
+        copy = cluster.top / f"copy{pnn}"
+        status, said = cluster.smbclient(pnn, f"get below\\moved {copy}")
+        require(status == 0 and copy.read_bytes() == source.read_bytes(), said)
+    status, said = cluster.smbclient(2, "del below\\moved; rmdir below; ls")
+    require(status == 0 and "below" not in said, said)
+
+
+def share_modes_exclude(cluster):
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        first.does(f"open denied {WRITE} share=0")
+        second.does(f"open denied {READ} share=7", "NT_STATUS_SHARING_VIOLATION")
+        third.does(f"open denied {READ} share=7", "NT_STATUS_SHARING_VIOLATION")
+        first.does("close")
+        second.does(f"open denied {READ} share=1")
+        third.does(f"open denied {READ} share=1")
+        first.does(f"open denied {WRITE} share=7", "NT_STATUS_SHARING_VIOLATION")
+
+
+def locks_exclude(cluster):
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second:
+        for holder in (first, second):
+            holder.does(f"open locked {WRITE} share=7")
+        first.does("write 0 something")
+        second.does("read 0 something")
+        first.does("lock 0 4 exclusive")
+        second.does("lock 2 4 exclusive", "NT_STATUS_LOCK_NOT_GRANTED")
+        second.does("lock 4 4 exclusive")
+        second.does("write 0 other", "NT_STATUS_FILE_LOCK_CONFLICT")
+        first.does("close")
+        second.does("lock 0 4 exclusive")
+
+
+def deletion_waits_for_the_last(cluster):
+    path = cluster.path("share") / "doomed"
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        first.does("open doomed access=13019f share=7")
+        second.does("open doomed access=13019f share=7")
+        first.does("delete")
+        first.does("close")
+        require(path.exists(), "deleted under an open of another node")
+        third.does("open doomed access=13019f share=7", "NT_STATUS_DELETE_PENDING")
+        second.does("close")
+        require(not path.exists(), "not deleted with the last close, on another node")
+
+
+def changes_are_told(cluster):
+    address = cluster.nodes[0].address
+    watcher = subprocess.Popen(["stdbuf", "-oL", "smbclient", f"//{address}/share", "-p", str(PORT), "-U", USER1.credentials, "-c", "mkdir notified; notify notified"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
+    try:
+        def told():
+            cluster.smbclient(1, "mkdir notified\\watched; rmdir notified\\watched")
+            return select_line(watcher)
+        line = await_that(told, "a change by way of another node is not told")
+        require("watched" in line, f"told is {line}")
+    finally:
+        watcher.kill()
+        watcher.wait()
+
+
+def select_line(process):
+    import select
+    ready, _, _ = select.select([process.stdout], [], [], 0.5)
+    return process.stdout.readline() if ready else ""
+
+
+def dead_process_holds_nothing(cluster):
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second:
+        first.does(f"open killed {WRITE} share=0")
+        second.does(f"open killed {READ} share=7", "NT_STATUS_SHARING_VIOLATION")
+        first.process.kill()
+        await_that(lambda: second.ask(f"open killed {READ} share=7") == OK, "an open of a client that is gone stays")
+
+
+def durable_moves(cluster):
+    """A durable handle is taken back by way of another node, with its lease and its lock: from a client that is gone, and from one that still has a process on the first."""
+    with Holder(cluster, 0, "--client-guid", "wanderer") as first:
+        first.does(f"open kept {WRITE} share=7 lease2=7 durable2=60000")
+        first.does("write 0 kept")
+        first.does("lock 0 4 exclusive")
+        identifier = first.ask("id")
+        first.process.kill()
+        with Holder(cluster, 1, "--client-guid", "wanderer") as second:
+            await_that(lambda: second.ask(f"again kept {identifier} {WRITE} share=7 lease2=7") == OK, "the handle cannot be taken back")
+            second.does("read 0 kept")
+            identifier = second.ask("id")
+            # The connection to node 1 stands, and is dropped there.
+            with Holder(cluster, 2, "--client-guid", "wanderer") as third:
+                third.does(f"again kept {identifier} {WRITE} share=7 lease2=7")
+                third.does("lock 0 4 exclusive", "NT_STATUS_LOCK_NOT_GRANTED")
+                third.does("close")
+                require(second.ask("read 0 kept") != OK, "the former node still serves the client")
+
+
+def lost_node_holds_nothing(cluster):
+    with Holder(cluster, 2) as lost, Holder(cluster, 2) as deleting, Holder(cluster, 0) as survivor:
+        lost.does(f"open lost {WRITE} share=0")
+        lost.does("lock 0 10 exclusive")
+        deleting.does("open lost_and_deleted access=13019f share=7 options=1000")
+        survivor.does(f"open lost {READ} share=7", "NT_STATUS_SHARING_VIOLATION")
+        survivor.does("open lost_and_deleted access=120089 share=7")
+        survivor.does("close")
+        cluster.nodes[2].signal(signal.SIGKILL)
+        await_that(lambda: survivor.ask(f"open lost {WRITE} share=0") == OK, "an open of a lost node stays in the way")
+        survivor.does("lock 0 10 exclusive")
+        await_that(lambda: not (cluster.path("share") / "lost_and_deleted").exists(), "what the lost node would have deleted stays")
+    cluster.nodes[2].start()
+    cluster.await_settled()
+    await_that(lambda: cluster.smbclient(2, "ls")[0] == 0, "the node does not serve again when it is a member again")
+
+
+def stopped_node_answers_nothing(cluster):
+    """ctdbd stands still, its smbd does not: no WRITE is acknowledged after the end of the lease."""
+    node = cluster.nodes[1]
+    with Holder(cluster, 1) as there:
+        there.does(f"open fenced {WRITE} share=7")
+        there.does("write 0 before")
+        node.signal(signal.SIGSTOP)
+        try:
+            await_that(lambda: cluster.settled([0, 2]), "the others do not go on without it")
+            with Holder(cluster, 0) as survivor:
+                survivor.does(f"open fenced {WRITE} share=0")
+                there.tell("write 0 after")
+                said = there.hear()
+                require(said != OK, "a WRITE was acknowledged by a node that serves no longer")
+                survivor.does("read 0 before")
+        finally:
+            node.signal(signal.SIGCONT)
+    cluster.await_settled()
+    await_that(lambda: cluster.smbclient(1, "ls")[0] == 0, "the node does not serve again when it wakes")
+
+
+CASES = [serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last, changes_are_told, dead_process_holds_nothing, durable_moves, lost_node_holds_nothing,
+         stopped_node_answers_nothing]
+
+
+def run(tally, options):
+    wanted = [case for case in CASES if not options.cases or case.__name__ in options.cases]
+    with tally.guard("the cluster"), ServerCluster(options.preset, shares={"share": {"vfs objects": "streams_xattr", **LASTING}}) as cluster:
+        for case in wanted:
+            with tally.case(case.__name__):
+                case(cluster)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="release")
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    tally = report.Tally("clustered")
+    isolation.run(lambda: run(tally, options), network=True)
+    return tally.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
