@@ -66,7 +66,7 @@ std::map<std::string, Setter> setters(CtdbConf& conf) {
         {"cluster/recovery lock", text_of(conf.cluster_lock)},
         {"cluster/cluster register", text_of(conf.cluster_register)},
         {"cluster/node address", text_of(conf.node_address)},
-        {"cluster/leader capability", always("true")},
+        {"cluster/leader capability", flag_of(conf.leader_capability)},
         {"cluster/leader timeout", is_number},  // of elections by broadcast, which there are not: whoever has the lock leads
         {"cluster/transport", always("tcp")},
         {"database/volatile database directory", text_of(conf.volatile_directory)},
@@ -78,7 +78,7 @@ std::map<std::string, Setter> setters(CtdbConf& conf) {
         {"legacy/ctdb start as stopped", flag_of(conf.start_as_stopped)},
         {"legacy/start as disabled", flag_of(conf.start_as_disabled)},
         {"legacy/realtime scheduling", flag_of(conf.realtime_scheduling)},
-        {"legacy/lmaster capability", always("true")},
+        {"legacy/lmaster capability", flag_of(conf.lmaster_capability)},
     };
 }
 
@@ -199,25 +199,26 @@ Result<CtdbConf> parse_ctdb_conf(std::string_view text, const std::string& file,
     return conf;
 }
 
-Result<std::vector<ClusterNode>> parse_nodes(std::string_view text, const std::string& file) {
-    std::vector<ClusterNode> nodes;
+Result<ClusterNodes> parse_nodes(std::string_view text, const std::string& file) {
+    ClusterNodes nodes;
     uint32_t pnn = 0;
     const auto read = each_line(text, [&](const std::string& line, size_t number) -> Result<void> {
         if (line.empty()) return {};
         if (line[0] == '#') {
             pnn++;
+            nodes.deleted++;
             return {};
         }
         ClusterNode node{pnn++, usual_address(line)};
         if (node.address.empty()) return bad_line(file, number, "'" + line + "' is not an address");
-        for (const ClusterNode& other : nodes) {
+        for (const ClusterNode& other : nodes.live) {
             if (other.address == node.address) return bad_line(file, number, "'" + line + "' stands there twice");
         }
-        nodes.push_back(std::move(node));
+        nodes.live.push_back(std::move(node));
         return {};
     });
     if (!read) return read.failure();
-    if (nodes.empty()) return fail(Code::invalid, file, "names no node");
+    if (nodes.live.empty()) return fail(Code::invalid, file, "names no node");
     return nodes;
 }
 
@@ -234,7 +235,7 @@ Result<std::vector<PublicAddress>> parse_public_addresses(std::string_view text,
     return addresses;
 }
 
-Result<std::vector<ClusterNode>> load_nodes(const CtdbPaths& paths) {
+Result<ClusterNodes> load_nodes(const CtdbPaths& paths) {
     const std::string file = paths.base + "/nodes";
     const auto text = read_file(file, limits::max_config_file);
     if (!text) return text.failure();

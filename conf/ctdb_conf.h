@@ -19,6 +19,7 @@ struct CtdbConf {
     std::string cluster_lock;      // a file, or "!helper arguments"; empty: none
     std::string cluster_register;  // what stands beside the lock; by default the lock's file and ".register"
     std::string node_address;      // empty: the first of `nodes` that this machine has
+    bool leader_capability = true;
     // [database]
     std::string volatile_directory;
     std::string persistent_directory;
@@ -32,12 +33,18 @@ struct CtdbConf {
     bool start_as_stopped = false;
     bool start_as_disabled = false;
     bool realtime_scheduling = true;
+    bool lmaster_capability = true;
 };
 
 // A line of `nodes`; its number, from 0, is the node's. A line that is commented out keeps its number and is no node.
 struct ClusterNode {
     uint32_t pnn = 0;
     std::string address;
+};
+
+struct ClusterNodes {
+    std::vector<ClusterNode> live;
+    uint32_t deleted = 0;  // lines that are commented out
 };
 
 // A line of `public_addresses`: "10.1.1.1/24 eth0,eth1".
@@ -60,17 +67,17 @@ CtdbPaths ctdb_paths();  // from the environment
 
 // The text of ctdb.conf. Relative defaults are those of `paths`. Code::invalid names file and line: what is not known is refused.
 Result<CtdbConf> parse_ctdb_conf(std::string_view text, const std::string& file, const CtdbPaths& paths);
-Result<std::vector<ClusterNode>> parse_nodes(std::string_view text, const std::string& file);
+Result<ClusterNodes> parse_nodes(std::string_view text, const std::string& file);
 Result<std::vector<PublicAddress>> parse_public_addresses(std::string_view text, const std::string& file);
 
 // The files of `paths.base`. There must be `nodes`; a missing ctdb.conf or public_addresses is an empty one.
 struct CtdbFiles {
     CtdbConf conf;
-    std::vector<ClusterNode> nodes;
+    ClusterNodes nodes;
     std::vector<PublicAddress> public_addresses;
 };
 Result<CtdbFiles> load_ctdb_files(const CtdbPaths& paths);
-Result<std::vector<ClusterNode>> load_nodes(const CtdbPaths& paths);
+Result<ClusterNodes> load_nodes(const CtdbPaths& paths);
 
 // The name of a log level as ctdb's tools have it, and back: nullopt if it is none.
 std::optional<int> log_level_named(std::string_view name);

@@ -36,10 +36,11 @@ TEST(CtdbConf, RefusesWhatIsNot) {
 TEST(CtdbConf, NodesKeepTheirNumbers) {
     const auto nodes = parse_nodes("10.0.0.1\n#10.0.0.2\n\n  fd00:0::3 \n", "nodes");
     ASSERT_TRUE(nodes.ok());
-    ASSERT_EQ(nodes->size(), 2U);
-    EXPECT_EQ((*nodes)[0].pnn, 0U);
-    EXPECT_EQ((*nodes)[1].pnn, 2U);
-    EXPECT_EQ((*nodes)[1].address, "fd00::3");
+    ASSERT_EQ(nodes->live.size(), 2U);
+    EXPECT_EQ(nodes->live[0].pnn, 0U);
+    EXPECT_EQ(nodes->live[1].pnn, 2U);
+    EXPECT_EQ(nodes->live[1].address, "fd00::3");
+    EXPECT_EQ(nodes->deleted, 1U);
     for (const char* text : {"", "#10.0.0.1\n", "host\n", "10.0.0.1\n10.0.0.1\n"}) EXPECT_FALSE(parse_nodes(text, "nodes").ok()) << text;
 }
 

@@ -34,6 +34,14 @@ enum class Planted : uint8_t {
 
 const char* name_of(Planted planted);
 
+// What an administrator may change in service. That of the leader counts.
+struct Policy {
+    bool bans = true;         // who keeps losing its session is banned
+    Time ban = 300 * second;  // for so long
+    bool balances = true;     // addresses move where that makes nodes have equally many
+    bool takes_over = true;   // the address of a node that may not have it goes to another
+};
+
 struct Config {
     Pnn me = 0;
     uint64_t incarnation = 1;  // of this start: higher than at every earlier one
@@ -52,7 +60,7 @@ struct Config {
     size_t writes_in_part = protocol::MAX_WRITES;  // of a transaction's message
     uint32_t blame_limit = 5;                      // sessions lost to silence or deafness until a ban
     Time blame_half_life = 60 * second;
-    Time ban = 300 * second;
+    Policy policy;
 
     Planted planted = Planted::none;
 };

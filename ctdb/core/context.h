@@ -12,10 +12,11 @@
 namespace Atoll::ctdb {
 
 struct Context {
-    Context(const Config& c, SharedState& s) : config(c), shared(s) {}
+    Context(const Config& c, SharedState& s) : config(c), shared(s), policy(c.policy) {}
 
     const Config& config;
     SharedState& shared;
+    Policy policy;
 
     Time now = 0;
     // Time that has surely passed: `now` without its leaps. Whoever waits for another node's time to run out waits by this.

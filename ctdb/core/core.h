@@ -60,6 +60,9 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(AddressesOffered& event) { addresses_.offered(std::move(event.addresses)); }
     void on(AddressAssigned& event) { leadership_.assign(event.address, event.pnn); }
     void on(AddressesBalanced&) { leadership_.balance(); }
+    void on(NodesListed& event) { config_.nodes = std::move(event.nodes); }
+    void on(PolicySet& event) { context_.policy = event.policy; }
+    void on(RecoveryForced&) { leadership_.recover_all(); }
     void on(ClientCommits& event) { persistent_.client_commits(event.client, event.database, event.base, std::move(event.writes)); }
     void on(PersistentWritten& event) { persistent_.written(event.ticket, event.ok); }
 
@@ -75,7 +78,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     void session_ended() override;
     void send(Pnn to, protocol::slot_message message) override;
 
-    const Config config_;
+    Config config_;
     Context context_;
     Peers peers_;
     Membership membership_;

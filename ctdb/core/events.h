@@ -4,6 +4,7 @@
 #include <optional>
 #include <variant>
 
+#include "ctdb/core/config.h"
 #include "ctdb/core/persistent_store.h"
 #include "ctdb/core/types.h"
 
@@ -39,7 +40,7 @@ struct PeerEnded {
 struct Monitored {
     bool healthy = true;
 };
-// NODE_DISABLED or NODE_STOPPED.
+// NODE_DISABLED, NODE_STOPPED, NODE_NO_SLOTS or NODE_NO_LEAD.
 struct AdministratorSet {
     node_flags flag = node_flags::none;
     bool on = false;
@@ -86,6 +87,15 @@ struct AddressAssigned {
 };
 // To the leader: what was assigned is forgotten.
 struct AddressesBalanced {};
+// The nodes that are listed from now on, rising, this one among them. One that is gone is no member.
+struct NodesListed {
+    std::vector<Pnn> nodes;
+};
+struct PolicySet {
+    Policy policy;
+};
+// To the leader: every slot is recovered. Nothing elsewhere.
+struct RecoveryForced {};
 // A client of this node commits, having read at the sequence number `base` (ANY_SEQUENCE: whatever it is). `client` names this transaction.
 struct ClientCommits {
     Client client = 0;
@@ -99,9 +109,10 @@ struct PersistentWritten {
     bool ok = false;
 };
 
-using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                           AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientStored, ClientGone, AddressReleased,
-                           AddressesOffered, AddressAssigned, AddressesBalanced, ClientCommits, PersistentWritten>;
+using Event =
+    std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
+                 AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientStored, ClientGone, AddressReleased, AddressesOffered,
+                 AddressAssigned, AddressesBalanced, NodesListed, PolicySet, RecoveryForced, ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -149,7 +160,7 @@ struct TransactionDone {
     uint64_t seqnum = 0;
 };
 
-using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordMirrored, EndClients, TakeAddress, ReleaseAddress,
-                            WritePersistent, TransactionDone>;
+using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordMirrored, EndClients, TakeAddress,
+                            ReleaseAddress, WritePersistent, TransactionDone>;
 
 }  // namespace Atoll::ctdb

@@ -15,7 +15,7 @@ void Leadership::tick() {
         contend();
         return;
     }
-    if (membership_.kept_out() || membership_.highest_term() > term_) {
+    if (!membership_.may_lead() || membership_.highest_term() > term_) {
         step_down();
         return;
     }
@@ -27,7 +27,7 @@ void Leadership::tick() {
 void Leadership::contend() {
     const Time pause = context_.config.lock_again + (context_.config.me % 16) * context_.config.tick;
     const Time patience = role_ == Role::asking ? 8 * pause : pause;
-    if (membership_.kept_out() || membership_.led() || (ever_asked_ && context_.waited - asked_ < patience)) return;
+    if (!membership_.may_lead() || membership_.led() || (ever_asked_ && context_.waited - asked_ < patience)) return;
     role_ = Role::asking;
     ever_asked_ = true;
     asked_ = context_.waited;
@@ -41,7 +41,7 @@ void Leadership::lock_refused() {
 }
 
 void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stored) {
-    if (role_ != Role::asking || membership_.kept_out() || term < membership_.highest_term()) {
+    if (role_ != Role::asking || !membership_.may_lead() || term < membership_.highest_term()) {
         context_.act(ReleaseLock{});
         if (role_ == Role::asking) role_ = Role::following;
         return;
@@ -51,6 +51,7 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
     term_ = term;
     authority_until_ = 0;
     first_view_due_ = true;
+    recover_all_ = false;
     pending_.reset();
     current_ = stored.value_or(protocol::view());
     current_.locators.resize(context_.config.slots, no_node);
@@ -167,8 +168,8 @@ void Leadership::consider() {
     protocol::view next = next_view();
     const bool same = next.members == current_.members && next.locators == current_.locators && next.addresses == current_.addresses &&
                       next.persistent == current_.persistent;
-    if (same && !first_view_due_) return;
-    first_view_due_ = false;
+    if (same && !first_view_due_ && !recover_all_) return;
+    first_view_due_ = recover_all_ = false;
     pending_ = next;
     context_.act(WriteRegister{term_, std::move(next)});
 }

@@ -21,6 +21,7 @@ class Leadership {
     void pardon(Pnn pnn);
     void assign(AddressId address, Pnn pnn);
     void balance() { assigned_.clear(); }
+    void recover_all() { recover_all_ = role_ == Role::leading; }
     // Answers a keepalive with a lease, the view or an expulsion.
     void answer(Pnn from, const protocol::keepalive& keepalive);
 
@@ -77,6 +78,7 @@ class Leadership {
     Time checked_ = 0;
     Time authority_until_ = 0;
     bool first_view_due_ = false;
+    bool recover_all_ = false;  // with the next view
     protocol::view current_;
     std::optional<protocol::view> pending_;
     std::map<Pnn, Standing> standings_;

@@ -74,10 +74,10 @@ void Leadership::blame(Pnn pnn) {
     for (; standing.blame > 0 && context_.waited - standing.blamed >= context_.config.blame_half_life; standing.blame /= 2)
         standing.blamed += context_.config.blame_half_life;
     standing.blamed = context_.waited;
-    if (++standing.blame < context_.config.blame_limit) return;
+    if (!context_.policy.bans || ++standing.blame < context_.config.blame_limit) return;
     context_.took(Transition::member_banned);
     standing.blame = 0;
-    standing.banned_until = context_.waited + context_.config.ban;
+    standing.banned_until = context_.waited + context_.policy.ban;
 }
 
 void Leadership::pardon(Pnn pnn) {
@@ -132,13 +132,16 @@ void Leadership::add_members(std::vector<protocol::member>& members, ViewId id) 
 }
 
 void Leadership::place_slots(protocol::view& view) const {
-    std::vector<Pnn> nodes;
+    std::vector<Pnn> staying, nodes;
     for (const protocol::member& member : view.members) {
-        if (!member.leaving) nodes.push_back(member.pnn);
+        if (member.leaving) continue;
+        staying.push_back(member.pnn);
+        if (!any(member.flags & node_flags::NODE_NO_SLOTS)) nodes.push_back(member.pnn);
     }
+    if (nodes.empty()) nodes = staying;
     const std::vector<Pnn> before = std::exchange(view.locators, place(view.locators, nodes));
     for (size_t slot = 0; slot < before.size(); slot++) {
-        if (view.locators[slot] != before[slot]) view.located_since[slot] = view.id;
+        if (view.locators[slot] != before[slot] || recover_all_) view.located_since[slot] = view.id;
     }
 }
 
@@ -161,10 +164,11 @@ void Leadership::list_addresses(protocol::view& view) const {
 
 // Members that are healthy and say so, rising.
 std::vector<Pnn> Leadership::able_to_hold(const protocol::view& view, AddressId address) const {
+    constexpr node_flags keeping_off = node_flags::NODE_UNHEALTHY | node_flags::NODE_DISABLED;
     std::vector<Pnn> nodes;
     for (const protocol::member& member : view.members) {
         const auto& takeable = peers_.of(member.pnn).last.takeable;
-        if (!member.leaving && !any(member.flags) && std::binary_search(takeable.begin(), takeable.end(), address))
+        if (!member.leaving && !any(member.flags & keeping_off) && std::binary_search(takeable.begin(), takeable.end(), address))
             nodes.push_back(member.pnn);
     }
     const auto assigned = assigned_.find(address);
@@ -181,8 +185,11 @@ void Leadership::place_addresses(protocol::view& view) const {
     for (protocol::address& address : view.addresses) clear_former(view, address);
     list_addresses(view);
     std::vector<Placed> items;
-    for (const protocol::address& address : view.addresses) items.push_back({address.holder, able_to_hold(view, address.id)});
-    const std::vector<Pnn> wanted = place(items);
+    for (const protocol::address& address : view.addresses) {
+        items.push_back({address.holder, able_to_hold(view, address.id)});
+        if (!context_.policy.takes_over) std::erase_if(items.back().able, [&](Pnn pnn) { return pnn != address.holder; });
+    }
+    const std::vector<Pnn> wanted = place(items, context_.policy.balances);
     for (size_t index = 0; index < wanted.size(); index++) {
         protocol::address& address = view.addresses[index];
         if (address.holder == no_node && address.former == no_node) {

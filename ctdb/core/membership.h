@@ -40,6 +40,7 @@ class Membership {
     [[nodiscard]] std::vector<Pnn> unheard() const;
     [[nodiscard]] node_flags flags() const { return flags_; }
     [[nodiscard]] bool kept_out() const { return any(flags_ & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)); }
+    [[nodiscard]] bool may_lead() const { return !kept_out() && !any(flags_ & node_flags::NODE_NO_LEAD); }
     [[nodiscard]] Term highest_term() const { return highest_term_; }
     // Some leader of the highest term was heard of lately.
     [[nodiscard]] bool led() const;

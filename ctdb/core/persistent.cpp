@@ -7,7 +7,7 @@ Persistent::Persistent(Context& context, SlotTransport& transport, const Persist
       coordinator_(context, transport),
       replica_(context, transport, store,
                {[this](const holding& held) { submitter_.kept(held); }, [this](const TransactionId& id) { submitter_.lost(id); },
-                [&membership, &context] { membership.ban(context.config.ban); }}) {}
+                [&membership, &context] { membership.ban(context.policy.ban); }}) {}
 
 void Persistent::view_accepted() {
     submitter_.view_accepted();

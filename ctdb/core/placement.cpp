@@ -99,7 +99,7 @@ bool improve(const std::vector<Placed>& items, std::vector<Pnn>& placed, Load& l
 }  // namespace
 
 // Each improvement lessens the sum of the squares of the loads, so there is an end of them.
-std::vector<Pnn> place(const std::vector<Placed>& items) {
+std::vector<Pnn> place(const std::vector<Placed>& items, bool balance) {
     std::vector<Pnn> placed(items.size(), no_node);
     Load load;
     for (const Placed& item : items) {
@@ -115,7 +115,7 @@ std::vector<Pnn> place(const std::vector<Placed>& items) {
         placed[index] = least_of(items[index].able, load);
         load[placed[index]]++;
     }
-    while (improve(items, placed, load)) {
+    while (balance && improve(items, placed, load)) {
     }
     return placed;
 }

@@ -18,6 +18,7 @@ struct Placed {
 };
 // The new place of each: one of `able`, or no_node if there is none. As balanced as it can be: no item could go, nor a chain of items one
 // step on each, from a node to one that has two fewer. An item stays where it is unless its node is not able, or balance needs it.
-std::vector<Pnn> place(const std::vector<Placed>& items);
+// Without `balance` only what has no place yet, or has lost it, goes anywhere.
+std::vector<Pnn> place(const std::vector<Placed>& items, bool balance = true);
 
 }  // namespace Atoll::ctdb

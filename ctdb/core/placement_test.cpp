@@ -76,6 +76,11 @@ TEST(Placement, ItemsThatAllCanHaveMoveAsSlotsDo) {
     EXPECT_EQ(load(after, 2), 2U);
 }
 
+TEST(Placement, WithoutBalanceOnlyTheHomelessMove) {
+    const auto after = place(items_of({0, 0, 0, 7}, std::vector<std::vector<Pnn>>(4, {0, 1})), false);
+    EXPECT_EQ(after, (std::vector<Pnn>{0, 0, 0, 1}));
+}
+
 TEST(Placement, WithoutNodesNothingIsPlaced) {
     EXPECT_EQ(place(std::vector<Pnn>{1, 2}, std::vector<Pnn>{}), (std::vector<Pnn>{no_node, no_node}));
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 
@@ -35,6 +36,7 @@ class ClientSocket::Connection {
     }
 
     void send(const protocol::reply& reply) {
+        socket_.statistics_.count(&protocol::statistics::client_packets_sent);
         waiting_.emplace_back();
         encode(reply, waiting_.back(), protocol::reply::newest_version);
         if (waiting_.size() > limits::max_client_replies) {
@@ -69,6 +71,7 @@ class ClientSocket::Connection {
             log_error("refused a malformed request of client {}: {}", id_, read.error().message());
             return socket_.remove(id_);
         }
+        socket_.statistics_.count(&protocol::statistics::client_packets_recv);
         socket_.observer_.requested(id_, request);
     }
 
@@ -82,7 +85,8 @@ class ClientSocket::Connection {
     loop::FdWatch watch_;
 };
 
-ClientSocket::ClientSocket(loop::Loop& loop, ClientObserver& observer) : loop_(loop), observer_(observer) {}
+ClientSocket::ClientSocket(loop::Loop& loop, Statistics& statistics, ClientObserver& observer)
+    : loop_(loop), statistics_(statistics), observer_(observer) {}
 
 ClientSocket::~ClientSocket() {
     if (listener_) ::unlink(path_.c_str());
@@ -125,6 +129,10 @@ void ClientSocket::reply(ClientId client, const protocol::reply& reply) {
 pid_t ClientSocket::process_of(ClientId client) const {
     const auto found = connections_.find(client);
     return found != connections_.end() ? found->second->process() : 0;
+}
+
+bool ClientSocket::has_process(pid_t process) const {
+    return std::any_of(connections_.begin(), connections_.end(), [&](const auto& entry) { return entry.second->process() == process; });
 }
 
 size_t ClientSocket::waiting(ClientId client) const {

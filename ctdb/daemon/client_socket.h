@@ -10,6 +10,7 @@
 #include "base/loop/loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "ctdb/daemon/statistics.h"
 #include "ctdb/protocol/client.idl.h"
 
 namespace Atoll::ctdb {
@@ -25,7 +26,7 @@ class ClientObserver {
 
 class ClientSocket {
  public:
-    ClientSocket(loop::Loop& loop, ClientObserver& observer);
+    ClientSocket(loop::Loop& loop, Statistics& statistics, ClientObserver& observer);
     ~ClientSocket();
 
     Result<void> listen(const std::string& path);
@@ -33,11 +34,13 @@ class ClientSocket {
     void reply(ClientId client, const protocol::reply& reply);
     // Of the process that connected; 0: it has left.
     [[nodiscard]] pid_t process_of(ClientId client) const;
+    // Some client is that process.
+    [[nodiscard]] bool has_process(pid_t process) const;
     // Replies that it has not taken.
     [[nodiscard]] size_t waiting(ClientId client) const;
+    [[nodiscard]] size_t clients() const { return connections_.size(); }
     // Once what has come is handled; the observer hears of it.
     void disconnect(ClientId client);
-    [[nodiscard]] size_t clients() const { return connections_.size(); }
 
  private:
     class Connection;
@@ -46,6 +49,7 @@ class ClientSocket {
     void remove(ClientId client);
 
     loop::Loop& loop_;
+    Statistics& statistics_;
     ClientObserver& observer_;
     std::string path_;
     UniqueFd listener_;

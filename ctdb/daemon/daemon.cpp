@@ -22,27 +22,34 @@ Config core_config(const Settings& settings) {
 
 }  // namespace
 
-Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+Daemon::Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
                std::unique_ptr<PersistentDatabases> persistent, SharedMemory memory)
     : loop_(loop),
       settings_(settings),
+      tunables_(settings.tunables),
+      statistics_(wall_now()),
       databases_(std::move(databases)),
       persistent_databases_(std::move(persistent)),
       memory_(std::move(memory)),
       shared_(memory_.lease(), memory_.gates(), *databases_),
       core_(core_config(settings), shared_, *persistent_databases_),
       persistent_(*persistent_databases_, core_, [this](Event event) { deliver(std::move(event)); }),
-      links_(loop, settings, *this),
-      clients_(loop, *this),
-      record_clients_({settings.me, settings.incarnation, settings.paths.shared_memory()}, memory_, *databases_, clients_,
+      links_(loop, settings, statistics_, *this),
+      clients_(loop, statistics_, *this),
+      record_clients_({settings.me, settings.incarnation, settings.paths.shared_memory()}, memory_, *databases_, clients_, statistics_,
                       [this](Event event) { deliver(std::move(event)); }),
       mailboxes_(clients_),
       lock_(
-          loop, std::move(supervisor), [this](Event event) { deliver(std::move(event)); },
+          loop, std::move(supervisor),
+          [this](Event event) {
+              if (const auto* checked = std::get_if<LockChecked>(&event))
+                  statistics_.lasted(&protocol::statistics::lock_check, node_now() - checked->asked);
+              deliver(std::move(event));
+          },
           [this] { fail_now("its supervisor has ended"); }),
       fence_(fence),
-      node_events_(loop, settings, fence, [this](bool healthy) { deliver(Monitored{healthy}); }),
-      tickles_(loop,
+      node_events_(loop, settings, tunables_, fence, [this](bool healthy) { deliver(Monitored{healthy}); }),
+      tickles_(loop, tunables_,
                [this](const protocol::connections& list) {
                    for (const auto& node : settings_.nodes) {
                        if (node.pnn != settings_.me) links_.send_bulk(node.pnn, PacketKind::connections, list);
@@ -56,11 +63,15 @@ Daemon::Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd
 Result<void> Daemon::start() {
     persistent_databases_->start(loop_, [this](PersistentWritten written) { deliver(written); });
     deliver(Monitored{false});
+    set_policy();
+    if (!settings_.conf.lmaster_capability) deliver(AdministratorSet{node_flags::NODE_NO_SLOTS, true});
+    if (!settings_.conf.leader_capability) deliver(AdministratorSet{node_flags::NODE_NO_LEAD, true});
     if (settings_.conf.start_as_stopped) deliver(AdministratorSet{node_flags::NODE_STOPPED, true});
     if (settings_.conf.start_as_disabled) deliver(AdministratorSet{node_flags::NODE_DISABLED, true});
     if (auto listening = clients_.listen(settings_.paths.socket); !listening) return listening;
     if (auto linked = links_.start(); !linked) return linked;
     addresses_.start();
+    watch_links();
     node_events_.notify("init");
     node_events_.run("init", {}, [this](const EventOutcome& init) {
         if (!init.ok()) return fail_now("the event init has failed");
@@ -189,11 +200,15 @@ void Daemon::read_record(const Operation& operation, const Copy& copy) {
 
 void Daemon::answer_operation(const Operation& operation, protocol::reply reply) {
     reply.number = operation.request.number;
+    statistics_.called(operation.key.database);
+    statistics_.lasted(&protocol::statistics::call, node_now() - operation.since);
     operation.answer(std::move(reply));
 }
 
 void Daemon::tick() {
     ticker_.set_in(tick_interval);
+    if (std::exchange(relist_, false)) links_.relist();
+    statistics_.tick(wall_now(), tunables_.stat_history_interval);
     deliver(Ticked{});
     note_state();
     addresses_.tick(serving());
@@ -219,6 +234,7 @@ void Daemon::note_state() {
     }
     if (!now_recovering && was_recovering_) {
         recovery_finished_ = wall_now();
+        statistics_.count(&protocol::statistics::num_recoveries);
         node_events_.run("recovered");
     }
     was_recovering_ = now_recovering;

@@ -16,14 +16,15 @@
 #include "ctdb/daemon/record_clients.h"
 #include "ctdb/daemon/record_databases.h"
 #include "ctdb/daemon/settings.h"
+#include "ctdb/network/link_notices.h"
 #include "ctdb/protocol/client.idl.h"
 
 namespace Atoll::ctdb {
 
 class Daemon final : private NodeObserver, private ClientObserver {
  public:
-    // `supervisor`: the other end of its socket.
-    Daemon(loop::Loop& loop, const Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
+    // `settings`: its nodes may change in service. `supervisor`: the other end of its socket.
+    Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd supervisor, std::unique_ptr<RecordDatabases> databases,
            std::unique_ptr<PersistentDatabases> persistent, SharedMemory memory);
 
     Result<void> start();
@@ -39,8 +40,9 @@ class Daemon final : private NodeObserver, private ClientObserver {
         protocol::request request;
         RecordKey key;
         Answer answer;
-        ClientId owner = 0;  // of the local socket; 0: another node's
+        ClientId owner = 0;   // of the local socket; 0: another node's
         bool stored = false;  // and waits for the mirror
+        Time since = 0;       // of node_now(): it waits
     };
     // A local client's request that another node does.
     struct Forwarded {
@@ -58,12 +60,14 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void session_ended();
     void release_record(const RecordKey& key, Copy& copy);
     void read_record(const Operation& operation, const Copy& copy);
-    static void answer_operation(const Operation& operation, protocol::reply reply);
+    void answer_operation(const Operation& operation, protocol::reply reply);
     void tick();
     void note_state();
     void first_recovery();
     void started();
     void note_placement();
+    void watch_links();
+    void note_links();
     void leave();
     [[nodiscard]] bool serving() const;
     [[nodiscard]] bool may_serve() const;
@@ -91,6 +95,19 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void execute_address(const protocol::request& request, const Answer& answer);
     void execute_tickle(const protocol::request& request, const Answer& answer);
     void execute_event(const protocol::request& request, const Answer& answer);
+    void execute_administration(const protocol::request& request, const Answer& answer);
+    void list_tunables(const std::string& name, const Answer& answer) const;
+    void change_tunable(const std::string& name, uint32_t value, const Answer& answer);
+    void set_policy();
+    void show_statistics(uint32_t index, const Answer& answer) const;
+    void show_database(const std::string& name, const Answer& answer) const;
+    void find_client(const protocol::request& request, const Answer& answer) const;
+    void detach(const std::string& name, const Answer& answer);
+    void set_role(const protocol::request& request, const Answer& answer);
+    [[nodiscard]] std::string memory_text() const;
+    void reload_nodes(const Answer& answer);
+    [[nodiscard]] Result<void> may_become(const conf::ClusterNodes& nodes) const;
+    void count_frame(const protocol::slot_message& message);
     void attach_persistent(const std::string& name, const Answer& answer);
     Result<bool> attach_persistent(const std::string& name);
     void list_records(const protocol::request& request, const Answer& answer);
@@ -101,7 +118,9 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void fail_now(const std::string& why);
 
     loop::Loop& loop_;
-    const Settings& settings_;
+    Settings& settings_;
+    Tunables tunables_;
+    Statistics statistics_;
     std::unique_ptr<RecordDatabases> databases_;
     std::unique_ptr<PersistentDatabases> persistent_databases_;
     SharedMemory memory_;
@@ -117,6 +136,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     NodeEvents node_events_;
     Tickles tickles_;
     PublicAddresses addresses_;
+    std::optional<LinkNotices> link_notices_;
+    std::unique_ptr<loop::FdWatch> link_watch_;
     loop::Timer ticker_;
     loop::Timer startup_again_;
 
@@ -132,6 +153,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     Time recovery_started_ = 0;
     Time recovery_finished_ = 0;
     bool was_recovering_ = false;
+    bool relist_ = false;  // Settings::nodes has changed
     Pnn noted_leader_ = no_node;
     Session noted_session_ = 0;
     protocol::view noted_view_;  // for whose placement the event ipreallocated has run

@@ -27,7 +27,10 @@ std::vector<std::string> words_of(const std::vector<uint8_t>& data) {
 
 protocol::reply refused(const std::string& text) { return outcome_reply(outcome::INVALID, text); }
 
-protocol::reply reply_to(const Result<void>& done) { return done ? protocol::reply{} : refused(done.error().message()); }
+template <class Value>
+protocol::reply reply_to(const Result<Value>& done) {
+    return done ? protocol::reply{} : refused(done.error().message());
+}
 
 protocol::event_status status_of(const EventOutcome& outcome) {
     protocol::event_status status;
@@ -84,6 +87,26 @@ void Daemon::note_placement() {
         return address != nullptr ? address->holder : no_node;
     });
     node_events_.run("ipreallocated");
+}
+
+// Without notices a link is looked at when the node is monitored.
+void Daemon::watch_links() {
+    auto notices = LinkNotices::open();
+    if (!notices) return log_warning("{}", notices.error().message());
+    link_notices_.emplace(std::move(*notices));
+    link_watch_ = std::make_unique<loop::FdWatch>(loop_, link_notices_->fd(), [this] { note_links(); });
+    link_watch_->watch_read(true);
+}
+
+// The node's scripts say what it means for its health.
+void Daemon::note_links() {
+    bool changed = false;
+    for (const LinkNotice& notice : link_notices_->take()) {
+        if (!addresses_.uses(notice.interface)) continue;
+        const auto set = addresses_.set_link(notice.interface, notice.up);
+        changed = changed || (set && *set);
+    }
+    if (changed && runs_ == protocol::run_state::RUNNING) node_events_.monitor();
 }
 
 void Daemon::leave() {

@@ -35,8 +35,24 @@ bool all_known(const RecordDatabases& databases, const PersistentDatabases& pers
 
 bool Daemon::received(protocol::message message) {
     if (message.body.is_framed() && !all_known(*databases_, *persistent_databases_, message.body.framed().message)) return false;
+    if (message.body.is_alive()) statistics_.count(&protocol::statistics::keepalive_packets_recv);
+    if (message.body.is_framed()) count_frame(message.body.framed().message);
     deliver(Received{std::move(message)});
     return true;
+}
+
+void Daemon::count_frame(const protocol::slot_message& message) {
+    const auto& body = message.body;
+    if (body.is_wanted()) statistics_.count(&protocol::statistics::node_req_call);
+    if (body.is_refused()) statistics_.count(&protocol::statistics::node_reply_error);
+    if (body.is_yielded()) {
+        statistics_.count(&protocol::statistics::node_req_dmaster);
+        statistics_.arrived(body.yielded().key);
+    }
+    if (body.is_given()) {
+        statistics_.count(&protocol::statistics::node_reply_dmaster);
+        statistics_.arrived(body.given().key);
+    }
 }
 
 // News goes on to all: so whoever is sent a record was told of its database before.
@@ -76,6 +92,8 @@ void Daemon::tell_catalogue(Pnn except) {
 bool Daemon::received(Pnn from, const protocol::ask& ask) {
     protocol::request request;
     if (!decode(Bytes(ask.request), request) || request.node != settings_.me) return false;
+    const bool is_message = request.op == protocol::operation::SEND_MESSAGE;
+    statistics_.count(is_message ? &protocol::statistics::node_req_message : &protocol::statistics::node_req_control);
     execute(request, 0, [this, from, number = ask.number, asked = request.number](protocol::reply reply) {
         reply.number = asked;
         Buffer bytes;
@@ -89,6 +107,7 @@ bool Daemon::received(Pnn from, const protocol::ask& ask) {
 bool Daemon::received(Pnn from, const protocol::answer& answer) {
     protocol::reply reply;
     if (!decode(Bytes(answer.reply), reply)) return false;
+    statistics_.count(&protocol::statistics::node_reply_control);
     const auto found = forwarded_.find(answer.number);
     if (found == forwarded_.end() || found->second.node != from) return true;
     const Forwarded asked = std::move(found->second);

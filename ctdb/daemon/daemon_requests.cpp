@@ -17,9 +17,20 @@ namespace {
 using protocol::operation;
 using protocol::outcome;
 
+Statistics::Counter counter_of(operation op) {
+    switch (op) {
+        case operation::READ_KEY:
+        case operation::WRITE_KEY:
+        case operation::WANT: return &protocol::statistics::client_req_call;
+        case operation::SEND_MESSAGE: return &protocol::statistics::client_req_message;
+        default: return &protocol::statistics::client_req_control;
+    }
+}
+
 }  // namespace
 
 void Daemon::requested(ClientId client, const protocol::request& request) {
+    statistics_.count(counter_of(request.op));
     if (request.op == operation::PROCESS_EXISTS && core_.session() != 0 && find_member(core_.view(), request.node) == nullptr) {
         protocol::reply reply = outcome_reply(outcome::NO_PROCESS);
         reply.number = request.number;
@@ -130,6 +141,18 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::LIST_TICKLES: return execute_tickle(request, answer);
         case operation::RUN_EVENT:
         case operation::EVENT_STATUS: return execute_event(request, answer);
+        case operation::LIST_TUNABLES:
+        case operation::SET_TUNABLE:
+        case operation::STATISTICS:
+        case operation::RESET_STATISTICS:
+        case operation::DATABASE_STATISTICS:
+        case operation::CLIENT_EXISTS:
+        case operation::DETACH:
+        case operation::SET_ROLE:
+        case operation::RECOVER:
+        case operation::MEMORY:
+        case operation::NODES_FILE:
+        case operation::RELOAD_NODES: return execute_administration(request, answer);
         case operation::READ_KEY:
         case operation::WRITE_KEY: return start_operation(request, owner, answer);
         case operation::SET_DEBUG: log_set_level(static_cast<int>(std::min<uint32_t>(request.seconds, 10))); return answer({});
@@ -165,6 +188,8 @@ void Daemon::unban(const Answer& answer) {
 
 // `flags`: none are asked for of a database that is there.
 void Daemon::attach(const std::string& name, std::optional<protocol::database_flags> flags, const Answer& answer) {
+    if (tunables_.allow_client_db_attach == 0 && databases_->find(name) == 0)
+        return answer(outcome_reply(outcome::INVALID, "AllowClientDBAttach is 0"));
     if (persistent_databases_->knows(id_of_database(name)))
         return answer(outcome_reply(outcome::INVALID, name + " is a persistent database"));
     if (flags && static_cast<uint32_t>(*flags) > static_cast<uint32_t>(protocol::database_flags::DATABASE_MIRRORED))
@@ -181,6 +206,8 @@ void Daemon::attach(const std::string& name, std::optional<protocol::database_fl
 }
 
 void Daemon::attach_persistent(const std::string& name, const Answer& answer) {
+    if (tunables_.allow_client_db_attach == 0 && !persistent_databases_->knows(id_of_database(name)))
+        return answer(outcome_reply(outcome::INVALID, "AllowClientDBAttach is 0"));
     const auto attached = attach_persistent(name);
     if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
     if (*attached) {
@@ -214,7 +241,7 @@ void Daemon::start_operation(const protocol::request& request, ClientId owner, c
     if (operations_.size() >= limits::max_operations) return answer(outcome_reply(outcome::NOT_SERVING, "too many wait for records"));
     const Client id = ++last_operation_;
     const RecordKey key{database, request.key};
-    operations_[id] = Operation{request, key, answer, owner};
+    operations_[id] = Operation{request, key, answer, owner, false, node_now()};
     deliver(ClientWants{id, key});
 }
 
@@ -229,6 +256,7 @@ protocol::node_state Daemon::state() const {
     state.leader = core_.leader();
     state.clients = static_cast<uint32_t>(clients_.clients());
     state.debug_level = static_cast<uint32_t>(std::max(log_level(), 0));
+    state.deleted_nodes = settings_.deleted_nodes;
     state.now = wall_now();
     state.started = started_;
     state.recovery_started = recovery_started_;

@@ -46,6 +46,7 @@ Result<void> NodeLinks::Incoming::take_all() {
 }
 
 Result<void> NodeLinks::Incoming::take(const Packet& packet) {
+    links_.statistics_.count(&protocol::statistics::node_packets_recv);
     if ((packet.kind == PacketKind::hello) == greeted_) return bad(greeted_ ? "a second hello" : "no hello at the start");
     if (packet.kind == PacketKind::hello) return greeted(packet.body);
     if (packet.kind == PacketKind::message) return message(packet.body);

@@ -9,6 +9,7 @@ class NodeLinks::Incoming {
  public:
     // `pnn`: whose address it comes from.
     Incoming(NodeLinks& links, UniqueFd fd, Pnn pnn, std::string address);
+    [[nodiscard]] Pnn pnn() const { return pnn_; }
 
  private:
     void readable();

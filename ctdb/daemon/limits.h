@@ -17,6 +17,8 @@ constexpr size_t max_forwarded = 4096;                  // requests of clients t
 constexpr size_t max_operations = 65536;                // requests that wait for their record; beyond: refused
 constexpr size_t max_tickles = 65536;                   // connections to public addresses that are known; more get no tickle
 constexpr size_t max_listed_tickles = 1024;             // of one address, in one answer
+constexpr size_t max_hot_keys = 64;                     // of a database that are counted
+constexpr size_t max_statistics_history = 100;          // intervals of the statistics that are kept
 constexpr size_t max_register_file = size_t{1} << 20;
 
 constexpr std::chrono::milliseconds connect_again{200};

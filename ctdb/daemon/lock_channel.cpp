@@ -27,6 +27,8 @@ void LockChannel::check(const CheckLock& check) {
 
 void LockChannel::release() { send({protocol::lock_step::RELEASE, 0, 0, {}}); }
 
+void LockChannel::relist() { send({protocol::lock_step::RELIST, 0, 0, {}}); }
+
 void LockChannel::write(const WriteRegister& write) {
     Buffer view;
     encode(write.view, view, protocol::view::newest_version);
@@ -80,7 +82,8 @@ void LockChannel::answered(const protocol::lock_reply& reply) {
         }
         case protocol::lock_step::CHECK: return deliver_(LockChecked{reply.term, reply.asked, reply.ok});
         case protocol::lock_step::WRITE: return deliver_(RegisterWritten{reply.view, reply.ok});
-        case protocol::lock_step::RELEASE: return;
+        case protocol::lock_step::RELEASE:
+        case protocol::lock_step::RELIST: return;
     }
 }
 

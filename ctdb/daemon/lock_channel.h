@@ -21,6 +21,8 @@ class LockChannel {
     void take();
     void check(const CheckLock& check);
     void release();
+    // The supervisor reads `nodes` again.
+    void relist();
     void write(const WriteRegister& write);
 
  private:

@@ -21,6 +21,7 @@ class Mailboxes {
     protocol::outcome deliver(const protocol::request& request);
     // PROCESS_EXISTS, of a process of this node.
     [[nodiscard]] protocol::outcome find(const protocol::request& request) const;
+    [[nodiscard]] bool has(uint64_t pid, uint64_t unique_id) const { return mailboxes_.contains({pid, unique_id}); }
     // Tells the processes of this node which sessions of others have ended since the last call.
     void note_members(const protocol::view& view);
 

@@ -95,7 +95,7 @@ Result<UniqueFd> start_guard(Fence fence, UniqueFd& parent, const UniqueFd& supe
     run_address_guard(fence, theirs.get());
 }
 
-Result<void> run(const Settings& settings, UniqueFd& parent) {
+Result<void> run(Settings& settings, UniqueFd& parent) {
     if (auto made = make_directories(settings.paths.run); !made) return made;
     if (auto made = make_directories(settings.conf.volatile_directory); !made) return made;
     auto pid_file = claim_pid_file(settings.paths.pid_file);

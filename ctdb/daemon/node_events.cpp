@@ -49,8 +49,9 @@ std::string debug_script_of(const Settings& settings) {
 
 }  // namespace
 
-NodeEvents::NodeEvents(loop::Loop& loop, const Settings& settings, Fence fence, std::function<void(bool)> monitored)
-    : tunables_(settings.tunables),
+NodeEvents::NodeEvents(loop::Loop& loop, const Settings& settings, const Tunables& tunables, Fence fence,
+                       std::function<void(bool)> monitored)
+    : tunables_(tunables),
       monitored_(std::move(monitored)),
       runner_(loop, {settings.paths.base + "/events/legacy", debug_script_of(settings), environment_of(settings)}),
       notifications_(loop, {settings.paths.base + "/events/notification", "", environment_of(settings)}),
@@ -59,7 +60,7 @@ NodeEvents::NodeEvents(loop::Loop& loop, const Settings& settings, Fence fence, 
 }
 
 void NodeEvents::run(const std::string& event, EventRunner::Arguments arguments, EventRunner::Done done) {
-    runner_.run(event, std::move(arguments), tunables_.event_script_timeout, std::move(done));
+    runner_.run(event, std::move(arguments), std::chrono::seconds(tunables_.event_script_timeout), std::move(done));
 }
 
 void NodeEvents::run(const std::string& event, EventRunner::Arguments arguments, std::chrono::seconds limit, EventRunner::Done done) {
@@ -93,8 +94,9 @@ void NodeEvents::monitored(const EventOutcome& outcome) {
     }
     healthy_ = healthy;
     monitored_(healthy);
-    next_monitor_.set_in(std::min(pause_, tunables_.monitor_interval));
-    pause_ = std::min(2 * pause_, tunables_.monitor_interval);
+    const std::chrono::seconds interval(tunables_.monitor_interval);
+    next_monitor_.set_in(std::min(pause_, interval));
+    pause_ = std::min(2 * pause_, interval);
 }
 
 }  // namespace Atoll::ctdb

@@ -13,7 +13,8 @@ namespace Atoll::ctdb {
 class NodeEvents {
  public:
     // `monitored` is told the outcome of each monitor event.
-    NodeEvents(loop::Loop& loop, const Settings& settings, Fence fence, std::function<void(bool healthy)> monitored);
+    NodeEvents(loop::Loop& loop, const Settings& settings, const Tunables& tunables, Fence fence,
+               std::function<void(bool healthy)> monitored);
 
     // Of CTDB_BASE/events/legacy, with the time that EventScriptTimeout gives.
     void run(const std::string& event, EventRunner::Arguments arguments, EventRunner::Done done);
@@ -30,7 +31,7 @@ class NodeEvents {
     void monitor_now();
     void monitored(const EventOutcome& outcome);
 
-    const Tunables tunables_;
+    const Tunables& tunables_;
     std::function<void(bool)> monitored_;
     EventRunner runner_;
     EventRunner notifications_;

@@ -16,14 +16,8 @@ using protocol::connection_kind;
 
 bool is_urgent(const protocol::message& message) { return !message.body.is_framed() && !message.body.is_acknowledged(); }
 
-NodeLinks::NodeLinks(loop::Loop& loop, const Settings& settings, NodeObserver& observer)
-    : loop_(loop), settings_(settings), observer_(observer) {
-    for (const auto& node : settings.nodes) {
-        if (node.pnn == settings.me) continue;
-        for (const connection_kind kind : {connection_kind::URGENT, connection_kind::BULK})
-            outgoing_[{node.pnn, kind}] = std::make_unique<Outgoing>(*this, node.pnn, node.address, kind);
-    }
-}
+NodeLinks::NodeLinks(loop::Loop& loop, const Settings& settings, Statistics& statistics, NodeObserver& observer)
+    : loop_(loop), settings_(settings), statistics_(statistics), observer_(observer) {}
 
 NodeLinks::~NodeLinks() = default;
 
@@ -33,8 +27,22 @@ Result<void> NodeLinks::start() {
     listener_ = std::move(*listener);
     watch_ = std::make_unique<loop::FdWatch>(loop_, listener_.get(), [this] { accept_all(); });
     watch_->watch_read(true);
-    for (auto& [key, connection] : outgoing_) connection->start();
+    relist();
     return {};
+}
+
+void NodeLinks::relist() {
+    std::erase_if(outgoing_, [&](const auto& entry) { return settings_.address_of(entry.first.first) == nullptr; });
+    std::erase_if(incoming_, [&](const auto& entry) { return settings_.address_of(entry.first->pnn()) == nullptr; });
+    for (const auto& node : settings_.nodes) {
+        if (node.pnn == settings_.me) continue;
+        for (const connection_kind kind : {connection_kind::URGENT, connection_kind::BULK}) {
+            auto& connection = outgoing_[{node.pnn, kind}];
+            if (connection) continue;
+            connection = std::make_unique<Outgoing>(*this, node.pnn, node.address, kind);
+            connection->start();
+        }
+    }
 }
 
 void NodeLinks::send(const protocol::message& message) {
@@ -43,6 +51,8 @@ void NodeLinks::send(const protocol::message& message) {
     Buffer* out = found->second->queue();
     if (out == nullptr) return;
     append_packet(*out, PacketKind::message, message);
+    statistics_.count(&protocol::statistics::node_packets_sent);
+    if (message.body.is_alive()) statistics_.count(&protocol::statistics::keepalive_packets_sent);
     found->second->queued();
 }
 

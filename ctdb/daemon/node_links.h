@@ -11,6 +11,7 @@
 #include "base/loop/loop.h"
 #include "base/unique_fd.h"
 #include "ctdb/daemon/settings.h"
+#include "ctdb/daemon/statistics.h"
 #include "ctdb/protocol/node.idl.h"
 #include "ctdb/protocol/packet.h"
 
@@ -35,10 +36,12 @@ class NodeObserver {
 
 class NodeLinks {
  public:
-    NodeLinks(loop::Loop& loop, const Settings& settings, NodeObserver& observer);
+    NodeLinks(loop::Loop& loop, const Settings& settings, Statistics& statistics, NodeObserver& observer);
     ~NodeLinks();
 
     Result<void> start();
+    // After a change of Settings::nodes: to who is new there are connections, to who is gone none.
+    void relist();
     void send(const protocol::message& message);
     // False: it is not connected.
     template <class Record>
@@ -46,6 +49,7 @@ class NodeLinks {
         Buffer* out = bulk_queue(to);
         if (out == nullptr) return false;
         append_packet(*out, kind, record);
+        statistics_.count(&protocol::statistics::node_packets_sent);
         queued(to);
         return true;
     }
@@ -63,6 +67,7 @@ class NodeLinks {
 
     loop::Loop& loop_;
     const Settings& settings_;
+    Statistics& statistics_;
     NodeObserver& observer_;
     UniqueFd listener_;
     std::unique_ptr<loop::FdWatch> watch_;

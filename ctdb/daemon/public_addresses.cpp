@@ -70,13 +70,14 @@ Result<void> PublicAddresses::remove(const IpAddress& ip) {
     return {};
 }
 
-Result<void> PublicAddresses::set_link(const std::string& interface, bool up) {
+Result<bool> PublicAddresses::set_link(const std::string& interface, bool up) {
     const auto found = links_.find(interface);
     if (found == links_.end()) return fail(Code::not_found, interface, "is not configured");
-    if (found->second != up) log_notice("the link of {} is {}", interface, up ? "up" : "down");
-    found->second = up;
+    const bool changed = std::exchange(found->second, up) != up;
+    if (changed) log_notice("the link of {} is {}", interface, up ? "up" : "down");
     offer();
-    return {};
+    move_off_dead_links();
+    return changed;
 }
 
 Result<size_t> PublicAddresses::reload(const std::vector<conf::PublicAddress>& lines) {
@@ -208,6 +209,40 @@ void PublicAddresses::announce_all() {
         more = more || address.announcements > 0;
     }
     if (more) announcer_.set_in(announce_interval);
+}
+
+// One whose interface has lost its link goes to another of its interfaces that has one; if there is none, the leader gives it to another
+// node.
+void PublicAddresses::move_off_dead_links() {
+    for (auto& [id, address] : addresses_) {
+        if (address.state != State::up || !address.wanted || links_[address.interface]) continue;
+        const std::string to = best_interface(address);
+        if (!to.empty() && to != address.interface) begin_change(address, to);
+    }
+}
+
+void PublicAddresses::begin_change(Address& address, const std::string& to) {
+    address.state = State::changing;
+    log_notice("{}/{} goes from {} to {}", address.line.address, address.line.mask, address.interface, to);
+    EventRunner::Arguments arguments{address.interface, to, address.line.address, std::to_string(address.line.mask)};
+    address.interface = to;
+    events_.run("updateip", std::move(arguments), [this, id = address.id](const EventOutcome& outcome) { changed(id, outcome); });
+}
+
+// It was up before: where the event fails it is taken down, and taken anew if it is to stay here.
+void PublicAddresses::changed(AddressId id, const EventOutcome& outcome) {
+    Address* address = find(id);
+    if (address == nullptr || address->state != State::changing) return;
+    address->state = State::up;
+    if (!address->wanted) return begin_release(*address);
+    if (!outcome.ok() || address->drops != fence_.drops()) {
+        log_error("{} cannot be moved to {}", address->line.address, address->interface);
+        address->state = State::taking;
+        return took(id, outcome);
+    }
+    address->announcements = announcements;
+    announce_all();
+    move_off_dead_links();
 }
 
 void PublicAddresses::release(AddressId id) {

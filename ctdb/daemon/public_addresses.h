@@ -35,7 +35,9 @@ class PublicAddresses {
     // An administrator's; the texts say why not. After remove() the address goes when it is released.
     Result<void> add(const conf::PublicAddress& address);
     Result<void> remove(const IpAddress& address);
-    Result<void> set_link(const std::string& interface, bool up);
+    // True: it was not so before.
+    Result<bool> set_link(const std::string& interface, bool up);
+    [[nodiscard]] bool uses(const std::string& interface) const { return links_.contains(interface); }
     // The file's addresses from now on. The number of lines that are new or gone.
     Result<size_t> reload(const std::vector<conf::PublicAddress>& addresses);
 
@@ -47,7 +49,7 @@ class PublicAddresses {
     [[nodiscard]] protocol::public_state state(const protocol::view& view) const;
 
  private:
-    enum class State { down, taking, up, releasing };
+    enum class State { down, taking, up, releasing, changing };
     struct Address {
         conf::PublicAddress line;
         IpAddress ip;
@@ -64,6 +66,9 @@ class PublicAddresses {
     void offer();
     void begin_take(Address& address);
     void took(AddressId id, const EventOutcome& outcome);
+    void begin_change(Address& address, const std::string& to);
+    void changed(AddressId id, const EventOutcome& outcome);
+    void move_off_dead_links();
     void begin_release(Address& address);
     void released(AddressId id);
     void put_down(Address& address);

@@ -2,8 +2,11 @@
 
 #include <signal.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
+#include "ctdb/shared/node_clock.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -17,8 +20,14 @@ constexpr Client client_of(ClientId id) { return id | process_bit; }
 
 }  // namespace
 
-RecordClients::RecordClients(Identity identity, SharedMemory& memory, RecordDatabases& databases, ClientSocket& socket, Deliver deliver)
-    : identity_(std::move(identity)), memory_(memory), databases_(databases), socket_(socket), deliver_(std::move(deliver)) {
+RecordClients::RecordClients(Identity identity, SharedMemory& memory, RecordDatabases& databases, ClientSocket& socket,
+                             Statistics& statistics, Deliver deliver)
+    : identity_(std::move(identity)),
+      memory_(memory),
+      databases_(databases),
+      socket_(socket),
+      statistics_(statistics),
+      deliver_(std::move(deliver)) {
     databases_.on_standstill([this](pid_t thread) { stands_still(thread); });
 }
 
@@ -73,6 +82,7 @@ void RecordClients::want(ClientId client, Process& process, const protocol::requ
     if (process.waiting != 0 || request.number == 0) return answer(client, request.number, outcome::INVALID, {}, "waits already");
     if (!may_serve) return answer(client, request.number, outcome::NOT_SERVING);
     process.waiting = request.number;
+    process.since = node_now();
     deliver_(ClientWants{client_of(client), {database, request.key}});
 }
 
@@ -103,8 +113,15 @@ bool RecordClients::granted(const GrantRecord& grant) {
         return true;
     }
     const uint64_t number = std::exchange(found->second.waiting, 0);
+    statistics_.called(grant.key.database);
+    statistics_.lasted(&protocol::statistics::call, node_now() - found->second.since);
     answer(client, number, outcome::DONE);
     return true;
+}
+
+size_t RecordClients::waiting() const {
+    return static_cast<size_t>(
+        std::count_if(processes_.begin(), processes_.end(), [](const auto& entry) { return entry.second.waiting != 0; }));
 }
 
 // True: it was the holder.

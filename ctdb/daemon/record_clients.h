@@ -25,8 +25,11 @@ class RecordClients {
         std::string shared_memory;
     };
 
-    RecordClients(Identity identity, SharedMemory& memory, RecordDatabases& databases, ClientSocket& socket, Deliver deliver);
+    RecordClients(Identity identity, SharedMemory& memory, RecordDatabases& databases, ClientSocket& socket, Statistics& statistics,
+                  Deliver deliver);
 
+    // Processes that wait for a record.
+    [[nodiscard]] size_t waiting() const;
     // A request of its own kinds; `serving`: whether the node is a member, or may become one.
     void requested(ClientId client, const protocol::request& request, bool may_serve);
     // False: that client is none of these.
@@ -44,6 +47,7 @@ class RecordClients {
         pid_t pid = 0;
         uint64_t waiting = 0;  // the number of the request that waits for a record; 0: none does
         uint64_t stored = 0;   // and for a mirror
+        Time since = 0;        // of node_now(): it waits
     };
 
     void answer(ClientId client, uint64_t number, protocol::outcome result, Bytes data = {}, std::string_view text = {});
@@ -58,6 +62,7 @@ class RecordClients {
     SharedMemory& memory_;
     RecordDatabases& databases_;
     ClientSocket& socket_;
+    Statistics& statistics_;
     Deliver deliver_;
     std::map<ClientId, Process> processes_;
     // Places whose process closed its connection and may live on: nobody else gets them before it has ended.

@@ -1,7 +1,9 @@
 #include "ctdb/daemon/record_databases.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -37,7 +39,8 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     const auto found = databases_.find(id);
     if (found != databases_.end()) {
         if (found->second.name != name) return fail(Code::invalid, name, "has the same number as " + found->second.name);
-        if (found->second.flags != flags) return fail(Code::invalid, name, "is there already, and is used in another way (mirrored or not)");
+        if (found->second.flags != flags)
+            return fail(Code::invalid, name, "is there already, and is used in another way (mirrored or not)");
         return false;
     }
     if (databases_.size() >= protocol::MAX_DATABASES) return fail(Code::no_space, name, "there are too many databases");
@@ -51,8 +54,35 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     if (!file) return file.failure();
     // It may be open still, in processes that used it with a former daemon.
     if (auto wiped = (*file)->wipe(); !wiped) return wiped.failure();
+    detached_.erase(id);
     databases_[id] = Opened{name, options.path, flags, std::move(*file)};
     return true;
+}
+
+// Whoever has the file open finds it empty, and asks the daemon for each record.
+Result<void> RecordDatabases::detach(uint32_t id) {
+    const auto found = databases_.find(id);
+    if (found == databases_.end()) return fail(Code::not_found, "detach", "there is no such database");
+    for (const auto& keys : keys_) {
+        for (const RecordKey& key : keys) {
+            Copy copy;
+            if (key.database == id && read(key, copy) && copy.holder != 0) return fail(Code::busy, found->second.name, "is in use");
+        }
+    }
+    for (auto& keys : keys_) std::erase_if(keys, [&](const RecordKey& key) { return key.database == id; });
+    must(found->second.file->wipe());
+    ::unlink(found->second.path.c_str());
+    databases_.erase(found);
+    detached_.insert(id);
+    return {};
+}
+
+size_t RecordDatabases::count(uint32_t id) const {
+    size_t count = 0;
+    for (const auto& keys : keys_) {
+        count += static_cast<size_t>(std::count_if(keys.begin(), keys.end(), [&](const RecordKey& key) { return key.database == id; }));
+    }
+    return count;
 }
 
 uint32_t RecordDatabases::find(const std::string& name_or_id) const {
@@ -63,7 +93,7 @@ uint32_t RecordDatabases::find(const std::string& name_or_id) const {
     uint32_t id = 0;
     const char* end = name_or_id.data() + name_or_id.size();
     const auto [at, error] = std::from_chars(name_or_id.data() + 2, end, id, 16);
-    return error == std::errc() && at == end && knows(id) ? id : 0;
+    return error == std::errc() && at == end && databases_.contains(id) ? id : 0;
 }
 
 std::vector<RecordDatabases::Entry> RecordDatabases::entries() const {
@@ -78,6 +108,11 @@ protocol::catalogue RecordDatabases::catalogue() const {
     return names;
 }
 
+bool RecordDatabases::mirrored(uint32_t id) const {
+    const auto found = databases_.find(id);
+    return found != databases_.end() && any(found->second.flags & protocol::database_flags::DATABASE_MIRRORED);
+}
+
 bool RecordDatabases::read(const RecordKey& key, Copy& copy) const {
     const auto found = databases_.find(key.database);
     if (found == databases_.end()) return false;
@@ -90,7 +125,7 @@ bool RecordDatabases::read(const RecordKey& key, Copy& copy) const {
 
 void RecordDatabases::write(const RecordKey& key, const Copy& copy) {
     const auto found = databases_.find(key.database);
-    ATOLL_ASSERT(found != databases_.end());
+    if (found == databases_.end()) return;
     write_copy(copy, copy.value, buffer_);
     must(found->second.file->store(key.key, buffer_));
     keys_[slot_of(key, protocol::SLOTS)].insert(key);

@@ -28,9 +28,12 @@ class RecordDatabases final : public RecordStore {
     // True: it is new here. Code::invalid: no such name can be, or it is there with other flags; Code::no_space: there are too many;
     // others: the file.
     Result<bool> attach(const std::string& name, protocol::database_flags flags = protocol::database_flags::none);
+    // Its records and its file go. Code::not_found; Code::busy: a process has a record of it locked.
+    Result<void> detach(uint32_t id);
     // By a database's name, or its id in the form 0x12345678. 0: there is none.
     [[nodiscard]] uint32_t find(const std::string& name_or_id) const;
-    [[nodiscard]] bool knows(uint32_t id) const { return databases_.contains(id); }
+    // Other nodes may speak of a database that was detached.
+    [[nodiscard]] bool knows(uint32_t id) const { return databases_.contains(id) || detached_.contains(id); }
 
     struct Entry {
         uint32_t id;
@@ -38,13 +41,14 @@ class RecordDatabases final : public RecordStore {
         std::string path;
     };
     [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
+    [[nodiscard]] size_t count(uint32_t id) const;     // of the copies that this node has
     [[nodiscard]] protocol::catalogue catalogue() const;
     [[nodiscard]] const std::string& path_of(uint32_t id) const { return databases_.at(id).path; }
-    [[nodiscard]] bool mirrored(uint32_t id) const { return any(databases_.at(id).flags & protocol::database_flags::DATABASE_MIRRORED); }
+    [[nodiscard]] bool mirrored(uint32_t id) const;
     [[nodiscard]] const std::string& name_of(uint32_t id) const { return databases_.at(id).name; }
 
-    // A database that is not known has no records. A write or clear that fails, or a copy that is none, ends the process: the
-    // others go on without what it holds.
+    // A database that is not attached has no records, and what is written to it is lost. A write or clear that fails, or a copy that is
+    // none, ends the process: the others go on without what it holds.
     bool read(const RecordKey& key, Copy& copy) const override;
     void write(const RecordKey& key, const Copy& copy) override;
     bool replace(const RecordKey& key, const Copy& seen, const Copy& next) override;
@@ -66,6 +70,7 @@ class RecordDatabases final : public RecordStore {
     const Pnn pnn_;
     const bool mutexes_;
     std::map<uint32_t, Opened> databases_;
+    std::set<uint32_t> detached_;
     std::vector<std::set<RecordKey, KeyLess>> keys_;  // by slot: only this process makes records
     std::function<void(pid_t thread)> stands_still_;
     mutable Buffer buffer_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 namespace Atoll::ctdb {
@@ -77,6 +79,29 @@ TEST_P(RecordDatabasesTest, VisitsASlotInOrderAndClears) {
     for (Slot slot = 0; slot < protocol::SLOTS; slot++) databases->each(slot, [](const RecordKey&, const Copy&) { FAIL(); });
     Copy read;
     EXPECT_FALSE(databases->read({id, {1}}, read));
+}
+
+TEST_P(RecordDatabasesTest, ADetachedOneHasNoRecordsAndMayBeSpokenOf) {
+    ASSERT_TRUE(databases->attach("foo.tdb").ok());
+    const uint32_t id = databases->find("foo.tdb");
+    const RecordKey key{id, {1}};
+    Copy copy;
+    copy.holder = 3;
+    databases->write(key, copy);
+    EXPECT_EQ(databases->count(id), 1U);
+    EXPECT_EQ(databases->detach(id).error().code, Code::busy);
+    copy.holder = 0;
+    databases->write(key, copy);
+    ASSERT_TRUE(databases->detach(id).ok());
+    EXPECT_EQ(databases->detach(id).error().code, Code::not_found);
+    databases->write(key, copy);
+    EXPECT_FALSE(databases->read(key, copy));
+    EXPECT_TRUE(databases->knows(id));
+    EXPECT_FALSE(databases->mirrored(id));
+    EXPECT_EQ(databases->find("foo.tdb"), 0U);
+    EXPECT_NE(::access((directory + "/foo.tdb.2").c_str(), F_OK), 0);
+    EXPECT_TRUE(*databases->attach("foo.tdb"));
+    EXPECT_FALSE(databases->read(key, copy));
 }
 
 INSTANTIATE_TEST_SUITE_P(Locks, RecordDatabasesTest, testing::Bool());

@@ -7,9 +7,9 @@
 namespace Atoll::ctdb {
 namespace {
 
-uint64_t hash_of_cluster(const Settings& settings) {
+uint64_t hash_of_cluster(const std::vector<conf::ClusterNode>& nodes) {
     std::string text = std::to_string(protocol::SLOTS);
-    for (const auto& node : settings.nodes) text += " " + std::to_string(node.pnn) + "=" + node.address;
+    for (const auto& node : nodes) text += " " + std::to_string(node.pnn) + "=" + node.address;
     uint64_t hash = 0xCBF29CE484222325;
     for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
     return hash;
@@ -29,6 +29,12 @@ Result<void> find_me(Settings& settings) {
 }
 
 }  // namespace
+
+void Settings::set_nodes(conf::ClusterNodes list) {
+    nodes = std::move(list.live);
+    deleted_nodes = list.deleted;
+    cluster = hash_of_cluster(nodes);
+}
 
 const std::string* Settings::address_of(Pnn pnn) const {
     for (const auto& node : nodes) {
@@ -50,7 +56,7 @@ Result<Settings> load_settings(const conf::CtdbPaths& paths) {
     Settings settings;
     settings.paths = paths;
     settings.conf = std::move(files->conf);
-    settings.nodes = std::move(files->nodes);
+    settings.set_nodes(std::move(files->nodes));
     settings.public_addresses = std::move(files->public_addresses);
     auto tunables = load_tunables(paths.base + "/ctdb.tunables");
     if (!tunables) return tunables.failure();
@@ -63,7 +69,6 @@ Result<Settings> load_settings(const conf::CtdbPaths& paths) {
         return fail(Code::invalid, conf_file,
                     "[cluster] -> \"cluster register\" is missing: a file on the cluster's storage, which a lock helper does not name");
     if (auto found = find_me(settings); !found) return found.failure();
-    settings.cluster = hash_of_cluster(settings);
     const std::string& state = settings.conf.state_directory;
     if (auto made = make_directories(state); !made) return made.failure();
     auto incarnation = next_incarnation(state + "/incarnation." + std::to_string(settings.me));

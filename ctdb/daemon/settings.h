@@ -17,6 +17,7 @@ struct Settings {
     conf::CtdbPaths paths;
     conf::CtdbConf conf;
     std::vector<conf::ClusterNode> nodes;
+    uint32_t deleted_nodes = 0;  // lines of `nodes` that are commented out
     std::vector<conf::PublicAddress> public_addresses;
     Tunables tunables;
     Pnn me = 0;
@@ -24,6 +25,8 @@ struct Settings {
     uint64_t incarnation = 0;
     uint64_t cluster = 0;  // protocol::hello::cluster
 
+    // The nodes from now on.
+    void set_nodes(conf::ClusterNodes list);
     [[nodiscard]] const std::string* address_of(Pnn pnn) const;
     [[nodiscard]] Pnn node_at(const std::string& address) const;  // no_node: it is not listed
 };

@@ -22,11 +22,11 @@ namespace {
 
 class Supervisor {
  public:
-    Supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd)
-        : settings_(settings),
+    Supervisor(Settings settings, Fence fence, UniqueFd ctdbd)
+        : settings_(std::move(settings)),
           fence_(fence),
           ctdbd_(std::move(ctdbd)),
-          lock_(settings.conf.cluster_lock, settings.conf.cluster_register, settings.me) {}
+          lock_(settings_.conf.cluster_lock, settings_.conf.cluster_register, settings_.me) {}
 
     void run() {
         asked_ = monotonic_now();
@@ -57,7 +57,7 @@ class Supervisor {
         if (size == 0 || !decode(Bytes(packet_.data(), static_cast<size_t>(size)), request)) return false;
         asked_ = monotonic_now();
         const protocol::lock_reply reply = answer(request);
-        if (request.step == protocol::lock_step::RELEASE) return true;
+        if (request.step == protocol::lock_step::RELEASE || request.step == protocol::lock_step::RELIST) return true;
         Buffer bytes;
         encode(reply, bytes, protocol::lock_reply::newest_version);
         return ::send(ctdbd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0 || errno == EAGAIN;
@@ -71,8 +71,14 @@ class Supervisor {
         if (request.step == protocol::lock_step::TAKE) take(reply);
         if (request.step == protocol::lock_step::CHECK) reply.ok = lock_.term() == request.term && lock_.held();
         if (request.step == protocol::lock_step::RELEASE) lock_.release();
+        if (request.step == protocol::lock_step::RELIST) relist();
         if (request.step == protocol::lock_step::WRITE) write(request, reply);
         return reply;
+    }
+
+    void relist() {
+        auto nodes = conf::load_nodes(settings_.paths);
+        if (nodes) settings_.set_nodes(std::move(*nodes));
     }
 
     void take(protocol::lock_reply& reply) {
@@ -131,7 +137,7 @@ class Supervisor {
         }
     }
 
-    const Settings& settings_;
+    Settings settings_;
     Fence fence_;
     UniqueFd ctdbd_;
     ClusterLock lock_;
@@ -141,11 +147,11 @@ class Supervisor {
 
 }  // namespace
 
-void run_supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd) {
+void run_supervisor(Settings settings, Fence fence, UniqueFd ctdbd) {
     log_set_process("ctdbd supervisor");
     // What ends ctdbd ends this process too, but after it.
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    Supervisor(settings, fence, std::move(ctdbd)).run();
+    Supervisor(std::move(settings), fence, std::move(ctdbd)).run();
     std::_Exit(EXIT_SUCCESS);
 }
 

@@ -13,6 +13,6 @@
 namespace Atoll::ctdb {
 
 // The child's whole life; `ctdbd` is a SOCK_SEQPACKET socket on which lock_request and lock_reply travel. Does not return.
-[[noreturn]] void run_supervisor(const Settings& settings, Fence fence, UniqueFd ctdbd);
+[[noreturn]] void run_supervisor(Settings settings, Fence fence, UniqueFd ctdbd);
 
 }  // namespace Atoll::ctdb

@@ -11,7 +11,6 @@ namespace Atoll::ctdb {
 namespace {
 
 constexpr std::chrono::milliseconds scan_interval{1000};
-constexpr std::chrono::seconds tell_all_interval{10};  // for a node that has come since, or has lost its connection
 constexpr std::chrono::milliseconds tickle_interval{300};
 constexpr int tickle_rounds = 3;
 
@@ -24,8 +23,8 @@ std::vector<protocol::connection_entry> entries_of(std::set<Connection>::const_i
 
 }  // namespace
 
-Tickles::Tickles(loop::Loop& loop, Tell tell)
-    : tell_(std::move(tell)), scanner_(loop, [this] { scan(); }), again_(loop, [this] { tickle_again(); }) {
+Tickles::Tickles(loop::Loop& loop, const Tunables& tunables, Tell tell)
+    : tunables_(tunables), tell_(std::move(tell)), scanner_(loop, [this] { scan(); }), again_(loop, [this] { tickle_again(); }) {
     scanner_.set_in(scan_interval);
 }
 
@@ -44,7 +43,8 @@ void Tickles::scan() {
     for (const auto& [address, own] : own_) {
         if (own.served) served.push_back(address);
     }
-    const bool all = monotonic_now() - told_all_ > tell_all_interval;
+    // For a node that has come since, or has lost its connection.
+    const bool all = monotonic_now() - told_all_ > std::chrono::seconds(tunables_.tickle_update_interval);
     if (all) told_all_ = monotonic_now();
     if (served.empty()) return;
     const auto found = established_at(served, limits::max_tickles);

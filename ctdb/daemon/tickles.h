@@ -9,6 +9,7 @@
 
 #include "base/loop/loop.h"
 #include "ctdb/core/types.h"
+#include "ctdb/daemon/tunables.h"
 #include "ctdb/network/ip_address.h"
 #include "ctdb/protocol/node.idl.h"
 
@@ -18,7 +19,7 @@ class Tickles {
  public:
     using Tell = std::function<void(const protocol::connections& list)>;  // to all other nodes
 
-    Tickles(loop::Loop& loop, Tell tell);
+    Tickles(loop::Loop& loop, const Tunables& tunables, Tell tell);
 
     // The addresses that this node serves: their connections are watched.
     void serve(const IpAddress& address, bool on);
@@ -53,6 +54,7 @@ class Tickles {
     void tickle_again();
     [[nodiscard]] size_t count() const;
 
+    const Tunables& tunables_;
     Tell tell_;
     std::map<IpAddress, Own> own_;
     std::map<Pnn, std::map<IpAddress, List>> others_;

@@ -21,10 +21,19 @@ class TunablesFile : public testing::Test {
 TEST_F(TunablesFile, SaysWhatDiffersFromTheDefaults) {
     const auto loaded = load("# for tests\n\n  MonitorInterval = 3\nMonitorTimeoutCount=1\nRecoverTimeout=9\n");
     ASSERT_TRUE(loaded.ok());
-    EXPECT_EQ(loaded->monitor_interval.count(), 3);
+    EXPECT_EQ(loaded->monitor_interval, 3U);
     EXPECT_EQ(loaded->monitor_timeout_count, 1U);
-    EXPECT_EQ(loaded->event_script_timeout.count(), 30);
-    EXPECT_EQ(load_tunables(path_ + ".none")->monitor_interval.count(), 15);
+    EXPECT_EQ(loaded->event_script_timeout, 30U);
+    EXPECT_EQ(load_tunables(path_ + ".none")->monitor_interval, 15U);
+}
+
+TEST(Tunables, AreSetByNameWithoutRegardToCase) {
+    Tunables tunables;
+    EXPECT_TRUE(set_tunable(tunables, "noipfailback", 1).ok());
+    EXPECT_EQ(tunables.no_ip_failback, 1U);
+    EXPECT_EQ(set_tunable(tunables, "MonitorInterval", 0).error().code, Code::invalid);
+    EXPECT_EQ(set_tunable(tunables, "KeepaliveInterval", 5).error().code, Code::unsupported);
+    EXPECT_EQ(set_tunable(tunables, "nosuch", 5).error().code, Code::not_found);
 }
 
 TEST_F(TunablesFile, ALineThatIsNoneIsNamed) {

@@ -124,9 +124,10 @@ void World::strike_flags(Host& host) {
     const AddressAssigned assigned{random_.between(1, options_.addresses), host.pnn};
     for (const auto& other : hosts_) {
         if (random_.one_in(4)) deliver(*other, other->incarnation, AddressesBalanced{});
+        if (random_.one_in(16)) deliver(*other, other->incarnation, RecoveryForced{});
         deliver(*other, other->incarnation, assigned);
     }
-    const uint64_t which = random_.below(4);
+    const uint64_t which = random_.below(6);
     const uint64_t incarnation = host.incarnation;
     const auto set = [this, &host, which, incarnation](bool on) {
         if (!on && calm_) return;
@@ -138,7 +139,9 @@ void World::strike_flags(Host& host) {
             }
             deliver(host, incarnation, AdministratorBanned{on ? some_time() : 0});
         } else {
-            deliver(host, incarnation, AdministratorSet{which == 1 ? node_flags::NODE_DISABLED : node_flags::NODE_STOPPED, on});
+            static constexpr node_flags flags[] = {node_flags::NODE_DISABLED, node_flags::NODE_STOPPED, node_flags::none,
+                                                   node_flags::NODE_NO_SLOTS, node_flags::NODE_NO_LEAD};
+            deliver(host, incarnation, AdministratorSet{flags[which - 1], on});
         }
     };
     set(true);

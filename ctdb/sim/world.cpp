@@ -54,7 +54,7 @@ void World::start(Host& host) {
     config.slots = options_.slots;
     config.blame_limit = 2;
     config.blame_half_life = 30 * second;
-    config.ban = 5 * second;
+    config.policy.ban = 5 * second;
     config.writes_in_part = 2;
     config.planted = options_.planted;
     host.core = std::make_unique<Core>(config, host.shared, host.disk);
@@ -231,7 +231,7 @@ void World::calm() {
             host->stopped = host->frozen = false;
             wake(*host);
         }
-        for (const auto flag : {node_flags::NODE_DISABLED, node_flags::NODE_STOPPED})
+        for (const auto flag : {node_flags::NODE_DISABLED, node_flags::NODE_STOPPED, node_flags::NODE_NO_SLOTS, node_flags::NODE_NO_LEAD})
             deliver(*host, host->incarnation, AdministratorSet{flag, false});
         deliver(*host, host->incarnation, Monitored{true});
         host->untakeable.clear();

@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "ctdb/tool/backup_file.h"
 #include "ctdb/tool/persistent_database.h"
+#include "ctdb/tool/record_listing.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -22,41 +23,6 @@ void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stder
 
 std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
-// With the sequence number as Samba keeps it, once there is one.
-Result<std::vector<DumpedRecord>, int> persistent_records(Call& call, const std::string& name) {
-    const auto all = PersistentDatabase(call, name).read_all();
-    if (!all) return tl::unexpected(all.error());
-    std::vector<DumpedRecord> records;
-    if (all->seqnum != 0) records.push_back(sequence_record(all->seqnum));
-    for (const auto& record : all->records) records.push_back({text(record.key), text(record.value), 1, call.here.pnn, 0});
-    return records;
-}
-
-// What node `pnn` is dmaster of.
-int append_records_of(Call& call, uint32_t pnn, const std::string& database, std::vector<DumpedRecord>& out) {
-    protocol::request request;
-    request.node = pnn;
-    request.op = protocol::operation::LIST_RECORDS;
-    request.database = database;
-    while (request.seconds < protocol::SLOTS) {
-        const auto reply = call.ask(request);
-        if (!reply) return reply.error();
-        protocol::record_page page;
-        if (!decode(Bytes(reply->data), page)) {
-            complain(fmt::format("node {}: its answer does not decode", pnn));
-            return failure;
-        }
-        for (const auto& record : page.records) {
-            if (!record.whole) complain(fmt::format("node {}: a value of {} is too large to be listed", pnn, database));
-            if (record.dmaster && record.whole && !record.value.empty())
-                out.push_back({text(record.key), text(record.value), record.rsn, pnn, 0});
-        }
-        request.seconds = page.next_slot;
-        request.key = page.records.empty() ? std::vector<uint8_t>{} : page.records.back().key;
-    }
-    return 0;
-}
-
 Result<std::vector<DumpedRecord>, int> records_of(Call& call, const protocol::database_entry& database) {
     if (database.persistent) return persistent_records(call, database.name);
     std::vector<DumpedRecord> records;
@@ -64,7 +30,8 @@ Result<std::vector<DumpedRecord>, int> records_of(Call& call, const protocol::da
         const bool inactive =
             (node.flags & (protocol::node_flags::NODE_STOPPED | protocol::node_flags::NODE_BANNED)) != protocol::node_flags::none;
         if (!node.connected || inactive) continue;
-        if (const int status = append_records_of(call, node.pnn, database.name, records); status != 0) return tl::unexpected(status);
+        if (const int status = append_records_of(call, node.pnn, database.name, Copies::of_dmaster, records); status != 0)
+            return tl::unexpected(status);
     }
     return records;
 }

@@ -46,6 +46,8 @@ void write_record(ByteWriter& writer, const DumpedRecord& record) {
     writer.bytes(as_bytes(record.value));
 }
 
+}  // namespace
+
 std::string quoted(const std::string& bytes) {
     std::string out = fmt::format("({}) = \"", bytes.size());
     for (const char c : bytes) {
@@ -54,8 +56,6 @@ std::string quoted(const std::string& bytes) {
     }
     return out + "\"";
 }
-
-}  // namespace
 
 Result<Backup> read_backup(Bytes file) {
     ByteReader reader(file);

@@ -41,6 +41,8 @@ Result<void> write_backup(const Backup& backup, Buffer& out);
 DumpedRecord sequence_record(uint64_t number);
 bool is_sequence_record(const DumpedRecord& record);
 
+// `(4) = "a\\00bc"`.
+std::string quoted(const std::string& bytes);
 // Key, dmaster, RSN, flags and value, as `ctdb catdb` prints them.
 std::string text_of(const DumpedRecord& record);
 

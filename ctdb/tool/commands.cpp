@@ -12,9 +12,13 @@
 #include "base/time.h"
 #include "ctdb/protocol/version.h"
 #include "ctdb/tool/address_commands.h"
+#include "ctdb/tool/administration_commands.h"
 #include "ctdb/tool/backup_commands.h"
+#include "ctdb/tool/database_commands.h"
 #include "ctdb/tool/event_commands.h"
 #include "ctdb/tool/persistent_commands.h"
+#include "ctdb/tool/reload_nodes.h"
+#include "ctdb/tool/statistics_commands.h"
 
 namespace Atoll::ctdb {
 
@@ -146,7 +150,7 @@ int run_listnodes(Call& call) {
         return failure;
     }
     const Format& format = call.options.format;
-    for (const auto& node : *nodes) {
+    for (const auto& node : nodes->live) {
         const std::string bar(1, format.separator);
         say(format.machine ? bar + std::to_string(node.pnn) + bar + node.address + bar + "\n" : node.address + "\n");
     }
@@ -176,7 +180,7 @@ int run_nodestatus(Call& call) {
     }
     uint32_t bits = 0;
     if (call.options.format.machine) say(node_head(call.options.format));
-    if (all && !call.options.format.machine) say(fmt::format("Number of nodes:{}\n", state->nodes.size()));
+    if (all && !call.options.format.machine) say(nodes_count(*state));
     for (const auto* node : wanted) {
         say(node_line(*state, *node, call.options.format));
         bits |= status_bits(*node);
@@ -239,6 +243,10 @@ int run_shutdown(Call& call) {
 
 int run_attach(Call& call) {
     const bool persistent = call.arguments.size() > 1;
+    if (persistent && call.arguments[1] == "replicated") {
+        complain("replicated databases are not supported: attach it as a persistent one");
+        return failure;
+    }
     if (persistent && call.arguments[1] != "persistent") return usage_status;
     protocol::request request;
     request.node = call.node;
@@ -271,7 +279,9 @@ Result<protocol::reply, int> on_key(Call& call, operation op, const std::string&
     return call.ask(request);
 }
 
+// A read-only copy reads as the record does.
 int run_readkey(Call& call) {
+    if (call.arguments.size() > 2 && call.arguments[2] != "readonly") return usage_status;
     const auto reply = on_key(call, operation::READ_KEY, "");
     if (!reply) return reply.error();
     say(fmt::format("Data: size:{} ptr:[{}]\n", reply->data.size(), std::string(reply->data.begin(), reply->data.end())));
@@ -346,7 +356,7 @@ std::vector<Command> node_commands() {
         {"pnn", run_pnn, "", "show the pnn of the current node", 0, 16},
         {"setdebug", run_setdebug, "ERROR|WARNING|NOTICE|INFO|DEBUG", "set debug level", 1, 1},
         {"getdebug", run_getdebug, "", "get debug level"},
-        {"attach", run_attach, "<dbname> [persistent]", "attach a database", 1, 2},
+        {"attach", run_attach, "<dbname> [persistent|replicated]", "attach a database", 1, 2},
         {"getpid", run_getpid, "", "get ctdbd process ID"},
         {"disable", run_disable, "", "disable a node"},
         {"enable", run_enable, "", "enable a node"},
@@ -358,16 +368,18 @@ std::vector<Command> node_commands() {
         {"listnodes", run_listnodes, "", "list nodes in the cluster", 0, 0, false},
         {"leader", run_leader, "", "show the pnn of the leader"},
         {"getreclock", run_getreclock, "", "get recovery lock file"},
-        {"readkey", run_readkey, "<dbname|dbid> <key>", "read value of a database key", 2, 2},
+        {"readkey", run_readkey, "<dbname|dbid> <key> [readonly]", "read value of a database key", 2, 3},
         {"writekey", run_writekey, "<dbname|dbid> <key> <value>", "write value for a database key", 3, 3},
         {"deletekey", run_deletekey, "<dbname|dbid> <key>", "delete a database key", 2, 2},
+        {"reloadnodes", run_reloadnodes, "", "reload the nodes file all nodes"},
         {"nodestatus", run_nodestatus, "[all|<pnn-list>]", "show and return node status", 0, 1},
     };
 }
 
 std::vector<Command> all_commands() {
     std::vector<Command> all = node_commands();
-    for (const auto& more : {address_commands(), event_commands(), persistent_commands(), backup_commands()})
+    for (const auto& more : {address_commands(), administration_commands(), statistics_commands(), event_commands(), database_commands(),
+                             persistent_commands(), backup_commands()})
         all.insert(all.end(), more.begin(), more.end());
     return all;
 }

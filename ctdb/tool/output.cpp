@@ -22,7 +22,9 @@ std::string row(const Format& format, std::initializer_list<std::string> fields)
 
 std::string bit(bool set) { return set ? "1" : "0"; }
 
-std::string moment(uint64_t microseconds) {
+}  // namespace
+
+std::string moment_text(uint64_t microseconds) {
     const auto seconds = static_cast<time_t>(microseconds / second);
     tm parts{};
     char text[64] = {};
@@ -31,12 +33,10 @@ std::string moment(uint64_t microseconds) {
     return text;
 }
 
-std::string ago(uint64_t now, uint64_t then) {
+std::string ago_text(uint64_t now, uint64_t then) {
     const uint64_t seconds = now > then ? now / second - then / second : 0;
     return fmt::format("({:03} {:02}:{:02}:{:02})", seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
 }
-
-}  // namespace
 
 // A node of which nothing is heard is not healthy either.
 uint32_t status_bits(const protocol::node_entry& node) {
@@ -74,8 +74,13 @@ std::string node_line(const protocol::node_state& state, const protocol::node_en
                         "0", here ? "Y" : "N"});
 }
 
+std::string nodes_count(const protocol::node_state& state) {
+    const std::string deleted = state.deleted_nodes != 0 ? fmt::format(" (including {} deleted nodes)", state.deleted_nodes) : "";
+    return fmt::format("Number of nodes:{}{}\n", state.nodes.size() + state.deleted_nodes, deleted);
+}
+
 std::string nodes_text(const protocol::node_state& state, const Format& format) {
-    std::string text = format.machine ? node_head(format) : fmt::format("Number of nodes:{}\n", state.nodes.size());
+    std::string text = format.machine ? node_head(format) : nodes_count(state);
     for (const auto& node : state.nodes) text += node_line(state, node, format);
     return text;
 }
@@ -99,9 +104,9 @@ std::string uptime_text(const protocol::node_state& state) {
     const double lasted = state.recovering ? -(static_cast<double>(state.now - state.recovery_started) / 1e6)
                                            : static_cast<double>(state.recovery_finished - state.recovery_started) / 1e6;
     const uint64_t when = state.recovering ? state.recovery_started : state.recovery_finished;
-    return fmt::format("Current time of node {:<9}:                {}\n", state.pnn, moment(state.now)) +
-           fmt::format("Ctdbd start time              : {} {}\n", ago(state.now, state.started), moment(state.started)) +
-           fmt::format("Time of last recovery/failover: {} {}\n", ago(state.now, when), moment(when)) +
+    return fmt::format("Current time of node {:<9}:                {}\n", state.pnn, moment_text(state.now)) +
+           fmt::format("Ctdbd start time              : {} {}\n", ago_text(state.now, state.started), moment_text(state.started)) +
+           fmt::format("Time of last recovery/failover: {} {}\n", ago_text(state.now, when), moment_text(when)) +
            fmt::format("Duration of last recovery/failover: {:.6f} seconds\n", lasted);
 }
 

@@ -25,6 +25,9 @@ std::string uptime_text(const protocol::node_state& state);
 std::string databases_text(const protocol::node_state& state, const Format& format);
 std::string database_text(const protocol::database_entry& database);
 std::string leader_text(const protocol::node_state& state);
+std::string nodes_count(const protocol::node_state& state);  // "Number of nodes"
+std::string moment_text(uint64_t microseconds);              // since 1970
+std::string ago_text(uint64_t now, uint64_t then);
 const char* run_state_text(protocol::run_state runs);
 
 }  // namespace Atoll::ctdb

@@ -20,7 +20,7 @@ const char* meaning_of(outcome result) {
     switch (result) {
         case outcome::CONFLICT: return "the database has changed meanwhile: try again";
         case outcome::MAY_BE_DONE: return "the node left the cluster meanwhile: it may or may not be written";
-        case outcome::NO_SPACE: return "the transaction is too large";
+        case outcome::NO_SPACE: return "the disk of a node is full, or the transaction is too large";
         case outcome::NO_DATABASE: return "there is no such database";
         case outcome::NOT_SERVING: return "the node is no member of the cluster";
         default: return "cannot be done";

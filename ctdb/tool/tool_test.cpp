@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ctdb/tool/commands.h"
 #include "ctdb/tool/options.h"
 #include "ctdb/tool/output.h"
+#include "ctdb/tool/statistics_commands.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -38,6 +41,33 @@ TEST(ToolOutput, Status) {
               ":1:10.0.0.2:0:0:0:1:0:0:0:0:Y:\n"
               ":2:10.0.0.3:1:0:0:0:1:0:1:0:N:\n"
               ":3:10.0.0.4:0:0:0:0:0:1:1:0:N:\n");
+}
+
+TEST(ToolOutput, DeletedNodesAreCounted) {
+    protocol::node_state state = sample();
+    state.deleted_nodes = 2;
+    EXPECT_EQ(nodes_count(state), "Number of nodes:6 (including 2 deleted nodes)\n");
+}
+
+TEST(ToolOutput, Statistics) {
+    protocol::statistics found;
+    found.num_clients = 3;
+    found.node_req_call = 12;
+    found.call = {2, 1'000, 3'000, 4'000};
+    const std::string text = statistics_text(found);
+    EXPECT_NE(text.find("\n num_clients                        3\n frozen                             0\n"), text.npos) << text;
+    EXPECT_NE(text.find("\n node\n     req_call                      12\n     reply_call                     0\n"), text.npos) << text;
+    EXPECT_NE(text.find("\n pending_childwrite_calls             0\n"), text.npos) << text;
+    EXPECT_NE(text.find("\n call_latency       MIN/AVG/MAX     0.001000/0.002000/0.003000 sec out of 2\n"), text.npos) << text;
+    const std::string head = statistics_head('|'), row = statistics_row(found, '|');
+    EXPECT_EQ(std::count(head.begin(), head.end(), '|'), std::count(row.begin(), row.end(), '|'));
+}
+
+TEST(ToolOutput, HotKeysAreInHex) {
+    protocol::database_statistics found;
+    found.hot_keys = {{7, {0x6b, 0x0a}}};
+    const std::string text = database_statistics_text("x.tdb", found);
+    EXPECT_NE(text.find(" Num Hot Keys:     10\n     Count:7 Key:6b0a\n     Count:0 Key:\n"), text.npos) << text;
 }
 
 TEST(ToolOutput, NoMember) {

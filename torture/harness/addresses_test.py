@@ -340,6 +340,62 @@ def administrator(cluster, wire):
     await_served(cluster)
 
 
+# The kernel says that a link has gone, not the next look at it; an address that can be on another of the node's interfaces goes there.
+def link_lost(cluster, wire):
+    node, ours = cluster.nodes[0], "10.66.1.7"
+    (node.base / "script.options").write_text("CTDB_PARTIALLY_ONLINE_INTERFACES=yes\n")
+    node.machine.connect("eth2", "public")
+    for each in cluster.nodes:
+        each.output("setvar", "MonitorInterval", "600")
+    node.output("addip", f"{ours}/24", "eth1,eth2")
+    node.output("ipreallocate")
+    await_that(lambda: node.has(ours) or " eth2 " in node.machine.ask("ip", "-o", "address", "show", "to", ours), "an address that only one node can have is not served")
+    at = "eth1" if node.has(ours) else "eth2"
+    other = {"eth1": "eth2", "eth2": "eth1"}[at]
+    subprocess.run(["ip", "link", "set", f"n0-{at}", "down"], check=True)
+    await_that(lambda: f" {other} " in node.machine.ask("ip", "-o", "address", "show", "to", ours), "an address stays on an interface without a link")
+    require(f"updateip {at} {other} {ours} 24" in node.events(), f"no updateip: {node.events()[-5:]}")
+    await_that(lambda: f"name:{at} link:down" in node.output("ifaces"), "a link that is down is shown as up")
+    await_that(lambda: node.states().get(0) == "OK", "a node with another link is unhealthy")
+    subprocess.run(["ip", "link", "set", f"n0-{at}", "up"], check=True)
+    await_that(lambda: f"name:{at} link:up" in node.output("ifaces"), "the kernel's notice of a link is not heard")
+    node.output("delip", ours)
+    for each in cluster.nodes:
+        each.output("setvar", "MonitorInterval", "1")
+    (node.base / "script.options").write_text("")
+    cluster.await_settled()
+    await_served(cluster)
+
+
+# NoIPFailback, NoIPTakeover
+def held_back(cluster, wire):
+    def everywhere(name, value):
+        for node in cluster.nodes:
+            node.output("setvar", name, value)
+    everywhere("NoIPFailback", "1")
+    cluster.nodes[0].output("-n", "1", "disable")
+    await_served(cluster, [0, 2])
+    before = holders(cluster)
+    cluster.nodes[0].output("-n", "1", "enable")
+    cluster.await_settled()
+    cluster.nodes[0].output("recover")
+    cluster.await_settled()
+    require(holders(cluster) == before, f"with NoIPFailback addresses go back: {before} -> {holders(cluster)}")
+    everywhere("NoIPFailback", "0")
+    await_served(cluster)
+    everywhere("NoIPTakeover", "1")
+    lost = [address for address, have in holders(cluster).items() if have == [1]]
+    cluster.nodes[0].output("-n", "1", "disable")
+    await_that(lambda: not any(holders(cluster)[address] for address in lost), "with NoIPTakeover a disabled node keeps its addresses, or another has them")
+    cluster.nodes[0].output("recover")
+    require(not any(holders(cluster)[address] for address in lost), "with NoIPTakeover another node takes an address")
+    everywhere("NoIPTakeover", "0")
+    await_served(cluster, [0, 2])
+    cluster.nodes[0].output("-n", "1", "enable")
+    cluster.await_settled()
+    await_served(cluster)
+
+
 def shuts_down(cluster, wire):
     node = cluster.nodes[2]
     node.output("shutdown")
@@ -357,7 +413,8 @@ def run(tally, arguments):
         try:
             for name, step in (("each address is served once", lambda c, w: starts(c)), ("killed daemons", lambda c, w: killed(c, w, tally)), ("a node that is cut off", cut_off),
                                ("a daemon that stands still, and wakes", stands_still), ("unhealthy nodes", unhealthy), ("an address that cannot be taken", cannot_take),
-                               ("moveip, addip, delip, reloadips", administrator), ("the tool says what Debian's does", says_what_debians_does),
+                               ("moveip, addip, delip, reloadips", administrator), ("the tool says what Debian's does", says_what_debians_does), ("a link is lost: updateip", link_lost),
+                               ("NoIPFailback and NoIPTakeover", held_back),
                                ("a node that is shut down", shuts_down)):
                 with tally.case(name):
                     step(cluster, wire)
