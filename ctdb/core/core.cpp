@@ -25,6 +25,8 @@ std::span<const Action> Core::handle(Event event, Time now) {
     context_.actions.clear();
     pass_time(now);
     std::visit([this](auto& e) { on(e); }, event);
+    // Before any view that rests on them.
+    if (membership_.flags() != told_flags_) send_keepalives();
     deliver_own();
     watch_lease();
     deliver_own();
@@ -51,6 +53,7 @@ void Core::on(Ticked&) {
 
 void Core::send_keepalives() {
     kept_alive_ = context_.now;
+    told_flags_ = membership_.flags();
     const protocol::keepalive keepalive = own_keepalive();
     for (const Pnn pnn : config_.nodes) {
         if (pnn != config_.me) context_.send(pnn, keepalive);

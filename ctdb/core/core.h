@@ -91,6 +91,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     Persistent persistent_;
     std::deque<protocol::slot_message> own_;  // to this node from itself
     Time kept_alive_ = 0;
+    node_flags told_flags_ = node_flags::none;  // in the last keepalives
     bool had_lease_ = false;
 };
 
