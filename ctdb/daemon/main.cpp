@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -67,6 +69,16 @@ void run_before_others() {
         log_notice("no real-time scheduling: {}", std::strerror(errno));
 }
 
+// For the connections of all processes of the node's servers.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const rlim_t wanted = limits::max_daemon_clients + limits::other_descriptors;
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(wanted, limit.rlim_max));
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) log_notice("no more than {} descriptors can be open, not {}", limit.rlim_cur, wanted);
+}
+
 // The supervisor would keep the parent waiting.
 Result<UniqueFd> start_supervisor(const Settings& settings, Fence fence, UniqueFd& parent) {
     int ends[2];
@@ -117,6 +129,7 @@ Result<void> run(Settings& settings, UniqueFd& parent) {
     auto memory = SharedMemory::create(settings.paths.shared_memory(), settings.incarnation);
     if (!memory) return memory.failure();
     if (settings.conf.realtime_scheduling) run_before_others();
+    raise_descriptor_limit();
     loop::Loop loop;
     Daemon daemon(loop, settings, *fence, std::move(*supervisor), std::move(*databases), std::move(*persistent), std::move(*memory));
     const loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { daemon.shut_down(); });

@@ -80,6 +80,11 @@ class ServerCluster(PublicCluster):
     def program(self, name):
         return super().program(name) if name in ("ctdbd", "ctdb") else str(TOP / "build" / self.preset / "bin" / name)
 
+    def smbstatus(self, pnn, *arguments):
+        """(exit status, output) of our smbstatus on that node."""
+        run = subprocess.run([self.program("smbstatus"), "-s", str(self.servers[pnn].conf), *arguments], capture_output=True, text=True, timeout=60)
+        return run.returncode, run.stdout + run.stderr
+
     def smbclient(self, pnn, command, share="share", user=USER1):
         """(exit status, output) of Debian's smbclient at that node."""
         run = subprocess.run(["smbclient", f"//{self.nodes[pnn].address}/{share}", "-p", str(PORT), "-U", user.credentials, "-c", command], capture_output=True, text=True, timeout=60,

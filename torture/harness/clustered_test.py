@@ -2,25 +2,31 @@
 """Three smbds that are one server, each on a node of its own: what is opened, locked, cached and watched by way of one excludes, breaks and tells by way of the others; a node that is lost
 holds nothing any more, and one that may not serve answers nothing.
 
-    clustered_test.py [--preset release] [--suites]        --suites: also a sample of Debian's smbtorture, against one node and over two
+    clustered_test.py [--preset release] [CASE...]
+    clustered_test.py --suites [SUITE...]       Debian's smbtorture against one of the nodes: what it must give torture/expected says, as of a server without a cluster
+    clustered_test.py --over-nodes [SUITE...]   the same, each connection of a test to another node
 """
 
 import argparse
+import os
+import re
 import signal
 import subprocess
 import sys
-import time
 
 import isolation
 import report
+import smbtorture
 from accounts import USER1
 from cluster import TOP, await_that
 from clustered import PORT, ServerCluster
+from conformance import hold
 from report import require
+from suites import Suite, read_expectations
+from wire import server_guid
 
 OK = "NT_STATUS_OK"
-PATIENCE = 60
-READ, WRITE, ALL_ACCESS = "access=120089", "access=12019f", "access=12019f"
+READ, WRITE = "access=120089", "access=12019f"
 
 
 # Durable handles need it so.
@@ -162,6 +168,33 @@ def durable_moves(cluster):
                 require(second.ask("read 0 kept") != OK, "the former node still serves the client")
 
 
+def is_one_server(cluster):
+    guids = {server_guid(node.address, PORT) for node in cluster.nodes}
+    require(len(guids) == 1 and guids != {"00" * 16}, f"the nodes call themselves {guids}")
+    with Holder(cluster, 1) as there, Holder(cluster, 2) as third:
+        there.does(f"open listed {READ} share=7 lease2=3")
+        there.does("lock 7 9 shared")
+        third.does(f"open listed {READ} share=7")
+        status, said = cluster.smbstatus(0, "-B")
+        wanted = (r"1:\d+ +atolltest1", r"2:\d+ +atolltest1", r"1:\d+ +\d+ +DENY_NONE +0x120089 +RDONLY +LEASE\(RH?\).*listed", r"2:\d+ +\d+ +DENY_NONE.*listed")
+        require(status == 0 and all(re.search(one, said) for one in wanted), f"smbstatus on node 0 says {said}")
+
+
+def killed_server_holds_nothing(cluster):
+    """All of a node's smbd at once; its ctdbd lives on."""
+    server = cluster.servers[1]
+    with Holder(cluster, 1) as lost, Holder(cluster, 0) as survivor:
+        lost.does("open server_killed access=13019f share=0 options=1000")
+        survivor.does(f"open server_killed {READ} share=7", "NT_STATUS_SHARING_VIOLATION")
+        for pid in server.processes():
+            os.kill(pid, signal.SIGKILL)
+        server.process.wait()
+        await_that(lambda: survivor.ask("open server_killed access=120089 share=7 disposition=1") == "NT_STATUS_OBJECT_NAME_NOT_FOUND", "an open of a server that was killed stays")
+    server.start()
+    status, said = cluster.smbstatus(0)
+    require(status == 0 and "1:" not in said, f"what the killed server had is still listed: {said}")
+
+
 def lost_node_holds_nothing(cluster):
     with Holder(cluster, 2) as lost, Holder(cluster, 2) as deleting, Holder(cluster, 0) as survivor:
         lost.does(f"open lost {WRITE} share=0")
@@ -200,8 +233,52 @@ def stopped_node_answers_nothing(cluster):
     await_that(lambda: cluster.smbclient(1, "ls")[0] == 0, "the node does not serve again when it wakes")
 
 
-CASES = [serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last, changes_are_told, dead_process_holds_nothing, durable_moves, lost_node_holds_nothing,
+CASES = [serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last, changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing,
          stopped_node_answers_nothing]
+
+
+SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
+# Those of them in which two connections meet.
+OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.deny"]
+# Both connections are one client's, by its GUID, and one node serves a client at a time: the first connection is dropped.
+ONE_CLIENT = {"smb2.lease.complex1", "smb2.lease.v2_complex1", "smb2.lease.v2_complex2", "smb2.lease.timeout-disconnect"}
+WORKERS = 4
+
+
+def run_suites(tally, options):
+    suites = [Suite(name) for name in options.cases or (OVER_NODES if options.over_nodes else SUITES)]
+    first = suites[0]
+    require(all(suite.conf == first.conf for suite in suites), "these suites have not one smb.conf")
+    shares = {f"share{worker}": first.conf["share"] for worker in range(WORKERS)}
+    with tally.guard("the cluster"), ServerCluster(options.preset, shares=shares, options=first.conf["global"]) as cluster:
+        server = cluster.servers[0]
+        if options.over_nodes:
+            server = OverNodes(cluster)
+        for suite in suites:
+            expected = read_expectations(suite.name)
+            results = smbtorture.run_many(list(expected), lambda test, worker: suite.run_one(server, test, worker, options.seconds), WORKERS)
+            for result in results:
+                one_client = options.over_nodes and result.test in ONE_CLIENT
+                complaint = hold(result, "one client at two nodes" if one_client else expected[result.test])
+                tally.failed(complaint) if complaint else tally.passed(f"{result}", quiet=True)
+
+
+class OverNodes:
+    """As a server: to smbtorture a list of nodes, of which each connection takes the next."""
+
+    def __init__(self, cluster):
+        self.cluster, self.port, self.host, self.top = cluster, PORT, cluster.nodes[0].address, cluster.top
+        for share in cluster.shared:
+            self.list(share).write_text("".join(f"//{node.address}/{share}\n" for node in cluster.nodes[:2]))
+
+    def list(self, share):
+        return self.top / f"{share}.list"
+
+    def path(self, share):
+        return self.cluster.path(share)
+
+    def options_of(self, share):
+        return [f"--unclist={self.list(share)}"]
 
 
 def run(tally, options):
@@ -215,10 +292,14 @@ def run(tally, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="release")
+    parser.add_argument("--suites", action="store_true")
+    parser.add_argument("--over-nodes", action="store_true")
+    parser.add_argument("--seconds", type=int)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
     tally = report.Tally("clustered")
-    isolation.run(lambda: run(tally, options), network=True)
+    work = run_suites if options.suites or options.over_nodes else run
+    isolation.run(lambda: work(tally, options), network=True)
     return tally.finish()
 
 

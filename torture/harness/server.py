@@ -117,6 +117,10 @@ class Server:
     def path(self, share):
         return pathlib.Path(self.shares[share].get("path", self.top / "shares" / share))
 
+    def options_of(self, share):  # of smbtorture
+        del share
+        return []
+
     def environment(self):
         reports = self.top / "reports"
         return dict(os.environ,

@@ -116,8 +116,8 @@ class Suite:
         self.empty(server.path(share))
         self.make_files(server, {path.replace("@SHARE@", share): what for path, what in self.record.get("files", {}).items() if path.startswith("@SHARE@")})
         replace = {"@SHARE@": share, "@PATH@": str(server.path(share)), "@USER2@": accounts.USER2.credentials}
-        options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]]
-        return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", PATIENCE))
+        options = [re.sub(r"@\w+@", lambda m: replace.get(m.group(), m.group()), option) for option in self.record["options"]] + server.options_of(share)
+        return smbtorture.run_one(test, server.port, share, self.logon(test), options, seconds or self.record.get("seconds", PATIENCE), server.host)
 
     def make_files(self, server, files):
         """Files of the first user; a directory gets its mode."""

@@ -28,6 +28,13 @@ def read_exactly(connection, size):
     return data
 
 
+def server_guid(host, port):
+    """ServerGuid of the answer to a NEGOTIATE (MS-SMB2 2.2.4), in hexadecimal."""
+    with socket.create_connection((host, port), timeout=5.0) as connection:
+        connection.sendall(negotiate_request())
+        return read_frame(connection)[64 + 8:64 + 24].hex()
+
+
 def answers_negotiate(host, port, seconds=5.0):
     """True when a server at that address answers a NEGOTIATE with success."""
     try:
