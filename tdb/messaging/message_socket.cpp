@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "base/loop/identity.h"
@@ -288,7 +289,17 @@ bool MessageSocket::exists(const ServerId& id) const {
     const sockaddr_un address = address_of(directory_.get(), id);
     const loop::RootScope root;  // the directory is root's alone
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
-    return errno != ENOENT && errno != ECONNREFUSED;
+    if (errno == ENOENT) return !has_own_name();
+    return errno != ECONNREFUSED;
+}
+
+// Without it somebody has emptied the directory, or removed it: then a name that is not there says nothing about its process.
+bool MessageSocket::has_own_name() const {
+    if (faccessat(directory_.get(), Name(self_).text(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    static bool told = false;
+    if (!std::exchange(told, true))
+        log_error("msg.sock of the lock directory has been removed or emptied: processes cannot be told from dead ones. Restart the server");
+    return false;
 }
 
 }  // namespace Atoll::messaging

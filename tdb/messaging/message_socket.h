@@ -53,7 +53,7 @@ class MessageSocket {
 
     // All processes of this node that have a mailbox, living or dead.
     [[nodiscard]] std::vector<ServerId> processes() const;
-    // False only if the process has certainly ended (or never was).
+    // False only if the process has certainly ended (or never was). So every process exists while the mailbox's own name is gone.
     [[nodiscard]] bool exists(const ServerId& id) const;
     // Takes away the name that a dead process left.
     void forget(const ServerId& id) const;
@@ -69,6 +69,7 @@ class MessageSocket {
     Peer& find_peer(const ServerId& id);
     bool connect(Peer& peer) const;
     bool transmit(Peer& peer, msghdr& message) const;
+    [[nodiscard]] bool has_own_name() const;
 
     UniqueFd directory_;
     UniqueFd socket_;

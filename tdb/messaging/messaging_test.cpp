@@ -180,6 +180,19 @@ TEST_F(MessagingTest, TheDeadAreReportedAndTheirNamesGo) {
     close(pipe_fds[1]);
 }
 
+// A cleaner of old files, or an administrator: nobody may take the locks of the living for those of the dead.
+TEST_F(MessagingTest, NobodyHasEndedWhenTheDirectoryIsEmptied) {
+    const MessageSocket mine = open();
+    const MessageSocket other = open();
+    ServerId nobody = other.self();
+    nobody.unique_id ^= 0x100;
+    EXPECT_FALSE(mine.exists(nobody));
+    other.forget(other.self());
+    mine.forget(mine.self());
+    EXPECT_TRUE(mine.exists(other.self()));
+    EXPECT_TRUE(mine.exists(nobody));
+}
+
 TEST_F(MessagingTest, AForkedChildDoesNotTakeItsParentsNameAway) {
     auto mine = std::make_unique<MessageSocket>(open());
     expect_success(in_child([&] {
