@@ -493,6 +493,8 @@ def reloaded(cluster):
     removed = [*before, f"#{cluster.addresses[3]}"]
     listed(removed, [0, 1, 2])
     ask("reloadnodes")
+    listed(removed)
+    ask("reloadnodes")
     listed(cluster.addresses)
     cluster.nodes[3].output("shutdown")
     cluster.nodes.pop()
