@@ -3,8 +3,8 @@
 holds nothing any more, and one that may not serve answers nothing.
 
     clustered_test.py [--preset release] [CASE...]
-    clustered_test.py --suites [SUITE...]       Debian's smbtorture against one of the nodes: what it must give torture/expected says, as of a server without a cluster
-    clustered_test.py --over-nodes [SUITE...]   the same, each connection of a test to another node
+    clustered_test.py --suites [--full] [SUITE...]       Debian's smbtorture against one of the nodes: what it must give torture/expected says, as of a server without a cluster
+    clustered_test.py --over-nodes [--full] [SUITE...]   the same, each connection of a test to another node
 """
 
 import argparse
@@ -240,13 +240,16 @@ CASES = [serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_f
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
 # Those of them in which two connections meet.
 OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.deny"]
+# Without --full each suite that takes long is run in one of the two ways.
+ON_ONE_ONLY, OVER_NODES_ONLY = {"smb2.oplock"}, {"smb2.lease"}
 # Both connections are one client's, by its GUID, and one node serves a client at a time: the first connection is dropped.
 ONE_CLIENT = {"smb2.lease.complex1", "smb2.lease.v2_complex1", "smb2.lease.v2_complex2", "smb2.lease.timeout-disconnect"}
 WORKERS = 4
 
 
 def run_suites(tally, options):
-    suites = [Suite(name) for name in options.cases or (OVER_NODES if options.over_nodes else SUITES)]
+    left_out = set() if options.full else ON_ONE_ONLY if options.over_nodes else OVER_NODES_ONLY
+    suites = [Suite(name) for name in options.cases or (OVER_NODES if options.over_nodes else SUITES) if options.cases or name not in left_out]
     first = suites[0]
     require(all(suite.conf == first.conf for suite in suites), "these suites have not one smb.conf")
     shares = {f"share{worker}": first.conf["share"] for worker in range(WORKERS)}
@@ -294,6 +297,7 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("--suites", action="store_true")
     parser.add_argument("--over-nodes", action="store_true")
+    parser.add_argument("--full", action="store_true")
     parser.add_argument("--seconds", type=int)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
