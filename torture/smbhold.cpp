@@ -13,6 +13,7 @@
 //     rename NAME, delete                      the same
 //     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
+//     locks COUNT LENGTH                       exclusive ones, side by side from 0 on, many in a request, on what was opened last
 //     close                                    the same
 // At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
 #include <CLI/CLI.hpp>
@@ -83,6 +84,7 @@ class Holder {
         words >> command;
         if (command == "open" || command == "again" || command == "replay") return open(words, command);
         if (command == "lock") return lock(words);
+        if (command == "locks") return locks(words);
         if (command == "write" || command == "read") return transfer(words, command == "write");
         if (command == "rename") return rename(words);
         if (command == "delete" && !files_.empty()) return files_.back().set_delete(true);
@@ -200,6 +202,19 @@ class Holder {
         if (files_.empty() || !(words >> offset >> length >> kind)) return NtStatus::INVALID_PARAMETER;
         const uint32_t flag = kind == "shared" ? smb::lock_flags::shared_lock : smb::lock_flags::exclusive_lock;
         return files_.back().lock(offset, length, flag | smb::lock_flags::fail_immediately);
+    }
+
+    NtStatus locks(std::istringstream& words) {
+        constexpr uint64_t at_once = 100;
+        uint64_t count = 0, length = 0;
+        if (files_.empty() || !(words >> count >> length)) return NtStatus::INVALID_PARAMETER;
+        for (uint64_t done = 0; done < count; done += at_once) {
+            std::vector<smb::LockElement> ranges;
+            for (uint64_t i = done; i < std::min(count, done + at_once); i++)
+                ranges.push_back({length * i, length, smb::lock_flags::exclusive_lock | smb::lock_flags::fail_immediately});
+            if (const NtStatus status = connection_->wait(files_.back().start_lock(ranges)); status != NtStatus::SUCCESS) return status;
+        }
+        return NtStatus::SUCCESS;
     }
 
     loop::Loop loop_;

@@ -30,7 +30,7 @@ class CommitterProcess {
         committer::JournalOptions options;
         options.path = committer::database_path(conf.state_directory);
         options.databases = {xsrv::version_database, accounts::activity_database, xsrv::persistent_open_database,
-                             xsrv::persistent_file_database, xsrv::create_intent_database};
+                             xsrv::persistent_lock_database, xsrv::persistent_file_database, xsrv::create_intent_database};
         auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), options);
         if (!opened) return opened.failure();
         committer_ = std::move(*opened);

@@ -18,7 +18,7 @@ constexpr unsigned opens_ended_at_once = 256;  // of those whose clients have no
 
 // Of what is left of persistent handles: changes of one batch; how long a CREATE that was begun waits for its replay (100 ns), and how
 // often those are looked for that waited longer.
-constexpr size_t persistent_removals_at_once = 1000;
+constexpr size_t persistent_removals_at_once = 800;
 constexpr uint64_t create_intent_ticks = 6'000'000'000;
 constexpr std::chrono::minutes create_intent_sweep{5};
 

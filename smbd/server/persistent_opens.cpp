@@ -50,7 +50,10 @@ void PersistentOpens::restore() {
     }
     if (restored > 0) log_notice("{} persistent handles wait for their clients", restored);
     std::ranges::sort(used);
-    if (visited) drop_unused_files(used);
+    if (visited) {
+        drop_unused_files(used);
+        drop_unused_locks(records);
+    }
     drop_old_intents();
 }
 
@@ -64,12 +67,26 @@ void PersistentOpens::drop_unused_files(const std::vector<fsa::FileId>& used) {
     submit(batch);
 }
 
+// Of an open that has ended, when its process was killed with a LOCK on its way to the disk.
+void PersistentOpens::drop_unused_locks(const std::vector<xsrv::open_global>& records) {
+    std::vector<uint64_t> used;
+    for (const xsrv::open_global& record : records) used.push_back(record.persistent_id);
+    std::ranges::sort(used);
+    committer::Batch batch;
+    const auto visited = state_.for_each_lock_bucket([&](uint64_t persistent_id, xsrv::LockBuckets bucket) {
+        const bool room = batch.record().changes.size() < limits::persistent_removals_at_once;
+        if (room && !std::ranges::binary_search(used, persistent_id)) xsrv::remove_open(batch, persistent_id, bucket);
+    });
+    if (!visited) log_error("{}", visited.error().message());
+    submit(batch);
+}
+
 void PersistentOpens::process_ended(const messaging::ServerId& id) {
     committer::Batch batch;
     const auto visited = state_.for_each_open([&](const xsrv::open_global& record) {
         const bool room = batch.record().changes.size() < limits::persistent_removals_at_once;
         if (record.owner == id.to_record() && room && !tables_.find_open(record.persistent_id))
-            xsrv::remove_open(batch, record.persistent_id);
+            xsrv::remove_open(batch, record.persistent_id, xsrv::buckets_of(record));
     });
     if (!visited) log_error("{}", visited.error().message());
     submit(batch);
@@ -77,8 +94,9 @@ void PersistentOpens::process_ended(const messaging::ServerId& id) {
 
 void PersistentOpens::ended(const xsrv::open_global& record) {
     if (!xsrv::is_persistent(record)) return;
+    const auto known = state_.find_open(record.persistent_id);
     committer::Batch batch;
-    xsrv::remove_open(batch, record.persistent_id);
+    xsrv::remove_open(batch, record.persistent_id, known ? xsrv::buckets_of(*known) : 0);
     submit(batch);
 }
 

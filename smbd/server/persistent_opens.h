@@ -28,6 +28,7 @@ class PersistentOpens {
  private:
     void drop_old_intents();
     void drop_unused_files(const std::vector<fsa::FileId>& used);
+    void drop_unused_locks(const std::vector<xsrv::open_global>& records);
     void submit(const committer::Batch& batch);
 
     xsrv::Tables& tables_;

@@ -207,8 +207,9 @@ void Client::tell_of_opens_away() {
 void Client::open_ended(uint64_t open_id) {
     const auto record = tables().find_open(open_id);
     if (record && xsrv::is_persistent(*record) && persistence_.is_there()) {
+        const auto known = persistence_.state().find_open(open_id);
         committer::Batch batch;
-        xsrv::remove_open(batch, open_id);
+        xsrv::remove_open(batch, open_id, known ? xsrv::buckets_of(*known) : 0);
         persistence_.submit(batch);
     }
     tables().remove_disconnected_open(open_id);

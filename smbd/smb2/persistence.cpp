@@ -1,6 +1,7 @@
 #include "smbd/smb2/persistence.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/log.h"
 #include "libcli/smb/file_io.h"
@@ -49,6 +50,7 @@ void undo_locks(Request& request) {
     std::vector<fsa::LockRange> ranges;
     for (size_t i = 0; i < lock->count(); i++) ranges.push_back({lock->element(i).offset, lock->element(i).length, false});
     if (const auto unlocked = request.open->file->unlock(ranges); !unlocked) log_warning("locks stay that were not committed");
+    persistence_of(request).rewrite_locks(*request.open);  // those of a part that was
 }
 
 bool same_lease(const std::optional<xsrv::open_lease>& known, const std::optional<xsrv::open_lease>& now) {
@@ -75,7 +77,7 @@ void Persistence::forget(xsrv::Open& open) {
 committer::Batch Persistence::take_removal(xsrv::Open& open) {
     committer::Batch batch;
     if (!is_there() || !is_persistent(open)) return batch;
-    xsrv::remove_open(batch, open.persistent_id);
+    xsrv::remove_open(batch, open.persistent_id, open.lock_buckets);
     fsa::FileState state;
     if (!client_.file_system().describe_persistent(*open.file, true, state)) xsrv::remove_file(batch, open.file->file_id().of_file());
     forget(open);
@@ -119,6 +121,13 @@ void Persistence::put_changed(committer::Batch& batch, const Guid& lease_key, co
     }
 }
 
+void Persistence::rewrite_locks(xsrv::Open& open) {
+    const xsrv::open_global record = record_of(open);
+    std::vector<committer::Batch> batches(1);
+    xsrv::put_locks(batches, record, state().differing(record));
+    for (const committer::Batch& batch : batches) submit(batch);
+}
+
 void Persistence::caching_fell(xsrv::Open& open) {
     if (!is_there() || !is_persistent(open)) return;
     committer::Batch batch;
@@ -143,11 +152,27 @@ bool asks_for_persistent(const Request& request, const smb::CreateContexts& cont
 }
 
 NtStatus answer_when_committed(Request& request, const committer::Batch& batch, void (*undo)(Request&)) {
-    if (batch.empty()) return NtStatus::SUCCESS;
+    return answer_when_committed(request, std::span(&batch, 1), undo);
+}
+
+// They are decided in their order.
+NtStatus answer_when_committed(Request& request, std::span<const committer::Batch> batches, void (*undo)(Request&)) {
+    if (batches.back().empty()) return NtStatus::SUCCESS;
     request.caching_wait.cancel();
     request.abandon = nullptr;  // it will be on the disk, or nobody knows
-    const auto submitted = persistence_of(request).commits().submit(
-        batch, [&request, undo](const Result<void>& committed) { finish_commit(request, committed, undo); });
+    committer::CommitClient& commits = persistence_of(request).commits();
+    const auto earlier = std::make_shared<Result<void>>();  // the last failure of those before the last
+    Result<void> submitted;
+    for (size_t i = 0; i + 1 < batches.size() && submitted; i++) {
+        submitted = commits.submit(batches[i], [earlier](const Result<void>& committed) {
+            if (!committed) *earlier = committed;
+        });
+    }
+    if (submitted) {
+        submitted = commits.submit(batches.back(), [&request, undo, earlier](const Result<void>& committed) {
+            finish_commit(request, *earlier ? committed : *earlier, undo);
+        });
+    }
     if (submitted) return NtStatus::PENDING;
     if (undo != nullptr) undo(request);
     log_error("what a client has open persistently cannot be written: {}", submitted.error().message());
@@ -259,10 +284,16 @@ NtStatus commit_create(Request& request, const smb::CreateContexts& contexts, co
 
 NtStatus commit_reconnect(Request& request) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
-    persistence_of(request).note(*request.open);
-    committer::Batch batch;
-    put_own_open(request, batch);
-    return answer_when_committed(request, batch);
+    Persistence& persistence = persistence_of(request);
+    persistence.note(*request.open);
+    // A LOCK may have been under way when its process was killed.
+    const xsrv::open_global record = persistence.record_of(*request.open);
+    const xsrv::LockBuckets differing = persistence.state().differing(record);
+    request.open->lock_buckets = xsrv::buckets_of(record) | differing;
+    std::vector<committer::Batch> batches(1);
+    xsrv::put_locks(batches, record, differing);
+    put_own_open(request, batches.back());
+    return answer_when_committed(request, batches);
 }
 
 namespace {
@@ -274,10 +305,25 @@ NtStatus commit_own_open(Request& request, void (*undo)(Request&)) {
     return answer_when_committed(request, batch, undo);
 }
 
+// Of its locks those that may have been changed.
+NtStatus commit_changed_locks(Request& request, void (*undo)(Request&)) {
+    if (!is_persistent(request)) return NtStatus::SUCCESS;
+    const auto lock = smb::LockRequest::decode(request.message);
+    if (!lock) return lock.error();
+    xsrv::LockBuckets changed = 0;
+    for (size_t i = 0; i < lock->count(); i++) changed |= xsrv::bucket_of({lock->element(i).offset, lock->element(i).length, false});
+    const xsrv::open_global record = persistence_of(request).record_of(*request.open);
+    std::vector<committer::Batch> batches(1);
+    xsrv::put_locks(batches, record, changed);
+    xsrv::put_open(batches.back(), record);
+    request.open->lock_buckets |= changed;
+    return answer_when_committed(request, batches, undo);
+}
+
 }  // namespace
 
-NtStatus commit_locks(Request& request) { return commit_own_open(request, undo_locks); }
-NtStatus commit_locks_again(Request& request) { return commit_own_open(request, nullptr); }
+NtStatus commit_locks(Request& request) { return commit_changed_locks(request, undo_locks); }
+NtStatus commit_locks_again(Request& request) { return commit_changed_locks(request, nullptr); }
 
 NtStatus commit_file(Request& request) {
     if (!request.tcon->continuously_available || !persistence_of(request).is_there()) return NtStatus::SUCCESS;

@@ -105,6 +105,7 @@ void OpenTable::take_back(Open* open) {
     open->replay_eligible = false;
     open->session = nullptr;
     open->tcon = nullptr;
+    open->lock_buckets = 0;
     open->lock_sequences = Open::no_lock_sequences();
     open->index_key.reset();
     open->current_ea_index = 1;

@@ -48,6 +48,7 @@ class Open final : public Counted {
     std::optional<app_instance> instance;  // of a file or directory that was asked for with an AppInstanceId
     // Of one that outlives its connection: what its record says of that, but for what is only known when the client goes away.
     std::optional<durable_open> durable;
+    uint64_t lock_buckets = 0;             // of a persistent one: where the disk may have locks of it (persistent.h)
     std::optional<Guid> index_key;  // under which smbXsrv_open_index.tdb has it; Tables sets it
     // MS-SMB2 3.3.1.10, Open.LockSequenceArray: the number of the last LOCK of each index, from 1 on.
     static constexpr uint8_t no_lock_sequence = 0xFF;

@@ -1,8 +1,13 @@
 #include "smbd/xsrv/persistent.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <map>
+#include <tuple>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 namespace Atoll::xsrv {
@@ -28,6 +33,7 @@ class Key {
 };
 
 Key<1> open_key(uint64_t persistent_id) { return Key<1>({persistent_id}); }
+Key<2> lock_key(uint64_t persistent_id, size_t bucket) { return Key<2>({persistent_id, bucket}); }
 Key<3> file_key(const fsa::FileId& file) { return Key<3>({file.volume, file.inode, file.generation}); }
 
 std::array<uint8_t, 32> intent_key(const Guid& client_guid, const Guid& create_guid) {
@@ -35,6 +41,25 @@ std::array<uint8_t, 32> intent_key(const Guid& client_guid, const Guid& create_g
     std::copy(client_guid.bytes.begin(), client_guid.bytes.end(), key.begin());
     std::copy(create_guid.bytes.begin(), create_guid.bytes.end(), key.begin() + 16);
     return key;
+}
+
+uint64_t number_at(Bytes key, size_t i) { return uint64_t{load_be32(key.data() + 8 * i)} << 32 | load_be32(key.data() + 8 * i + 4); }
+
+template <class Visit>
+void for_each_bucket(LockBuckets buckets, Visit visit) {
+    for (; buckets != 0; buckets &= buckets - 1) visit(static_cast<size_t>(std::countr_zero(buckets)));
+}
+
+using Buckets = std::array<persistent_locks, LOCK_BUCKETS>;
+
+Buckets sorted_into_buckets(const open_global& record) {
+    Buckets out;
+    for (const open_lock& lock : record.durable->locks) out[static_cast<size_t>(std::countr_zero(bucket_of(lock)))].locks.push_back(lock);
+    return out;
+}
+
+void add(const std::vector<open_lock>& locks, durable_open& durable) {
+    durable.locks.insert(durable.locks.end(), locks.begin(), locks.end());
 }
 
 template <class Record>
@@ -57,7 +82,7 @@ std::optional<Record> find(committer::DurableStore& store, const char* database,
 }
 
 template <class Record>
-Result<void> for_each(committer::DurableStore& store, const char* database, const std::function<void(Bytes, const Record&)>& visit) {
+Result<void> for_each(committer::DurableStore& store, const char* database, const std::function<void(Bytes, Record&)>& visit) {
     const auto opened = store.database(database);
     const auto visited = opened->traverse([&](Bytes key, Bytes value) {
         Record record;
@@ -74,11 +99,44 @@ Result<void> for_each(committer::DurableStore& store, const char* database, cons
 
 }  // namespace
 
-void put_open(committer::Batch& batch, const open_global& record) {
-    put(batch, persistent_open_database, open_key(record.persistent_id), record);
+// The same in every process and for ever. Ranges that follow each other lie in different ones.
+LockBuckets bucket_of(const open_lock& lock) {
+    constexpr uint64_t odd = 0x9E3779B97F4A7C15u;
+    const uint64_t mixed = ((lock.offset * odd) ^ lock.length) * odd;
+    return LockBuckets{1} << (mixed >> 58);
 }
 
-void remove_open(committer::Batch& batch, uint64_t persistent_id) { batch.remove(persistent_open_database, open_key(persistent_id)); }
+LockBuckets buckets_of(const open_global& record) {
+    LockBuckets out = 0;
+    if (record.durable) {
+        for (const open_lock& lock : record.durable->locks) out |= bucket_of(lock);
+    }
+    return out;
+}
+
+void put_open(committer::Batch& batch, const open_global& record) {
+    open_global without_locks = record;
+    without_locks.durable->locks.clear();
+    put(batch, persistent_open_database, open_key(record.persistent_id), without_locks);
+}
+
+void put_locks(std::vector<committer::Batch>& batches, const open_global& record, LockBuckets buckets) {
+    const Buckets now = sorted_into_buckets(record);
+    for_each_bucket(buckets, [&](size_t bucket) {
+        if (batches.back().size() >= limits::max_batch / 4) batches.emplace_back();
+        committer::Batch& batch = batches.back();
+        if (now[bucket].locks.empty()) {
+            batch.remove(persistent_lock_database, lock_key(record.persistent_id, bucket));
+        } else {
+            put(batch, persistent_lock_database, lock_key(record.persistent_id, bucket), now[bucket]);
+        }
+    });
+}
+
+void remove_open(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets) {
+    batch.remove(persistent_open_database, open_key(persistent_id));
+    for_each_bucket(buckets, [&](size_t bucket) { batch.remove(persistent_lock_database, lock_key(persistent_id, bucket)); });
+}
 
 void put_file(committer::Batch& batch, const fsa::FileId& file, const fsa::FileState& state) {
     persistent_file record;
@@ -100,14 +158,30 @@ void remove_intent(committer::Batch& batch, const Guid& client_guid, const Guid&
 }
 
 Result<void> PersistentState::for_each_open(const std::function<void(const open_global&)>& visit) {
-    return for_each<open_global>(store_, persistent_open_database, [&](Bytes, const open_global& record) { visit(record); });
+    std::map<uint64_t, std::vector<open_lock>> locks;
+    const auto read = for_each<persistent_locks>(store_, persistent_lock_database, [&](Bytes key, const persistent_locks& found) {
+        if (key.size() != 16) return;
+        auto& all = locks[number_at(key, 0)];
+        all.insert(all.end(), found.locks.begin(), found.locks.end());
+    });
+    if (!read) return read;
+    return for_each<open_global>(store_, persistent_open_database, [&](Bytes, open_global& record) {
+        const auto found = locks.find(record.persistent_id);
+        if (found != locks.end() && record.durable) add(found->second, *record.durable);
+        visit(record);
+    });
+}
+
+Result<void> PersistentState::for_each_lock_bucket(const std::function<void(uint64_t, LockBuckets)>& visit) {
+    return for_each<persistent_locks>(store_, persistent_lock_database, [&](Bytes key, const persistent_locks&) {
+        if (key.size() == 16 && number_at(key, 1) < LOCK_BUCKETS) visit(number_at(key, 0), LockBuckets{1} << number_at(key, 1));
+    });
 }
 
 Result<void> PersistentState::for_each_file(const std::function<void(const fsa::FileId&)>& visit) {
     return for_each<persistent_file>(store_, persistent_file_database, [&](Bytes key, const persistent_file&) {
         if (key.size() != 24) return;
-        const auto number = [&](size_t i) { return uint64_t{load_be32(key.data() + 8 * i)} << 32 | load_be32(key.data() + 8 * i + 4); };
-        visit({number(0), number(1), number(2), 0});
+        visit({number_at(key, 0), number_at(key, 1), number_at(key, 2), 0});
     });
 }
 
@@ -116,7 +190,29 @@ Result<void> PersistentState::for_each_intent(const std::function<void(const cre
 }
 
 std::optional<open_global> PersistentState::find_open(uint64_t persistent_id) {
-    return find<open_global>(store_, persistent_open_database, open_key(persistent_id));
+    auto record = find<open_global>(store_, persistent_open_database, open_key(persistent_id));
+    for (size_t bucket = 0; record && record->durable && bucket < LOCK_BUCKETS; bucket++) {
+        const auto found = find<persistent_locks>(store_, persistent_lock_database, lock_key(persistent_id, bucket));
+        if (found) add(found->locks, *record->durable);
+    }
+    return record;
+}
+
+LockBuckets PersistentState::differing(const open_global& record) {
+    const auto order = [](const open_lock& a, const open_lock& b) {
+        return std::tie(a.offset, a.length, a.exclusive) < std::tie(b.offset, b.length, b.exclusive);
+    };
+    Buckets now = sorted_into_buckets(record);
+    LockBuckets out = 0;
+    for (size_t bucket = 0; bucket < LOCK_BUCKETS; bucket++) {
+        auto there =
+            find<persistent_locks>(store_, persistent_lock_database, lock_key(record.persistent_id, bucket)).value_or(persistent_locks{});
+        std::ranges::sort(there.locks, order);
+        std::ranges::sort(now[bucket].locks, order);
+        const auto same = [&](const open_lock& a, const open_lock& b) { return !order(a, b) && !order(b, a); };
+        if (!std::ranges::equal(there.locks, now[bucket].locks, same)) out |= LockBuckets{1} << bucket;
+    }
+    return out;
 }
 
 std::optional<fsa::FileState> PersistentState::find_file(const fsa::FileId& file) {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "base/guid.h"
 #include "base/result.h"
@@ -18,15 +19,26 @@
 namespace Atoll::xsrv {
 
 constexpr const char* persistent_open_database = "smbXsrv_open_persistent";
+constexpr const char* persistent_lock_database = "smbXsrv_lock_persistent";
 constexpr const char* persistent_file_database = "smbXsrv_file_persistent";
 constexpr const char* create_intent_database = "smbXsrv_create_intent";
 
 inline bool is_persistent(const open_global& record) { return record.durable && record.durable->kind == handle_kind::HANDLE_PERSISTENT; }
 inline fsa::FileId file_of(const open_global& record) { return {record.id.volume, record.id.inode, record.id.generation, 0}; }
 
+// Buckets of an open's locks: bit i is bucket i.
+using LockBuckets = uint64_t;
+LockBuckets bucket_of(const open_lock& lock);
+LockBuckets buckets_of(const open_global& record);
+
 // --- What goes into a batch.
+// Without its locks.
 void put_open(committer::Batch& batch, const open_global& record);
-void remove_open(committer::Batch& batch, uint64_t persistent_id);
+// Those of its locks that lie in these buckets, in place of what the disk has there: into the last of `batches` (not none), and into others
+// behind it as far as one commit does not take them all.
+void put_locks(std::vector<committer::Batch>& batches, const open_global& record, LockBuckets buckets);
+// With its locks in these buckets.
+void remove_open(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets);
 void put_file(committer::Batch& batch, const fsa::FileId& file, const fsa::FileState& state);
 void remove_file(committer::Batch& batch, const fsa::FileId& file);
 void put_intent(committer::Batch& batch, const create_intent& intent);
@@ -41,6 +53,10 @@ class PersistentState {
     Result<void> for_each_file(const std::function<void(const fsa::FileId&)>& visit);
     Result<void> for_each_intent(const std::function<void(const create_intent&)>& visit);
     std::optional<open_global> find_open(uint64_t persistent_id);
+    // The buckets in which the disk has other locks than the record.
+    LockBuckets differing(const open_global& record);
+    // `visit` gets whose locks they are.
+    Result<void> for_each_lock_bucket(const std::function<void(uint64_t persistent_id, LockBuckets bucket)>& visit);
     std::optional<fsa::FileState> find_file(const fsa::FileId& file);
     std::optional<create_intent> find_intent(const Guid& client_guid, const Guid& create_guid);
 

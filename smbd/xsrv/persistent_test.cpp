@@ -1,5 +1,7 @@
 #include "smbd/xsrv/persistent.h"
 
+#include <algorithm>
+
 #include "tdb/committer/process_test.h"
 
 namespace Atoll::xsrv {
@@ -32,7 +34,6 @@ open_global record_of(uint64_t id) {
     lease.state = 7;
     lease.epoch = 4;
     lease.version = 2;
-    durable.locks.push_back({10, 5, true});
     return out;
 }
 
@@ -40,7 +41,7 @@ class PersistentTest : public testing::Test {
  protected:
     PersistentTest() {
         committer::CommitterSettings settings;
-        settings.databases = {persistent_open_database, persistent_file_database, create_intent_database};
+        settings.databases = {persistent_open_database, persistent_lock_database, persistent_file_database, create_intent_database};
         process_.emplace(directory_, settings);
         store_.emplace(directory_.path(), directory_.path(), &loop_);
     }
@@ -75,14 +76,69 @@ TEST_F(PersistentTest, AnOpenIsReadAsItWasWritten) {
     EXPECT_EQ(remains.lease_client, guid_of(7));
     EXPECT_EQ(remains.lease_key, guid_of(9));
     EXPECT_EQ(remains.lease.epoch, 4);
-    ASSERT_EQ(remains.locks.size(), 1u);
-    EXPECT_EQ(remains.locks[0].offset, 10u);
-    EXPECT_TRUE(remains.locks[0].exclusive);
+    EXPECT_TRUE(remains.locks.empty());
     committer::Batch removal;
-    remove_open(removal, 1);
+    remove_open(removal, 1, 0);
     commit(removal);
     EXPECT_FALSE(PersistentState(*store_).find_open(1));
     EXPECT_EQ(opens(), std::vector<uint64_t>{0x1234567890ABCDEF});
+}
+
+std::vector<uint64_t> offsets_of(const open_global& record) {
+    std::vector<uint64_t> out;
+    for (const open_lock& lock : record.durable->locks) out.push_back(lock.offset);
+    std::ranges::sort(out);
+    return out;
+}
+
+TEST_F(PersistentTest, ManyLocksAreWrittenOneByOne) {
+    constexpr uint64_t locks = 20'000;
+    PersistentState state(*store_);
+    open_global record = record_of(1);
+    for (uint64_t i = 0; i < locks; i++) record.durable->locks.push_back({128 * i, 128, i % 2 == 0});
+    committer::Batch empty;
+    put_open(empty, record);
+    EXPECT_LT(empty.size(), 4096u);
+    commit(empty);
+    const LockBuckets used = buckets_of(record);
+    EXPECT_EQ(state.differing(record), used);
+    std::vector<committer::Batch> one(1), all(1);
+    put_locks(one, record, bucket_of(record.durable->locks[7]));
+    ASSERT_EQ(one.size(), 1u);
+    EXPECT_LT(one[0].size(), 16'384u);
+    put_locks(all, record, used);
+    EXPECT_GT(all.size(), 1u);
+    for (const committer::Batch& batch : all) commit(batch);
+    EXPECT_EQ(state.differing(record), 0u);
+    const auto found = state.find_open(1);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(offsets_of(*found), offsets_of(record));
+    size_t seen = 0;
+    ASSERT_TRUE(state.for_each_open([&](const open_global& open) { seen += open.durable->locks.size(); }));
+    EXPECT_EQ(seen, locks);
+    committer::Batch removal;
+    remove_open(removal, 1, used);
+    commit(removal);
+    seen = 0;
+    ASSERT_TRUE(state.for_each_lock_bucket([&](uint64_t, LockBuckets) { seen++; }));
+    EXPECT_EQ(seen, 0u);
+}
+
+TEST_F(PersistentTest, ALockThatGoesLeavesTheOthersOfItsBucket) {
+    PersistentState state(*store_);
+    open_global record = record_of(1);
+    const open_lock gone{10, 5, true};
+    record.durable->locks = {gone, gone, {20, 5, false}};  // the same range may be locked twice, shared
+    std::vector<committer::Batch> batches(1), changed(1);
+    put_open(batches[0], record);
+    put_locks(batches, record, buckets_of(record));
+    commit(batches[0]);
+    record.durable->locks.erase(record.durable->locks.begin());
+    EXPECT_EQ(state.differing(record), bucket_of(gone));
+    put_locks(changed, record, bucket_of(gone));
+    commit(changed[0]);
+    EXPECT_EQ(offsets_of(*state.find_open(1)), (std::vector<uint64_t>{10, 20}));
+    EXPECT_EQ(bucket_of({10, 5, false}), bucket_of(gone));  // an unlock does not say what kind of lock it is
 }
 
 TEST_F(PersistentTest, FilesAndIntents) {

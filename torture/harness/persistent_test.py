@@ -125,8 +125,8 @@ def survives(server, preset, end):
     (server.path("ca") / "data").unlink()
 
 
-def listed(server):
-    return subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-L", "-B"], capture_output=True, text=True, timeout=60).stdout
+def listed(server, *what):
+    return subprocess.run([server.program("smbstatus"), "-s", str(server.conf), *(what or ("-L", "-B"))], capture_output=True, text=True, timeout=60).stdout
 
 
 def locks_hold(server, preset, end):
@@ -270,6 +270,31 @@ def killed_at_any_moment(server, preset, rounds):
         Client.end_all()
 
 
+def many_locks(server, preset, end, count):
+    """More than one commit takes."""
+    client = Client(server, preset)
+    client.do("open crowded access=13019f share=7 durable2=60000 persistent")
+    ids = client.id()
+    client.do(f"locks {count} 10")
+    for one in range(count, count + 20):  # and some one by one
+        client.do(f"lock {10 * one} 10 exclusive")
+    count += 20
+    end(server)
+    client.end()
+    back = Client(server, preset)
+    back.do(f"again crowded {ids} access=13019f share=7 persistent")
+    found = len(re.findall(r"^\d+ .* crowded *$", listed(server, "-B"), re.M))
+    require(found == count, f"{found} of {count} locks:\n{listed(server, '-B')[-500:]}")
+    other = Client(server, preset, "other")
+    other.do("open crowded access=3 share=7")
+    for one in (0, count // 2, count - 1):
+        other.expects("NT_STATUS_LOCK_NOT_GRANTED", f"lock {10 * one + 9} 1 exclusive")
+    other.do(f"lock {10 * count} 1 exclusive")
+    other.do("close")
+    back.do("close")
+    Client.end_all()
+
+
 def dump(server, database):
     run = subprocess.run([server.program("dbbackup"), "--check", str(server.top / "state" / "persistent.mdb")], capture_output=True, text=True, timeout=60)
     found = re.search(rf"{database}: (\d+) record", run.stdout)
@@ -278,7 +303,7 @@ def dump(server, database):
 
 def nothing_left(server):
     deadline = time.monotonic() + 10
-    names = ("smbXsrv_open_persistent", "smbXsrv_file_persistent", "smbXsrv_create_intent")
+    names = ("smbXsrv_open_persistent", "smbXsrv_lock_persistent", "smbXsrv_file_persistent", "smbXsrv_create_intent")
     while any(dump(server, name) for name in names) and time.monotonic() < deadline:
         time.sleep(0.1)
     left = {name: dump(server, name) for name in names}
@@ -323,6 +348,7 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--kills", type=int, default=15)
+    parser.add_argument("--locks", type=int, default=10_000)
     parser.add_argument("--opens", type=int, default=20)
     arguments = parser.parse_args()
     tally = report.Tally("persistent")
@@ -341,6 +367,10 @@ def main():
         with tally.case("killed at any moment"):
             killed_at_any_moment(server, arguments.preset, arguments.kills)
             nothing_left(server)
+        for what, end in ENDS.items():
+            with tally.case(f"{arguments.locks} locks, when {what}"):
+                many_locks(server, arguments.preset, end, arguments.locks)
+                nothing_left(server)
         with tally.case("commits are shared"):
             syncs(server, arguments.preset, arguments.clients, arguments.opens)
     return tally.finish()
