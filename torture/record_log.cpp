@@ -5,7 +5,7 @@
 //
 // The last line is RECORDS written, `bad` ones (lost, duplicated or changed) and the errors of each call: "records 812 bad 0
 // fsync:EBADF=3". fsync's EBADF is counted apart by its name, as every other error is. A call that fails is made again, on the file opened
-// anew.
+// anew. Standard error has a line for each error, with the time.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,6 +39,7 @@ class Log {
     }
 
     bool write(uint64_t number) {
+        current_ = number;
         const Record record = Record::of(number);
         const auto at = static_cast<off_t>(number * sizeof record);
         if (!lock(F_WRLCK, at)) return note("lock");
@@ -52,6 +53,7 @@ class Log {
     uint64_t count_bad(uint64_t first, uint64_t end) {
         uint64_t bad = 0;
         for (uint64_t number = first; number < end; number++) {
+            current_ = number;
             Record record;
             ssize_t n = -1;
             for (int attempt = 0; attempt < 10 && n < 0; attempt++) {
@@ -83,13 +85,19 @@ class Log {
         return ::fcntl(fd_, F_SETLKW, &range) == 0;
     }
     bool note(const char* call) {
-        errors_[std::string(call) + ":" + ::strerrorname_np(errno)]++;
+        const char* const name = ::strerrorname_np(errno);
+        const std::chrono::duration<double> now =
+            std::chrono::steady_clock::now().time_since_epoch();  // as the kernel's trace clock `mono`
+        std::fprintf(stderr, "recordlog: %.6f %s %s %s, record %llu\n", now.count(), path_.c_str(), call, name,
+                     static_cast<unsigned long long>(current_));
+        errors_[std::string(call) + ":" + name]++;
         return false;
     }
 
     std::string path_;
     bool syncs_;
     int fd_ = -1;
+    uint64_t current_ = 0;
     std::map<std::string, unsigned> errors_;
 };
 

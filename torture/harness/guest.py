@@ -30,7 +30,7 @@ export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 while read module; do insmod /modules/$module || echo "guest: cannot load $module"; done </modules/order
-ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0
+ip link set lo up; ip link set eth0 up; ip addr add $(cat /address) dev eth0
 sh -e /workload 2>&1
 echo "{END}$?"
 poweroff -f
@@ -67,7 +67,7 @@ umount /proc /sys
 exec switch_root /new /lib/systemd/systemd --unit=guest.service --show-status=0 --log-target=null
 """
 PROGRAMS_INIT = ROOT_INIT + f"""
-ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0
+ip link set lo up; ip link set eth0 up; ip addr add $(cat /address) dev eth0
 for kind in proc sysfs devtmpfs tmpfs; do mount -t $kind $kind /new/$(case $kind in sysfs) echo sys;; devtmpfs) echo dev;; tmpfs) echo run;; *) echo $kind;; esac); done
 env PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /new /bin/sh -e /guest/workload 2>&1
 echo "{END}$?"
@@ -100,11 +100,11 @@ def module_files(release, more):
 
 class Guest:
     """files: {name: bytes or path} that the guest finds in /host, or below /. cores: how many the guest has. modules: of the kernel, beside the client's.
-    root: None, or MACHINE, where the script is a unit of systemd's, or PROGRAMS. ports: {of this machine's loopback: the guest's}. more: arguments of
-    QEMU."""
+    root: None, or MACHINE, where the script is a unit of systemd's, or PROGRAMS. ports: {of this machine's loopback: the guest's}. tap: (interface that
+    exists, the guest's address on it), in place of QEMU's own network. more: arguments of QEMU."""
 
-    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None, ports=None, more=()):
-        self.files, self.memory, self.cores, self.root, self.ports, self.more = files or {}, memory, cores, root, ports or {}, list(more)
+    def __init__(self, files=None, memory=768, cores=1, modules=(), root=None, ports=None, tap=None, more=()):
+        self.files, self.memory, self.cores, self.root, self.ports, self.tap, self.more = files or {}, memory, cores, root, ports or {}, tap, list(more)
         self.modules = [*modules, *(MACHINE_MODULES if root else ())]
         for program in ("qemu-system-x86_64", "cpio", "modprobe"):
             if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
@@ -132,6 +132,7 @@ class Guest:
             else:
                 shutil.copy(content, root / "host" / name)
         (root / "workload").write_text(script)
+        (root / "address").write_text(self.tap[1] if self.tap else "10.0.2.15/24")
         (root / "init").write_text(INITS[self.root])
         (root / "init").chmod(0o755)
         names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
@@ -141,10 +142,12 @@ class Guest:
         return image
 
     def command(self, top, image):
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{to}" for port, to in self.ports.items())
+        network = "user,id=net" + "".join(f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{to}" for port, to in self.ports.items())
+        if self.tap:
+            network = f"tap,id=net,ifname={self.tap[0]},script=no,downscript=no"
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(self.cores), "-m", str(self.memory),
                    "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", image, "-initrd", str(top / "initramfs"),
-                   "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net"]
+                   "-append", "console=ttyS0 quiet panic=-1 loglevel=3 no_timer_check", "-netdev", network, "-device", "virtio-net-pci,netdev=net"]
         if self.root:
             command += ["-virtfs", "local,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"]
         return command + self.more

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """The Linux kernel's SMB client does not lose a record while its server process is killed every second, and the whole server every ten.
 
-    guest_failover_test.py                    20 seconds
-    guest_failover_test.py --full             200 kills
-    guest_failover_test.py --server debian    what Debian's smbd makes of it (its processes are killed, the server is not)
+    guest_failover_test.py                            15 seconds of each set of mounts
+    guest_failover_test.py --full                     200 kills each
+    guest_failover_test.py --set persistent --events  one, with what the client's tracepoints say; the trace of the wire is left behind
+    guest_failover_test.py --server debian            what Debian's smbd makes of it (its processes are killed, the server is not)
 
-Two hard mounts with resilienthandles in one guest, cache=none and cache=strict, and with --persistent one with persistenthandles of a continuously available
-share. On each, recordlog writes numbered records under locks, with and without fsync,
-and reads them back through the mount; what is on the server's disk is read here. What the server refuses is taken from the wire, by tshark: it may refuse
-nothing but the ids of a connection that is no more. Linux 6.12 sends such ids behind a reconnect: it does not reopen a handle before FLUSH, nor one that was
-lost while it was reopened, so that fsync gives EBADF. It has other errors of its own (docs/testing.md), which are printed. recordlog writes a record again
-whose write or fsync has failed; one is lost if nobody was told.
+Each set is two hard mounts in one guest, cache=none and cache=strict: with resilienthandles on a plain share, with persistenthandles on a continuously available
+one, and with four channels (multichannel), for which guest and server are in a network namespace where the server has two addresses. On each mount recordlog
+writes numbered records under locks, with and without fsync, and reads them back through the mount; what is on the server's disk is read here. What the
+server refuses is taken from the wire, by tshark: it may refuse nothing but the ids of a connection that is no more. Linux 6.12 sends such ids behind a
+reconnect, and has errors of its own (docs/testing.md), which are printed. recordlog writes a record again whose write or fsync has failed; one is lost if
+nobody was told.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import sys
 import threading
 import time
 
+import isolation
 import report
 from accounts import USER1
 from durable_test import kill_group
@@ -37,17 +39,26 @@ LASTING = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": 
 RECORD = struct.Struct("<QQ112s")
 BOOT_SECONDS = 120
 SHARES = {"share": LASTING, "available": {**LASTING, "continuous availability": "yes"}}
-# name: (share, mount options)
-MOUNTS = {"none": ("share", "resilienthandles,cache=none"), "strict": ("share", "resilienthandles,cache=strict"),
-          "available": ("available", "persistenthandles,cache=none,retrans=100")}
-# (name of the log, its mount, whether each record is synced)
-LOGS = (("none", "none", ""), ("none-fsync", "none", "fsync"), ("strict", "strict", ""), ("strict-fsync", "strict", "fsync"), ("available", "available", ""),
-        ("available-fsync", "available", "fsync"))
+# Linux gives up a request that was cut off several times, though the mount is hard, unless it is told how often to try.
+PERSISTENT = "persistenthandles,retrans=100"
+CHANNELS = "multichannel,max_channels=4"
+# {set: {mount: (share, options)}}; each mount has a log that is synced after each record and one that is not.
+SETS = {
+    "resilient": {"none": ("share", "resilienthandles,cache=none"), "strict": ("share", "resilienthandles,cache=strict")},
+    "persistent": {"available": ("available", f"{PERSISTENT},cache=none"), "available-strict": ("available", f"{PERSISTENT},cache=strict,wsize=65536")},
+    "multichannel": {"channels": ("share", f"resilienthandles,{CHANNELS},cache=none"),
+                     "available-channels": ("available", f"{PERSISTENT},{CHANNELS},cache=none")},
+}
+# Of the namespace with several channels.
+TAP, ADDRESSES, GUEST_ADDRESS = "tap0", ("10.77.0.1", "10.77.0.2"), "10.77.0.15/24"
+CHANNEL_OPTIONS = {"server multi channel support": "yes", "interfaces": "lo " + " ".join(f'"{address};speed=1000000000,capability=RSS"' for address in ADDRESSES)}
 USER_SESSION_DELETED, NETWORK_NAME_DELETED, FILE_CLOSED = "0xc0000203", "0xc00000c9", "0xc0000128"
 # What an honest server may refuse here, (command, status) as tshark has them: more of a log-on, the end of a file, DFS and interfaces that are not there.
 FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "0xc00000bb")}
-# What Linux 6.12 makes of a lost connection by itself, though the server refuses nothing (docs/testing.md).
-CLIENTS_OWN = ("fsync:EBADF=", "read:EAGAIN=", "unlock:EINVAL=")
+# What Linux 6.12 makes of a lost connection by itself, though the server refuses nothing (docs/testing.md): a handle that was not reopened, a READ in flight, an
+# unlock while there is no connection, a request of which only a part or nothing could be sent.
+CLIENTS_OWN = ("fsync:EBADF=", "read:EAGAIN=", "unlock:EINVAL=", "read:ECONNABORTED=", "write:ECONNABORTED=", "close:ECONNABORTED=", "write:EAGAIN=", "write:EINVAL=",
+               "write:0=")
 # CREATE, QUERY_INFO and CLOSE in one chain: the client looks a name up, and there is none.
 LOOK_UP = [(command, "0xc0000034") for command in ("5", "16", "6")]
 
@@ -57,20 +68,31 @@ mount_it() {
     mount -t cifs //@HOST@/$2 /mnt/$1 -o "ip=@HOST@,port=@PORT@,username=@USER@,password=@PASSWORD@,vers=3.1.1,hard,nosharesock,$3"
 }
 @MOUNTS@
-touch /mnt/none/started
+touch /mnt/@FIRST@/started
+@EVENTS@
 @LOGS@
 wait
-touch /mnt/none/finished
+[ ! -d /sys/kernel/tracing/events ] || { echo 0 >/sys/kernel/tracing/tracing_on; echo "guest: events"; grep -E "_err:|reconnect|result=-| e=-|netfs_failure" /sys/kernel/tracing/trace || true; }
+grep -c "^[[:space:]]*Channel:" /proc/fs/cifs/DebugData || true
+touch /mnt/@FIRST@/finished
 umount /mnt/*
 echo "guest: step done"
 """
+
+
+# The client's tracepoints, from where a call enters it to where it leaves it, and what its own functions return.
+EVENTS = r"""mount -t tracefs tracefs /sys/kernel/tracing
+cd /sys/kernel/tracing; echo mono >trace_clock; echo 65536 >buffer_size_kb
+for f in smb2_unlock_range cifs_reopen_file smb2_reconnect; do echo "r:returns/$f $f result=\$retval:s32" >>kprobe_events; done
+for e in cifs returns netfs/netfs_rreq netfs/netfs_sreq netfs/netfs_failure; do echo 1 >events/$e/enable; done
+for e in add adj hdr nblk pend rw set wait waitff; do echo 0 >events/cifs/smb3_${e}_credits/enable; done; cd /"""
 
 
 def client_pids(server):
     if server.kind == "debian":
         return [pid for pid, command in server.processes().items() if parent_of(pid) == server.process.pid and has_client(pid, server.port)]
     out = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-p"], capture_output=True, text=True, timeout=60).stdout
-    return [int(line.split()[0]) for line in out.splitlines() if "127.0.0.1" in line]
+    return sorted({int(line.split()[0]) for line in out.splitlines() if re.match(r"\d+ ", line)})
 
 
 def parent_of(pid):
@@ -90,11 +112,11 @@ def has_client(pid, port):
 
 
 class Trace:
-    """What goes over loopback to and from a port."""
+    """What goes to and from a port."""
 
-    def __init__(self, server):
+    def __init__(self, server, interface):
         self.port, self.file = server.port, server.top / "trace.pcap"
-        self.process = subprocess.Popen(["tshark", "-q", "-i", "lo", "-f", f"tcp port {self.port}", "-w", str(self.file)], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(["tshark", "-q", "-i", interface, "-f", f"tcp port {self.port}", "-w", str(self.file)], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not self.file.exists() or not self.file.stat().st_size:
@@ -117,8 +139,15 @@ class Trace:
             stream, source, *columns = line.split("\t")
             yield stream, int(source) == self.port, [column.split(",") if column else [] for column in columns]
 
+    def connections(self):
+        """{the server's address: how many sessions' channels were set up there}."""
+        self.end()
+        out = subprocess.run(["tshark", "-r", str(self.file), "-d", f"tcp.port=={self.port},nbss", "-Y", "smb2.cmd == 1 && smb2.flags.response == 1 && smb2.nt_status == 0",
+                              "-T", "fields", "-e", "ip.src"], capture_output=True, text=True, timeout=600).stdout
+        return collections.Counter(out.split())
+
     def refusals(self):
-        """{(command, status): how often} of what should not have been refused. Ids of an older connection should."""
+        """{(command, status): how often} of what should not have been refused. Ids of an older session should."""
         known, asked, found = set(), {}, collections.Counter()
         for stream, answered, (commands, statuses, messages, sessions, trees, files) in self.packets():
             if not answered:
@@ -126,7 +155,7 @@ class Trace:
                     asked.update({(stream, message): file for message, file in zip(messages, files)})
                 continue
             if "5" in commands:
-                known.update((stream, "file", file) for file in files)
+                known.update((sessions[0], "file", file) for file in files)
             chain = list(zip(commands, statuses, messages, sessions, trees))
             while chain:
                 if [answer[:2] for answer in chain[:3]] == LOOK_UP:
@@ -134,9 +163,9 @@ class Trace:
                     continue
                 command, status, message, session, tree = chain.pop(0)
                 if command in ("1", "3") and int(status, 16) == 0:
-                    known.add((stream, session) if command == "1" else (stream, session, tree))
-                about = {USER_SESSION_DELETED: (stream, session), NETWORK_NAME_DELETED: (stream, session, tree),
-                         FILE_CLOSED: (stream, "file", asked.get((stream, message)))}.get(status)
+                    known.add((stream, session) if command == "1" else (session, "tree", tree))
+                about = {USER_SESSION_DELETED: (stream, session), NETWORK_NAME_DELETED: (session, "tree", tree),
+                         FILE_CLOSED: (session, "file", asked.get((stream, message)))}.get(status)
                 if int(status, 16) >= 0x80000000 and (command, status) not in FINE and (about is None or about in known):
                     found[command, status] += 1
         return dict(found)
@@ -145,13 +174,13 @@ class Trace:
 class Killer(threading.Thread):
     """Kills the clients' processes every second, and all of the server every ten, from the file `started` to the file `finished`."""
 
-    def __init__(self, server):
+    def __init__(self, server, share):
         super().__init__()
-        self.server, self.over, self.processes, self.servers, self.error = server, threading.Event(), 0, 0, None
+        self.server, self.share, self.over, self.processes, self.servers, self.error = server, share, threading.Event(), 0, 0, None
 
     def run(self):
         try:
-            share = self.server.path("share")
+            share = self.server.path(self.share)
             while not (share / "started").exists() and not self.over.wait(0.1):
                 pass
             seconds = 0
@@ -181,11 +210,11 @@ def records_on_disk(path):
     return len(data) // RECORD.size
 
 
-def verdict(tally, server, share, name, console):
+def verdict(tally, server, share, name, options, console):
     """Of one log, by its line on the console and what is on the disk."""
     # What is cached and not synced the client itself may drop, and close is the first to tell.
-    may_drop = name == "strict"
-    with tally.case(f"no record is {'lost or changed without an error of close' if may_drop else 'lost or changed'}: cache={name}"):
+    may_drop = "cache=strict" in options and not name.endswith("-fsync")
+    with tally.case(f"no record is {'lost or changed without an error of close' if may_drop else 'lost or changed'}: {name}"):
         found = re.search(rf"^log {name}: records (\d+) bad (\d+)(.*)$", console, re.M)
         require(found, f"no result:\n{console[-2000:]}")
         print(f"# {found[0]}", flush=True)
@@ -204,36 +233,53 @@ def verdict(tally, server, share, name, console):
             require(not errors, f"{errors}")
 
 
-def run(kind, preset, seconds, persistent, tally):
-    program = TOP / "build" / preset / "bin" / "recordlog"
-    require(program.exists(), f"{program} is not there: build preset {preset} first")
-    mounts = {name: what for name, what in MOUNTS.items() if persistent or name != "available"}
-    chosen = [log for log in LOGS if log[1] in mounts]
-    logs = "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{mount}/{name} {seconds} {sync} | tail -1)") &' for name, mount, sync in chosen)
-    with Server(kind, shares=SHARES, users=[USER1], preset=preset) as server:
-        mounting = "\n".join(f"mount_it {name} {share} {options}" for name, (share, options) in mounts.items())
-        script = WORKLOAD.replace("@LOGS@", logs).replace("@MOUNTS@", mounting)
-        for name, value in {"HOST": HOST, "PORT": str(server.port), "USER": USER1.name, "PASSWORD": USER1.password}.items():
-            script = script.replace(f"@{name}@", value)
-        killer, trace = Killer(server), Trace(server)
+def run(chosen, arguments, tally):
+    """One set of mounts."""
+    program, mounts = TOP / "build" / arguments.preset / "bin" / "recordlog", SETS[chosen]
+    require(program.exists(), f"{program} is not there: build preset {arguments.preset} first")
+    seconds = arguments.seconds or (220 if arguments.full else 15)
+    logs = [(mount + suffix, mount, suffix[1:]) for mount in mounts for suffix in ("", "-fsync")]
+    channels = chosen == "multichannel"
+    if channels:
+        subprocess.run(["ip", "tuntap", "add", TAP, "mode", "tap"], check=True)
+        for address in ADDRESSES:
+            subprocess.run(["ip", "addr", "add", f"{address}/24", "dev", TAP], check=True)
+        subprocess.run(["ip", "link", "set", TAP, "up"], check=True)
+    with Server(arguments.server, shares=SHARES, users=[USER1], preset=arguments.preset, options=CHANNEL_OPTIONS if channels else {}, port=445 if channels else None,
+                keep=arguments.events) as server:
+        first = next(iter(mounts))
+        values = {"HOST": ADDRESSES[0] if channels else HOST, "PORT": server.port, "USER": USER1.name, "PASSWORD": USER1.password, "FIRST": first,
+                  "EVENTS": EVENTS if arguments.events else "", "MOUNTS": "\n".join(f"mount_it {name} {share} {options}" for name, (share, options) in mounts.items()),
+                  "LOGS": "\n".join(f'(echo "log {name}: $(/host/recordlog /mnt/{mount}/{name} {seconds} {sync} | tail -1)") &' for name, mount, sync in logs)}
+        script = WORKLOAD
+        for name in ("EVENTS", "MOUNTS", "LOGS", *values):
+            script = script.replace(f"@{name}@", str(values[name]))
+        killer, trace = Killer(server, mounts[first][0]), Trace(server, TAP if channels else "lo")
         killer.start()
         try:
-            status, console = Guest(files={"recordlog": program}).run(script, seconds=BOOT_SECONDS + 4 * seconds)
+            status, console = Guest(files={"recordlog": program}, tap=(TAP, GUEST_ADDRESS) if channels else None).run(script, seconds=BOOT_SECONDS + 4 * seconds)
         finally:
             killer.over.set()
             killer.join()
             trace.end()
+        if arguments.events:
+            (server.top / "console").write_text(console)
         print(f"# {killer.processes} processes and {killer.servers} servers killed", flush=True)
-        with tally.case("the guest comes to its end"):
+        with tally.case(f"the guest comes to its end: {chosen}"):
             require(killer.error is None, f"{killer.error}")
             require(status == 0 and "guest: step done" in console, f"ended with {status}:\n{console[-3000:]}\nserver: {server.output()[-2000:]}")
-            require(killer.processes >= seconds // 2, f"only {killer.processes} processes were killed")
-        with tally.case("the server refuses nothing that it should not"):
+            require(killer.processes >= (200 if arguments.full else seconds // 2), f"only {killer.processes} processes were killed")
+        with tally.case(f"the server refuses nothing that it should not: {chosen}"):
             refused = trace.refusals()
-            server.keep = bool(refused)
+            server.keep = server.keep or bool(refused)
             require(not refused, f"{refused}: see {trace.file}")
-        for name, mount, _ in chosen:
-            verdict(tally, server, mounts[mount][0], name, console)
+        if channels:
+            with tally.case("the client has several channels, to both addresses"):
+                connections = trace.connections()
+                print(f"# connections by address: {dict(connections)}", flush=True)
+                require(all(connections[address] > 0 for address in ADDRESSES), f"{connections}")
+        for name, mount, _ in logs:
+            verdict(tally, server, *mounts[mount][:1], name, mounts[mount][1], console)
 
 
 def main():
@@ -242,11 +288,13 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seconds", type=int)
-    parser.add_argument("--persistent", action="store_true", help="a mount with persistenthandles too, as --full has")
+    parser.add_argument("--set", choices=list(SETS), help="only this one")
+    parser.add_argument("--events", action="store_true")
     arguments = parser.parse_args()
     tally = report.Tally("kernel client under kills")
-    with tally.guard("the server"):
-        run(arguments.server, arguments.preset, arguments.seconds or (220 if arguments.full else 15), arguments.persistent or arguments.full, tally)
+    for chosen in [arguments.set] if arguments.set else SETS:
+        with tally.guard(f"the server, {chosen}"):
+            isolation.run(lambda: run(chosen, arguments, tally), network=chosen == "multichannel")
     return tally.finish()
 
 
