@@ -40,8 +40,10 @@ def await_that(condition, complaint):
 class Service(Server):
     """A server that is started by the unit's own command, from a copy of the programs."""
 
+    sealed = False  # every one's share takes nothing that is not
+
     def __init__(self, preset):
-        super().__init__("atoll", {"share": {"posix locking": "no"}}, users=[USER1, USER2], preset=preset)
+        super().__init__("atoll", {"share": {"posix locking": "no", **({"smb encrypt": "required"} if self.sealed else {})}}, users=[USER1, USER2], preset=preset)
         self.bin = self.top / "bin"
         self.bin.mkdir()
         for name in PROGRAMS:
@@ -99,6 +101,10 @@ class Service(Server):
         fresh.rename(self.bin / name)
 
 
+def hold(server, preset, *arguments):
+    return Holder(server, "share", USER1, [*arguments, *["--seal"] * Service.sealed], preset)
+
+
 def unit_of(preset):
     """{key: value} of the unit's [Service]."""
     text = (TOP / "build" / preset / "units" / "atoll.service").read_text()
@@ -153,7 +159,7 @@ def starts_and_ends(preset):
     """READY=1 once it serves; SIGTERM ends it in good order, with what clients had open."""
     with Service(preset) as server:
         await_that(lambda: "READY=1" in server.listen(), "the service manager is not told")
-        holder = Holder(server, "share", USER1, [], preset)
+        holder = hold(server, preset)
         holder.do("open doomed access=10081 share=7 options=1000")
         server.process.terminate()
         await_that(lambda: server.process.poll() is not None and not server.processes(), "the server goes on")
@@ -169,7 +175,7 @@ def starts_and_ends(preset):
 def restart_hands_over(preset, end):
     """A durable handle with its lease and its lock is found again after a restart; what was to be deleted on close has been."""
     with Service(preset) as server:
-        holder = Holder(server, "share", USER1, ["--client-guid", "away"], preset)
+        holder = hold(server, preset, "--client-guid", "away")
         holder.do("open doomed access=10081 share=7 options=1000")
         holder.do("open durable access=12019f share=7 lease2=7 durable2=60000")
         holder.process.stdin.write("id\n")
@@ -183,7 +189,7 @@ def restart_hands_over(preset, end):
         require(not (server.path("share") / "doomed").exists(), "what was to be deleted on close is there")
         listed = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-L", "-B"], capture_output=True, text=True, timeout=60).stdout
         require(len(re.findall(r"^disconnected .*durable", listed, re.M)) == 2, f"not listed: {listed}")
-        back = Holder(server, "share", USER1, ["--client-guid", "away"], preset)
+        back = hold(server, preset, "--client-guid", "away")
         back.do(f"again durable {ids} access=12019f share=7 lease2=7")
         listed = subprocess.run([server.program("smbstatus"), "-s", str(server.conf), "-L", "-B"], capture_output=True, text=True, timeout=60).stdout
         require("disconnected" not in listed and "LEASE(RWH)" in listed and len(re.findall(r"durable", listed)) == 2, f"not as it was: {listed}")
@@ -201,7 +207,7 @@ def upgrade_beside_clients(preset):
     """Those who are there stay with the old program, with their files and locks, which bind those who come to the new one."""
     with Service(preset) as server:
         first = server.main_pid()
-        holder = Holder(server, "share", USER1, [], preset)
+        holder = hold(server, preset)
         holder.do("open kept access=12019f share=7")
         holder.do("lock 0 10 exclusive")
         (old_client,) = client_pids(server)
@@ -217,7 +223,7 @@ def upgrade_beside_clients(preset):
         require(os.stat(f"/proc/{second}/exe").st_ino == os.stat(server.bin / "smbd").st_ino, "the new process is not the new program")
         require(old_client in client_pids(server) and parent_of(old_client) == first, "the client is not where it was")
         holder.do("lock 100 5 exclusive")
-        newcomer = Holder(server, "share", USER1, [], preset)
+        newcomer = hold(server, preset)
         newcomer.do("open kept access=12019f share=7")
         newcomer.process.stdin.write("lock 5 1 exclusive\n")
         newcomer.process.stdin.flush()
@@ -235,7 +241,7 @@ def upgrade_beside_clients(preset):
 def killed_client_of_the_old(preset):
     """The old server still cleans up after its clients."""
     with Service(preset) as server:
-        holder = Holder(server, "share", USER1, [], preset)
+        holder = hold(server, preset)
         holder.do("open doomed access=10081 share=7 options=1000")
         (old_client,) = client_pids(server)
         require(server.reload_unit()[0] == 0, "the unit's reload fails")
@@ -249,7 +255,7 @@ def upgrades_in_a_row(preset):
     with Service(preset) as server:
         listeners, holders = [server.main_pid()], []
         for number in range(3):
-            holders.append(Holder(server, "share", USER1, [], preset))
+            holders.append(hold(server, preset))
             holders[-1].do(f"open doomed{number} access=10081 share=7 options=1000")
             if number == 2:
                 break
@@ -267,7 +273,7 @@ def upgrades_in_a_row(preset):
 def failed_upgrades(preset):
     """A program that is none, one that ends, a wrong smb.conf: the server goes on as it was."""
     with Service(preset) as server:
-        holder = Holder(server, "share", USER1, [], preset)
+        holder = hold(server, preset)
         first = server.main_pid()
         good = server.conf.read_text()
 
@@ -296,7 +302,7 @@ def failed_upgrades(preset):
 
 def wrong_destination(preset):
     with Service(preset) as server, contextlib.ExitStack() as stack:
-        holder = Holder(server, "share", USER1, [], preset)
+        holder = hold(server, preset)
         stack.callback(holder.end)
         (client,) = client_pids(server)
         status, _, error = server.control(str(client), "upgrade")
@@ -308,13 +314,15 @@ def main():
     parser.add_argument("--preset", default="release")
     arguments = parser.parse_args()
     tally = report.Tally("service")
-    for what, test in (("systemd-analyze verifies the unit", verify_unit), ("starts and ends in good order", starts_and_ends),
-                       ("a restart hands over durable handles", lambda preset: restart_hands_over(preset, lambda server: server.process.terminate())),
-                       ("and so does the end of every process at once", lambda preset: restart_hands_over(preset, killed_at_once)),
-                       ("an upgrade beside clients", upgrade_beside_clients), ("a client of the old server that is killed", killed_client_of_the_old),
-                       ("three servers in a row", upgrades_in_a_row), ("upgrades that fail", failed_upgrades), ("upgrade of a client's process", wrong_destination)):
-        with tally.case(what):
-            test(arguments.preset)
+    tests = (("systemd-analyze verifies the unit", verify_unit), ("starts and ends in good order", starts_and_ends),
+             ("a restart hands over durable handles", lambda preset: restart_hands_over(preset, lambda server: server.process.terminate())),
+             ("and so does the end of every process at once", lambda preset: restart_hands_over(preset, killed_at_once)),
+             ("an upgrade beside clients", upgrade_beside_clients), ("a client of the old server that is killed", killed_client_of_the_old),
+             ("three servers in a row", upgrades_in_a_row), ("upgrades that fail", failed_upgrades), ("upgrade of a client's process", wrong_destination))
+    for Service.sealed in (False, True):
+        for what, test in tests[Service.sealed:]:
+            with tally.case(what + ", sealed" * Service.sealed):
+                test(arguments.preset)
     return tally.finish()
 
 
