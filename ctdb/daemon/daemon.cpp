@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/shared/node_clock.h"
@@ -213,8 +215,16 @@ void Daemon::tick() {
     note_state();
     addresses_.tick(serving());
     note_placement();
-    // Without a lease there is nobody who would take anything.
-    if (leave_until_ != 0 && ((!serving() && addresses_.all_down()) || node_now() >= leave_until_)) leave();
+    if (leave_until_ != 0 && ((may_leave() && addresses_.all_down()) || node_now() >= leave_until_)) leave();
+}
+
+// Its records are with others, or there is nobody who would take them. A leader that shuts down is without a lease until another leads.
+bool Daemon::may_leave() const {
+    if (core_.session() == 0 || serving()) return core_.session() == 0;
+    constexpr node_flags kept_out = node_flags::NODE_STOPPED | node_flags::NODE_BANNED;
+    return std::none_of(settings_.nodes.begin(), settings_.nodes.end(), [&](const auto& node) {
+        return node.pnn != settings_.me && core_.hears(node.pnn) && !any(core_.peer(node.pnn).last.flags & kept_out);
+    });
 }
 
 bool Daemon::serving() const { return core_.session() != 0 && lease_holds(shared_.lease, node_now()); }

@@ -68,6 +68,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void note_placement();
     void watch_links();
     void note_links();
+    [[nodiscard]] bool may_leave() const;
     void leave();
     [[nodiscard]] bool serving() const;
     [[nodiscard]] bool may_serve() const;

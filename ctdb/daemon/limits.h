@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds telling_time{500};  // that the supervisor h
 constexpr std::chrono::milliseconds ending_time{500};   // for the processes of a node to be gone once they are killed
 constexpr std::chrono::seconds helper_time{5};          // for a lock helper to say what it got
 constexpr std::chrono::seconds startup_again{5};        // after the event startup has failed
-constexpr std::chrono::seconds leaving_time{4};         // for a node that shuts down to give its records to the others
+constexpr std::chrono::seconds leaving_time{8};         // for a node that shuts down to give its records to the others
 constexpr std::chrono::seconds complaint_interval{10};  // between two lines of the log about the same address
 
 }  // namespace Atoll::limits
