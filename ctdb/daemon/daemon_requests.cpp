@@ -94,6 +94,7 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::STATE: {
             protocol::reply reply;
             reply.state = state();
+            if (request.seconds != 0) reply.data = data_reply(core_.view()).data;  // and the view
             return answer(std::move(reply));
         }
         case operation::PING: {

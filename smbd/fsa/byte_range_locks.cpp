@@ -239,7 +239,7 @@ bool ByteRangeLocks::forbid(const Owner& owner, uint64_t offset, uint64_t length
 }
 
 bool ByteRangeLocks::locked_only_here(const FileId& id) {
-    if (params_.node_grants == nullptr) return true;
+    if (params_.node_grants == nullptr || params_.directories != nullptr) return true;  // all nodes' locks are in brlock.tdb
     const auto there = params_.node_grants->has(key_of(id), grants::rights{.unlocked = true});
     return there && *there;
 }

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/record_key.h"
 #include "smbd/fsa/streams.h"
 #include "vfs/path.h"
 #include "vfs/share_options.h"
@@ -232,8 +233,7 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
         auto file = vfs.open(deletion_.name.c_str(), {});
         auto stat = file ? vfs.stat(*file) : Result<vfs::Stat, int>(file.error());
         if (!stat) return;
-        const vfs::FileId there = vfs.file_id(*file, *stat);
-        if (FileId{there.volume, there.inode, there.generation, 0} != id.of_file()) return;
+        if (id_of(vfs.file_id(*file, *stat), *stat) != id.of_file()) return;
         if (id.stream == 0) {
             remove_name(share, *file, deletion_.name, nullptr);
         } else if (auto r = vfs.remove_stream(*file, deletion_.stream); !r) {

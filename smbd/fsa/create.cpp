@@ -5,6 +5,7 @@
 #include "base/loop/identity.h"
 #include "base/utf.h"
 #include "smbd/fsa/extended_attributes.h"
+#include "smbd/fsa/record_key.h"
 #include "vfs/path.h"
 
 namespace Atoll::fsa {
@@ -238,9 +239,8 @@ Result<void, NtStatus> CreateOperation::check_collision() {
     auto stat = vfs_.stat(*file);
     if (!stat) return NtStatus::OBJECT_NAME_COLLISION;
     if (auto r = check_type(stat->is_directory()); !r) return r;
-    const vfs::FileId id = vfs_.file_id(*file, *stat);
-    return core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0}) ? NtStatus::DELETE_PENDING
-                                                                                  : NtStatus::OBJECT_NAME_COLLISION;
+    const bool goes = core_.modes.is_delete_pending(id_of(vfs_.file_id(*file, *stat), *stat));
+    return goes ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
 }
 
 // MS-FSA 2.1.5.1.2
@@ -382,9 +382,9 @@ Result<void, NtStatus> CreateOperation::wait_for_kernel(const char* path) {
 
 Result<void, NtStatus> CreateOperation::wait_for_kernel(const vfs::File& file, const vfs::Stat& stat) {
     if (wait_ == nullptr || !core_.oplocks.possible()) return NtStatus::SHARING_VIOLATION;
-    const vfs::FileId id = vfs_.file_id(file, stat);
+    const FileId id = id_of(vfs_.file_id(file, stat), stat);
     const auto operation = overwrites() ? CachingOperation::overwrite : CachingOperation::open;
-    return core_.oplocks.wait_for_kernel({id.volume, id.inode, id.generation, 0}, open_->actor(), operation, *wait_);
+    return core_.oplocks.wait_for_kernel(id, open_->actor(), operation, *wait_);
 }
 
 share_mode CreateOperation::share_entry() const {
@@ -395,6 +395,7 @@ share_mode CreateOperation::share_entry() const {
     entry.share_access = open_->sharing;
     entry.create_options = open_->create_options;
     entry.opened = NtTime::now();
+    if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     return entry;
 }
 
@@ -409,11 +410,9 @@ Result<void, NtStatus> CreateOperation::need_grant() {
 Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     if (open_->stream.empty()) {
         relax_exclusive();
-        const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
-        open_->id = {id.volume, id.inode, id.generation, 0};
+        open_->id = id_of(vfs_.file_id(open_->file, open_->stat), open_->stat);
     }
     share_mode entry = share_entry();
-    if ((open_->create_options & option::delete_on_close) != 0) entry.flags = share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
         if (auto r = core_.oplocks.check_lease(*params_.lease, &open_->id); !r) return r.failure();
     }

@@ -3,6 +3,7 @@
 #include "base/loop/identity.h"
 #include "smbd/fsa/create.h"
 #include "smbd/fsa/extended_attributes.h"
+#include "smbd/fsa/record_key.h"
 #include "smbd/fsa/security.h"
 #include "vfs/dos_attributes.h"
 #include "vfs/modes.h"
@@ -23,8 +24,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (auto r = check_may_add(share_, core_.located.parent, core_.located.parent_stat, directory); !r) return r.failure();
     if (auto r = check_extended_attributes(vfs_, params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
-    const vfs::FileId id = vfs_.file_id(core_.located.parent, parent);
-    if (core_.modes.is_delete_pending({id.volume, id.inode, id.generation, 0})) return NtStatus::DELETE_PENDING;
+    if (core_.modes.is_delete_pending(id_of(vfs_.file_id(core_.located.parent, parent), parent))) return NtStatus::DELETE_PENDING;
 
     if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
         if (auto r = core_.oplocks.check_lease(*params_.lease, nullptr); !r) return r.failure();
@@ -116,8 +116,7 @@ CreateOperation::Step CreateOperation::give_up_made() {
 // The node's right to have open what this create has made: asked for under the file's id, which it did not have before. Until the answer
 // comes the file stands there as it was wanted.
 Result<void, NtStatus> CreateOperation::need_grant_of_new() {
-    const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
-    open_->id = {id.volume, id.inode, id.generation, 0};
+    open_->id = id_of(vfs_.file_id(open_->file, open_->stat), open_->stat);
     made_before_ = open_->id;
     auto granted = need_grant();
     if (granted || granted.error() != NtStatus::PENDING) return granted;
@@ -136,8 +135,7 @@ Result<bool, NtStatus> CreateOperation::open_made_before() {
     auto file = vfs_.open_at(located.parent, located.leaf(), how_to_open_new());
     auto stat = file ? vfs_.stat(*file) : Result<vfs::Stat, int>(file.error());
     if (!stat) return false;
-    const vfs::FileId id = vfs_.file_id(*file, *stat);
-    if (FileId{id.volume, id.inode, id.generation, 0} != made) return false;
+    if (id_of(vfs_.file_id(*file, *stat), *stat) != made) return false;
     open_->file = std::move(*file);
     open_->name = located.path;
     return true;

@@ -3,21 +3,22 @@
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "smbd/fsa/open_file.h"
+#include "smbd/fsa/record_key.h"
 #include "vfs/path.h"
 
 namespace Atoll::fsa {
 
 void DirectoryLeases::children_changed(ShareRoot& share, const vfs::File& directory, const vfs::Stat& stat, const OpenFile* through) {
     if (!oplocks_.has_leases() && !node_.shared()) return;
-    const vfs::FileId id = share.vfs().file_id(directory, stat);
-    node_.children_changed({id.volume, id.inode, id.generation, 0});
+    const FileId id = id_of(share.vfs().file_id(directory, stat), stat);
+    node_.children_changed(id);
     if (!oplocks_.has_leases()) return;
     Actor actor;
     if (through != nullptr) {
         actor = through->actor();
         actor.lease = through->parent_lease ? &*through->parent_lease : nullptr;
     }
-    const auto broken = oplocks_.make_way({id.volume, id.inode, id.generation, 0}, actor, CachingOperation::child, nullptr);
+    const auto broken = oplocks_.make_way(id, actor, CachingOperation::child, nullptr);
     if (!broken) log_error("fsa: leases on a directory of share {} are not broken: {}", share.name(), to_string(broken.error()));
 }
 

@@ -6,6 +6,7 @@
 #include "base/utf.h"
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/record_key.h"
 #include "smbd/fsa/streams.h"
 #include "vfs/path.h"
 
@@ -93,8 +94,8 @@ Result<void, NtStatus> Core::reopen(OpenFile& open, const RemainingOpen& remains
     if (!file) return NtStatus::OBJECT_NAME_NOT_FOUND;
     open.file = std::move(*file);
     if (auto r = open.refresh(); !r) return NtStatus::OBJECT_NAME_NOT_FOUND;
-    const vfs::FileId id = open.vfs().file_id(open.file, open.stat);
-    if (FileId{id.volume, id.inode, id.generation, 0} != remains.file || open.stat.links == 0) return NtStatus::OBJECT_NAME_NOT_FOUND;
+    const FileId id = id_of(open.vfs().file_id(open.file, open.stat), open.stat);
+    if (id != remains.file || open.stat.links == 0) return NtStatus::OBJECT_NAME_NOT_FOUND;
     return {};
 }
 

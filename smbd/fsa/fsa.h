@@ -58,6 +58,9 @@ struct FileSystemParams {
     // What this node may do without asking others; must outlive the FileSystem, its database be observed by `watches`, and recalls be
     // passed to FileSystem::recalls(). Null: there is no other node.
     grants::NodeGrants* node_grants = nullptr;
+    // With node_grants: what locking.tdb has of files is all nodes', under no grants; what it would have of directories is here, this node's
+    // own, of the same rank, observed too. Null: all of it is this node's.
+    tdb::Database* directories = nullptr;
 
     // For opens that outlive their process. Without both an open whose client is away is in the way of others until its time is up.
     std::function<Share*(const std::string& path)> share_at = {};  // whose root is there; null: none. In it is deleted

@@ -27,6 +27,7 @@ rights rights_of_open(const share_mode& entry) {
     const unsigned access = access_of(entry.access_mask);
     if (access != 0) out.opens = grants::open_bit(access, entry.share_access);
     out.change = (entry.access_mask & changing) != 0 && (entry.create_options & option::directory_file) == 0;
+    out.deletion = any(entry.flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE);
     return out;
 }
 
@@ -36,7 +37,8 @@ rights leasing(uint8_t lease) {
     return out;
 }
 
-constexpr rights right_to_lock{.lock = true}, no_locks_elsewhere{.unlocked = true}, right_to_change{.change = true};
+constexpr rights right_to_lock{.lock = true}, no_locks_elsewhere{.unlocked = true}, right_to_change{.change = true},
+    right_to_delete{.deletion = true};
 
 uint8_t lease_of(uint32_t caching) { return static_cast<uint8_t>(caching & (caching::read | caching::write)); }
 
@@ -50,6 +52,7 @@ rights Grants::used(const FileId& id) {
     out.lock = locks_.any_of_node(id, params_.self.node);
     const locking_record* record = modes_.look_at(id);
     if (record == nullptr) return out;
+    out.deletion = record->delete_pending;
     for (const share_mode& entry : record->share_modes) {
         out = grants::merged(out, rights_of_open(entry));
         out.lease |= lease_of(entry.caching);
@@ -82,12 +85,12 @@ void Grants::want(const FileId& id, const rights& wanted) {
 }
 
 Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& entry, CachingRequest& caching, Wait* wait) {
-    if (!shared()) return {};
+    if (!covers(id)) return {};
     const rights opens = rights_of_open(entry);
     const rights lease =
         leasing(lease_of(caching.level == OplockLevel::lease ? caching.lease->state & caching.limit : caching_of(caching.level)));
     rights all = grants::merged(opens, lease);
-    all.unlocked = opens.opens != 0;
+    all.unlocked = opens.opens != 0 && !id.is_directory();
     if (grants::empty(all)) return {};
     auto there = params_.node_grants->has(key_of(id), all);  // one look, if nothing is new
     if (there && !*there) there = params_.node_grants->take(key_of(id), all);
@@ -105,7 +108,7 @@ Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& ent
 }
 
 bool Grants::still_covers(const FileId& id, const share_mode& entry) {
-    if (!shared()) return true;
+    if (!covers(id)) return true;
     rights used = rights_of_open(entry);
     if (const locking_record* record = modes_.look_at(id)) {
         for (const share_mode& one : record->share_modes) {
@@ -118,7 +121,7 @@ bool Grants::still_covers(const FileId& id, const share_mode& entry) {
 }
 
 Result<void, NtStatus> Grants::need_lock(const FileId& id, Wait* wait) {
-    if (!shared()) return {};
+    if (!covers(id)) return {};
     const auto lock = ask(id, right_to_lock, wait);
     if (!lock) return lock.failure();
     if (*lock == grants::Answer::here) return {};
@@ -126,13 +129,27 @@ Result<void, NtStatus> Grants::need_lock(const FileId& id, Wait* wait) {
 }
 
 bool Grants::still_locks(const FileId& id) {
-    if (!shared()) return true;
+    if (!covers(id)) return true;
     const auto there = params_.node_grants->uses(key_of(id), right_to_lock);
     return there && *there;
 }
 
+Result<void, NtStatus> Grants::need_deletion(const FileId& id, Wait* wait) {
+    if (!covers(id)) return {};
+    const auto deletion = ask(id, right_to_delete, wait);
+    if (!deletion) return deletion.failure();
+    if (*deletion == grants::Answer::here) return {};
+    return *deletion == grants::Answer::wait ? NtStatus::PENDING : NtStatus::SHARING_VIOLATION;
+}
+
+bool Grants::still_deletes(const FileId& id) {
+    if (!covers(id)) return true;
+    const auto there = params_.node_grants->uses(key_of(id), right_to_delete);
+    return there && *there;
+}
+
 void Grants::children_changed(const FileId& directory) {
-    if (shared()) want(directory, right_to_change);
+    if (covers(directory)) want(directory, right_to_change);
 }
 
 void Grants::recall(Bytes file, const rights& lost) {

@@ -19,6 +19,8 @@ class Grants final : public grants::Recalls {
 
     // Whether there are other nodes.
     [[nodiscard]] bool shared() const { return params_.node_grants != nullptr; }
+    // Whether its opens are this node's affair.
+    [[nodiscard]] bool covers(const FileId& id) const { return shared() && (params_.directories == nullptr || id.is_directory()); }
 
     // Before an open is entered in the file's record, also that of a stream that is about to be made, of a file that has just been made,
     // and of one that a client takes back. PENDING: the cluster part has been asked; SHARING_VIOLATION: another node has it open in a way
@@ -31,6 +33,11 @@ class Grants final : public grants::Recalls {
     Result<void, NtStatus> need_lock(const FileId& id, Wait* wait);
     // After they have been entered: false, as above.
     bool still_locks(const FileId& id);
+
+    // Before a file is marked for deletion, or goes because another gets its name. PENDING; SHARING_VIOLATION: another node has it open.
+    Result<void, NtStatus> need_deletion(const FileId& id, Wait* wait);
+    // After it has been marked: false, as above.
+    bool still_deletes(const FileId& id);
 
     // After names in a directory have changed, or what a listing tells of them. Nobody waits: if other nodes may have leases on it they are
     // asked to break them, as processes of this node are.

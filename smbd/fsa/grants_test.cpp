@@ -43,7 +43,8 @@ class GrantsTest : public OplocksTest {
         }
     }
     void answer_all() {
-        for (; answered_ < home_.asked.size(); answered_++) ASSERT_TRUE(node_->granted(home_.files[answered_], home_.asked[answered_], 1, false));
+        for (; answered_ < home_.asked.size(); answered_++)
+            ASSERT_TRUE(node_->granted(home_.files[answered_], home_.asked[answered_], 1, false));
         for (const auto& [wanted, file] : home_.by_the_way) ASSERT_TRUE(node_->granted(key_of(file), wanted, 1, false));
         home_.by_the_way.clear();
         pump();
@@ -238,7 +239,7 @@ TEST_F(GrantsTest, WhoChangesADirectoryAsksForItAndDoesNotWait) {
     EXPECT_EQ(try_open(one_, making("d", option::directory_file), out), NtStatus::PENDING);
     answer_all();
     ASSERT_EQ(try_open(one_, making("d", option::directory_file), out), NtStatus::SUCCESS);
-    ASSERT_EQ(home_.by_the_way.size(), 2u);  // `unlocked` of the new directory, and
+    ASSERT_EQ(home_.by_the_way.size(), 1u);
     EXPECT_TRUE(home_.by_the_way.back().first.change);
     const FileId root = home_.by_the_way.back().second;
     EXPECT_NE(root, out.open->file_id());
@@ -335,6 +336,40 @@ TEST_F(GrantsTest, WhoHasAskedGetsToUseItBeforeItIsRecalled) {
     pump();
     ASSERT_EQ(home_.given_up.size(), 1u);
     EXPECT_TRUE(grants::empty(home_.still_used[0]));
+}
+
+// A file that is to be deleted is open on one node only.
+TEST_F(GrantsTest, WhoDeletesAsksForIt) {
+    Open& open = *open_answered(one_, oplock(OplockLevel::none, "f", rw_access | access::delete_)).open;
+    const rights deletion{.deletion = true};
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::PENDING);
+    ASSERT_EQ(home_.asked.back(), deletion);
+    ASSERT_TRUE(node_->refused(home_.files.back(), deletion));
+    answered_ = home_.asked.size();
+    pump();
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::SHARING_VIOLATION);
+    EXPECT_EQ(status_of(open.set_disposition(true)), NtStatus::SHARING_VIOLATION) << "nor without asking";
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::PENDING);
+    answer_all();
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::SUCCESS);
+    two_.files->recalls().recall(home_.files.back(), deletion);
+    ASSERT_FALSE(home_.still_used.empty());
+    EXPECT_EQ(home_.still_used.back(), deletion) << "while it is marked";
+    EXPECT_TRUE(open.set_disposition(false));
+    two_.files->recalls().recall(home_.files.back(), deletion);
+    EXPECT_TRUE(grants::empty(home_.still_used.back()));
+    must_close(one_, open);
+    EXPECT_TRUE(exists("f"));
+}
+
+TEST_F(GrantsTest, WhoOpensToDeleteOnCloseAsksForIt) {
+    CreateParams deleting = oplock(OplockLevel::none, "f", rw_access | access::delete_);
+    deleting.options |= option::delete_on_close;
+    CreateResult out;
+    EXPECT_EQ(try_open(one_, deleting, out), NtStatus::PENDING);
+    EXPECT_TRUE(home_.asked.back().deletion);
+    must_close(one_, *open_answered(one_, deleting).open);
+    EXPECT_FALSE(exists("f"));
 }
 
 TEST_F(GrantsTest, WhatIsOpenStays) {

@@ -268,6 +268,17 @@ Result<bool, NtStatus> OpenFile::is_empty_directory() {
     }
 }
 
+// Of all nodes none but this one may have it open then (docs/grants.md).
+Result<void, NtStatus> OpenFile::mark_for_deletion(Wait* wait) {
+    if (auto r = core_.node.need_deletion(id, wait); !r) return r;
+    if (auto r = core_.modes.set_delete_pending(id, true, full_name(), token); !r) return r;
+    if (core_.node.still_deletes(id)) return {};
+    // Recalled meanwhile, by somebody who saw no mark.
+    if (auto r = core_.modes.set_delete_pending(id, false, full_name(), nullptr); !r) return r;
+    auto again = core_.node.need_deletion(id, wait);
+    return again ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : again;
+}
+
 // MS-FSA 2.1.5.15.3
 Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending, Wait* wait) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
@@ -281,11 +292,11 @@ Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending, Wait* wait
         if (!*empty) return NtStatus::DIRECTORY_NOT_EMPTY;
     }
     // What the file system would refuse at the last close is refused now, while somebody hears of it.
-    if (!stream.empty()) return core_.modes.set_delete_pending(id, true, full_name(), token);
+    if (!stream.empty()) return mark_for_deletion(wait);
     core_.find_name(*this);
     if (!may_change_directory_of(*share_, name, stat)) return NtStatus::ACCESS_DENIED;
     if (auto r = core_.oplocks.make_way(*this, CachingOperation::remove, wait); !r) return r;
-    auto set = core_.modes.set_delete_pending(id, true, full_name(), token);
+    auto set = mark_for_deletion(wait);
     if (set && directory) {
         marked_deleted = true;
         core_.notifier.marked_deleted(*share_, name);

@@ -190,6 +190,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> zero(uint64_t offset, uint64_t length);
     Result<void, NtStatus> write_zeros(uint64_t offset, uint64_t length);
     Result<size_t, NtStatus> copy_by_hand(OpenFile& source, uint64_t from, uint64_t to, size_t length);
+    Result<void, NtStatus> mark_for_deletion(Wait* wait);
     Result<void, int> set_posix_locks(const LockRange& range, std::span<const LockRange> without);
     Result<void, NtStatus> check_lock_request() const;
     Result<void, NtStatus> check_new_reparse_point(const ReparsePoint& point);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "smbd/fsa/types.h"
+#include "vfs/vfs.h"
 
 namespace Atoll::fsa {
 
@@ -17,6 +18,11 @@ inline RecordKey key_of(const FileId& id) {
     store_le(key.data() + 16, id.generation);
     store_le(key.data() + 24, id.stream);
     return key;
+}
+
+// Of the unnamed stream.
+inline FileId id_of(const vfs::FileId& id, const vfs::Stat& stat) {
+    return {id.volume, id.inode, stat.is_directory() ? id.generation | FileId::of_directory : id.generation & ~FileId::of_directory, 0};
 }
 
 // Of a key of that size.

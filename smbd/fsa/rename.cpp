@@ -1,5 +1,6 @@
 // New names for open files: MS-FSA 2.1.5.15.7 (links) and 2.1.5.15.12 (renames).
 #include "smbd/fsa/core.h"
+#include "smbd/fsa/record_key.h"
 #include "smbd/fsa/rights.h"
 #include "smbd/fsa/security.h"
 #include "vfs/path.h"
@@ -45,12 +46,12 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
 // for both. smbtorture's smb2.rename wants the one and its smb2.notify-inotify the other; Debian's smbd has it so.
 Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target) {
     if (target.parent.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
-    const vfs::FileId parent = vfs().file_id(target.parent, target.parent_stat);
-    if (core_.modes.is_delete_pending({parent.volume, parent.inode, parent.generation, 0})) return NtStatus::DELETE_PENDING;
+    const FileId parent = id_of(vfs().file_id(target.parent, target.parent_stat), target.parent_stat);
+    if (core_.modes.is_delete_pending(parent)) return NtStatus::DELETE_PENDING;
     if (auto r = check_may_add(*share_, target.parent, target.parent_stat, directory); !r) return r;
     const uint32_t access = directory ? access::add_subdirectory : access::write_data;
     const uint32_t share = directory ? sharing::all : sharing::read | sharing::write;
-    auto conflict = core_.modes.would_conflict({parent.volume, parent.inode, parent.generation, 0}, access, share);
+    auto conflict = core_.modes.would_conflict(parent, access, share);
     if (!conflict) return conflict.failure();
     return *conflict ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : Result<void, NtStatus>();
 }
@@ -68,10 +69,10 @@ Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool r
     const auto existing = share_->attributes_at(target.parent, target.leaf(), *there);
     if ((existing.attributes & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
     if (auto r = check_may_delete(*share_, target); !r) return r;
-    const vfs::FileId other = vfs().file_id(target.parent, *there);
-    const FileId other_id{other.volume, other.inode, other.generation, 0};
+    const FileId other_id = id_of(vfs().file_id(target.parent, *there), *there);
     if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
     if (auto r = core_.oplocks.make_way(other_id, actor(), CachingOperation::name, wait); !r) return r;
+    if (auto r = core_.node.need_deletion(other_id, wait); !r) return r;
     auto opens = core_.modes.others(other_id, open_id);
     if (!opens) return opens.failure();
     return *opens > 0 ? Result<void, NtStatus>(NtStatus::ACCESS_DENIED) : Result<void, NtStatus>();

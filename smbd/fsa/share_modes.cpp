@@ -76,7 +76,7 @@ void ShareModes::clear_deleter() {
 // An empty record_ if there is none, or one that does not decode: a damaged record must not make a file unusable for good.
 Result<tdb::LockedRecord, NtStatus> ShareModes::lock(const FileId& id) {
     const RecordKey key = key_of(id);
-    auto locked = params_.locking.fetch_locked(key);
+    auto locked = database_of(id).fetch_locked(key);
     if (!locked) return failed(locked.error());
     bool good = false;
     if (locked->exists()) {
@@ -343,9 +343,16 @@ Result<void, NtStatus> ShareModes::drop_ended(const FileId& id, uint64_t open_id
     return write(*locked);
 }
 
+Result<void> ShareModes::visit_all(tdb::Visitor visitor) {
+    if (auto visited = params_.locking.traverse(visitor); !visited) return visited.failure();
+    if (params_.directories == nullptr) return {};
+    auto visited = params_.directories->traverse(visitor);
+    return visited ? Result<void>() : visited.failure();
+}
+
 std::vector<FileId> ShareModes::held_by(const Holder& holder) {
     std::vector<FileId> found;
-    auto visited = params_.locking.traverse([&](Bytes key, Bytes value) {
+    const auto visited = visit_all([&](Bytes key, Bytes value) {
         const auto is_its = [&](const share_mode& entry) { return holder_of(entry.holder) == holder; };
         if (key.size() == RecordKey().size() && decode(value, record_) && std::ranges::any_of(record_.share_modes, is_its))
             found.push_back(id_of(key));
@@ -357,7 +364,7 @@ std::vector<FileId> ShareModes::held_by(const Holder& holder) {
 
 void ShareModes::finish_deletion(const FileId& id) {
     const RecordKey key = key_of(id);
-    if (auto r = params_.locking.remove(key); !r) log_error("locking: {}", r.error().message());
+    if (auto r = database_of(id).remove(key); !r) log_error("locking: {}", r.error().message());
 }
 
 Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pending, const Name& name, const security::Token* token) {
@@ -377,7 +384,7 @@ bool ShareModes::may_be_cached(const FileId& id) {
     bool cached = false;
     // locking.idl: the record's header, then `cached`.
     constexpr size_t cached_at = 4;
-    auto r = params_.locking.parse(key, [&](Bytes value) { cached = value.size() > cached_at && value[cached_at] != 0; });
+    auto r = database_of(id).parse(key, [&](Bytes value) { cached = value.size() > cached_at && value[cached_at] != 0; });
     if (!r) log_error("locking: {}", r.error().message());
     return cached;
 }
@@ -385,7 +392,7 @@ bool ShareModes::may_be_cached(const FileId& id) {
 const locking_record* ShareModes::look_at(const FileId& id) {
     const RecordKey key = key_of(id);
     bool found = false;
-    auto r = params_.locking.parse(key, [&](Bytes value) { found = decode(value, record_).ok(); });
+    auto r = database_of(id).parse(key, [&](Bytes value) { found = decode(value, record_).ok(); });
     if (!r) log_error("locking: {}", r.error().message());
     return found ? &record_ : nullptr;
 }
@@ -403,7 +410,7 @@ bool ShareModes::is_delete_pending(const FileId& id) {
 
 void ShareModes::current_name(const FileId& id, std::string_view share_path, std::string& name) {
     const RecordKey key = key_of(id);
-    auto r = params_.locking.parse(key, [&](Bytes value) {
+    auto r = database_of(id).parse(key, [&](Bytes value) {
         if (decode(value, record_) && record_.share_path == share_path) name = record_.name;
     });
     if (!r) log_error("locking: {}", r.error().message());
@@ -450,7 +457,7 @@ Result<bool, NtStatus> ShareModes::would_conflict(const FileId& id, uint32_t acc
         return std::ranges::any_of(record_.share_modes, [&](const share_mode& existing) { return sharing_conflicts(existing, entry); });
     };
     bool conflict = false;
-    auto seen = params_.locking.parse(key_of(id), [&](Bytes value) { conflict = decode(value, record_) && conflicts(); });
+    auto seen = database_of(id).parse(key_of(id), [&](Bytes value) { conflict = decode(value, record_) && conflicts(); });
     if (!seen) return failed(seen.error());
     if (!conflict) return false;
     auto locked = lock(id);  // who is in the way may have died
@@ -485,7 +492,7 @@ Result<size_t, NtStatus> ShareModes::others(const FileId& id, uint64_t open_id) 
 }
 
 Result<void, NtStatus> ShareModes::files_below(const Name& directory, std::vector<FileId>& found) {
-    auto visited = params_.locking.traverse([&](Bytes key, Bytes value) {
+    const auto visited = visit_all([&](Bytes key, Bytes value) {
         if (key.size() != RecordKey().size() || !decode(value, record_) || record_.share_path != directory.share_path)
             return tdb::Visit::go_on;
         const std::string_view name = record_.name;

@@ -125,6 +125,10 @@ class ShareModes {
     void drop_dead();
 
  private:
+    [[nodiscard]] tdb::Database& database_of(const FileId& id) const {
+        return id.is_directory() && params_.directories != nullptr ? *params_.directories : params_.locking;
+    }
+    Result<void> visit_all(tdb::Visitor visitor);
     [[nodiscard]] bool is_self(const share_mode& entry, uint64_t open_id) const {
         return entry.open_id == open_id && holder_of(entry.holder) == params_.self;
     }

@@ -7,6 +7,7 @@
 #include "base/utf.h"
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/create.h"
+#include "smbd/fsa/record_key.h"
 
 namespace Atoll::fsa {
 
@@ -78,8 +79,8 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_stream() {
         return there.error() == ENAMETOOLONG ? NtStatus::OBJECT_NAME_INVALID : nt_status_from_errno(there.error());
     const auto d = disposition_of(params_);
     makes_stream_ = !there;
-    const vfs::FileId id = vfs_.file_id(open_->file, open_->stat);
-    open_->id = {id.volume, id.inode, id.generation, stream_hash(open_->stream)};
+    open_->id = id_of(vfs_.file_id(open_->file, open_->stat), open_->stat);
+    open_->id.stream = stream_hash(open_->stream);
     if (there && d == Disposition::create)
         return core_.modes.is_delete_pending(open_->id) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
     if (!there && (d == Disposition::open || d == Disposition::overwrite)) return NtStatus::OBJECT_NAME_NOT_FOUND;

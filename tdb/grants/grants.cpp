@@ -104,7 +104,9 @@ Result<void> NodeGrants::granted(Bytes file, const rights& given, uint64_t stamp
     record_.stamp = stamp;
     record_.held = merged(record_.held, given);
     record_.asked = without(record_.asked, given);
-    if (awaited) {
+    // These alone are asked for by the way: nobody waits to use them.
+    const bool by_the_way = contains({.change = true, .unlocked = true}, given);
+    if (awaited && !by_the_way) {
         record_.fresh = merged(record_.fresh, given);
         record_.fresh_until = in_milliseconds(limits::fresh_grant_milliseconds);
     }

@@ -167,6 +167,10 @@ TEST_F(GrantsTest, WhoHasAskedGetsTimeToUseIt) {
         EXPECT_FALSE(*one_.uses(file_, wanted));
         ASSERT_TRUE(one_.give_up(file_, wanted, {}));
     }
+    const rights by_the_way{.change = true};
+    grant(two_, by_the_way);
+    give_up(by_the_way);
+    EXPECT_FALSE(*one_.has(file_, by_the_way)) << "nobody waits for that";
 }
 
 // Between take_back() and give_up() somebody may have got it again.
@@ -215,7 +219,7 @@ TEST(Rights, OpensExcludeEachOtherAsOnOneNode) {
 }
 
 TEST(Rights, WhatExcludesIsExcluded) {
-    std::vector<rights> all = {{.change = true}, {.lock = true}, {.unlocked = true}};
+    std::vector<rights> all = {{.change = true}, {.lock = true}, {.unlocked = true}, {.deletion = true}};
     for (unsigned one = 0; one < 64; one++) all.push_back(opening(one / 8, one % 8));
     for (const uint8_t lease : {read_lease, write_lease, uint8_t{read_lease | write_lease}}) all.push_back(leasing(lease));
     for (const rights& a : all) {
@@ -237,6 +241,10 @@ TEST(Rights, LeasesAndLocks) {
     EXPECT_TRUE(in_the_way(unlocked, lock).lock);
     EXPECT_TRUE(empty(in_the_way(lock, lock))) << "their ranges are for those to compare who have them";
     EXPECT_TRUE(empty(in_the_way(change, change)));
+    const rights deletion{.deletion = true};
+    EXPECT_EQ(in_the_way(deletion, all).opens, all.opens);
+    EXPECT_EQ(in_the_way(all, deletion), deletion);
+    EXPECT_EQ(in_the_way(deletion, deletion), deletion);
 }
 
 }  // namespace

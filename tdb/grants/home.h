@@ -108,7 +108,7 @@ class HomeAgent final : public Home {
     std::map<FileKey, std::vector<Wait>> waits_;
     std::map<FileKey, Recall> recalls_;
     std::map<uint32_t, grant_notices> outgoing_;  // what is said to a node in one step is one message
-    bool nudging_ = false;  // within tick()
+    bool nudging_ = false;                        // within tick()
     Counters counters_;
 };
 

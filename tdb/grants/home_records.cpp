@@ -67,8 +67,8 @@ bool HomeRecords::conflicts_before(size_t end, const NodeSession& who, const rig
 
 // Among those who wait; the end if it does not.
 size_t HomeRecords::place_of(uint64_t number) const {
-    const auto own = std::ranges::find_if(
-        record_.wants, [&](const node_want& want) { return who_is(want) == nodes_.self() && want.number == number; });
+    const auto own =
+        std::ranges::find_if(record_.wants, [&](const node_want& want) { return who_is(want) == nodes_.self() && want.number == number; });
     return static_cast<size_t>(own - record_.wants.begin());
 }
 
@@ -76,7 +76,8 @@ void HomeRecords::look(const rights& wanted, uint64_t number, Found& found) cons
     const NodeSession self = nodes_.self();
     for (const node_share& entry : record_.holders) {
         if (who_is(entry) == self || planted_ == Planted::ignores_others) continue;
-        const rights way = in_the_way(wanted, entry.held);
+        rights way = in_the_way(wanted, entry.held);
+        if (planted_ == Planted::keeps_over_deletion && wanted.deletion) way.opens = 0;
         if (!empty(way)) found.in_the_way.push_back({entry.node, entry.session, entry.stamp, way});
     }
     if (planted_ == Planted::ignores_turn || planted_ == Planted::trusts_old_answers) return;

@@ -37,6 +37,7 @@ class Nodes {
 enum class Planted : uint8_t {
     none,
     ignores_others,        // takes what is in another's way
+    keeps_over_deletion,   // others keep what they have open of a file that is being deleted
     answers_before_break,  // a recall is answered before what rests on it has ended
     trusts_old_answers,    // what a node said counts though it has taken something since
     buries_the_living,     // a node that is not heard counts as one whose session has ended

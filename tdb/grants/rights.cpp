@@ -26,7 +26,7 @@ uint64_t excluded_by(uint64_t opens) {
 
 }  // namespace
 
-bool empty(const rights& one) { return one.opens == 0 && one.lease == 0 && !one.change && !one.lock && !one.unlocked; }
+bool empty(const rights& one) { return one.opens == 0 && one.lease == 0 && !one.change && !one.lock && !one.unlocked && !one.deletion; }
 
 bool contains(const rights& all, const rights& some) { return empty(without(some, all)); }
 
@@ -37,6 +37,7 @@ rights merged(const rights& a, const rights& b) {
     out.change = a.change || b.change;
     out.lock = a.lock || b.lock;
     out.unlocked = a.unlocked || b.unlocked;
+    out.deletion = a.deletion || b.deletion;
     return out;
 }
 
@@ -47,6 +48,7 @@ rights without(const rights& all, const rights& lost) {
     out.change = all.change && !lost.change;
     out.lock = all.lock && !lost.lock;
     out.unlocked = all.unlocked && !lost.unlocked;
+    out.deletion = all.deletion && !lost.deletion;
     return out;
 }
 
@@ -55,13 +57,14 @@ bool intersect(const rights& a, const rights& b) { return !empty(without(a, with
 rights in_the_way(const rights& wanted, const rights& theirs) {
     rights out;
     const bool reads_alone = (wanted.lease & read_lease) != 0, all_alone = (wanted.lease & write_lease) != 0;
-    out.opens = theirs.opens & (all_alone ? ~uint64_t{0} : excluded_by(wanted.opens));
+    out.opens = theirs.opens & (all_alone || wanted.deletion ? ~uint64_t{0} : excluded_by(wanted.opens));
     // The other way round: their leases W for our opens, leases and change, their leases R for our change.
     if (wanted.opens != 0 || wanted.change || reads_alone || all_alone) out.lease |= theirs.lease & write_lease;
     if (wanted.change || all_alone) out.lease |= theirs.lease & read_lease;
     out.change = theirs.change && (reads_alone || all_alone);
     out.lock = theirs.lock && wanted.unlocked;
     out.unlocked = theirs.unlocked && wanted.lock;
+    out.deletion = theirs.deletion && (wanted.opens != 0 || wanted.deletion);
     return out;
 }
 

@@ -20,7 +20,7 @@ rights without(const rights& all, const rights& lost);
 bool intersect(const rights& a, const rights& b);
 
 // What of `theirs`, another node's, a node that is to have `wanted` excludes: that has to be recalled first. A lease W excludes opens and
-// change, a lease R change, a lock `unlocked`, an open those that cannot stand beside it (MS-FSA 2.1.5.1.2.2).
+// change, a lease R change, a lock `unlocked`, a deletion opens, an open those that cannot stand beside it (MS-FSA 2.1.5.1.2.2).
 rights in_the_way(const rights& wanted, const rights& theirs);
 
 }  // namespace Atoll::grants
