@@ -21,7 +21,8 @@ Result<std::unique_ptr<ClusterDatabase>> ClusterDatabase::open(std::shared_ptr<N
     request.op = protocol::operation::OPEN_DATABASE;
     request.database = name;
     using protocol::database_flags;
-    request.seconds = static_cast<uint32_t>(options.mirrored ? database_flags::DATABASE_MIRRORED : database_flags::none);
+    request.seconds = static_cast<uint32_t>((options.mirrored ? database_flags::DATABASE_MIRRORED : database_flags::none) |
+                                            (options.slot_in_key ? database_flags::DATABASE_SLOT_IN_KEY : database_flags::none));
     const auto reply = node->ask(request);
     if (!reply) return reply.failure();
     if (reply->result != protocol::outcome::DONE) return fail(Code::invalid, name, "ctdbd does not open it: " + reply->text);

@@ -28,6 +28,7 @@ namespace Atoll::ctdb {
 // Of a database on all nodes: whoever opens it in another way is refused.
 struct ClusterOptions {
     bool mirrored = false;
+    bool slot_in_key = false;  // keys begin with an identifier, big-endian, of own_slot() and id_in_slot()
 };
 
 class ClusterDatabase final : public tdb::Database {
@@ -35,6 +36,10 @@ class ClusterDatabase final : public tdb::Database {
     // Makes it in the cluster if need be.
     static Result<std::unique_ptr<ClusterDatabase>> open(std::shared_ptr<Node> node, const std::string& name, tdb::Rank rank,
                                                          ClusterOptions options = {});
+
+    // For an identifier that this node issues: a slot that it locates, another one each time. What is made in it and ends here costs other
+    // nodes no message. None: it locates none now, and any slot will do.
+    std::optional<Slot> own_slot() { return node_->own_slot(); }
 
     // Changes when anything of the database changes at this node, a record's coming and going included: what was seen here of a record is
     // true while it stays.
@@ -72,7 +77,9 @@ class ClusterDatabase final : public tdb::Database {
     Result<void> await_mirror(const tdb::HeldRecord& held);
     Result<void> list_node(Pnn pnn, std::map<Value, Found>& found);
     Result<void> list(std::map<Value, Found>& found);
-    [[nodiscard]] Slot slot_of_key(Bytes key) const { return slot_of(id_, key, protocol::SLOTS); }
+    [[nodiscard]] Slot slot_of_key(Bytes key) const {
+        return options_.slot_in_key ? slot_in_key(id_, key, protocol::SLOTS) : slot_of(id_, key, protocol::SLOTS);
+    }
     [[nodiscard]] Failure<Error> damaged() const { return failed(Code::corrupt, "a record that has no head"); }
 
     std::shared_ptr<Node> node_;

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <set>
+
 #include "ctdb/client/two_nodes_test.h"
 
 namespace Atoll::ctdb {
@@ -282,6 +284,56 @@ TEST_F(ClusterDatabaseTest, OnlyStoresWaitForTheMirror) {
     EXPECT_EQ(node->counters().wanted, before.wanted);
     ASSERT_TRUE(databases[0]->store(as_bytes("k"), as_bytes("v")).ok());
     EXPECT_EQ(nodes[0]->counters().mirrored, 0U);
+}
+
+// Each node issues identifiers whose records it locates.
+TEST_F(ClusterDatabaseTest, AnIdentifierIsLocatedWhereItWasIssued) {
+    std::set<Slot> own[2];
+    for (int pnn = 0; pnn < 2; pnn++) {
+        for (uint32_t turn = 0; turn < protocol::SLOTS; turn++) {
+            const auto slot = databases[pnn]->own_slot();
+            ASSERT_TRUE(slot.has_value());
+            own[pnn].insert(*slot);
+        }
+    }
+    EXPECT_EQ(own[0].size() + own[1].size(), size_t{protocol::SLOTS});
+    for (const Slot slot : own[0]) EXPECT_FALSE(own[1].contains(slot));
+
+    const ClusterOptions options{.slot_in_key = true};
+    const auto here = open_at(cluster, 0, "ids.tdb", nullptr, tdb::Rank::session, options);
+    const auto there = open_at(cluster, 1, "ids.tdb", nullptr, tdb::Rank::session, options);
+    uint8_t key[8];
+    const uint64_t id = id_in_slot(4711, *here->own_slot());
+    for (size_t at = 0; at < sizeof key; at++) key[at] = static_cast<uint8_t>(id >> (56 - 8 * at));
+    ASSERT_TRUE(here->store(key, as_bytes("a session")).ok());
+    EXPECT_EQ(get(*there, as_text(key)), "a session");
+    EXPECT_TRUE(*there->remove(key));
+    EXPECT_EQ(get(*here, as_text(key)), "(none)");
+}
+
+// What was removed is gone from the files of both nodes after a while, and can come again.
+TEST_F(ClusterDatabaseTest, RemovedRecordsAreVacuumed) {
+    for (int number = 0; number < 100; number++) {
+        const std::string key = "key" + std::to_string(number);
+        ASSERT_TRUE(databases[number % 2]->store(as_bytes(key), as_bytes("first")).ok());
+        ASSERT_TRUE(databases[1 - number % 2]->store(as_bytes(key), as_bytes("second")).ok());
+    }
+    for (int number = 0; number < 90; number++) ASSERT_TRUE(*databases[number % 2]->remove(as_bytes("key" + std::to_string(number))));
+    const auto copies = [&](int pnn) {
+        auto connection = DaemonConnection::connect(cluster.socket(pnn));
+        protocol::request request;
+        request.node = no_node;
+        request.op = protocol::operation::LIST_RECORDS;
+        request.database = "x.tdb";
+        const auto reply = connection->call(request, std::chrono::seconds(5));
+        return reply ? idl::decode<protocol::record_page>(Bytes(reply->data))->records.size() : size_t{0};
+    };
+    EXPECT_GT(copies(0) + copies(1), 150U);
+    EXPECT_TRUE(await_that([&] { return copies(0) + copies(1) <= 20; }, 60000)) << copies(0) << " and " << copies(1) << " copies are left";
+    for (int number = 0; number < 100; number++) {
+        const std::string key = "key" + std::to_string(number);
+        EXPECT_EQ(get(*databases[number % 2], key), number < 90 ? "(none)" : "second");
+    }
 }
 
 #if !defined(ATOLL_SANITIZED)

@@ -44,6 +44,22 @@ bool Node::serves_in(Session session) const {
     return lease.session == session && node_now() < lease.deadline && lease.session == session;
 }
 
+std::optional<Slot> Node::own_slot() {
+    if (!connect()) return std::nullopt;
+    std::optional<Slot> closed;
+    for (Slot step = 1; step <= protocol::SLOTS; step++) {
+        const Slot slot = (last_own_slot_ + step) % protocol::SLOTS;
+        if (!gate(slot).located) continue;
+        if (!gate(slot).open) {
+            if (!closed) closed = slot;
+            continue;
+        }
+        last_own_slot_ = slot;
+        return slot;
+    }
+    return closed;
+}
+
 size_t Node::note_hold(uint32_t database, Slot slot) {
     auto& holds = memory_.places()[place_].holds;
     size_t hold = 0;

@@ -46,6 +46,9 @@ class Node {
     // Readable when the connection has ended.
     [[nodiscard]] int fd() const { return connection_ ? connection_->fd() : -1; }
 
+    // A slot that this node locates, another one each time, those that are in use before those that are being recovered.
+    std::optional<Slot> own_slot();
+
     // So that ctdbd finds the record if the process dies: before its holder is written, until after it is cleared.
     size_t note_hold(uint32_t database, Slot slot);
     void strike_out_hold(size_t hold) { memory_.places()[place_].holds[hold] = 0; }
@@ -79,6 +82,7 @@ class Node {
     Client id_ = 0;
     Pnn pnn_ = no_node;
     uint32_t place_ = 0;
+    Slot last_own_slot_ = 0;
     protocol::request request_;  // kept for its capacity
     Counters counters_;
 };

@@ -29,6 +29,8 @@ enum class Planted : uint8_t {
     drops_unsynced,         // a transaction is said to have failed while some disk may have it
     answers_before_mirror,  // a mirrored store counts before a second member has it
     forgets_sequence,       // recovery does not ask which of two copies of a mirrored record is the newer
+    vacuums_in_flight,      // a record is forgotten although another node has it by now
+    vacuums_at_once,        // the removal is forgotten before what is older
     count
 };
 

@@ -29,6 +29,7 @@ struct Context {
 
     [[nodiscard]] bool planted(Planted fault) const { return config.planted == fault; }
     void took(Transition transition) { transitions.took(transition); }
+    [[nodiscard]] Slot slot_of(const RecordKey& key) const { return shared.records.slot_of(key); }
     template <class Body>
     void act(Body action) {
         actions.emplace_back(std::in_place_type<Body>, std::move(action));

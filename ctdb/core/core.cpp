@@ -14,6 +14,7 @@ Core::Core(const Config& config, SharedState& shared, const PersistentStore& per
       locator_(context_, *this),
       mirrors_(context_, *this),
       holder_(context_, *this, mirrors_),
+      vacuum_(context_, *this, locator_, holder_, mirrors_),
       addresses_(context_),
       persistent_(context_, *this, persistent, membership_) {
     shared.lease = NodeLease();
@@ -48,6 +49,7 @@ void Core::on(Ticked&) {
     leadership_.tick();
     links_.tick();
     holder_.tick();
+    vacuum_.tick();
     persistent_.tick();
 }
 
@@ -118,6 +120,8 @@ void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
     if (body.is_given()) holder_.given(from, body.given());
     if (body.is_mirroring()) mirrors_.keep(from, body.mirroring());
     if (body.is_was_mirrored()) mirrors_.kept(from, body.was_mirrored());
+    if (body.is_forgetting()) vacuum_.forget(from, body.forgetting());
+    if (body.is_was_forgotten()) vacuum_.forgotten(from, body.was_forgotten());
     if (body.is_recovering()) holder_.recover(from, body.recovering());
     if (body.is_finished()) holder_.recovered(from, body.finished());
     persistent_.receive(from, message);
@@ -151,6 +155,7 @@ void Core::view_accepted(const protocol::view& former) {
     links_.view_changed();
     locator_.view_accepted(former);
     mirrors_.view_accepted(former);
+    vacuum_.view_accepted();
     holder_.view_accepted(former);
     addresses_.view_accepted();
     persistent_.view_accepted();
@@ -161,6 +166,7 @@ void Core::session_ended() {
     links_.session_ended();
     locator_.session_ended();
     mirrors_.session_ended();
+    vacuum_.session_ended();
     holder_.session_ended();
     addresses_.session_ended();
     persistent_.session_ended();

@@ -14,6 +14,7 @@
 #include "ctdb/core/locator.h"
 #include "ctdb/core/mirrors.h"
 #include "ctdb/core/persistent.h"
+#include "ctdb/core/vacuum.h"
 
 namespace Atoll::ctdb {
 
@@ -32,6 +33,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
     [[nodiscard]] bool settled() const { return locator_.settled(); }
+    // Some slot is frozen here.
+    [[nodiscard]] bool recovering() const { return holder_.frozen(); }
     [[nodiscard]] const PersistentReplica& persistent() const { return persistent_.replica(); }
     // What was heard of a node, this one among them, and whether it has been silent for so long that it counts as disconnected.
     [[nodiscard]] const Peer& peer(Pnn pnn) const { return peers_.of(pnn); }
@@ -87,6 +90,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     Locator locator_;
     Mirrors mirrors_;
     Holder holder_;
+    Vacuum vacuum_;
     Addresses addresses_;
     Persistent persistent_;
     std::deque<protocol::slot_message> own_;  // to this node from itself

@@ -133,6 +133,13 @@ bool Holder::give_back(const RecordKey& key, Copy& copy) {
     return true;
 }
 
+void Holder::give_back_unasked(const RecordKey& key) {
+    Copy copy;
+    const bool unused = context_.shared.records.read(key, copy) && copy.dmaster && copy.holder == 0 && copy.value.empty();
+    if (!unused || is_waited_for(key) || !gate_of(key).open) return;
+    if (give_back(key, copy)) context_.took(Transition::yielded_unasked);
+}
+
 void Holder::given(Pnn from, protocol::give& give) {
     const SlotGate& gate = gate_of(give.key);
     if (!(gate.open && gate.epoch == give.epoch) && !context_.planted(Planted::skip_epoch_check)) {

@@ -20,6 +20,9 @@ class Holder {
 
     void refused(Pnn from, const protocol::refuse& refuse);
     void recalled(Pnn from, const protocol::recall& recall);
+    // A record without a value that nobody here uses.
+    void give_back_unasked(const RecordKey& key);
+    [[nodiscard]] bool is_waited_for(const RecordKey& key) const { return waiting_.contains(key) || recalled_.contains(key); }
     void given(Pnn from, protocol::give& give);
     void recover(Pnn from, const protocol::recover& recover);
     void recovered(Pnn from, const protocol::recovered& recovered);
@@ -39,7 +42,7 @@ class Holder {
         Time refused_at = 0;
     };
 
-    [[nodiscard]] Slot slot_of_key(const RecordKey& key) const { return slot_of(key, context_.config.slots); }
+    [[nodiscard]] Slot slot_of_key(const RecordKey& key) const { return context_.slot_of(key); }
     [[nodiscard]] SlotGate& gate_of(const RecordKey& key) { return context_.shared.gates[slot_of_key(key)]; }
     void serve(const RecordKey& key);
     // False: the record has changed meanwhile, and nothing has been done.

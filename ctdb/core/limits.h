@@ -13,5 +13,7 @@ constexpr size_t max_persistent_bytes = size_t{256} << 20;  // of a persistent d
 constexpr size_t max_queued_transactions = 4096;            // of one database at the coordinator; beyond: NO_ROOM
 
 constexpr size_t max_mirrored_anew = 256;                   // records sent at once to another mirror, after the loss of the former one
+constexpr size_t max_vacuum_slots = 32;                     // that one tick looks at for records without a value, and
+constexpr size_t max_vacuum_records = 256;                  // records of them after which it ends
 
 }  // namespace Atoll::limits

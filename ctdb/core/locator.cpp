@@ -20,6 +20,7 @@ void Locator::view_accepted(const protocol::view& former) {
     const auto& locators = context_.view.locators;
     collecting_ = 0;
     for (Slot slot = 0; slot < locators.size(); slot++) {
+        context_.shared.gates[slot].located = locators[slot] == context_.config.me;
         if (locators[slot] != context_.config.me) {
             slots_.erase(slot);
             continue;
@@ -132,6 +133,7 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
 // under a higher RSN than any that exists.
 void Locator::settle_winner(Located& located, const RecordKey& key, Best& best) {
     Entry& entry = located.records[key];
+    entry.travelled = true;
     if (best.copy.dmaster && may_hold(best.from)) {
         context_.took(Transition::winner_claimed);
         if (best.copy.sequence != 0 && best.from != context_.config.me) keep(key, best.copy);
@@ -164,7 +166,7 @@ void Locator::set_dmaster(Located& located, Entry& entry, Pnn pnn) {
 }
 
 Locator::Located* Locator::serving(const RecordKey& key, Epoch epoch) {
-    const auto found = slots_.find(slot_of(key, context_.config.slots));
+    const auto found = slots_.find(context_.slot_of(key));
     if (found == slots_.end() || found->second.collecting) return nullptr;
     return found->second.epoch == epoch || context_.planted(Planted::skip_epoch_check) ? &found->second : nullptr;
 }
@@ -185,7 +187,7 @@ void Locator::want(Pnn from, const protocol::want& want) {
     Located* located = serving(want.key, want.epoch);
     if (located == nullptr || !may_hold(from)) {
         context_.took(Transition::record_refused);
-        const auto found = slots_.find(slot_of(want.key, context_.config.slots));
+        const auto found = slots_.find(context_.slot_of(want.key));
         const bool known = found != slots_.end() && !found->second.collecting && may_hold(from);
         transport_.send_body(from, protocol::refuse{want.key, known ? found->second.epoch : 0});
         return;
@@ -237,9 +239,42 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     context_.shared.records.write(yield.key, kept);
     set_dmaster(*located, entry, to);
     entry.recalling = false;
+    entry.travelled = entry.travelled || from != context_.config.me || to != context_.config.me;
     context_.took(Transition::record_given);
     transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, std::move(yield.value)});
     next(yield.key, *located, entry);
+}
+
+const Locator::Entry* Locator::find(const RecordKey& key) const {
+    const auto located = slots_.find(context_.slot_of(key));
+    if (located == slots_.end() || located->second.collecting) return nullptr;
+    const auto found = located->second.records.find(key);
+    return found != located->second.records.end() ? &found->second : nullptr;
+}
+
+bool Locator::is_unused(const RecordKey& key, Copy& copy) const {
+    const Entry* entry = find(key);
+    if (entry == nullptr || entry->dmaster != context_.config.me || entry->recalling || !entry->queue.empty()) return false;
+    return context_.shared.records.read(key, copy) && copy.dmaster && copy.holder == 0 && !copy.wanted && copy.value.empty();
+}
+
+// A mirrored one has been where its mirror is.
+bool Locator::has_travelled(const RecordKey& key) const {
+    const Entry* entry = find(key);
+    Copy copy;
+    return entry == nullptr || entry->travelled || (context_.shared.records.read(key, copy) && copy.sequence != 0);
+}
+
+bool Locator::forget(const RecordKey& key) {
+    Copy copy;
+    const bool planted = context_.planted(Planted::vacuums_in_flight);
+    if (!is_unused(key, copy) && !(planted && find(key) != nullptr && context_.shared.records.read(key, copy))) return false;
+    if (!context_.shared.records.remove(key, copy)) return false;
+    Located& located = slots_[context_.slot_of(key)];
+    const auto found = located.records.find(key);
+    if (--located.held[found->second.dmaster] == 0) located.held.erase(found->second.dmaster);
+    located.records.erase(found);
+    return true;
 }
 
 }  // namespace Atoll::ctdb

@@ -34,6 +34,13 @@ class Locator {
     void yielded(Pnn from, protocol::yield& yield);
     void offered(Pnn from, protocol::offer& offer);
 
+    // Of a record that this node has, as lmaster and dmaster: it has no value, and nobody has it locked or waits for it.
+    [[nodiscard]] bool is_unused(const RecordKey& key, Copy& copy) const;
+    // Others may have copies of it.
+    [[nodiscard]] bool has_travelled(const RecordKey& key) const;
+    // There is no such record any more. False: it is used after all.
+    bool forget(const RecordKey& key);
+
     // None of its slots is being recovered.
     [[nodiscard]] bool settled() const { return collecting_ == 0; }
 
@@ -41,6 +48,7 @@ class Locator {
     struct Entry {
         Pnn dmaster = no_node;
         bool recalling = false;
+        bool travelled = false;  // other nodes may have copies
         std::deque<Pnn> queue;  // who waits, in the order of their asking
     };
     struct Best {
@@ -69,6 +77,7 @@ class Locator {
     Entry& entry_of(Located& located, const RecordKey& key);
     void set_dmaster(Located& located, Entry& entry, Pnn pnn);
     void next(const RecordKey& key, Located& located, Entry& entry);
+    [[nodiscard]] const Entry* find(const RecordKey& key) const;
     [[nodiscard]] bool may_hold(Pnn pnn) const;
     [[nodiscard]] bool goes_on(Pnn pnn, const protocol::view& former) const;
 

@@ -17,7 +17,7 @@ Mirrors::Place Mirrors::place_of(Pnn pnn) const {
 
 // The lmaster, which keeps a copy of each record that moves anyway; where that is this node, the next member.
 Mirrors::Place Mirrors::mirror_of(const RecordKey& key) const {
-    const Place locator = place_of(context_.view.locators[slot_of(key, context_.config.slots)]);
+    const Place locator = place_of(context_.view.locators[context_.slot_of(key)]);
     if (there(locator)) return locator;
     Place first;
     for (const protocol::member& member : context_.view.members) {
@@ -83,7 +83,8 @@ void Mirrors::send(const RecordKey& key, Entry& entry, const Copy& copy) {
         context_.took(Transition::store_alone);
         return answer(key, entry);
     }
-    const Epoch epoch = context_.shared.gates[slot_of(key, context_.config.slots)].epoch;
+    const Epoch epoch = context_.shared.gates[context_.slot_of(key)].epoch;
+    sent_[key][entry.sent.pnn]++;
     transport_.send_body(entry.sent.pnn, protocol::mirror{key, epoch, copy.rsn, copy.sequence, copy.value});
 }
 
@@ -95,11 +96,12 @@ void Mirrors::answer(const RecordKey& key, Entry& entry) {
 // The sender's slot may be frozen here, and what this node has of it may have been offered: the sender offers only after the store, so
 // the recovery has it then; and if the sender is lost, the next one asks again.
 void Mirrors::keep(Pnn from, protocol::mirror& mirror) {
-    const SlotGate& gate = context_.shared.gates[slot_of(mirror.key, context_.config.slots)];
+    const SlotGate& gate = context_.shared.gates[context_.slot_of(mirror.key)];
     Copy copy;
     const bool has = context_.shared.records.read(mirror.key, copy);
     if ((gate.open && mirror.epoch < gate.epoch) || (has && (copy.dmaster || copy.rsn > mirror.rsn))) {
         context_.took(Transition::mirror_stale);
+        transport_.send_body(from, protocol::mirrored{mirror.key, mirror.rsn, mirror.sequence, false});
         return;
     }
     if (!has || copy.rsn < mirror.rsn || copy.sequence < mirror.sequence) {
@@ -110,12 +112,13 @@ void Mirrors::keep(Pnn from, protocol::mirror& mirror) {
         copy.value = std::move(mirror.value);
         context_.shared.records.write(mirror.key, copy);
     }
-    transport_.send_body(from, protocol::mirrored{mirror.key, mirror.rsn, mirror.sequence});
+    transport_.send_body(from, protocol::mirrored{mirror.key, mirror.rsn, mirror.sequence, true});
 }
 
 void Mirrors::kept(Pnn from, const protocol::mirrored& mirrored) {
+    forget_answered(from, mirrored.key);
     const auto found = entries_.find(mirrored.key);
-    if (found == entries_.end() || found->second.sent.pnn != from || found->second.rsn != mirrored.rsn) return;
+    if (found == entries_.end() || !mirrored.kept || found->second.sent.pnn != from || found->second.rsn != mirrored.rsn) return;
     Entry& entry = found->second;
     if (mirrored.sequence != entry.sequence) return;
     entry.at = entry.sent;
@@ -132,10 +135,34 @@ void Mirrors::kept(Pnn from, const protocol::mirrored& mirrored) {
     }
 }
 
+void Mirrors::forget_answered(Pnn from, const RecordKey& key) {
+    const auto found = sent_.find(key);
+    if (found == sent_.end()) return;
+    const auto to = found->second.find(from);
+    if (to != found->second.end() && --to->second == 0) found->second.erase(to);
+    if (found->second.empty()) sent_.erase(found);
+}
+
+bool Mirrors::on_their_way(const RecordKey& key) const {
+    const auto found = sent_.find(key);
+    if (found == sent_.end()) return false;
+    for (const auto& [pnn, count] : found->second) {
+        if (find_member(context_.view, pnn) != nullptr) return true;
+    }
+    return false;
+}
+
 // Whoever has a second copy may have been lost: another gets one, and what waits goes there. A view in which the members are the same is
 // not looked at.
 void Mirrors::view_accepted(const protocol::view& former) {
     if (context_.view.members == former.members) return;
+    for (auto at = sent_.begin(); at != sent_.end();) {
+        std::erase_if(at->second, [&](const auto& to) {
+            const protocol::member* before = find_member(former, to.first);
+            return before == nullptr || find_session(context_.view, to.first, before->session) == nullptr;
+        });
+        at = at->second.empty() ? sent_.erase(at) : std::next(at);
+    }
     std::set<RecordKey, KeyLess> again;
     for (auto& [key, entry] : entries_) {
         const bool under_way = entry.sent.pnn != no_node && there(entry.sent);
@@ -175,6 +202,7 @@ void Mirrors::secure_more() {
 
 void Mirrors::session_ended() {
     entries_.clear();
+    sent_.clear();
     unsafe_.clear();
     securing_.clear();
 }

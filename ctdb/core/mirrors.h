@@ -26,6 +26,8 @@ class Mirrors {
     // As the mirror of another node.
     void keep(Pnn from, protocol::mirror& mirror);
     void kept(Pnn from, const protocol::mirrored& mirrored);
+    // Whether a copy that this node has sent may be on its way still.
+    [[nodiscard]] bool on_their_way(const RecordKey& key) const;
 
     void view_accepted(const protocol::view& former);
     void session_ended();
@@ -51,12 +53,14 @@ class Mirrors {
     [[nodiscard]] Place mirror_of(const RecordKey& key) const;
     void send(const RecordKey& key, Entry& entry, const Copy& copy);
     void answer(const RecordKey& key, Entry& entry);
+    void forget_answered(Pnn from, const RecordKey& key);
     void secure(const RecordKey& key);
     void secure_more();
 
     Context& context_;
     SlotTransport& transport_;
     std::map<RecordKey, Entry, KeyLess> entries_;
+    std::map<RecordKey, std::map<Pnn, size_t>, KeyLess> sent_;  // so many copies that are not answered
     std::set<RecordKey, KeyLess> unsafe_;   // without a second copy, and nobody waits
     std::set<RecordKey, KeyLess> securing_;  // of those that had none, sent: limits::max_mirrored_anew at once
 };

@@ -62,6 +62,11 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "mirror_lost",
                                                                                               "mirrored_anew",
                                                                                               "copy_kept",
+                                                                                              "record_vacuumed",
+                                                                                              "record_vacuumed_here",
+                                                                                              "copy_forgotten",
+                                                                                              "vacuum_given_up",
+                                                                                              "yielded_unasked",
                                                                                               "client_granted",
                                                                                               "client_queued",
                                                                                               "client_gone",
@@ -117,7 +122,9 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "reads_undecided",
                                                                                         "drops_unsynced",
                                                                                         "answers_before_mirror",
-                                                                                        "forgets_sequence"};
+                                                                                        "forgets_sequence",
+                                                                                        "vacuums_in_flight",
+                                                                                        "vacuums_at_once"};
 
 }  // namespace
 

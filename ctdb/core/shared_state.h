@@ -22,6 +22,7 @@ struct NodeLease {
 struct SlotGate {
     Shared<Epoch> epoch;
     Shared<bool> open;
+    Shared<bool> located;  // by this node
 };
 
 // A node's copy of a record. Only the dmaster's may be read or changed; others wait for a recovery to ask for them.
@@ -44,6 +45,7 @@ struct Copy : CopyHead {
 class RecordStore {
  public:
     virtual ~RecordStore() = default;
+    [[nodiscard]] virtual Slot slot_of(const RecordKey& key) const = 0;
     virtual bool read(const RecordKey& key, Copy& copy) const = 0;  // false: there is none
     virtual void write(const RecordKey& key, const Copy& copy) = 0;
     // Writes `next` if the copy is `seen` still, and says so: whoever decides by a copy that clients may change meanwhile, and theirs is
@@ -53,6 +55,8 @@ class RecordStore {
         write(key, next);
         return true;
     }
+    // Likewise takes the copy away.
+    virtual bool remove(const RecordKey& key, const Copy& seen) = 0;
     virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;  // by rising key
     virtual void clear() = 0;
 };

@@ -10,7 +10,7 @@
 namespace Atoll::ctdb {
 
 using Pnn = uint32_t;        // number of a node: its line in `nodes`
-using Slot = uint32_t;       // of a record: slot_of() its key
+using Slot = uint32_t;       // of a record: slot_of() its key, or what that says itself (slot_in_key)
 using Time = uint64_t;       // microseconds of one node's clock; never compared with another node's
 using Term = uint64_t;       // the token of the cluster lock under which a leader leads: rises with each taking
 using ViewId = uint64_t;     // term << 32 | number
@@ -42,7 +42,14 @@ inline Slot slot_of(uint32_t database, std::span<const uint8_t> key, uint32_t sl
     return static_cast<Slot>((hash ^ (hash >> 32)) % slots);
 }
 
-inline Slot slot_of(const RecordKey& key, uint32_t slots) { return slot_of(key.database, key.key, slots); }
+// Databases may be keyed by identifiers that carry their slot in their upper ten bits: whoever issues one chooses the slot, and so which
+// node locates the record. Such a key begins with the identifier, big-endian; one that is too short for that is hashed.
+inline uint64_t id_in_slot(uint64_t id, Slot slot) { return (id & (~uint64_t{0} >> 10)) | uint64_t{slot} << 54; }
+inline Slot slot_of_id(uint64_t id) { return static_cast<Slot>(id >> 54); }
+inline Slot slot_in_key(uint32_t database, std::span<const uint8_t> key, uint32_t slots) {
+    if (key.size() < sizeof(uint64_t)) return slot_of(database, key, slots);
+    return (Slot{key[0]} << 2 | key[1] >> 6) % slots;
+}
 
 // Of a view, in which members stand by rising pnn.
 const protocol::member* find_member(const protocol::view& view, Pnn pnn);

@@ -186,7 +186,7 @@ void Daemon::session_ended() {
 void Daemon::release_record(const RecordKey& key, Copy& copy) {
     copy.holder = 0;
     databases_->write(key, copy);
-    if (release_is_awaited(copy, shared_.gates[slot_of(key, protocol::SLOTS)])) deliver(ClientReleased{key});
+    if (release_is_awaited(copy, shared_.gates[databases_->slot_of(key)])) deliver(ClientReleased{key});
 }
 
 void Daemon::read_record(const Operation& operation, const Copy& copy) {

@@ -1,9 +1,15 @@
 // What other nodes say to the daemon.
+#include <algorithm>
+
 #include "base/log.h"
 #include "ctdb/daemon/daemon.h"
 
 namespace Atoll::ctdb {
 namespace {
+
+bool all_known(const RecordDatabases& databases, const std::vector<RecordKey>& keys) {
+    return std::all_of(keys.begin(), keys.end(), [&](const RecordKey& key) { return databases.knows(key.database); });
+}
 
 // Every database that a frame speaks of has been named before, on the same connection or by the lmaster's.
 bool all_known(const RecordDatabases& databases, const PersistentDatabases& persistent, const protocol::slot_message& message) {
@@ -17,17 +23,19 @@ bool all_known(const RecordDatabases& databases, const PersistentDatabases& pers
     if (body.is_yielded()) return databases.knows(body.yielded().key.database);
     if (body.is_mirroring()) return databases.knows(body.mirroring().key.database);
     if (body.is_was_mirrored()) return databases.knows(body.was_mirrored().key.database);
+    if (body.is_forgetting()) {
+        for (const protocol::removed_record& record : body.forgetting().records) {
+            if (!databases.knows(record.key.database)) return false;
+        }
+    }
+    if (body.is_was_forgotten()) return all_known(databases, body.was_forgotten().kept);
     if (body.is_given()) return databases.knows(body.given().key.database);
     if (body.is_offered()) {
         for (const protocol::copy& copy : body.offered().copies) {
             if (!databases.knows(copy.key.database)) return false;
         }
     }
-    if (body.is_finished()) {
-        for (const RecordKey& key : body.finished().lost) {
-            if (!databases.knows(key.database)) return false;
-        }
-    }
+    if (body.is_finished()) return all_known(databases, body.finished().lost);
     return true;
 }
 

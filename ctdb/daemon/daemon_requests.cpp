@@ -193,7 +193,8 @@ void Daemon::attach(const std::string& name, std::optional<protocol::database_fl
         return answer(outcome_reply(outcome::INVALID, "AllowClientDBAttach is 0"));
     if (persistent_databases_->knows(id_of_database(name)))
         return answer(outcome_reply(outcome::INVALID, name + " is a persistent database"));
-    if (flags && static_cast<uint32_t>(*flags) > static_cast<uint32_t>(protocol::database_flags::DATABASE_MIRRORED))
+    using protocol::database_flags;
+    if (flags && (*flags & (database_flags::DATABASE_MIRRORED | database_flags::DATABASE_SLOT_IN_KEY)) != *flags)
         return answer(outcome_reply(outcome::INVALID, "no such kind of database"));
     const bool there = !flags && databases_->find(name) != 0;
     const auto attached = there ? Result<bool>(false) : databases_->attach(name, flags.value_or(protocol::database_flags::none));

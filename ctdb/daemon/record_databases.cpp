@@ -40,7 +40,7 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     if (found != databases_.end()) {
         if (found->second.name != name) return fail(Code::invalid, name, "has the same number as " + found->second.name);
         if (found->second.flags != flags)
-            return fail(Code::invalid, name, "is there already, and is used in another way (mirrored or not)");
+            return fail(Code::invalid, name, "is there already, and is used in another way (mirrored or not, slots in its keys or not)");
         return false;
     }
     if (databases_.size() >= protocol::MAX_DATABASES) return fail(Code::no_space, name, "there are too many databases");
@@ -128,7 +128,7 @@ void RecordDatabases::write(const RecordKey& key, const Copy& copy) {
     if (found == databases_.end()) return;
     write_copy(copy, copy.value, buffer_);
     must(found->second.file->store(key.key, buffer_));
-    keys_[slot_of(key, protocol::SLOTS)].insert(key);
+    keys_[slot_of(key)].insert(key);
 }
 
 bool RecordDatabases::replace(const RecordKey& key, const Copy& seen, const Copy& next) {
@@ -143,6 +143,24 @@ bool RecordDatabases::replace(const RecordKey& key, const Copy& seen, const Copy
     write_copy(next, next.value, buffer_);
     must(record->store(buffer_));
     return true;
+}
+
+bool RecordDatabases::remove(const RecordKey& key, const Copy& seen) {
+    const auto found = databases_.find(key.database);
+    ATOLL_ASSERT(found != databases_.end());
+    auto record = found->second.file->fetch_locked(key.key);
+    if (!record) end_for(record.error().message());
+    Copy present;
+    if (!record->exists() || !read_copy(record->value(), present) || present != seen) return false;
+    must(record->remove());
+    keys_[slot_of(key)].erase(key);
+    return true;
+}
+
+Slot RecordDatabases::slot_of(const RecordKey& key) const {
+    const auto found = databases_.find(key.database);
+    const bool in_key = found != databases_.end() && any(found->second.flags & protocol::database_flags::DATABASE_SLOT_IN_KEY);
+    return in_key ? slot_in_key(key.database, key.key, protocol::SLOTS) : ctdb::slot_of(key.database, key.key, protocol::SLOTS);
 }
 
 void RecordDatabases::each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const {

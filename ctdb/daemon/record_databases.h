@@ -47,11 +47,13 @@ class RecordDatabases final : public RecordStore {
     [[nodiscard]] bool mirrored(uint32_t id) const;
     [[nodiscard]] const std::string& name_of(uint32_t id) const { return databases_.at(id).name; }
 
+    [[nodiscard]] Slot slot_of(const RecordKey& key) const override;
     // A database that is not attached has no records, and what is written to it is lost. A write or clear that fails, or a copy that is
     // none, ends the process: the others go on without what it holds.
     bool read(const RecordKey& key, Copy& copy) const override;
     void write(const RecordKey& key, const Copy& copy) override;
     bool replace(const RecordKey& key, const Copy& seen, const Copy& next) override;
+    bool remove(const RecordKey& key, const Copy& seen) override;
     void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override;
     void clear() override;
 

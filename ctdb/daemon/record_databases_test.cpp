@@ -68,7 +68,7 @@ TEST_P(RecordDatabasesTest, VisitsASlotInOrderAndClears) {
     for (Slot slot = 0; slot < protocol::SLOTS; slot++) {
         Value last;
         databases->each(slot, [&](const RecordKey& key, const Copy&) {
-            EXPECT_EQ(slot_of(key, protocol::SLOTS), slot);
+            EXPECT_EQ(databases->slot_of(key), slot);
             EXPECT_LT(last, key.key);
             last = key.key;
             seen++;
@@ -102,6 +102,42 @@ TEST_P(RecordDatabasesTest, ADetachedOneHasNoRecordsAndMayBeSpokenOf) {
     EXPECT_NE(::access((directory + "/foo.tdb.2").c_str(), F_OK), 0);
     EXPECT_TRUE(*databases->attach("foo.tdb"));
     EXPECT_FALSE(databases->read(key, copy));
+}
+
+TEST_P(RecordDatabasesTest, TakeAwayWhatIsAsItWasSeen) {
+    ASSERT_TRUE(databases->attach("foo.tdb").ok());
+    const RecordKey key{databases->find("foo.tdb"), {1, 2, 3}};
+    Copy seen;
+    seen.rsn = 7;
+    databases->write(key, seen);
+    Copy other = seen;
+    other.holder = 9;
+    EXPECT_FALSE(databases->remove(key, other));
+    EXPECT_TRUE(databases->read(key, other));
+    EXPECT_TRUE(databases->remove(key, seen));
+    EXPECT_FALSE(databases->read(key, other));
+    EXPECT_FALSE(databases->remove(key, seen));
+    databases->each(databases->slot_of(key), [](const RecordKey&, const Copy&) { FAIL(); });
+}
+
+TEST_P(RecordDatabasesTest, TakeSlotsFromKeysWhereTheyStand) {
+    ASSERT_TRUE(databases->attach("hashed.tdb").ok());
+    ASSERT_TRUE(databases->attach("ids.tdb", protocol::database_flags::DATABASE_SLOT_IN_KEY).ok());
+    EXPECT_FALSE(databases->attach("ids.tdb").ok());
+    const uint32_t ids = databases->find("ids.tdb");
+    for (const Slot slot : {0U, 1U, 517U, 1023U}) {
+        const uint64_t id = id_in_slot(0x0123456789ABCDEF, slot);
+        EXPECT_EQ(slot_of_id(id), slot);
+        Value key;
+        for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<uint8_t>(id >> shift));
+        EXPECT_EQ(databases->slot_of({ids, key}), slot);
+        key.push_back(7);  // what follows the identifier does not matter
+        EXPECT_EQ(databases->slot_of({ids, key}), slot);
+    }
+    EXPECT_EQ(databases->slot_of({ids, {1, 2}}), slot_of(ids, Value{1, 2}, protocol::SLOTS));
+    const uint32_t hashed = databases->find("hashed.tdb");
+    const Value key(8, 0);
+    EXPECT_EQ(databases->slot_of({hashed, key}), slot_of(hashed, key, protocol::SLOTS));
 }
 
 INSTANTIATE_TEST_SUITE_P(Locks, RecordDatabasesTest, testing::Bool());

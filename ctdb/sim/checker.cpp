@@ -7,7 +7,9 @@
 namespace Atoll::ctdb::sim {
 namespace {
 
-std::string describe(const RecordKey& key) { return "record " + std::to_string(key.key.empty() ? 0 : key.key[0]); }
+constexpr size_t most_looked_at = 1024;
+
+std::string describe(const RecordKey& key) { return "record " + std::to_string(number_of(key)); }
 std::string describe(const Host& host) { return "node " + std::to_string(host.pnn); }
 
 }  // namespace
@@ -37,19 +39,24 @@ void Checker::host_lost(Time) { lower_floors(); }
 
 // What only nodes had that are no members any more may be lost.
 void Checker::lower_floors() {
-    for (const RecordKey& key : keys_) {
-        History& history = history_[key];
+    for (auto& [key, history] : history_) {
         uint64_t kept = 0;
         for (const auto& host : hosts_) {
             const Copy* copy = is_member(*host) ? host->store.find(key) : nullptr;
-            if (copy != nullptr) kept = std::max(kept, value_of(*copy));
+            if (copy != nullptr) kept = std::max(kept, number_in(history, *copy));
         }
         history.floor = std::min(history.floor, kept);
         history.twice = std::min(history.twice, kept);
     }
 }
 
-void Checker::locked(const Host& host, const Worker& worker, Time now) {
+uint64_t Checker::number_in(const History& history, const Copy& copy) {
+    if (!copy.value.empty()) return value_of(copy);
+    const bool older = copy.rsn != history.removed_rsn ? copy.rsn < history.removed_rsn : copy.sequence < history.removed_sequence;
+    return older ? 0 : history.removed;
+}
+
+uint64_t Checker::locked(const Host& host, const Worker& worker, uint64_t value, Time now) {
     for (const auto& other : hosts_) {
         if (other.get() == &host || !serves(*other, now)) continue;
         for (const Worker& holder : other->workers) {
@@ -59,40 +66,62 @@ void Checker::locked(const Host& host, const Worker& worker, Time now) {
         }
     }
     History& history = history_[worker.key];
-    if (worker.value < history.floor || worker.value > history.last) {
-        violated(describe(host) + " reads " + std::to_string(worker.value) + " of " + describe(worker.key) + ", which is " +
+    // What was never stored, or is removed, has no value; so has what only lost nodes had stored.
+    const uint64_t number = value != 0 ? value : history.removed >= history.floor ? history.removed : 0;
+    if (number < history.floor || number > history.last) {
+        violated(describe(host) + " reads " + std::to_string(number) + " of " + describe(worker.key) + ", which is " +
                  std::to_string(history.last) + " and at least " + std::to_string(history.floor));
     }
-    history.last = history.floor = worker.value;
+    history.last = history.floor = number;
+    if (history.removed > number) history.removed = history.removed_rsn = 0;
+    return number;
 }
 
-void Checker::committed(const Host& host, const Worker& worker) {
+uint64_t Checker::committed(const Host& host, const Worker& worker, bool removes, const CopyHead& head) {
     History& history = history_[worker.key];
     if (history.last != worker.value) {
         violated(describe(host) + " changes " + describe(worker.key) + " from " + std::to_string(worker.value) + ", which is " +
                  std::to_string(history.last) + " by now");
     }
-    history.last = history.floor = worker.value + 1;
+    history.last = history.floor = ++history.given;
+    if (removes) {
+        history.removed = history.given;
+        history.removed_rsn = head.rsn;
+        history.removed_sequence = head.sequence;
+    }
+    return history.given;
 }
 
 // Of a node that is alone nothing is asked.
 void Checker::answered(const Host& host, const Worker& worker) {
     size_t others = 0;
     for (const protocol::member& member : host.core->view().members) others += member.pnn != host.pnn && !member.leaving ? 1 : 0;
-    if (others == 0 || history_[worker.key].twice > worker.value) return;
-    violated(describe(host) + " is told that its change of " + describe(worker.key) + " to " + std::to_string(worker.value + 1) +
+    if (others == 0 || history_[worker.key].twice >= worker.value) return;
+    violated(describe(host) + " is told that its change of " + describe(worker.key) + " to " + std::to_string(worker.value) +
              " has a mirror, and no other node has had it");
 }
 
+// A removal is forgotten only when nothing older is left that could come back.
+void Checker::check_removed(const Host& host, const RecordKey& key, const Copy& copy) {
+    const History& history = history_[key];
+    if (!is_member(host) || !copy.value.empty() || number_in(history, copy) != history.last) return;
+    for (const auto& other : hosts_) {
+        const Copy* left = is_member(*other) ? other->store.find(key) : nullptr;
+        if (left != nullptr && !left->value.empty())
+            violated(describe(host) + " forgets that " + describe(key) + " is removed, and " + describe(*other) + " has an older value");
+    }
+}
+
 void Checker::note_copies(const RecordKey& key) {
+    History& history = history_[key];
     uint64_t newest = 0, second = 0;
     for (const auto& host : hosts_) {
         const Copy* copy = host->up && host->core->session() != 0 ? host->store.find(key) : nullptr;
         if (copy == nullptr) continue;
-        second = std::max(second, std::min(newest, value_of(*copy)));
-        newest = std::max(newest, value_of(*copy));
+        const uint64_t number = number_in(history, *copy);
+        second = std::max(second, std::min(newest, number));
+        newest = std::max(newest, number);
     }
-    History& history = history_[key];
     history.twice = std::max(history.twice, second);
 }
 
@@ -116,6 +145,7 @@ void Checker::step(Host& host, Time now) {
     const bool revived = lease && !host.had_lease;
     host.had_lease = lease;
     const std::vector<RecordKey> changed = host.store.take_changed();
+    for (const auto& [key, copy] : host.store.take_removed()) check_removed(host, key, copy);
     for (const RecordKey& key : changed) {
         if (is_mirrored(key)) note_copies(key);
     }
@@ -124,7 +154,11 @@ void Checker::step(Host& host, Time now) {
         check_addresses(host, now);
     }
     if (revived || ++steps_ % 64 == 0) {
-        for (const RecordKey& key : keys_) check_record(key, now);
+        // All, or some of very many at a time.
+        for (size_t count = std::min(keys_.size(), most_looked_at); count > 0; count--) {
+            next_ = (next_ + 1) % keys_.size();
+            check_record(keys_[next_], now);
+        }
     } else {
         for (const RecordKey& key : changed) check_record(key, now);
     }
@@ -139,7 +173,7 @@ void Checker::check_record(const RecordKey& key, Time now) {
     const Host* dmaster = nullptr;
     for (const auto& host : hosts_) {
         if (!serves(*host, now)) continue;
-        const Slot slot = slot_of(key, static_cast<uint32_t>(host->shared.gates.size()));
+        const Slot slot = host->store.slot_of(key);
         const Copy* copy = host->shared.gates[slot].open ? host->store.find(key) : nullptr;
         if (copy == nullptr || !copy->dmaster) continue;
         if (dmaster != nullptr) violated(describe(key) + " has two dmasters: " + describe(*dmaster) + " and " + describe(*host));

@@ -19,10 +19,10 @@ class Checker {
     void view_written(const protocol::view& view, Time now);
     // A host has lost what it had.
     void host_lost(Time now);
-    // A client has locked a record and read its value.
-    void locked(const Host& host, const Worker& worker, Time now);
-    // It has stored value + 1.
-    void committed(const Host& host, const Worker& worker);
+    // A client has locked a record and read its value, 0: there is none. The number of the change that it sees.
+    uint64_t locked(const Host& host, const Worker& worker, uint64_t value, Time now);
+    // It changes what it has read in a copy of that RSN and sequence. The change's number: the new value.
+    uint64_t committed(const Host& host, const Worker& worker, bool removes, const CopyHead& head);
     // Its store of a mirrored record counts.
     void answered(const Host& host, const Worker& worker);
     // Whether only one member has the newest value of a mirrored record that nobody has locked.
@@ -36,9 +36,14 @@ class Checker {
     }
 
  private:
-    // A value counts the changes of its record.
+    // A value is the number of the change of its record; so is a removal, which cannot be seen in the copy.
     struct History {
+        uint64_t given = 0;  // the last number
         uint64_t last = 0;   // the newest that counts
+        // The newest removal that counts, and the copy in which it was: one without a value that is no older has it.
+        uint64_t removed = 0;
+        uint64_t removed_rsn = 0;
+        uint64_t removed_sequence = 0;
         uint64_t floor = 0;  // the newest that some member holds: less must never be read
         uint64_t twice = 0;  // the newest that two nodes have had at the same time
     };
@@ -48,6 +53,8 @@ class Checker {
     void lower_floors();
     void check_lease(const Host& host, Time now);
     void check_record(const RecordKey& key, Time now);
+    [[nodiscard]] static uint64_t number_in(const History& history, const Copy& copy);
+    void check_removed(const Host& host, const RecordKey& key, const Copy& copy);
     void note_copies(const RecordKey& key);
     void check_addresses(const Host& host, Time now);
 
@@ -57,10 +64,17 @@ class Checker {
     std::map<RecordKey, History, KeyLess> history_;
     std::optional<std::string> violation_;
     uint64_t steps_ = 0;
+    size_t next_ = 0;  // record that is looked at
 };
 
+// Of the records of a world.
+inline uint32_t number_of(const RecordKey& key) {
+    const auto& bytes = key.key;
+    return key.database == 2 ? bytes[7] + 256U * bytes[6] + 65536U * bytes[5] : bytes[0] + 256U * bytes[1] + 65536U * bytes[2];
+}
+
 // One record of three.
-inline bool is_mirrored(const RecordKey& key) { return key.key[0] % 3 == 0; }
+inline bool is_mirrored(const RecordKey& key) { return number_of(key) % 3 == 0; }
 
 // The value of a record: eight bytes, or none.
 uint64_t value_of(const Copy& copy);

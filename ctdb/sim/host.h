@@ -18,7 +18,7 @@ struct Worker {
     State state = State::idle;
     RecordKey key;
     Session session = 0;  // in which it locked the record
-    uint64_t value = 0;   // that it read
+    uint64_t value = 0;   // that it read, then that it stored; a removal has a number too
     uint64_t turn = 0;    // rises with each change of state: what was meant for an earlier one is void
     uint64_t done = 0;    // changes that it made
 };

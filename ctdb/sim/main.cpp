@@ -22,6 +22,7 @@ struct Request {
     uint64_t jobs = 1;   // that many at once
     bool tables = false;
     bool quiet = false;
+    bool growth = false;  // what it costs instead, in clusters of more and more nodes
 };
 
 struct Totals {
@@ -35,10 +36,11 @@ int usage() {
     std::fputs(
         "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
         "[--no-faults]\n"
-        "        [--plant NAME] [--jobs N] [--tables] [--trace]\n"
+        "        [--plant NAME] [--jobs N] [--tables] [--trace] [--growth]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
-        "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n",
+        "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n"
+        "--growth prints what clusters of 3 nodes to --nodes with --keys records cost.\n",
         stderr);
     return 2;
 }
@@ -87,6 +89,8 @@ bool parse(int argc, char** argv, Request& request) {
             request.options.faults = false;
         else if (name == "--tables")
             request.tables = true;
+        else if (name == "--growth")
+            request.growth = true;
         else if (name == "--trace")
             request.options.trace = true;
         else if (at + 1 >= argc || !take_number(request, name, argv[++at]))
@@ -179,10 +183,33 @@ int run(const Request& request) {
     return totals.failed == 0 ? 0 : 1;
 }
 
+int grow(const Request& request) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    std::printf("%6s %10s %22s %20s %14s %18s %14s\n", "nodes", "records", "idle messages/node/s", "messages per change", "recovery, ms",
+                "recovery messages", "took, s");
+    int status = 0;
+    for (uint32_t nodes = 3; nodes <= request.options.nodes; nodes = nodes == request.options.nodes ? nodes + 1 : std::min(nodes * 3 + 1, request.options.nodes)) {
+        Options options = request.options;
+        options.nodes = nodes;
+        options.faults = options.transactions = options.mirrored = false;
+        const auto began = std::chrono::steady_clock::now();
+        const Cost cost = World(options).measure();
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        std::printf("%6u %10lu %22.1f %20.2f %14.1f %18lu %14.1f\n", cost.nodes, cost.records, cost.idle_messages, cost.messages_per_change,
+                    static_cast<double>(cost.recovery_time) / static_cast<double>(millisecond), cost.recovery_messages, took.count());
+        if (cost.violation.empty()) continue;
+        std::printf("FAIL %s\n", cost.violation.c_str());
+        status = 1;
+    }
+    return status;
+}
+
 }  // namespace
 }  // namespace Atoll::ctdb::sim
 
 int main(int argc, char** argv) {
     Atoll::ctdb::sim::Request request;
-    return Atoll::ctdb::sim::parse(argc, argv, request) ? Atoll::ctdb::sim::run(request) : Atoll::ctdb::sim::usage();
+    using namespace Atoll::ctdb::sim;
+    if (!parse(argc, argv, request)) return usage();
+    return request.growth ? grow(request) : run(request);
 }

@@ -38,6 +38,12 @@ void World::arrive(Pnn to, const std::shared_ptr<Buffer>& bytes, Pnn from) {
         return;
     }
     outcome_.delivered++;
+    if (received.message.body.is_framed()) {
+        const auto kind = received.message.body.framed().message.kind;
+        using protocol::slot_kind;
+        outcome_.of_records += kind <= slot_kind::GIVE || kind >= slot_kind::MIRROR ? 1 : 0;
+        outcome_.of_recoveries += kind == slot_kind::RECOVER || kind == slot_kind::OFFER || kind == slot_kind::RECOVERED ? 1 : 0;
+    }
     outcome_.digest = (outcome_.digest ^ (bytes->size() * 31 + to) ^ schedule_.now()) * 0x100000001B3;
     deliver(host, host.incarnation, std::move(received));
 }

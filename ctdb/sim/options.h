@@ -13,6 +13,9 @@ struct Options {
     uint32_t slots = 32;
     uint32_t keys = 24;
     uint32_t addresses = 0;  // 0: as the seed says
+    bool own_slots = false;  // clients use only records whose slots their node locates
+    bool transactions = true;
+    bool mirrored = true;  // records of mirrored databases are among them
     Planted planted = Planted::none;
     bool trace = false;  // prints every event and action
 };

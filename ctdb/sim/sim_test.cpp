@@ -17,6 +17,27 @@ TEST(Simulator, ACalmClusterComesUpAndWorks) {
     EXPECT_EQ(outcome.transitions.count(Transition::lease_lapsed), 0U);
 }
 
+// Records in slots that their node locates are made, changed and removed without a message; but the mirrored ones go to their mirrors.
+TEST(Simulator, WhatIsMadeAndEndsWhereItIsLocatedSendsNothing) {
+    Options options;
+    options.faults = false;
+    options.transactions = false;
+    options.own_slots = true;
+    options.nodes = 3;
+    options.steps = 20000;
+    options.mirrored = false;
+    const Outcome outcome = World(options).run();
+    EXPECT_EQ(outcome.violation.value_or(""), "");
+    EXPECT_GT(outcome.changes, 1000U);
+    EXPECT_EQ(outcome.of_records, 0U);
+    EXPECT_GT(outcome.transitions.count(Transition::record_vacuumed_here), 10U);
+    EXPECT_EQ(outcome.transitions.count(Transition::record_vacuumed), 0U);
+    options.own_slots = false;
+    const Outcome other = World(options).run();
+    EXPECT_GT(other.of_records, 1000U);
+    EXPECT_GT(other.transitions.count(Transition::record_vacuumed), 10U);
+}
+
 TEST(Simulator, TheSameSeedGivesTheSameRun) {
     Options options;
     options.seed = 7;

@@ -11,6 +11,7 @@ constexpr uint64_t keys_of_database = 6;
 }  // namespace
 
 void World::start_writers(Host& host) {
+    if (!options_.transactions) return;
     for (size_t index = 0; index < host.writers.size(); index++) schedule_writer(host, index);
 }
 

@@ -1,4 +1,6 @@
 // The clients of a world: each locks a record, changes it, and thinks. They look at the shared memory as an smbd does, without the daemon.
+#include <algorithm>
+
 #include "ctdb/sim/world.h"
 
 namespace Atoll::ctdb::sim {
@@ -25,12 +27,22 @@ NodeLease World::lease_seen(const Host& host) const {
     return host.shared.lease;
 }
 
+const RecordKey* World::choose_record(const Host& host) {
+    if (work_ == Work::none) return nullptr;
+    if (work_ == Work::fill) return filled_ < keys_.size() ? &keys_[filled_++] : nullptr;
+    if (options_.own_slots && (host.core->view().members.size() < hosts_.size() || !host.core->settled())) return nullptr;
+    const RecordKey& any = keys_[random_.one_in(3) ? random_.below(3) : random_.below(keys_.size())];
+    return !options_.own_slots || host.shared.gates[host.store.slot_of(any)].located ? &any : nullptr;
+}
+
 void World::begin(Host& host, size_t index) {
     Worker& worker = host.workers[index];
     worker.turn++;
-    worker.key = keys_[random_.one_in(3) ? random_.below(3) : random_.below(keys_.size())];
+    const RecordKey* chosen = choose_record(host);
+    if (chosen == nullptr) return schedule_worker(host, index, std::max(think_, 10 * millisecond), &World::begin);
+    worker.key = *chosen;
     Copy copy;
-    const SlotGate& gate = host.shared.gates[slot_of(worker.key, options_.slots)];
+    const SlotGate& gate = host.shared.gates[host.store.slot_of(worker.key)];
     if (host.store.read(worker.key, copy) && may_use_locally(copy, gate, lease_seen(host), host.clock(schedule_.now()))) {
         copy.holder = client_of(index);
         host.store.write(worker.key, copy);
@@ -50,8 +62,7 @@ void World::lock_record(Host& host, size_t index) {
     worker.state = Worker::State::holding;
     worker.turn++;
     worker.session = host.shared.lease.session;
-    worker.value = value_of(copy);
-    checker_.locked(host, worker, schedule_.now());
+    worker.value = checker_.locked(host, worker, value_of(copy), schedule_.now());
     const Time hold = random_.one_in(200) ? random_.below(2 * second) : random_.below(random_.one_in(5) ? 5 * millisecond : 100);
     schedule_worker(host, index, hold, &World::release);
 }
@@ -62,11 +73,14 @@ void World::release(Host& host, size_t index) {
     host.store.read(worker.key, copy);
     const Client client = client_of(index);
     if (!may_commit(copy, client, worker.session, lease_seen(host), host.clock(schedule_.now()))) return finish(host, index);
-    copy.value = value_from(worker.value + 1);
-    if (is_mirrored(worker.key)) copy.sequence++;
+    const bool removes = work_ == Work::mixed && random_.one_in(4);
+    const bool mirrors = options_.mirrored && is_mirrored(worker.key);
+    if (mirrors) copy.sequence++;
+    const uint64_t number = checker_.committed(host, worker, removes, copy);
+    copy.value = removes ? Value() : value_from(number);
     host.store.write(worker.key, copy);
-    checker_.committed(host, worker);
-    if (!is_mirrored(worker.key)) {
+    worker.value = number;
+    if (!mirrors) {
         worker.done++;
         return finish(host, index);
     }
@@ -105,7 +119,7 @@ bool World::clear_holder(Host& host, const RecordKey& key, Client client) {
     if (!host.store.read(key, copy) || copy.holder != client) return false;
     copy.holder = 0;
     host.store.write(key, copy);
-    if (!release_is_awaited(copy, host.shared.gates[slot_of(key, options_.slots)])) return true;
+    if (!release_is_awaited(copy, host.shared.gates[host.store.slot_of(key)])) return true;
     schedule_.after(20, [this, &host, key, incarnation = host.incarnation] { deliver(host, incarnation, ClientReleased{key}); });
     return true;
 }

@@ -11,8 +11,15 @@ constexpr size_t writers_per_host = 2;
 
 std::vector<RecordKey> make_keys(uint32_t count) {
     std::vector<RecordKey> keys;
-    for (uint32_t number = 0; number < count; number++)
-        keys.push_back(RecordKey{1, {static_cast<uint8_t>(number), static_cast<uint8_t>(number >> 8)}});
+    for (uint32_t number = 0; number < count; number++) {
+        const uint8_t low = static_cast<uint8_t>(number), high = static_cast<uint8_t>(number >> 8), higher = static_cast<uint8_t>(number >> 16);
+        if (number % 4 != 1) {
+            keys.push_back(RecordKey{1, {low, high, higher}});
+            continue;
+        }
+        const uint64_t id = id_in_slot(0, number % protocol::SLOTS);
+        keys.push_back(RecordKey{2, {static_cast<uint8_t>(id >> 56), static_cast<uint8_t>(id >> 48), 0, 0, 0, higher, high, low}});
+    }
     return keys;
 }
 
@@ -123,7 +130,7 @@ void World::crash(Host& host, bool supervised) {
         }
     }
     schedule_.after(random_.between(50 * millisecond, 4 * second), [this, &host] {
-        if (!host.up) start(host);
+        if (!host.up && !stays_down_) start(host);
     });
 }
 
@@ -254,15 +261,15 @@ std::string World::unsettled() const {
         addresses += host->addresses.size();
         if (host->core->view().persistent.synced.size() != hosts_.size()) return node + " does not see all disks synced";
         for (const Writer& writer : host->writers) {
-            if (writer.done < 1) return "a transaction of " + node + " waits";
+            if (options_.transactions && writer.done < 1) return "a transaction of " + node + " waits";
         }
         for (const Worker& worker : host->workers) {
             if (worker.done < 3)
-                return "a client of " + node + " waits for record " + std::to_string(worker.key.key.empty() ? 0 : worker.key.key[0]);
+                return "a client of " + node + " waits for record " + std::to_string(number_of(worker.key));
         }
     }
     for (const RecordKey& key : keys_) {
-        if (checker_.single(key)) return "record " + std::to_string(key.key[0]) + " has no mirror";
+        if (checker_.single(key)) return "record " + std::to_string(number_of(key)) + " has no mirror";
     }
     return addresses == options_.addresses ? "" : "an address is on no node";
 }

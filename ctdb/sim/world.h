@@ -20,6 +20,8 @@ struct Outcome {
     bool stalled = false;                  // it is that something that should have come right after the faults did not
     uint64_t steps = 0;
     uint64_t delivered = 0;     // messages
+    uint64_t of_records = 0;    // of those, to and fro about single records
+    uint64_t of_recoveries = 0;
     uint64_t changes = 0;       // of records, by clients
     uint64_t transactions = 0;  // that were committed
     Time virtual_time = 0;
@@ -29,10 +31,22 @@ struct Outcome {
     Transitions transitions;
 };
 
+// Of a cluster without faults.
+struct Cost {
+    uint32_t nodes = 0;
+    uint64_t records = 0;
+    double idle_messages = 0;        // of a node in a second in which nothing happens
+    double messages_per_change = 0;  // of a record that is anywhere
+    Time recovery_time = 0;          // from the end of a ctdbd until all of the others go on
+    uint64_t recovery_messages = 0;
+    std::string violation;
+};
+
 class World {
  public:
     explicit World(const Options& options);
     Outcome run();
+    Cost measure();
 
  private:
     void choose();
@@ -62,8 +76,12 @@ class World {
 
     // Clients
     void start_workers(Host& host);
+    [[nodiscard]] bool all_settled() const;
+    [[nodiscard]] uint64_t changes() const;
+    void advance_until(const std::function<bool()>& condition);
     void schedule_worker(Host& host, size_t worker, Time delay, void (World::*step)(Host&, size_t));
     void begin(Host& host, size_t worker);
+    [[nodiscard]] const RecordKey* choose_record(const Host& host);
     void lock_record(Host& host, size_t worker);
     void release(Host& host, size_t worker);
     void finish(Host& host, size_t worker);
@@ -113,6 +131,9 @@ class World {
     Outcome outcome_;
     std::vector<std::vector<uint32_t>> blocked_;  // [from][to], by so many faults
     uint64_t loss_ = 0, late_ = 0, doubled_ = 0;  // messages of a million
+    enum class Work { mixed, fill, none } work_ = Work::mixed;
+    size_t filled_ = 0;        // records that clients have begun to fill
+    bool stays_down_ = false;  // who crashes
     Time think_ = 0;
     Time writer_think_ = 0;
     Time fault_interval_ = 0;

@@ -1,0 +1,110 @@
+#include "ctdb/core/vacuum.h"
+
+#include "ctdb/core/limits.h"
+
+namespace Atoll::ctdb {
+
+void Vacuum::tick() {
+    if (context_.session == 0 || !keys_.empty()) return;
+    size_t records = 0;
+    for (size_t slots = 0; slots < limits::max_vacuum_slots && records < limits::max_vacuum_records && keys_.empty(); slots++) {
+        next_ = (next_ + 1) % context_.config.slots;
+        if (context_.shared.gates[next_].open) records += look_at(next_);
+    }
+}
+
+// What has no value and is used by nobody; how many records it looked at. Clients may take it meanwhile: each step looks again.
+size_t Vacuum::look_at(Slot slot) {
+    size_t records = 0;
+    std::vector<RecordKey> empty;
+    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+        records++;
+        const bool unused = copy.dmaster && copy.holder == 0 && !copy.wanted && copy.value.empty();
+        if (unused && empty.size() < protocol::MAX_COPIES) empty.push_back(key);
+    });
+    if (context_.view.locators[slot] != context_.config.me) {
+        for (const RecordKey& key : empty) holder_.give_back_unasked(key);
+        return records;
+    }
+    slot_ = slot;
+    for (const RecordKey& key : empty) {
+        Copy copy;
+        if (!locator_.is_unused(key, copy) || holder_.is_waited_for(key)) continue;
+        if (locator_.has_travelled(key)) {
+            keys_.emplace(key, std::move(copy));
+        } else if (locator_.forget(key)) {
+            mirrors_.went(key);
+            context_.took(Transition::record_vacuumed_here);
+        }
+    }
+    if (!keys_.empty()) ask(!context_.planted(Planted::vacuums_at_once));
+    return records;
+}
+
+void Vacuum::ask(bool older) {
+    older_ = older;
+    missing_.clear();
+    for (const protocol::member& member : context_.view.members) {
+        if (member.pnn != context_.config.me) missing_.insert(member.pnn);
+    }
+    const Epoch epoch = context_.shared.gates[slot_].epoch;
+    protocol::forget forget{slot_, epoch, older, {}};
+    for (const auto& [key, copy] : keys_) forget.records.push_back({key, copy.rsn});
+    for (const Pnn pnn : missing_) transport_.send_body(pnn, forget);
+    if (missing_.empty()) finish();
+}
+
+// Whoever has the slot frozen, or is the dmaster after all, or has sent a copy that may be on its way still, forgets nothing.
+void Vacuum::forget(Pnn from, const protocol::forget& forget) {
+    if (forget.slot >= context_.config.slots) return;
+    const SlotGate& gate = context_.shared.gates[forget.slot];
+    const bool frozen = !gate.open && gate.epoch != 0;
+    const bool valid = !frozen && gate.epoch <= forget.epoch && context_.view.locators[forget.slot] == from;
+    protocol::forgotten answer{forget.slot, forget.epoch, forget.older, {}};
+    for (const auto& [key, rsn] : forget.records) {
+        const bool here = context_.slot_of(key) == forget.slot;
+        if (!valid || !here || mirrors_.on_their_way(key) || !forget_copy(key, rsn, forget.older)) answer.kept.push_back(key);
+    }
+    transport_.send_body(from, std::move(answer));
+}
+
+bool Vacuum::forget_copy(const RecordKey& key, uint64_t rsn, bool older) {
+    Copy copy;
+    if (!context_.shared.records.read(key, copy)) return true;
+    if (copy.dmaster || copy.rsn > rsn) return false;
+    if (older && copy.value.empty()) return true;
+    context_.took(Transition::copy_forgotten);
+    return context_.shared.records.remove(key, copy);
+}
+
+void Vacuum::forgotten(Pnn from, const protocol::forgotten& forgotten) {
+    const bool awaited = !keys_.empty() && forgotten.slot == slot_ && forgotten.older == older_ &&
+                         forgotten.epoch == context_.shared.gates[slot_].epoch && missing_.erase(from) > 0;
+    if (!awaited) return;
+    for (const RecordKey& key : forgotten.kept) {
+        if (keys_.erase(key) > 0) context_.took(Transition::vacuum_given_up);
+    }
+    if (missing_.empty()) finish();
+}
+
+// Who has used a record meanwhile may have left copies of it.
+void Vacuum::give_up_used() {
+    if (context_.planted(Planted::vacuums_in_flight)) return;
+    std::erase_if(keys_, [&](const auto& seen) {
+        Copy copy;
+        return !locator_.is_unused(seen.first, copy) || copy != seen.second || holder_.is_waited_for(seen.first);
+    });
+}
+
+void Vacuum::finish() {
+    give_up_used();
+    if (keys_.empty()) return;
+    if (older_) return ask(false);
+    for (const auto& [key, copy] : std::exchange(keys_, {})) {
+        if (!locator_.forget(key)) continue;
+        mirrors_.went(key);
+        context_.took(Transition::record_vacuumed);
+    }
+}
+
+}  // namespace Atoll::ctdb
