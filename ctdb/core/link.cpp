@@ -51,7 +51,13 @@ void Links::receive(Pnn from, protocol::frame& frame) {
     }
     if (frame.number > link->received + 1) {
         context_.took(Transition::frame_early);
-        if (link->early.size() < limits::max_early_frames) link->early.emplace(frame.number, std::move(frame.message));
+        // Those that are next are kept, so that what is sent again does not need to come in order.
+        if (link->early.size() >= limits::max_early_frames) {
+            const auto last = std::prev(link->early.end());
+            if (last->first <= frame.number) return;
+            link->early.erase(last);
+        }
+        link->early.emplace(frame.number, std::move(frame.message));
         return;
     }
     link->received++;

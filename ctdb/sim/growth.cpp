@@ -67,7 +67,8 @@ Cost World::measure() {
     since = schedule_.now();
     before = outcome_.of_recoveries;
     stays_down_ = true;
-    crash(*hosts_.back(), true);
+    const bool leads = lock_.holder() && lock_.holder()->pnn == hosts_.back()->pnn;
+    crash(leads ? *hosts_.front() : *hosts_.back(), true);
     advance_until([this] { return all_settled(); });
     cost.recovery_time = schedule_.now() - since;
     cost.recovery_messages = outcome_.of_recoveries - before;
