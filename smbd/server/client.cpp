@@ -45,6 +45,7 @@ class Client {
           pool_(loop_, start.pool_threads),
           membership_(std::move(membership)),
           messaging_(membership_->begin(loop_, std::move(mailbox))),
+          grants_(membership_->take_grants()),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
           id_map_(authd_socket_path(start.configuration->global())),
@@ -54,7 +55,8 @@ class Client {
           signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
           process_(smb2::ClientProcess::create(
               {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); },
-               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, durable_of_handles(), service()})) {
+               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, durable_of_handles(), service(),
+               node_grants(), grants_ ? &grants_->directories() : nullptr})) {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
@@ -75,6 +77,12 @@ class Client {
     std::function<void()> service() {
         if (!membership_->clustered()) return {};
         return [this] { membership_->need_service(); };
+    }
+
+    grants::NodeGrants* node_grants() {
+        if (!grants_) return nullptr;
+        grants_->join(*messaging_, tables_->watches());
+        return &grants_->node_grants();
     }
 
     void expect(PacketSocket socket) {
@@ -200,6 +208,7 @@ class Client {
     loop::WorkerPool pool_;
     std::unique_ptr<Membership> membership_;
     std::unique_ptr<messaging::Messaging> messaging_;
+    std::unique_ptr<DirectoryGrants> grants_;
     std::unique_ptr<xsrv::Tables> tables_;
     AuthdClient verifier_;
     IdMapClient id_map_;

@@ -37,6 +37,14 @@ std::set<uint64_t> processes_with_mailbox(const std::string& lock_directory) {
     return pids;
 }
 
+// This process breaks others' caching for other nodes, and has no open itself.
+class NoOpens final : public fsa::BreakSink {
+ public:
+    bool oplock_break(fsa::Open&, fsa::OplockLevel, bool) override { return false; }
+    bool lease_break(fsa::Open&, const fsa::LeaseBreak&) override { return false; }
+    void unanswered(fsa::Open&) override {}
+};
+
 class Housekeeper {
  public:
     Housekeeper(HousekeeperStart start, messaging::MessageSocket mailbox, std::unique_ptr<Membership> membership)
@@ -44,6 +52,7 @@ class Housekeeper {
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           membership_(std::move(membership)),
           messaging_(membership_->begin(loop_, std::move(mailbox), [this](uint32_t node) { node_lost(node); })),
+          grants_(membership_->take_grants()),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           configuration_(std::move(start.configuration)),
           file_system_(fsa::FileSystem::create({
@@ -53,7 +62,11 @@ class Housekeeper {
               .holder_exists = [this](const fsa::Holder& holder) { return exists(holder); },
               .leases = &tables_->leases(),
               .messaging = messaging_.get(),
+              .watches = grants_ ? &tables_->watches() : nullptr,
               .loop = &loop_,
+              .breaks = grants_ ? &no_opens_ : nullptr,
+              .node_grants = node_grants(),
+              .directories = grants_ ? &grants_->directories() : nullptr,
               .share_at = [this](const std::string& path) { return share_at(path); },
               .open_ended = [this](uint64_t open_id) { tables_->remove_disconnected_open(open_id); },
               .notify_index = &tables_->notify_index(),
@@ -68,6 +81,8 @@ class Housekeeper {
         messaging_->receive(xsrv::message_close_open, [this](messaging::Message& message) { scavenger_.end(id_in(message)); });
     }
 
+    // Before clients are served: other nodes' recalls are heard from then on.
+    Result<void> join_grants() { return grants_ ? grants_->begin(file_system_->recalls()) : Result<void>(); }
     void mind_opens() { scavenger_.begin(); }
     // Those that stand in the tables and have ended: of a node that was lost, or before this node's server started. Other nodes may do the
     // same at the same time.
@@ -100,6 +115,12 @@ class Housekeeper {
     void run() { loop_.run(); }
 
  private:
+    grants::NodeGrants* node_grants() {
+        if (!grants_) return nullptr;
+        grants_->join(*messaging_, tables_->watches(), &loop_);
+        return &grants_->node_grants();
+    }
+
     static uint64_t id_in(const messaging::Message& message) {
         ByteReader in(message.payload);
         const uint64_t id = in.u64();
@@ -119,6 +140,7 @@ class Housekeeper {
 
     void node_lost(uint32_t node) {
         log_notice("node {} has left the cluster: what its processes held ends", node);
+        if (grants_) grants_->node_lost();
         end_the_dead();
     }
 
@@ -171,8 +193,10 @@ class Housekeeper {
     loop::FdWatch control_watch_;
     std::unique_ptr<Membership> membership_;
     std::unique_ptr<messaging::Messaging> messaging_;
+    std::unique_ptr<DirectoryGrants> grants_;
     std::unique_ptr<xsrv::Tables> tables_;
     std::shared_ptr<const conf::Configuration> configuration_;
+    NoOpens no_opens_;
     std::unique_ptr<fsa::FileSystem> file_system_;
     std::unique_ptr<fsa::Share> share_;  // in which is deleted
     committer::DurableStore durable_;
@@ -206,6 +230,7 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     const bool clustered = start.cluster.has_value();
     auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value(), std::move(*membership));
     if (clustered) {
+        if (auto joined = housekeeper->join_grants(); !joined) return joined.failure();
         housekeeper->end_the_dead();
     } else if (first) {
         if (auto taken = housekeeper->take_up(leftover.get(), targets); !taken) return taken.failure();

@@ -103,6 +103,9 @@ Result<std::unique_ptr<Membership>> Membership::join(const std::optional<Cluster
         conf.lock_directory, [&](const std::string& name, tdb::Rank rank) { return open_shared(made->node_, name, rank); });
     if (!opened) return opened.failure();
     databases = std::move(*opened);
+    auto grants = DirectoryGrants::open(made->node_, conf.lock_directory);
+    if (!grants) return grants.failure();
+    made->grants_ = std::move(*grants);
     return made;
 }
 

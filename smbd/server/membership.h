@@ -15,6 +15,7 @@
 #include "base/loop/loop.h"
 #include "base/result.h"
 #include "conf/configuration.h"
+#include "smbd/server/directory_grants.h"
 #include "smbd/xsrv/databases.h"
 #include "tdb/messaging/messaging.h"
 
@@ -48,6 +49,8 @@ class Membership {
     ~Membership();
 
     [[nodiscard]] bool clustered() const { return node_ != nullptr; }
+    // What of open state is this node's, under grants; null without a cluster. Once; given to one who lives as long as the databases.
+    std::unique_ptr<DirectoryGrants> take_grants() { return std::move(grants_); }
     // Before the loop runs: from now on the process ends when the node serves no longer, at once if it does not now. `node_lost`: a session
     // of that node has ended, and with it all its processes.
     std::unique_ptr<messaging::Messaging> begin(loop::Loop& loop, messaging::MessageSocket mailbox,
@@ -65,6 +68,7 @@ class Membership {
     std::shared_ptr<ctdb::Node> node_;  // null: no cluster
     std::unique_ptr<loop::FdWatch> watch_;
     std::unique_ptr<loop::Timer> timer_;
+    std::unique_ptr<DirectoryGrants> grants_;
 };
 
 }  // namespace Atoll::server

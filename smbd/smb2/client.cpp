@@ -51,6 +51,8 @@ Client::Client(ProcessContext context) : context_(std::move(context)), ids_(cont
         .watches = &tables().watches(),
         .loop = &context_.loop,
         .breaks = this,
+        .node_grants = context_.node_grants,
+        .directories = context_.directories,
         .share_at = [this](const std::string& path) { return share_at(path); },
         .open_ended = [this](uint64_t open_id) { open_ended(open_id); },
         .object_ids = [this] { return object_ids(); },

@@ -68,6 +68,9 @@ struct ProcessContext {
     committer::DurableStore* durable = nullptr;  // null: no handle is persistent
     // In a cluster: before a request is taken up, and before its answer leaves. Does not return if this node serves no longer.
     std::function<void()> need_service = {};
+    // In a cluster, what of open state is this node's (fsa::FileSystemParams).
+    grants::NodeGrants* node_grants = nullptr;
+    tdb::Database* directories = nullptr;
 };
 
 class ClientProcess {

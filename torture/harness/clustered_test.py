@@ -233,8 +233,75 @@ def stopped_node_answers_nothing(cluster):
     await_that(lambda: cluster.smbclient(1, "ls")[0] == 0, "the node does not serve again when it wakes")
 
 
-CASES = [serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last, changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing,
-         stopped_node_answers_nothing]
+def directories_exclude(cluster):
+    """Their opens are each node's own, under grants (docs/grants.md)."""
+    directory = "options=1"
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        for holder in (first, second, third):
+            holder.does(f"open room {READ} share=7 {directory}")
+        first.does("close")
+        first.does(f"open room {READ} share=1 {directory}")
+        second.does(f"open room access=110181 share=7 {directory}", "NT_STATUS_SHARING_VIOLATION")
+        first.does("close")
+        second.does(f"open room access=110181 share=7 {directory}")
+        # It may go only where nobody of another node has it open.
+        second.does("delete", "NT_STATUS_SHARING_VIOLATION")
+        third.does("close")
+        second.does("delete")
+        first.does(f"open room {READ} share=7 {directory}", "NT_STATUS_SHARING_VIOLATION")
+        require((cluster.path("share") / "room").exists(), "deleted while it is open")
+        second.does("close")
+        second.does("close")
+        require(not (cluster.path("share") / "room").exists(), "not deleted with the last close")
+
+
+def directories_are_cached(cluster):
+    """Clients of several nodes may cache a directory, until a client of another one changes it: nobody waits for that."""
+    directory = "options=1 lease2=3"
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        for turn in range(20):
+            for holder in (first, second):
+                holder.does(f"open cached {READ} share=7 {directory}")
+            third.does(f"open cached\\file{turn} {WRITE} share=7")
+            third.does("close")
+            status, said = cluster.smbclient(1, "cd cached; ls")
+            require(status == 0 and f"file{turn} " in said, said)
+            for holder in (first, second):
+                holder.does("close")
+
+
+class Counted:
+    """Packets that the nodes' daemons have sent to each other, keepalives included."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        for node in cluster.nodes:
+            node.machine.tell("nft", "add table inet counted; add chain inet counted out { type filter hook output priority 0; }; add rule inet counted out tcp dport 4379 counter")
+
+    def packets(self):
+        return sum(int(re.search(r"packets (\d+)", node.machine.ask("nft", "list", "table", "inet", "counted")).group(1)) for node in self.cluster.nodes)
+
+
+def directories_cost_no_message(cluster):
+    """A directory that all nodes open and close: what is left between nodes is the record of each open, whose name is random. A file's record goes around."""
+    opens, packets = 900, {}
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        counted = Counted(cluster)
+        for name, options in (("hall", "options=1"), ("shelf", "")):
+            for turn in range(opens // 3 + 20):
+                if turn == 20:
+                    before = counted.packets()
+                for holder in (first, second, third):
+                    holder.does(f"open {name} {READ} share=7 {options}")
+                    holder.does("close")
+            packets[name] = counted.packets() - before
+    print(f"    packets between nodes for {opens} opens on three nodes in turn, keepalives included: of a directory {packets['hall']}, of a file {packets['shelf']}")
+    require(packets["hall"] < 4 * opens, f"{packets['hall']} packets for {opens} opens of a directory")
+    require(packets["hall"] * 2 < packets["shelf"], "directories cost as much as files")
+
+
+CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
+         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing, stopped_node_answers_nothing]
 
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
