@@ -45,7 +45,8 @@ Result<std::unique_ptr<tdb::Database>> open_shared(const std::shared_ptr<ctdb::N
 }  // namespace
 
 Result<std::optional<ClusterNode>> find_cluster_node(const conf::GlobalConf& conf) {
-    if (!conf.clustering) return std::optional<ClusterNode>();
+    std::optional<ClusterNode> found;
+    if (!conf.clustering) return found;
     ClusterNode node;
     node.socket = conf.ctdbd_socket.empty() ? ctdb::default_socket : conf.ctdbd_socket;
     const Monotonic deadline = monotonic_now() + limits::membership_patience;
@@ -53,7 +54,8 @@ Result<std::optional<ClusterNode>> find_cluster_node(const conf::GlobalConf& con
         const auto number = ask_for_number(node.socket);
         if (number && *number) {
             node.number = **number;
-            return std::optional(node);
+            found = std::move(node);
+            return found;
         }
         if (!number && number.error().code == Code::denied) return number.failure();
         if (monotonic_now() > deadline)
