@@ -84,6 +84,8 @@ class Connection {
 
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] uint64_t session_id() const { return session_id_; }
+    // The share's handles may be persistent.
+    [[nodiscard]] bool continuously_available() const { return continuously_available_; }
     [[nodiscard]] uint32_t max_read() const { return max_read_; }
     [[nodiscard]] uint32_t max_write() const { return max_write_; }
     [[nodiscard]] std::string describe() const;  // "3.1.1 AES-128-GCM", what was agreed on
@@ -114,6 +116,7 @@ class Connection {
     bool logged_on_ = false;
     uint64_t session_id_ = 0;
     uint32_t tree_id_ = 0;
+    bool continuously_available_ = false;
     uint32_t max_read_ = 0, max_write_ = 0;
     uint64_t next_message_id_ = 0;
     uint64_t message_id_ = 0;

@@ -39,7 +39,7 @@ Result<void> Connection::negotiate() {
     fill_random(salt);
     smb::NegotiateRequest request;
     request.security_mode = smb::security_mode::signing_enabled;
-    request.capabilities = smb::global_cap::large_mtu | smb::global_cap::encryption;
+    request.capabilities = smb::global_cap::large_mtu | smb::global_cap::encryption | smb::global_cap::persistent_handles;
     request.client_guid = target_.client_guid ? *target_.client_guid : Guid::random();
     request.dialects = smb::U16List(std::span<const uint16_t>(dialects));
     request.contexts.preauth = smb::PreauthCapabilities{smb::U16List(std::span<const uint16_t>(hashes)), salt};
@@ -132,9 +132,13 @@ Result<void> Connection::tree_connect() {
     end_message();
     end_frame();
     smb::Header header;
-    if (auto r = call(header); !r) return r.failure();
+    const auto message = call(header);
+    if (!message) return message.failure();
     if (header.status != NtStatus::SUCCESS) return refused("TREE_CONNECT", header.status);
+    const auto response = smb::TreeConnectResponse::decode(*message);
+    if (!response) return refused("TREE_CONNECT", response.error());
     tree_id_ = header.tree_id;
+    continuously_available_ = (response->capabilities & smb::share_cap::continuous_availability) != 0;
     return {};
 }
 

@@ -22,8 +22,8 @@ constexpr const char* usage =
     "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N]\n"
     "       smbbench hold   --port N --share S --user U --password P --count N [--guid G] (until standard input ends)\n"
     "       smbbench limits --directory LOCAL-PATH --files N --file-size N\n"
-    "workloads: read-sequential write-sequential read-random write-random open-close stat create delete missing lock lock-unlock list "
-    "connect\n";
+    "workloads: read-sequential write-sequential read-random write-random open-close open-close-oplock open-close-durable\n"
+    "           open-close-persistent stat create delete missing lock lock-unlock list connect reconnect\n";
 
 bool parse(int argc, char** argv, Options& options) {
     static const char* known[] = {"host", "port",  "share", "user",  "password",  "workload", "directory", "operations",

@@ -16,7 +16,7 @@ struct Opening {
     uint32_t options = 0;
     smb::CreateDisposition disposition = smb::CreateDisposition::open;
     smb::OplockLevel oplock = smb::OplockLevel::none;
-    bool durable = false;  // of version 2, which takes a batch oplock
+    Lasting lasting = Lasting::no;
 };
 
 void queue_create(Connection& connection, std::string_view path, const Opening& opening, Buffer& name) {
@@ -31,7 +31,8 @@ void queue_create(Connection& connection, std::string_view path, const Opening& 
     request.name = name;
     request.oplock_level = opening.oplock;
     smb::CreateContexts contexts;
-    if (opening.durable) contexts.durable_request_v2 = smb::DurableRequestV2{60'000, 0, Guid::random()};
+    const uint32_t flags = opening.lasting == Lasting::persistent ? smb::durable_flags::persistent : 0;
+    if (opening.lasting != Lasting::no) contexts.durable_request_v2 = smb::DurableRequestV2{60'000, flags, Guid::random()};
     request.encode(connection.begin_message(smb::Command::create), contexts);
     connection.end_message();
 }
@@ -63,9 +64,8 @@ class CreateClose : public Workload {
         const auto response = smb::CreateResponse::decode(message);
         if (!response) return unexpected(header);
         if (response->oplock_level != opening_.oplock) return fail(Code::unsupported, "smbbench", "the oplock is not granted");
-        const auto contexts = smb::CreateResponseContexts::decode(response->contexts);
-        if (!contexts || contexts->durable_v2.has_value() != opening_.durable)
-            return fail(Code::unsupported, "smbbench", "the handle is not durable");
+        if (!outlives_as_asked(connection, response->contexts))
+            return fail(Code::unsupported, "smbbench", "the handle does not last as it should");
         connection.begin_frame();
         queue_close(connection, response->file_id);
         connection.end_frame();
@@ -73,6 +73,13 @@ class CreateClose : public Workload {
     }
 
  private:
+    [[nodiscard]] bool outlives_as_asked(const Connection& connection, Bytes answered) const {
+        const auto contexts = smb::CreateResponseContexts::decode(answered);
+        if (!contexts || contexts->durable_v2.has_value() != (opening_.lasting != Lasting::no)) return false;
+        const bool persistent = contexts->durable_v2 && (contexts->durable_v2->flags & smb::durable_flags::persistent) != 0;
+        return persistent == (opening_.lasting == Lasting::persistent && connection.continuously_available());
+    }
+
     std::string prefix_;
     size_t names_;
     Opening opening_;
@@ -178,11 +185,11 @@ std::unique_ptr<Workload> make_open_close(const WorkloadParams& params) {
     return std::make_unique<CreateClose>(params, "f", params.files, Opening{});
 }
 
-std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, bool durable) {
+std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, Lasting lasting) {
     Opening opening;
     opening.access = read_write_access;
     opening.oplock = smb::OplockLevel::batch;
-    opening.durable = durable;
+    opening.lasting = lasting;
     return std::make_unique<CreateClose>(params, "f", params.files, opening);
 }
 

@@ -124,8 +124,12 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
         outcome.bytes = params.operations * params.block;
     } else if (name == "open-close") {
         workload = make_open_close(params);
-    } else if (name == "open-close-oplock" || name == "open-close-durable") {
-        workload = make_open_close_oplock(params, name == "open-close-durable");
+    } else if (name == "open-close-oplock") {
+        workload = make_open_close_oplock(params, Lasting::no);
+    } else if (name == "open-close-durable") {
+        workload = make_open_close_oplock(params, Lasting::durable);
+    } else if (name == "open-close-persistent") {
+        workload = make_open_close_oplock(params, Lasting::persistent);
     } else if (name == "create") {
         workload = make_create(params);
     } else if (name == "delete") {

@@ -27,8 +27,8 @@ struct Outcome {
 };
 
 // Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, open-close-oplock,
-// open-close-durable, stat (on f0..), create, delete (on n0..), missing (opens what is not there), list. Error: invalid for another name,
-// else what went wrong.
+// open-close-durable, open-close-persistent, stat (on f0..), create, delete (on n0..), missing (opens what is not there), list. Error:
+// invalid for another name, else what went wrong.
 Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
 
 // Connect, log on, tree connect, leave: one after the other.
@@ -49,8 +49,10 @@ Failure<Error> unexpected(const smb::Header& header);
 
 std::unique_ptr<Workload> make_transfer(Connection& connection, const WorkloadParams& params, bool write, bool random, smb::FileId file);
 std::unique_ptr<Workload> make_open_close(const WorkloadParams& params);
-// The same with a batch oplock on each open, and as durable handles of version 2.
-std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, bool durable);
+// The same with a batch oplock on each open, and as handles of version 2 that outlive their connection. What asks to be persistent has to
+// be so where the share is continuously available, and durable elsewhere.
+enum class Lasting : uint8_t { no, durable, persistent };
+std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, Lasting lasting);
 std::unique_ptr<Workload> make_create(const WorkloadParams& params);
 std::unique_ptr<Workload> make_delete(const WorkloadParams& params);
 std::unique_ptr<Workload> make_stat(const WorkloadParams& params);

@@ -21,6 +21,9 @@ class Scale:
 WHOLE = Scale()
 SMOKE = Scale(data_size=16 * MEGABYTE, big_files=1500, divisor=50, rounds=1, connections=20)
 
+# Where a server grants none the handles are durable.
+PERSISTENT = "open-close-persistent"
+
 
 @dataclass(frozen=True)
 class Work:
@@ -32,6 +35,7 @@ class Work:
     mode: str = "plain"
     block: int = 4096
     directory: str = "work"
+    share: str = "bench"
     files: int = FILES
     unit: str = "op"            # op: operations a second, byte: bytes a second, entry: entries a second
     limit: str = ""             # of smbbench limits; several: the least
@@ -70,6 +74,7 @@ WORKS = [
     Work("open + close x 16", "open-close", 10000, 16, limit="opens"),
     Work("open + close with an oplock x 16", "open-close-oplock", 10000, 16, limit="opens"),
     Work("open + close, durable x 16", "open-close-durable", 10000, 16, limit="opens"),
+    Work("open + close, persistent x 16", PERSISTENT, 10000, 16, share="available", limit="opens"),
     Work("stat by name x 16", "stat", 10000, 16, limit="stats"),
     Work("create x 16", "create", 2000, 16, directory="new", limit="creates"),
     Work("delete x 16", "delete", 2000, 16, directory="new", limit="deletes"),

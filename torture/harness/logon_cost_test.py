@@ -5,12 +5,9 @@ former configuration, their death costs nobody his log-on, and a client that lea
 import argparse
 import contextlib
 import os
-import pathlib
-import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
@@ -19,12 +16,12 @@ from accounts import USER1
 from processes_test import helper_name
 from report import require
 from server import TOP, Server
+from system_calls import PATIENCE, count
 
 SPARES = 4  # limits::spare_processes
 LOG_ONS = 50
 # Of all processes together, for TCP connection, NEGOTIATE, SESSION_SETUP twice, TREE_CONNECT, TREE_DISCONNECT, LOGOFF, and the fork and end of the process.
 CALLS_PER_LOG_ON = 225
-PATIENCE = 20
 
 
 def until(condition, text):
@@ -85,26 +82,7 @@ def mailboxes(server):
 
 def system_calls(server, work):
     """How many of all kinds the server's processes make meanwhile."""
-    with tempfile.NamedTemporaryFile("r") as summary:
-        attached = [argument for pid in server.processes() for argument in ("-p", str(pid))]
-        strace = subprocess.Popen(["strace", "-f", "-qq", "-c", "-o", summary.name, *attached], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        try:
-            until(lambda: all(tracer_of(pid) for pid in server.processes()), "strace does not attach")
-            work()
-        finally:
-            strace.send_signal(signal.SIGINT)
-            strace.wait(timeout=PATIENCE)
-        total = re.search(r"^100\.00 +\S+ +(?:\d+ +)?(\d+) +(?:\d+ +)?total$", summary.read(), re.MULTILINE)
-    require(total, "strace counts nothing")
-    return int(total.group(1))
-
-
-def tracer_of(pid):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 1  # it has ended
-    return int(re.search(r"^TracerPid:\s+(\d+)", status, re.MULTILINE).group(1))
+    return count(server.processes(), work)
 
 
 def spares(tally, server, preset):

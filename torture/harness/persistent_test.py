@@ -29,6 +29,7 @@ from report import require
 from server import Server
 from service_test import client_pids
 from smbstatus_test import Holder
+from system_calls import SYNCS, count
 
 SHARES = {"ca": {"continuous availability": "yes"}}
 OPTIONS = {"posix locking": "no"}
@@ -327,15 +328,8 @@ def syncs(server, preset, clients, opens):
             (server.path("ca") / f"load{number}-{one}").chmod(0o666)
 
     def counted(numbers):
-        out = server.top / "syncs"
-        tracer = subprocess.Popen(["strace", "-f", "-q", "-p", str(committer), "-e", "trace=fsync,fdatasync,msync,sync_file_range,pwrite64", "-o", str(out)],
-                                  stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
         with concurrent.futures.ThreadPoolExecutor(len(numbers)) as pool:
-            list(pool.map(work, numbers))
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait(timeout=20)
-        return len(re.findall(r"\b(?:fsync|fdatasync|msync)\(", out.read_text()))
+            return count([committer], lambda: list(pool.map(work, numbers)), SYNCS)
 
     alone = counted([0]) / opens
     together = counted(list(range(clients))) / (clients * opens)
