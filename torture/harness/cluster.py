@@ -39,7 +39,7 @@ class Node:
 
     def write_files(self):
         for name in ("run", "events/legacy", "events/notification", "db/v", "db/p", "db/s"):
-            (self.base / name).mkdir(parents=True)
+            (self.base / name).mkdir(parents=True, exist_ok=True)
         (self.base / "nodes").write_text("".join(f"{address}\n" for address in self.cluster.addresses))
         (self.base / "script.options").touch()
         (self.base / "ctdb.conf").write_text(

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Three ctdbd of ours, and what befalls a cluster's machines: a disk fills up, the cluster lock's storage goes away, every node is restarted in turn as an upgrade does it, and both
-processors are busy for long. No acknowledged transaction is lost, no node is lost that is there, and `ctdb status` says what is true.
+"""Three ctdbd of ours, and what befalls a cluster's machines: a disk fills up, of all databases or of the volatile ones, the cluster lock's storage goes away or hangs, every node is restarted
+in turn as an upgrade does it, and both processors are busy for long. No acknowledged transaction is lost, no node is lost that is there, and `ctdb status` says what is true.
 
     cluster_faults_test.py [--preset release] [--full] [--seconds N]
 """
@@ -8,6 +8,7 @@ processors are busy for long. No acknowledged transaction is lost, no node is lo
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,24 +20,37 @@ from cluster import Cluster, await_that
 from report import require
 
 DISK = 24 << 20
+VALUE = "x" * 60000
 SHORT_LOAD, FULL_LOAD = 40, 3600
 
 
 class Storage(Cluster):
-    """The cluster lock and the databases of node 1 are on file systems of their own."""
+    """The cluster lock, the databases of node 1 and the volatile ones of node 2 are on file systems of their own: the lock's is FUSE's, whose server can be stopped."""
 
     def __init__(self, preset):
         super().__init__("atoll", preset)
         self.storage = self.top / "storage"
-        self.storage.mkdir()
-        self.lock = self.storage / "lock"
-        self.disk = self.nodes[1].base / "db"
-        self.disk.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self.disk)], check=True)
+        self.shared = self.storage / "shared"
+        for path in (self.shared, self.top / "stored"):
+            path.mkdir(parents=True)
+        self.server = subprocess.Popen(["bindfs", "-f", str(self.top / "stored"), str(self.shared)])
+        await_that(self.shared.is_mount, "bindfs cannot mount")
+        self.lock = self.shared / "lock"
+        self.disk, self.volatile = self.nodes[1].base / "db", self.nodes[2].base / "db/v"
+        for path in (self.disk, self.volatile):
+            path.mkdir(parents=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(path)], check=True)
+
+    def hang(self, hangs):
+        self.server.send_signal(signal.SIGSTOP if hangs else signal.SIGCONT)
 
     def end(self):
+        self.hang(False)
         super().end()
-        subprocess.run(["umount", "-l", str(self.disk)], check=False, capture_output=True)
+        for path in (self.shared, self.disk, self.volatile):
+            subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
+        self.server.kill()
+        self.server.wait()
 
 
 class Writer:
@@ -66,16 +80,25 @@ class Writer:
         self.thread.join()
 
 
-def same_everywhere(cluster, wanted):
-    for node in cluster.nodes:
+def same_everywhere(cluster, wanted, among=(0, 1, 2)):
+    nodes = [cluster.nodes[pnn] for pnn in among]
+    for node in nodes:
         for key, (_, value) in wanted.items():
             read = node.output("-t", "20", "pfetch", "kept.tdb", key)
             require(read == value, f"node {node.pnn} reads {read!r} of {key}, and {value!r} was acknowledged")
-    require(len({node.output("getdbseqnum", "kept.tdb") for node in cluster.nodes}) == 1, "the nodes have different sequence numbers")
+    require(len({node.output("getdbseqnum", "kept.tdb") for node in nodes}) == 1, "the nodes have different sequence numbers")
 
 
 def store(cluster, pnn, key, value):
     cluster.nodes[pnn].output("-t", "20", "pstore", "kept.tdb", key, value)
+
+
+def fill(directory):
+    filler = directory / "filler"
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return filler
 
 
 # A transaction that one disk does not take is committed nowhere; the node that has no room for volatile records leaves, and comes back once it has.
@@ -86,10 +109,7 @@ def full_disk(cluster):
     await_that(lambda: all("name:test.tdb" in each.output("getdbmap") for each in cluster.nodes), "a database is not known everywhere")
     store(cluster, 0, "before", "full")
     others[0].output("writekey", "test.tdb", "held", "elsewhere")
-    filler = cluster.disk / "filler"
-    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
+    filler = fill(cluster.disk)
     taken, refused = {}, 0
     for turn in range(40):
         status, _, _ = others[0].ctdb("-t", "20", "pstore", "kept.tdb", f"full{turn}", "x" * 3000)
@@ -112,6 +132,59 @@ def full_disk(cluster):
     same_everywhere(cluster, {**taken, "before": (0, "full"), "after": (0, "full")})
 
 
+# Where a node's volatile databases have no room it cannot do its part for the others either: it leaves, and they go on.
+def full_volatile(cluster):
+    node, others = cluster.nodes[2], [0, 1]
+    cluster.nodes[0].output("writekey", "test.tdb", "roomy", "kept")
+    filler = fill(cluster.volatile)
+    writes = 0
+    while node.ctdb("-t", "20", "writekey", "test.tdb", f"big{writes}", VALUE)[0] == 0:
+        writes += 1
+        require(writes * len(VALUE) < 4 * DISK, "a full disk takes everything")
+    cluster.await_settled(others)
+    await_that(lambda: all("DISCONNECTED" in cluster.nodes[other].states()[2] for other in others), "the node that has no room is not shown as disconnected")
+    for other in others:
+        require("[kept]" in cluster.nodes[other].output("-t", "20", "readkey", "test.tdb", "roomy"), "a record is lost")
+        cluster.nodes[other].output("-t", "20", "writekey", "test.tdb", f"without{other}", "kept")
+    print(f"      no room for volatile databases: {writes} records of {len(VALUE)} bytes were taken, then the node left")
+    filler.unlink()
+    node.start()
+    cluster.await_settled()
+    require("[kept]" in node.output("-t", "20", "readkey", "test.tdb", "without0"), "the node that is back lacks a record")
+    node.output("-t", "20", "writekey", "test.tdb", "back", VALUE)
+
+
+def nobody_serves(cluster):
+    """As long as there is no lock, or it does not answer: the nodes are there, and none has a lease."""
+    await_that(lambda: all(node.ctdb("-t", "1", "readkey", "test.tdb", "lock")[0] != 0 for node in cluster.nodes), "a node without a lease serves records")
+    for node in cluster.nodes:
+        require(node.states() == {0: "OK", 1: "OK", 2: "OK"}, f"node {node.pnn} shows {node.states()}: all nodes are there, and only the lock is not")
+        require("Recovery mode:RECOVERY (1)" in node.output("status"), "the cluster is shown as if it worked")
+
+
+# Whoever looks at the lock hangs with it: the supervisors, and no ctdbd. The leader dies meanwhile, and its supervisor cannot say so before the storage answers again.
+def hanging_storage(cluster):
+    leader = cluster.leader()
+    others = [pnn for pnn in range(3) if pnn != leader]
+    cluster.nodes[others[0]].output("writekey", "test.tdb", "lock", "hung")
+    store(cluster, 0, "lock", "hung")
+    cluster.hang(True)
+    nobody_serves(cluster)
+    require({node.output("leader") for node in cluster.nodes} <= {str(leader), "UNKNOWN"}, "another node leads although nobody can have the lock")
+    cluster.nodes[leader].signal(signal.SIGKILL)
+    await_that(lambda: all("DISCONNECTED" in cluster.nodes[other].states()[leader] for other in others), "the node that was killed is not shown as disconnected")
+    for other in others:
+        require(cluster.nodes[other].ctdb("-t", "1", "readkey", "test.tdb", "lock")[0] != 0, "a node without a lease serves records")
+    cluster.hang(False)
+    cluster.await_settled(others)
+    same_everywhere(cluster, {"lock": (0, "hung")}, others)
+    cluster.nodes[leader].start()
+    cluster.await_settled()
+    for node in cluster.nodes:
+        require("[hung]" in node.output("-t", "20", "readkey", "test.tdb", "lock"), f"node {node.pnn} has lost a record that was elsewhere too")
+    same_everywhere(cluster, {"lock": (0, "hung")})
+
+
 # Nobody leads then, so nobody serves; nothing is lost by that.
 def lock_storage(cluster):
     cluster.nodes[0].output("writekey", "test.tdb", "lock", "kept")
@@ -119,10 +192,7 @@ def lock_storage(cluster):
     aside = cluster.top / "aside"
     cluster.storage.rename(aside)
     await_that(lambda: all(node.output("leader") == "UNKNOWN" for node in cluster.nodes), "somebody leads without the cluster lock")
-    await_that(lambda: all(node.ctdb("-t", "1", "readkey", "test.tdb", "lock")[0] != 0 for node in cluster.nodes), "a node without a lease serves records")
-    for node in cluster.nodes:
-        require(node.states() == {0: "OK", 1: "OK", 2: "OK"}, f"node {node.pnn} shows {node.states()}: all nodes are there, and only the lock is not")
-        require("Recovery mode:RECOVERY (1)" in node.output("status"), "the cluster is shown as if it worked")
+    nobody_serves(cluster)
     aside.rename(cluster.storage)
     cluster.await_settled()
     for node in cluster.nodes:
@@ -193,6 +263,10 @@ def run(tally, arguments):
         cluster.await_settled()
         with tally.case("a node's disk is full"):
             full_disk(cluster)
+        with tally.case("a node's volatile databases have no room"):
+            full_volatile(cluster)
+        with tally.case("the cluster lock's storage hangs, and the leader dies meanwhile"):
+            hanging_storage(cluster)
         with tally.case("the cluster lock's storage goes away"):
             lock_storage(cluster)
         with tally.case("each node is restarted in turn"):
