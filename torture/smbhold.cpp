@@ -3,7 +3,7 @@
 //
 //     smbhold //server/share -U user%password -p PORT < commands
 //
-// A line a command, which is answered with a line: its status.
+// A line a command, which is answered with a line: its status. NAME is "/" for the share's root.
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
 //     [persistent]
 //          [app=WORD] [version=N]
@@ -125,6 +125,7 @@ class Holder {
         const bool again = command == "again";
         std::string name, word;
         words >> name;
+        if (name == "/") name.clear();
         smb::DurableReconnectV2 reconnect;
         if (again && !(words >> reconnect.file_id.persistent_id >> reconnect.file_id.volatile_id)) return NtStatus::INVALID_PARAMETER;
         Settings settings;

@@ -21,6 +21,7 @@
 #include "smbd/server/handover.h"
 #include "smbd/server/process_packets.h"
 #include "smbd/server/takers.h"
+#include "smbd/xsrv/slot.h"
 
 namespace Atoll::server {
 
@@ -232,7 +233,8 @@ class Authd {
             log_warning("cannot answer: {}", sent.error().text);
     }
 
-    static void send_answer(Link& link, const verify_answer& answer, const PacketSocket& giver) {
+    static void send_answer(Link& link, verify_answer& answer, const PacketSocket& giver) {
+        answer.next_slot = xsrv::own_slot();
         const int fd = giver.fd();
         const auto sent = link.socket.send(PacketKind::verified, encode_record(answer), {&fd, giver.valid() ? size_t{1} : size_t{0}});
         if (!sent) log_warning("cannot answer: {}", sent.error().text);

@@ -14,6 +14,8 @@
 #include "ctdb/client/persistent_value.h"
 #include "ctdb/shared/node_clock.h"
 #include "smbd/server/limits.h"
+#include "smbd/xsrv/shared_database.h"
+#include "smbd/xsrv/slot.h"
 
 namespace Atoll::server {
 
@@ -37,7 +39,10 @@ Result<std::optional<uint32_t>> ask_for_number(const std::string& socket) {
 }
 
 Result<std::unique_ptr<tdb::Database>> open_shared(const std::shared_ptr<ctdb::Node>& node, const std::string& name, tdb::Rank rank) {
-    auto opened = ctdb::ClusterDatabase::open(node, name, rank);
+    const xsrv::SharedKind kind = xsrv::shared_kind(name);
+    ctdb::ClusterOptions options;
+    options.slot_in_key = kind.slot_in_key;
+    auto opened = ctdb::ClusterDatabase::open(node, name, rank, options);
     if (!opened) return opened.failure();
     return std::unique_ptr<tdb::Database>(std::move(*opened));
 }
@@ -105,6 +110,7 @@ Result<std::unique_ptr<Membership>> Membership::join(const std::optional<Cluster
         conf.lock_directory, [&](const std::string& name, tdb::Rank rank) { return open_shared(made->node_, name, rank); });
     if (!opened) return opened.failure();
     databases = std::move(*opened);
+    xsrv::set_own_slots([node = made->node_] { return node->own_slot(); });
     auto grants = DirectoryGrants::open(made->node_, conf.lock_directory);
     if (!grants) return grants.failure();
     made->grants_ = std::move(*grants);

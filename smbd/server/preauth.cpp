@@ -11,6 +11,7 @@
 #include "smbd/server/handover.h"
 #include "smbd/server/preauth_connection.h"
 #include "smbd/server/privileges.h"
+#include "smbd/xsrv/slot.h"
 
 namespace Atoll::server {
 
@@ -143,6 +144,7 @@ class Preauth final : public PreauthHost {
     void answer(Packet& packet) {
         verify_answer record;
         if (!decode(packet.payload, record)) return log_error("authd's answer cannot be read");
+        xsrv::set_own_slots([slot = record.next_slot] { return slot; });
         const auto found = waiting_.find(record.request_id);
         if (found == waiting_.end()) return;  // the client has gone; a taker sees that from the end of its socket
         PreauthConnection& connection = *found->second;

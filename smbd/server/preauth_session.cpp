@@ -80,8 +80,8 @@ Result<PreauthSession::Exchange*, NtStatus> PreauthSession::find_exchange(uint64
     }
     if (session_id != 0) return NtStatus::USER_SESSION_DELETED;
     if (exchanges_.size() >= limits::max_preauth_logons) return NtStatus::INSUFFICIENT_RESOURCES;
-    exchanges_.push_back(std::make_unique<Exchange>(xsrv::local_session_id(random_u64()), smb2::acceptor_for(*policy_.configuration),
-                                                    channel_.preauth_hash));
+    exchanges_.push_back(
+        std::make_unique<Exchange>(xsrv::new_session_id(random_u64()), smb2::acceptor_for(*policy_.configuration), channel_.preauth_hash));
     return exchanges_.back().get();
 }
 

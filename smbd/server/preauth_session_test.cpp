@@ -12,6 +12,7 @@
 #include "libcli/smb/negotiate.h"
 #include "libcli/smb/preauth_hash.h"
 #include "libcli/smb/session.h"
+#include "smbd/xsrv/slot.h"
 
 namespace Atoll::server {
 namespace {
@@ -120,6 +121,19 @@ TEST(PreauthSession, ALogOnUpToTheProof) {
         const auth::NtHash hash = *auth::nt_hash("secret");
         EXPECT_TRUE(auth::verify_logon(peer.session.proof(), &hash, auth::NtlmPolicy::ntlmv2_only).ok()) << dialect;
     }
+}
+
+TEST(PreauthSession, SessionIdsAreInTheSlotThatItWasTold) {
+    const PreauthPolicy policy = make_policy();
+    for (const uint32_t slot : {5u, 1023u}) {
+        xsrv::set_own_slots([slot] { return std::optional(slot); });
+        Peer peer(policy);
+        peer.negotiate(0x0311);
+        auth::Initiator initiator(user());
+        peer.prove(initiator);
+        EXPECT_EQ(xsrv::slot_of_session(peer.session_id), slot);
+    }
+    xsrv::set_own_slots({});
 }
 
 TEST(PreauthSession, TheHashCoversEveryMessageOfTheExchange) {

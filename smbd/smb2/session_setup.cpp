@@ -216,7 +216,7 @@ Result<Logon*, NtStatus> find_logon(Request& request, bool binds) {
     if (begun && begun->binds) return NtStatus::REQUEST_NOT_ACCEPTED;
     if (begun) return begun;
     if (id != 0 && !request.session) return NtStatus::USER_SESSION_DELETED;
-    Logon& logon = begin_logon(request, id != 0 ? id : xsrv::local_session_id(random_u64()));
+    Logon& logon = begin_logon(request, id != 0 ? id : xsrv::new_session_id(random_u64()));
     logon.reauthenticates = request.session;
     return &logon;
 }

@@ -1,6 +1,7 @@
 #include "smbd/xsrv/databases.h"
 
 #include "idl/ndr.h"
+#include "smbd/xsrv/shared_database.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/file/file_database.h"
 
@@ -21,37 +22,43 @@ Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, co
     return std::unique_ptr<tdb::Database>(std::move(*opened));
 }
 
-// In a cluster: of all nodes together, or of each for itself.
-enum class Where : uint8_t { cluster, node };
+struct Kind {
+    std::unique_ptr<tdb::Database> Databases::*database;
+    const char* name;
+    tdb::Rank rank;
+    SharedKind shared{};
+    bool counts = false;  // its changes: whoever saw no record need not look again before there is a change
+};
+
+constexpr bool with_slot = true;  // where the slot of a record is, in a cluster
+constexpr Kind kinds[] = {
+    {&Databases::client, "smbXsrv_client_global.tdb", tdb::Rank::client},
+    {&Databases::session, "smbXsrv_session_global.tdb", tdb::Rank::session, {with_slot}},
+    {&Databases::tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, {with_slot}},
+    {&Databases::open, "smbXsrv_open_global.tdb", tdb::Rank::open, {with_slot}},
+    {&Databases::open_index, "smbXsrv_open_index.tdb", tdb::Rank::index},
+    {&Databases::locking, "locking.tdb", tdb::Rank::locking},
+    {&Databases::brlock, "brlock.tdb", tdb::Rank::brlock, {}, true},
+    {&Databases::leases, "leases.tdb", tdb::Rank::leases},
+    {&Databases::waiters, "watches.tdb", tdb::Rank::watches},
+    {&Databases::notify_index, "notify_index.tdb", tdb::Rank::watches, {}, true},  // while one of its records is held nothing else is used
+};
 
 }  // namespace
 
+SharedKind shared_kind(std::string_view name) {
+    for (const Kind& kind : kinds) {
+        if (kind.name == name) return kind.shared;
+    }
+    return {};
+}
+
 Result<Databases> open_databases(const std::string& directory, const OpenShared& shared) {
     Databases out;
-    struct Wanted {
-        std::unique_ptr<tdb::Database>& database;
-        const char* name;
-        tdb::Rank rank;
-        Where where;
-        bool counts = false;  // its changes: whoever saw no record need not look again before there is a change
-    };
-    const Wanted all[] = {
-        {out.client, "smbXsrv_client_global.tdb", tdb::Rank::client, Where::cluster},
-        {out.session, "smbXsrv_session_global.tdb", tdb::Rank::session, Where::cluster},
-        {out.tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, Where::cluster},
-        {out.open, "smbXsrv_open_global.tdb", tdb::Rank::open, Where::cluster},
-        {out.open_index, "smbXsrv_open_index.tdb", tdb::Rank::index, Where::cluster},
-        {out.locking, "locking.tdb", tdb::Rank::locking, Where::cluster},
-        {out.brlock, "brlock.tdb", tdb::Rank::brlock, Where::cluster, true},
-        {out.leases, "leases.tdb", tdb::Rank::leases, Where::cluster},
-        {out.waiters, "watches.tdb", tdb::Rank::watches, Where::cluster},
-        {out.notify_index, "notify_index.tdb", tdb::Rank::watches, Where::cluster, true},  // while one of its records is held nothing else is used
-    };
-    for (const Wanted& wanted : all) {
-        const bool is_shared = shared && wanted.where == Where::cluster;
-        auto opened = is_shared ? shared(wanted.name, wanted.rank) : open_one(directory, wanted.name, wanted.rank, wanted.counts);
+    for (const Kind& kind : kinds) {
+        auto opened = shared ? shared(kind.name, kind.rank) : open_one(directory, kind.name, kind.rank, kind.counts);
         if (!opened.ok()) return opened.failure();
-        wanted.database = std::move(*opened);
+        out.*kind.database = std::move(*opened);
     }
     return out;
 }

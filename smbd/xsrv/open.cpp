@@ -47,7 +47,7 @@ OpenTable::~OpenTable() {
 }
 
 // Processes count from random starts; that no two opens have the same id is decided by the insert into smbXsrv_open_global.tdb.
-uint64_t OpenTable::next_persistent_id() { return local_open_id(++persistent_counter_); }
+uint64_t OpenTable::next_persistent_id() { return new_open_id(++persistent_counter_); }
 
 Ref<Open> OpenTable::add() {
     if (size_ >= limit_) return nullptr;

@@ -57,13 +57,16 @@ TEST(OpenTable, VisitorsMayRemove) {
     EXPECT_EQ(table.size(), 0u);
 }
 
-TEST(Slot, IdentifiersHaveTheirMeaningsLeft) {
-    EXPECT_NE(local_open_id(0), 0u);
-    EXPECT_NE(local_open_id(~uint64_t{0}), ~uint64_t{0});
-    EXPECT_NE(local_session_id(0xAAAA'0000'0000), 0u);
-    EXPECT_LE(local_session_id(~uint64_t{0}), 0xFFFFFFFEu);
-    EXPECT_EQ(slot_of_session(local_session_id(0x12345678)), 0x12345678u >> 22);
-    EXPECT_EQ(slot_of_open(uint64_t{0x3FF} << 54), 0x3FFu);
+TEST(OpenTable, OpensAreInSlotsOfTheNode) {
+    uint32_t next = 7;
+    set_own_slots([&] { return std::optional(next++); });
+    OpenTable table;
+    const Ref<Open> first = table.add(), second = table.add();
+    EXPECT_EQ(slot_of_open(first->persistent_id), 7u);
+    EXPECT_EQ(slot_of_open(second->persistent_id), 8u);
+    table.renew_persistent_id(*second);
+    EXPECT_EQ(slot_of_open(second->persistent_id), 9u);
+    set_own_slots({});
 }
 
 }  // namespace

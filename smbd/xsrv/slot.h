@@ -1,8 +1,11 @@
 // Identifiers that we issue carry their home (docs/design.md, "State"): ten fixed bits of each are the slot of the volatile record that
-// it is the key of. Without a cluster one node locates every slot, and any will do.
+// it is the key of. In a cluster a process takes slots that its node locates, so that a record made and ended there costs other nodes no
+// message (docs/cluster.md, "Slots in identifiers"). Without a cluster any will do.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 
 namespace Atoll::xsrv {
 
@@ -14,12 +17,15 @@ constexpr unsigned session_slot_shift = 32 - slot_bits;  // of a session id, whi
 constexpr uint32_t slot_of_open(uint64_t persistent_id) { return static_cast<uint32_t>(persistent_id >> open_slot_shift) & slot_mask; }
 constexpr uint32_t slot_of_session(uint64_t session_id) { return static_cast<uint32_t>(session_id >> session_slot_shift) & slot_mask; }
 
-// Identifiers of this node from random or counted bits, every slot being this node's. Never 0 and never all ones, which have meanings of
-// their own. Uniqueness is the insert's to decide.
-constexpr uint64_t local_open_id(uint64_t unique) { return unique == 0 || unique == ~uint64_t{0} ? 1 : unique; }
-constexpr uint64_t local_session_id(uint64_t unique) {
-    const uint64_t id = unique & 0xFFFFFFFF;
-    return id == 0 || id == 0xFFFFFFFF ? 1 : id;
-}
+// A slot that this node locates, another one each time; nullopt: any will do.
+using OwnSlot = std::function<std::optional<uint32_t>()>;
+// From where this process has its slots: of the whole process, as its part in the node is. Without one any will do. Main thread only.
+void set_own_slots(OwnSlot next);
+std::optional<uint32_t> own_slot();
+
+// Identifiers from random or counted bits, in a slot of own_slot(). Never 0 and never all ones, which have meanings of their own.
+// Uniqueness is the insert's to decide.
+uint64_t new_open_id(uint64_t unique);
+uint64_t new_session_id(uint64_t unique);
 
 }  // namespace Atoll::xsrv

@@ -19,20 +19,23 @@ namespace {
 
 constexpr idl::Level format_level = idl::first_level;  // what smbXsrv_version_global says; one level exists
 
-// Keys are big-endian, so that records sort and print as the identifiers do.
+// Keys are big-endian and begin with the slot (smbd/xsrv/slot.h). That of a session id is in its lower half, which comes first.
 class IdKey {
  public:
-    explicit IdKey(uint64_t id) { put(0, id); }
-    IdKey(uint64_t session_id, uint32_t tree_id) : size_(12) {
-        put(0, session_id);
-        store_be32(bytes_.data() + 8, tree_id);
+    static IdKey of_open(uint64_t id) { return {static_cast<uint32_t>(id >> 32), static_cast<uint32_t>(id)}; }
+    static IdKey of_session(uint64_t id) { return {static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}; }
+    static IdKey of_tcon(uint64_t session_id, uint32_t tree_id) {
+        IdKey key = of_session(session_id);
+        store_be32(key.bytes_.data() + 8, tree_id);
+        key.size_ = 12;
+        return key;
     }
     operator Bytes() const { return {bytes_.data(), size_}; }
 
  private:
-    void put(size_t at, uint64_t value) {
-        store_be32(bytes_.data() + at, static_cast<uint32_t>(value >> 32));
-        store_be32(bytes_.data() + at + 4, static_cast<uint32_t>(value));
+    IdKey(uint32_t first, uint32_t second) {
+        store_be32(bytes_.data(), first);
+        store_be32(bytes_.data() + 4, second);
     }
     std::array<uint8_t, 12> bytes_{};
     size_t size_ = 8;
@@ -82,11 +85,11 @@ class FileTables final : public Tables {
     void remove_client(const Guid& client_guid) override;
     Result<void> put_session(const Session& session) override { return store_session(session, tdb::StoreMode::insert); }
     Result<void> renew_session(const Session& session) override { return store_session(session, tdb::StoreMode::modify); }
-    void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey(session_id)); }
+    void remove_session(uint64_t session_id) override { remove(*databases_.session, IdKey::of_session(session_id)); }
     std::optional<SessionHolder> find_session(uint64_t session_id) override { return find_session_holder(*databases_.session, session_id); }
     Result<bool> watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) override;
     Result<void> put_tcon(const Tcon& tcon) override;
-    void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey(session_id, tree_id)); }
+    void remove_tcon(uint64_t session_id, uint32_t tree_id) override { remove(*databases_.tcon, IdKey::of_tcon(session_id, tree_id)); }
     Result<bool> insert_open(Open& open) override;
     void remove_open(const Open& open) override;
     std::optional<open_global> find_open(uint64_t persistent_id) override;
@@ -180,11 +183,11 @@ Result<void> FileTables::store_session(const Session& session, tdb::StoreMode mo
     }
     encoded_.clear();
     encode(record, encoded_, format_level);
-    return databases_.session->store(IdKey(session.id), encoded_, mode);
+    return databases_.session->store(IdKey::of_session(session.id), encoded_, mode);
 }
 
 Result<bool> FileTables::watch_session(uint64_t session_id, watch::Watch& watch, Monotonic deadline) {
-    auto record = databases_.session->fetch_locked(IdKey(session_id));
+    auto record = databases_.session->fetch_locked(IdKey::of_session(session_id));
     if (!record) return record.failure();
     if (!record->exists()) return false;
     if (auto armed = watch.arm(*record, deadline); !armed) return armed.failure();
@@ -206,7 +209,7 @@ Result<void> FileTables::put_tcon(const Tcon& tcon) {
     record.share_name = tcon.share_name;
     encoded_.clear();
     encode(record, encoded_, format_level);
-    return databases_.tcon->store(IdKey(tcon.session_id, tcon.id), encoded_);
+    return databases_.tcon->store(IdKey::of_tcon(tcon.session_id, tcon.id), encoded_);
 }
 
 void FileTables::describe_open(const Open& open, open_global& record) {
@@ -241,7 +244,7 @@ Result<bool> FileTables::insert_open(Open& open) {
 
 void FileTables::remove_open(const Open& open) {
     if (open.index_key) note(index_.remove(*open.index_key, open.persistent_id));
-    remove(*databases_.open, IdKey(open.persistent_id));
+    remove(*databases_.open, IdKey::of_open(open.persistent_id));
 }
 
 Result<bool> FileTables::restore_open(const open_global& record) {
@@ -258,7 +261,7 @@ Result<bool> FileTables::insert_record(const open_global& record) {
     }
     encoded_.clear();
     encode(record, encoded_, format_level);
-    const auto stored = databases_.open->store(IdKey(record.persistent_id), encoded_, tdb::StoreMode::insert);
+    const auto stored = databases_.open->store(IdKey::of_open(record.persistent_id), encoded_, tdb::StoreMode::insert);
     if (stored.ok()) return true;
     // The one that is there may be the very same.
     const auto there = key != nullptr ? find_open(record.persistent_id) : std::nullopt;
@@ -271,7 +274,7 @@ Result<bool> FileTables::insert_record(const open_global& record) {
 
 std::optional<open_global> FileTables::find_open(uint64_t persistent_id) {
     std::optional<open_global> found;
-    const auto fetched = databases_.open->parse(IdKey(persistent_id), [&](Bytes value) {
+    const auto fetched = databases_.open->parse(IdKey::of_open(persistent_id), [&](Bytes value) {
         open_global record;
         if (decode(value, record)) found = std::move(record);
     });
@@ -292,7 +295,7 @@ std::optional<open_global> FileTables::find_persistent_open(const Guid& create_g
 }
 
 Result<bool> FileTables::change_open(uint64_t persistent_id, const std::function<bool(open_global&)>& change) {
-    auto locked = databases_.open->fetch_locked(IdKey(persistent_id));
+    auto locked = databases_.open->fetch_locked(IdKey::of_open(persistent_id));
     if (!locked) return locked.failure();
     if (!locked->exists()) return false;
     open_global& record = open_record_;
@@ -316,7 +319,7 @@ Result<void> FileTables::renew_open(const Open& open) {
 }
 
 void FileTables::remove_disconnected_open(uint64_t persistent_id) {
-    auto locked = databases_.open->fetch_locked(IdKey(persistent_id));
+    auto locked = databases_.open->fetch_locked(IdKey::of_open(persistent_id));
     if (!locked) return log_error("{}", locked.error().message());
     if (!locked->exists() || !decode(locked->value(), open_record_) || !fsa::is_disconnected(open_record_.owner)) return;
     if (const Guid* const key = index_key_of(open_record_)) note(index_.remove(*key, persistent_id));
@@ -457,7 +460,7 @@ Result<void> FileTables::wipe_volatile() {
 
 std::optional<SessionHolder> find_session_holder(tdb::Database& sessions, uint64_t session_id) {
     std::optional<SessionHolder> found;
-    const auto fetched = sessions.parse(IdKey(session_id), [&](Bytes value) {
+    const auto fetched = sessions.parse(IdKey::of_session(session_id), [&](Bytes value) {
         session_global record;
         if (decode(value, record)) found = {messaging::ServerId(record.owner), record.user_sid};
     });

@@ -17,6 +17,7 @@
 #include "ctdb/client/cluster_database.h"
 #include "ctdb/client/cluster_messaging.h"
 #include "smbd/fsa/lock_array.h"
+#include "smbd/xsrv/shared_database.h"
 #include "tdb/file/file_database.h"
 #include "tdb/messaging/server_id.h"
 
@@ -250,7 +251,9 @@ Result<Source> cluster(const std::string& ctdbd_socket) {
     if (auto connected = node->connect(); !connected) return connected.failure();
     if (!node->serves()) return fail(Code::dead, ctdbd_socket, "this node is no member of the cluster");
     const auto open = [node](const std::string& name) -> Result<std::unique_ptr<tdb::Database>> {
-        auto opened = ctdb::ClusterDatabase::open(node, name, tdb::Rank::none);
+        const xsrv::SharedKind kind = xsrv::shared_kind(name);
+        auto opened = ctdb::ClusterDatabase::open(node, name, tdb::Rank::none,
+                                                  {.slot_in_key = kind.slot_in_key});
         if (!opened) return opened.failure();
         return std::unique_ptr<tdb::Database>(std::move(*opened));
     };
