@@ -7,13 +7,15 @@
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
 //     [persistent]
 //          [app=WORD] [version=N]
-//     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid)
+//     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid), or, with
+//          [resilient]                         one that was resilient only
 //     replay NAME [...]                        as open, once more, for the answer was not seen
 //     write OFFSET WORD, read OFFSET WORD      on what was opened last; the bytes read are to be those of WORD, else DATA_ERROR
 //     rename NAME, delete                      the same
 //     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
 //     locks COUNT LENGTH                       exclusive ones, side by side from 0 on, many in a request, on what was opened last
+//     resilient MS                             asks for a resilient handle (MS-SMB2 2.2.31.3), on what was opened last
 //     close                                    the same
 // At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
 #include <CLI/CLI.hpp>
@@ -28,6 +30,7 @@
 #include "libcli/auth/initiator.h"
 #include "libcli/auth/ntlm.h"
 #include "libcli/client/file.h"
+#include "torture/control.h"
 
 namespace Atoll::torture {
 namespace {
@@ -87,6 +90,7 @@ class Holder {
         if (command == "locks") return locks(words);
         if (command == "write" || command == "read") return transfer(words, command == "write");
         if (command == "rename") return rename(words);
+        if (command == "resilient") return make_resilient(words);
         if (command == "delete" && !files_.empty()) return files_.back().set_delete(true);
         if (command == "close" && !files_.empty()) {
             const NtStatus status = files_.back().close();
@@ -137,7 +141,7 @@ class Holder {
         options.options = static_cast<uint32_t>(number(settings, "options", 16, 0));
         options.oplock = static_cast<smb::OplockLevel>(number(settings, "oplock", 16, 0));
         add_contexts(name, settings, options);
-        reconnect.create_guid = guid_of(name);
+        if (!settings.contains("resilient")) reconnect.create_guid = guid_of(name);
         if (settings.contains("persistent")) reconnect.flags = smb::durable_flags::persistent;
         if (again) options.contexts.durable_reconnect_v2 = reconnect;
         client::RequestOptions how;
@@ -195,6 +199,15 @@ class Holder {
     NtStatus rename(std::istringstream& words) {
         std::string name;
         return files_.empty() || !(words >> name) ? NtStatus::INVALID_PARAMETER : files_.back().rename(name, false);
+    }
+
+    NtStatus make_resilient(std::istringstream& words) {
+        smb::ResiliencyRequest resiliency;
+        if (files_.empty() || !(words >> resiliency.timeout_ms)) return NtStatus::INVALID_PARAMETER;
+        Buffer input;
+        ByteWriter out(input);
+        resiliency.encode(out);
+        return control(files_.back(), smb::ControlCode::lmr_request_resiliency, input, 0).status;
     }
 
     NtStatus lock(std::istringstream& words) {

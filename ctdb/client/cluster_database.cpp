@@ -129,14 +129,19 @@ Result<void> ClusterDatabase::change(tdb::HeldRecord& held, Bytes value) {
     if (!read_copy_head(record->value(), head)) return damaged();
     if (!may_commit(head, node_->id(), held.cookie[session], node_->lease(), node_now()))
         return failed(Code::dead, "the node has no lease, or its session has ended");
-    if (options_.mirrored) head.sequence++;
+    const bool mirrors = needs_mirror(held.value, value);
+    if (mirrors) head.sequence++;
     write_copy(head, value, stored_);
     if (auto stored = record->store(stored_); !stored) return stored;
     record->release();
     stored_.clear();
     stored_.append(value);  // which may be part of held.value
     held.value.assign(stored_);
-    return options_.mirrored ? await_mirror(held) : Result<void>();
+    return mirrors ? await_mirror(held) : Result<void>();
+}
+
+bool ClusterDatabase::needs_mirror(Bytes before, Bytes after) const {
+    return options_.mirrored && (!options_.mirrors || options_.mirrors(after) || options_.mirrors(before));
 }
 
 // The lease may have ended meanwhile, and the others have gone on without this node.

@@ -9,15 +9,17 @@
 // Errors besides those of tdb/database.h: Code::dead, the node has no lease, or its session has ended since the record was locked. What
 // the process knows from the databases is then void: it ends its connections and itself (Node::serves).
 //
-// In a database that is opened as mirrored a store or a removal returns when a second member has it too: what was stored before a node is
-// lost is there after. It blocks meanwhile, as one that waits for a record; the record stays locked. Code::dead: whether it is there after
-// is not known. A process that dies in the middle leaves the old value or the new one.
+// In a database that is opened as mirrored a store or a removal returns when a second member has it too, unless ClusterOptions::mirrors
+// says that it need not: what was stored before a node is lost is there after. It blocks meanwhile, as one that waits for a record; the
+// record stays locked. Code::dead: whether it is there after is not known. A process that dies in the middle leaves the old value or the
+// new one.
 //
 // An empty value is no record: storing one removes it. There are no transactions. A fetch may see what another process of this node has
 // stored in a record that it still holds. traverse asks every node for its copies, and gives each record once. A value is at most
 // protocol::MAX_VALUE bytes, a key protocol::MAX_KEY (Code::no_space).
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "ctdb/client/node.h"
@@ -29,6 +31,9 @@ namespace Atoll::ctdb {
 struct ClusterOptions {
     bool mirrored = false;
     bool slot_in_key = false;  // keys begin with an identifier, big-endian, of own_slot() and id_in_slot()
+    // Of a mirrored database, which values a second member has to have; empty: all. Asked of the value that is stored and of the one that
+    // it replaces, so that such a value's removal counts as soon as the value did.
+    std::function<bool(Bytes value)> mirrors{};
 };
 
 class ClusterDatabase final : public tdb::Database {
@@ -74,6 +79,7 @@ class ClusterDatabase final : public tdb::Database {
     Result<bool> take_granted(tdb::HeldRecord& held);
     bool take(tdb::HeldRecord& held, const CopyHead& head, Bytes stored);
     Result<void> change(tdb::HeldRecord& held, Bytes value);
+    [[nodiscard]] bool needs_mirror(Bytes before, Bytes after) const;
     Result<void> await_mirror(const tdb::HeldRecord& held);
     Result<void> list_node(Pnn pnn, std::map<Value, Found>& found);
     Result<void> list(std::map<Value, Found>& found);

@@ -286,6 +286,27 @@ TEST_F(ClusterDatabaseTest, OnlyStoresWaitForTheMirror) {
     EXPECT_EQ(nodes[0]->counters().mirrored, 0U);
 }
 
+// Of a mirrored database only the stores of values that need it, and what replaces them.
+TEST_F(ClusterDatabaseTest, OnlyValuesThatNeedItWaitForTheMirror) {
+    const ClusterOptions options{.mirrored = true, .mirrors = [](Bytes value) { return as_text(value).starts_with("kept"); }};
+    std::shared_ptr<Node> node;
+    const auto database = open_at(cluster, 0, "m.tdb", &node, tdb::Rank::locking, options);
+    const auto mirrored_by = [&](std::string_view value) {
+        const uint64_t before = node->counters().mirrored;
+        EXPECT_TRUE(database->store(as_bytes("k"), as_bytes(value)).ok());
+        return node->counters().mirrored - before;
+    };
+    EXPECT_EQ(mirrored_by("plain"), 0U);
+    EXPECT_EQ(mirrored_by("kept"), 1U);
+    EXPECT_EQ(mirrored_by("kept still"), 1U);
+    EXPECT_EQ(mirrored_by("plain"), 1U);
+    EXPECT_EQ(mirrored_by("plain again"), 0U);
+    EXPECT_EQ(mirrored_by("kept"), 1U);
+    const uint64_t before = node->counters().mirrored;
+    EXPECT_TRUE(*database->remove(as_bytes("k")));
+    EXPECT_EQ(node->counters().mirrored, before + 1);
+}
+
 // Each node issues identifiers whose records it locates.
 TEST_F(ClusterDatabaseTest, AnIdentifierIsLocatedWhereItWasIssued) {
     std::set<Slot> own[2];

@@ -23,6 +23,24 @@ vfs::Access data_access(uint32_t granted) {
     return read ? vfs::Access::read : vfs::Access::path;
 }
 
+constexpr uint16_t epochs_after_loss = 1024;  // more than a lease's changes that may be lost with a node
+
+// With a node that is lost the record of a lease may be lost, or an older one come back; the entries are right, for they are on two nodes.
+// The client sees from the epoch that it may have missed changes (MS-SMB2 3.2.5.7.5).
+Result<void, NtStatus> mend_lease(Core& core, const OpenFile& open, const LeaseGrant& noted) {
+    auto locked = core.modes.lock(open.id);
+    if (!locked) return locked.failure();
+    auto& entries = core.modes.record().share_modes;
+    const auto own = std::ranges::find_if(entries, [&](const share_mode& entry) { return entry.open_id == open.open_id; });
+    if (own == entries.end() || !own->lease) return {};
+    const auto there = core.oplocks.find_lease(*own->lease);
+    if (there && there->state == own->caching) return {};
+    LeaseGrant lease = there ? *there : noted;
+    lease.state = own->caching;
+    lease.epoch = static_cast<uint16_t>(lease.epoch + epochs_after_loss);
+    return core.oplocks.restore(core.modes.record(), open.id, *own, lease);
+}
+
 bool is_name(std::string_view wire, std::string_view name) {
     std::string path(wire);
     std::ranges::replace(path, '\\', '/');
@@ -79,6 +97,7 @@ bool Core::find_disconnected(RemainingOpen& remains) {
         remains.lease_client = entry->lease->client;
         remains.lease_key = entry->lease->key;
         if (const auto lease = oplocks.find_lease(*entry->lease)) remains.lease = *lease;
+        remains.lease.state = entry->caching;
     }
     locks.list({remains.file, remains.open_id}, remains.locks);
     return true;
@@ -124,7 +143,7 @@ Result<void, NtStatus> Core::take_back(OpenFile& open, const RemainingOpen& rema
     if (auto r = modes.reconnect(open.id, open.open_id, entry); !r) return r;
     const auto locked = locks.reconnect({open.id, open.open_id});
     bool complete = locked && *locked == remains.locks.size();
-    if (entry.lease) complete = complete && oplocks.find_lease(*entry.lease).has_value();
+    if (entry.lease) complete = complete && mend_lease(*this, open, remains.lease) && oplocks.find_lease(*entry.lease);
     open.oplock = static_cast<OplockLevel>(entry.oplock);
     open.lease = entry.lease;
     open.locks = remains.locks.size();

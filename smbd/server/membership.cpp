@@ -42,6 +42,8 @@ Result<std::unique_ptr<tdb::Database>> open_shared(const std::shared_ptr<ctdb::N
     const xsrv::SharedKind kind = xsrv::shared_kind(name);
     ctdb::ClusterOptions options;
     options.slot_in_key = kind.slot_in_key;
+    options.mirrored = kind.outlives_node != nullptr;
+    options.mirrors = kind.outlives_node;
     auto opened = ctdb::ClusterDatabase::open(node, name, rank, options);
     if (!opened) return opened.failure();
     return std::unique_ptr<tdb::Database>(std::move(*opened));

@@ -43,11 +43,7 @@ void Scavenger::process_ended(const messaging::ServerId& id) {
     });
     if (!visited) log_error("{}", visited.error().message());
     for (xsrv::open_global& record : outlive) {
-        fsa::RemainingOpen remains;
-        remains.open_id = record.persistent_id;
-        remains.file = xsrv::file_of(record);
-        remains.position = record.durable->position;
-        remains.allocation_size = record.durable->allocation_size;
+        fsa::RemainingOpen remains = xsrv::remaining_open(record);
         if (!files_.find_disconnected(remains)) {
             files_.end_disconnected(remains.file, remains.open_id);  // its locks
             continue;

@@ -81,17 +81,8 @@ NtStatus check_record(Request& request, const smb::CreateContexts& contexts, con
 }
 
 fsa::RemainingOpen remains_of(const Request& request, const xsrv::open_global& record) {
-    fsa::RemainingOpen out;
-    out.open_id = record.persistent_id;
-    out.file = {record.id.volume, record.id.inode, record.id.generation, 0};
-    out.name = record.name;
-    out.granted_access = record.access_mask;
-    out.share_access = record.share_access;
-    out.options = record.create_options;
-    out.position = record.durable->position;
-    out.allocation_size = record.durable->allocation_size;
+    fsa::RemainingOpen out = xsrv::remaining_open(record);
     out.token = &request.tcon->token;
-    for (const xsrv::open_lock& lock : record.durable->locks) out.locks.push_back({lock.offset, lock.length, lock.exclusive});
     return out;
 }
 
@@ -112,6 +103,18 @@ void take_over(Request& request, const xsrv::open_global& record, size_t locks) 
 void set_owner(const xsrv::Session& session, xsrv::durable_open& durable) {
     durable.owner = session.token.user_sid;
     durable.owner_name = session.domain_name + '\\' + session.account_name;
+}
+
+// False: somebody else was first. Not so who ends what a dead holder had, and has noted meanwhile that its client is away.
+bool take_over_record(Request& request, xsrv::open_global& record) {
+    xsrv::Tables& tables = request.connection().client().tables();
+    const auto taken = tables.take_over_open(*request.open, record);
+    if (!taken || *taken) return taken && *taken;
+    auto now = tables.find_open(record.persistent_id);
+    if (!now || !now->durable || !fsa::is_disconnected(now->owner) || now->volatile_id != record.volatile_id) return false;
+    record = std::move(*now);
+    const auto retaken = tables.take_over_open(*request.open, record);
+    return retaken && *retaken;
 }
 
 // It could not be taken back: it waits for its client again, as before.
@@ -224,7 +227,7 @@ NtStatus why_not_available(Request& request, const smb::CreateContexts& contexts
 NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, const fsa::CreateParams& params,
                         const xsrv::open_global* replayed, fsa::CreateResult& result) {
     Client& client = request.connection().client();
-    const auto record = replayed != nullptr ? std::optional(*replayed) : find_asked(request, contexts);
+    auto record = replayed != nullptr ? std::optional(*replayed) : find_asked(request, contexts);
     if (!record) return NtStatus::OBJECT_NAME_NOT_FOUND;
     const NtStatus status = replayed != nullptr ? NtStatus::SUCCESS : check_record(request, contexts, params, *record);
     if (status != NtStatus::SUCCESS) return status;
@@ -234,16 +237,16 @@ NtStatus reconnect_open(Request& request, const smb::CreateContexts& contexts, c
     std::optional<std::string_view> expected;
     if (record->durable->lease && !any(record->flags & xsrv::open_flags::OPEN_DELETE_ON_CLOSE)) expected = params.path;
     take_over(request, *record, remains.locks.size());
-    const auto mine = client.tables().take_over_open(*request.open, *record);
-    auto taken = mine && *mine ? client.file_system().reconnect(*request.tcon->share, remains, expected, &request.caching_wait)
-                               : Result<fsa::CreateResult, NtStatus>(NtStatus::OBJECT_NAME_NOT_FOUND);
+    const bool mine = take_over_record(request, *record);
+    auto taken = mine ? client.file_system().reconnect(*request.tcon->share, remains, expected, &request.caching_wait)
+                      : Result<fsa::CreateResult, NtStatus>(NtStatus::OBJECT_NAME_NOT_FOUND);
     if (taken) {
         request.open->file = taken->open;
         taken->open->context = request.open.get();
         result = *taken;
         return NtStatus::SUCCESS;
     }
-    if (mine && *mine) give_back(request, *record, remains);
+    if (mine) give_back(request, *record, remains);
     request.open->durable.reset();
     return taken.error();
 }

@@ -1,6 +1,7 @@
 #include "smbd/xsrv/databases.h"
 
 #include "idl/ndr.h"
+#include "smbd/xsrv/outliving.h"
 #include "smbd/xsrv/shared_database.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/file/file_database.h"
@@ -30,15 +31,15 @@ struct Kind {
     bool counts = false;  // its changes: whoever saw no record need not look again before there is a change
 };
 
-constexpr bool with_slot = true;  // where the slot of a record is, in a cluster
+constexpr bool with_slot = true, hashed = false;  // where the slot of a record is, in a cluster
 constexpr Kind kinds[] = {
     {&Databases::client, "smbXsrv_client_global.tdb", tdb::Rank::client},
     {&Databases::session, "smbXsrv_session_global.tdb", tdb::Rank::session, {with_slot}},
     {&Databases::tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, {with_slot}},
-    {&Databases::open, "smbXsrv_open_global.tdb", tdb::Rank::open, {with_slot}},
+    {&Databases::open, "smbXsrv_open_global.tdb", tdb::Rank::open, {with_slot, open_outlives_node}},
     {&Databases::open_index, "smbXsrv_open_index.tdb", tdb::Rank::index},
-    {&Databases::locking, "locking.tdb", tdb::Rank::locking},
-    {&Databases::brlock, "brlock.tdb", tdb::Rank::brlock, {}, true},
+    {&Databases::locking, "locking.tdb", tdb::Rank::locking, {hashed, entries_outlive_node}},
+    {&Databases::brlock, "brlock.tdb", tdb::Rank::brlock, {hashed, locks_outlive_node}, true},
     {&Databases::leases, "leases.tdb", tdb::Rank::leases},
     {&Databases::waiters, "watches.tdb", tdb::Rank::watches},
     {&Databases::notify_index, "notify_index.tdb", tdb::Rank::watches, {}, true},  // while one of its records is held nothing else is used

@@ -3,10 +3,13 @@
 
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace Atoll::xsrv {
 
 struct SharedKind {
-    bool slot_in_key = false;  // its keys begin with an identifier that carries its slot (smbd/xsrv/slot.h)
+    bool slot_in_key = false;                      // its keys begin with an identifier that carries its slot (smbd/xsrv/slot.h)
+    bool (*outlives_node)(Bytes value) = nullptr;  // which of its values are to be on two nodes (smbd/xsrv/outliving.h); null: none
 };
 
 // "locking.tdb"; of one that is not among xsrv::Databases, the default.

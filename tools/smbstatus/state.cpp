@@ -253,7 +253,7 @@ Result<Source> cluster(const std::string& ctdbd_socket) {
     const auto open = [node](const std::string& name) -> Result<std::unique_ptr<tdb::Database>> {
         const xsrv::SharedKind kind = xsrv::shared_kind(name);
         auto opened = ctdb::ClusterDatabase::open(node, name, tdb::Rank::none,
-                                                  {.slot_in_key = kind.slot_in_key});
+                                                  {.mirrored = kind.outlives_node != nullptr, .slot_in_key = kind.slot_in_key});
         if (!opened) return opened.failure();
         return std::unique_ptr<tdb::Database>(std::move(*opened));
     };

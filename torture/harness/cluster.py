@@ -61,6 +61,10 @@ class Node:
         except (OSError, ValueError):
             return None
 
+    def processes(self):
+        """Of its daemon and all that it started: those with its directory in their environment."""
+        return self.cluster.processes(self.base)
+
     def signal(self, number):
         os.kill(self.pid(), number)
 
@@ -120,12 +124,12 @@ class Cluster:
     def __exit__(self, *_):
         self.end()
 
-    def processes(self):
-        """Of its daemons and all that they started: those with its directory in their environment."""
-        found = []
+    def processes(self, base=None):
+        """Of its daemons (or of the one of this CTDB_BASE) and all that they started: those with its directory in their environment."""
+        found, wanted = [], f"CTDB_BASE={base}\0" if base else f"CTDB_BASE={self.top}/"
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and f"CTDB_BASE={self.top}/".encode() in pathlib.Path(f"/proc/{entry}/environ").read_bytes():
+                if entry.isdigit() and wanted.encode() in pathlib.Path(f"/proc/{entry}/environ").read_bytes():
                     found.append(int(entry))
         return found
 

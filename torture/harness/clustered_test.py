@@ -8,6 +8,7 @@ holds nothing any more, and one that may not serve answers nothing.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -212,6 +213,60 @@ def lost_node_holds_nothing(cluster):
     await_that(lambda: cluster.smbclient(2, "ls")[0] == 0, "the node does not serve again when it is a member again")
 
 
+def durable_survives_its_node(cluster):
+    """A node dies with all its processes. What clients had open durably there stays in others' way, and they take it back at another node, with leases and locks."""
+    guid = ("--client-guid", "survivor")
+    conflicts = {f"open exclusive {READ} share=7": "NT_STATUS_SHARING_VIOLATION", "lock 2 4 exclusive": "NT_STATUS_LOCK_NOT_GRANTED", "write 0 other": "NT_STATUS_FILE_LOCK_CONFLICT"}
+    with Holder(cluster, 2, *guid) as lost, Holder(cluster, 0) as other:
+        handles = {}
+        for name, how, again in (("exclusive", "share=0", "resilient"), ("guarded", "share=7", "resilient"), ("leased", "share=7 lease2=7 durable2=60000", "lease2=7")):
+            lost.does(f"open {name} {WRITE} {how}")
+            lost.does(f"write 0 {name}")
+            if again == "resilient":
+                lost.does("resilient 60000")
+            lost.does("lock 0 4 exclusive")
+            handles[name] = f"again {name} {lost.ask('id')} {WRITE} {how.split()[0]} {again}"
+        other.does(f"open guarded {WRITE} share=7")
+
+        def nothing_conflicting():
+            for line, wanted in conflicts.items():
+                other.does(line, wanted)
+
+        nothing_conflicting()
+        kill_node(cluster, 2)
+        with Holder(cluster, 1, *guid) as again:
+            for name, line in handles.items():
+                def taken_back(line=line):
+                    nothing_conflicting()
+                    return again.ask(line) == OK
+
+                await_that(taken_back, f"{name} cannot be taken back from the lost node")
+                again.does(f"read 0 {name}")
+                again.does("lock 0 4 exclusive", "NT_STATUS_LOCK_NOT_GRANTED")
+            nothing_conflicting()
+            for _ in handles:
+                again.does("close")
+            other.does("lock 2 4 exclusive")
+            other.does(f"open exclusive {READ} share=7")
+    start_node(cluster, 2)
+
+
+def kill_node(cluster, pnn):
+    """All its processes at once: ctdbd, its supervisor, smbd."""
+    node, server = cluster.nodes[pnn], cluster.servers[pnn]
+    for pid in [*node.processes(), *server.processes()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.process.wait()
+
+
+def start_node(cluster, pnn):
+    cluster.nodes[pnn].start()
+    cluster.await_settled()
+    cluster.servers[pnn].start()
+    await_that(lambda: cluster.smbclient(pnn, "ls")[0] == 0, "the node does not serve again when it is a member again")
+
+
 def stopped_node_answers_nothing(cluster):
     """ctdbd stands still, its smbd does not: no WRITE is acknowledged after the end of the lease."""
     node = cluster.nodes[1]
@@ -305,7 +360,7 @@ def directories_cost_no_message(cluster):
 
 
 CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing, stopped_node_answers_nothing]
+         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing, durable_survives_its_node, stopped_node_answers_nothing]
 
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
