@@ -43,7 +43,9 @@ class Log {
         const Record record = Record::of(number);
         const auto at = static_cast<off_t>(number * sizeof record);
         if (!lock(F_WRLCK, at)) return note("lock");
-        bool written = ::pwrite(fd_, &record, sizeof record, at) == sizeof record || note("write");
+        const ssize_t n = ::pwrite(fd_, &record, sizeof record, at);
+        if (n >= 0) errno = 0;  // a short write leaves what an earlier call has left
+        bool written = n == sizeof record || note("write");
         if (written && syncs_) written = ::fsync(fd_) == 0 || note("fsync");
         if (!lock(F_UNLCK, at)) note("unlock");
         return written;
@@ -85,7 +87,7 @@ class Log {
         return ::fcntl(fd_, F_SETLKW, &range) == 0;
     }
     bool note(const char* call) {
-        const char* const name = ::strerrorname_np(errno);
+        const char* const name = errno == 0 ? "SHORT" : ::strerrorname_np(errno);
         const std::chrono::duration<double> now =
             std::chrono::steady_clock::now().time_since_epoch();  // as the kernel's trace clock `mono`
         std::fprintf(stderr, "recordlog: %.6f %s %s %s, record %llu\n", now.count(), path_.c_str(), call, name,
