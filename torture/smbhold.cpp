@@ -7,7 +7,8 @@
 //     open NAME [access=HEX] [share=HEX] [disposition=N] [options=HEX] [oplock=HEX] [lease=HEX] [lease2=HEX] [durable] [durable2=MS]
 //     [persistent]
 //          [app=WORD] [version=N]
-//     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid), or, with
+//     again NAME PERSISTENT VOLATILE [...]     takes back a durable handle of version 2 (opened with the same name and --client-guid), or,
+//     with
 //          [resilient]                         one that was resilient only
 //     replay NAME [...]                        as open, once more, for the answer was not seen
 //     write OFFSET WORD, read OFFSET WORD      on what was opened last; the bytes read are to be those of WORD, else DATA_ERROR
@@ -17,6 +18,8 @@
 //     locks COUNT LENGTH                       exclusive ones, side by side from 0 on, many in a request, on what was opened last
 //     resilient MS                             asks for a resilient handle (MS-SMB2 2.2.31.3), on what was opened last
 //     close                                    the same
+//     session, share                           the session's id; the share's capabilities in hex (MS-SMB2 2.2.10); in place of a status
+//     bind HOST                                a channel to this session by way of HOST, without the session's signature
 // At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -41,6 +44,7 @@ struct Options {
     std::string protocol = "SMB3_11";
     uint16_t port = 445;
     std::string client_guid;
+    uint64_t previous_session = 0;
     bool seal = false;
     bool sign = false;
 };
@@ -64,6 +68,7 @@ class Holder {
     NtStatus connect(const Options& options) {
         const size_t slash = options.unc.find('/', 2);
         if (!options.unc.starts_with("//") || slash == options.unc.npos) return NtStatus::BAD_NETWORK_NAME;
+        options_ = options;
         const std::string host = options.unc.substr(2, slash - 2);
         auto opened = client::Connection::open(loop_, host, options.port);
         if (!opened) return NtStatus::CONNECTION_REFUSED;
@@ -81,10 +86,20 @@ class Holder {
         return std::to_string(id.persistent_id) + " " + std::to_string(id.volatile_id);
     }
 
+    // What a line is answered with.
+    std::string answer(const std::string& line) {
+        if (line == "id") return id();
+        if (line == "session") return std::to_string(session_->id());
+        std::ostringstream capabilities;
+        capabilities << std::hex << tree_->response().capabilities;
+        return line == "share" ? capabilities.str() : std::string(to_string(run(line)));
+    }
+
     NtStatus run(const std::string& line) {
         std::istringstream words(line);
         std::string command;
         words >> command;
+        if (command == "bind") return bind(words);
         if (command == "open" || command == "again" || command == "replay") return open(words, command);
         if (command == "lock") return lock(words);
         if (command == "locks") return locks(words);
@@ -122,7 +137,24 @@ class Holder {
         client::LogOnOptions how;
         how.sign = options.sign;
         how.seal = options.seal;
+        how.previous_session_id = options.previous_session;
         return session_->log_on(credentials, how);
+    }
+
+    NtStatus bind(std::istringstream& words) {
+        std::string host;
+        words >> host;
+        auto opened = client::Connection::open(loop_, host, options_.port);
+        if (!opened) return NtStatus::CONNECTION_REFUSED;
+        if (const NtStatus status = (*opened)->negotiate(negotiation(options_)); is_error(status)) return status;
+        smb::SessionSetupRequest request;
+        request.flags = smb::session_setup_flags::binding;
+        client::RequestOptions how;
+        how.session_id = session_->id();
+        client::Compound compound(**opened);
+        const auto exchange = compound.add(nullptr, 0, smb::Command::session_setup, request, how);
+        compound.send();
+        return (*opened)->wait(exchange);
     }
 
     NtStatus open(std::istringstream& words, std::string_view command) {
@@ -231,6 +263,7 @@ class Holder {
         return NtStatus::SUCCESS;
     }
 
+    Options options_;
     loop::Loop loop_;
     std::unique_ptr<client::Connection> connection_;
     std::unique_ptr<client::Session> session_;
@@ -246,6 +279,7 @@ int main(int argc, char** argv) {
     app.add_option("-p,--port", options.port, "TCP port");
     app.add_option("-m,--max-protocol", options.protocol, "SMB2_02, SMB2_10, SMB3_00, SMB3_02 or SMB3_11");
     app.add_option("--client-guid", options.client_guid, "Any word; without it, a random one");
+    app.add_option("--previous-session", options.previous_session, "The id of a session that the log-on ends (MS-SMB2 3.3.5.5.3)");
     app.add_flag("--seal", options.seal, "Seal every request");
     app.add_flag("--sign", options.sign, "Sign every request");
     CLI11_PARSE(app, argc, argv);
@@ -253,8 +287,7 @@ int main(int argc, char** argv) {
     const NtStatus connected = holder.connect(options);
     std::cout << to_string(connected) << std::endl;
     if (is_error(connected)) return 1;
-    for (std::string line; std::getline(std::cin, line);)
-        std::cout << (line == "id" ? holder.id() : to_string(holder.run(line))) << std::endl;
+    for (std::string line; std::getline(std::cin, line);) std::cout << holder.answer(line) << std::endl;
     std::_Exit(0);
 }
 

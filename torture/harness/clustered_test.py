@@ -181,6 +181,20 @@ def is_one_server(cluster):
         require(status == 0 and all(re.search(one, said) for one in wanted), f"smbstatus on node 0 says {said}")
 
 
+def sessions_are_known_everywhere(cluster):
+    """PreviousSessionId ends a session on whatever node it is; a channel binds to one of its own node only. The share says that any node serves it."""
+    scaleout = 0x20
+    with Holder(cluster, 0) as former:
+        former.does(f"open taken {WRITE} share=0")
+        session, capabilities = former.ask("session"), former.ask("share")
+        require(capabilities == f"{scaleout:x}", f"the share's capabilities are {capabilities}")
+        here, elsewhere = (former.ask(f"bind {cluster.nodes[pnn].address}") for pnn in (0, 1))
+        require(elsewhere == "NT_STATUS_USER_SESSION_DELETED" and here not in (OK, elsewhere), f"to bind gives {here} on the session's node, and {elsewhere} on another one")
+        with Holder(cluster, 1, "--previous-session", session) as later:
+            later.does(f"open taken {WRITE} share=0")
+            require(former.ask("read 0 x") != OK, "the previous session goes on")
+
+
 def killed_server_holds_nothing(cluster):
     """All of a node's smbd at once; its ctdbd lives on."""
     server = cluster.servers[1]
@@ -360,7 +374,7 @@ def directories_cost_no_message(cluster):
 
 
 CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, killed_server_holds_nothing, lost_node_holds_nothing, durable_survives_its_node, stopped_node_answers_nothing]
+         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, durable_survives_its_node, stopped_node_answers_nothing]
 
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
