@@ -8,7 +8,7 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 
 set(ATOLL_SANITIZE "" CACHE STRING "Sanitizers to build with, comma separated; empty for none")
-option(ATOLL_FUZZ "Build the fuzzers with libFuzzer (clang only); otherwise they replay files" OFF)
+option(ATOLL_FUZZ "Link the fuzzers with libFuzzer (clang only); otherwise they replay files" OFF)
 
 # All symbols are bound at the start: what smbd forks binds none again, and the tables of addresses are read-only.
 add_link_options(-Wl,-z,relro,-z,now)
