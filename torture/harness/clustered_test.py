@@ -227,6 +227,16 @@ def lost_node_holds_nothing(cluster):
     await_that(lambda: cluster.smbclient(2, "ls")[0] == 0, "the node does not serve again when it is a member again")
 
 
+def only_durable_opens_are_mirrored(cluster):
+    """A file that one node uses: its plain opens say nothing to others, durable ones do."""
+    with Holder(cluster, 0) as holder:
+        holder.does(f"open own {READ} share=7")
+        await_silence(cluster, [holder], "own", f"{WRITE} share=7")
+        said = said_for(cluster, [holder], "own", f"{WRITE} share=7 lease2=3 durable2=60000")
+    print(f"    said between nodes for 50 durable opens: {said}")
+    require(said.get("packets of members", 0) >= 50, "durable opens are not mirrored")
+
+
 def durable_survives_its_node(cluster):
     """A node dies with all its processes. What clients had open durably there stays in others' way, and they take it back at another node, with leases and locks."""
     guid = ("--client-guid", "survivor")
@@ -352,29 +362,36 @@ def between_nodes(cluster):
     return total
 
 
+def said_for(cluster, holders, name, options, turns=50):
+    """What is said between nodes for so many opens and closes by each holder."""
+    before = between_nodes(cluster)
+    for _ in range(turns):
+        for holder in holders:
+            holder.does(f"open {name} {options}")
+            holder.does("close")
+    after = between_nodes(cluster)
+    return {what: after[what] - before[what] for what in before if after[what] != before[what]}
+
+
+def await_silence(cluster, holders, name, options):
+    """Once it is warm, and what others have left is vacuumed, its opens and closes say nothing between nodes."""
+    said = []
+    await_that(lambda: not said.append(said_for(cluster, holders, name, options)) and not said[-1], lambda: f"opens of {name} always cost messages between nodes: {said}")
+
+
 def directories_cost_no_message(cluster):
     """The share's root and a directory that all nodes open and close: what is open of them has its slot on its node, and the grants are there. A file's records go around."""
     with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
-        def said_for(name, options):
-            before = between_nodes(cluster)
-            for _ in range(50):
-                for holder in (first, second, third):
-                    holder.does(f"open {name} {READ} share=7 {options}")
-                    holder.does("close")
-            after = between_nodes(cluster)
-            return {what: after[what] - before[what] for what in before if after[what] != before[what]}
-
-        # Once it is warm, and what the log-ons have left is vacuumed.
+        holders = (first, second, third)
         for directory in ("/", "hall"):
-            said = []
-            await_that(lambda: not said.append(said_for(directory, "options=1")) and not said[-1], lambda: f"150 opens of {directory} always cost messages between nodes: {said}")
-        said = said_for("shelf", "")
+            await_silence(cluster, holders, directory, f"{READ} share=7 options=1")
+        said = said_for(cluster, holders, "shelf", f"{READ} share=7")
     print(f"    said between nodes for 150 opens of one directory on three nodes in turn: nothing; of one file: {said}")
     require(said, "what is said between nodes is not counted")
 
 
 CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, durable_survives_its_node, stopped_node_answers_nothing]
+         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing]
 
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
