@@ -238,27 +238,33 @@ def only_durable_opens_are_mirrored(cluster):
 
 
 def durable_survives_its_node(cluster):
-    """A node dies with all its processes. What clients had open durably there stays in others' way, and they take it back at another node, with leases and locks."""
-    guid = ("--client-guid", "survivor")
-    conflicts = {f"open exclusive {READ} share=7": "NT_STATUS_SHARING_VIOLATION", "lock 2 4 exclusive": "NT_STATUS_LOCK_NOT_GRANTED", "write 0 other": "NT_STATUS_FILE_LOCK_CONFLICT"}
-    with Holder(cluster, 2, *guid) as lost, Holder(cluster, 0) as other:
+    """A node dies with all its processes, then the one that leads. What clients had open durably there stays in others' way, and they take it back at another node, with leases and locks."""
+    for victim in (2, int(cluster.nodes[0].output("leader"))):
+        outlives_its_node(cluster, victim, (victim + 1) % 3, (victim + 2) % 3)
+
+
+def outlives_its_node(cluster, victim, bystander, refuge):
+    guid = ("--client-guid", f"survivor{victim}")
+    guarded, exclusive, leased = (f"{name}{victim}" for name in ("guarded", "exclusive", "leased"))
+    conflicts = {f"open {exclusive} {READ} share=7": "NT_STATUS_SHARING_VIOLATION", "lock 2 4 exclusive": "NT_STATUS_LOCK_NOT_GRANTED", "write 0 other": "NT_STATUS_FILE_LOCK_CONFLICT"}
+    with Holder(cluster, victim, *guid) as lost, Holder(cluster, bystander) as other:
         handles = {}
-        for name, how, again in (("exclusive", "share=0", "resilient"), ("guarded", "share=7", "resilient"), ("leased", "share=7 lease2=7 durable2=60000", "lease2=7")):
+        for name, how, again in ((exclusive, "share=0", "resilient"), (guarded, "share=7", "resilient"), (leased, "share=7 lease2=7 durable2=60000", "lease2=7")):
             lost.does(f"open {name} {WRITE} {how}")
             lost.does(f"write 0 {name}")
             if again == "resilient":
                 lost.does("resilient 60000")
             lost.does("lock 0 4 exclusive")
             handles[name] = f"again {name} {lost.ask('id')} {WRITE} {how.split()[0]} {again}"
-        other.does(f"open guarded {WRITE} share=7")
+        other.does(f"open {guarded} {WRITE} share=7")
 
         def nothing_conflicting():
             for line, wanted in conflicts.items():
                 other.does(line, wanted)
 
         nothing_conflicting()
-        kill_node(cluster, 2)
-        with Holder(cluster, 1, *guid) as again:
+        kill_node(cluster, victim)
+        with Holder(cluster, refuge, *guid) as again:
             for name, line in handles.items():
                 def taken_back(line=line):
                     nothing_conflicting()
@@ -271,8 +277,8 @@ def durable_survives_its_node(cluster):
             for _ in handles:
                 again.does("close")
             other.does("lock 2 4 exclusive")
-            other.does(f"open exclusive {READ} share=7")
-    start_node(cluster, 2)
+            other.does(f"open {exclusive} {READ} share=7")
+    start_node(cluster, victim)
 
 
 def kill_node(cluster, pnn):
