@@ -2,6 +2,7 @@
 #include <array>
 
 #include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/leases.h"
 #include "smbd/fsa/oplocks_fixture_test.h"
 #include "smbd/fsa/share_modes.h"
 
@@ -76,6 +77,34 @@ TEST_F(DurableTest, IsTakenBackByAnotherProcess) {
     const auto read = taken->open->read_now(bytes, 0);
     EXPECT_TRUE(read);
     EXPECT_EQ(status_of_reconnect(remains), NtStatus::OBJECT_NAME_NOT_FOUND) << "taken back twice";
+}
+
+// In a cluster its record may go with the node that had it.
+TEST_F(DurableTest, ALeaseThatIsLostFollowsFromTheEntries) {
+    const RemainingOpen remains = disconnect(durable(lease(request(R | H | W, 1))));
+    ASSERT_TRUE(leases_->wipe());
+    const auto taken = reconnect(remains, "F");
+    ASSERT_TRUE(taken) << to_string(taken.error());
+    EXPECT_EQ(taken->oplock, OplockLevel::lease);
+    EXPECT_EQ(taken->lease.state, R | H | W);
+    EXPECT_EQ(taken->lease.version, remains.lease.version);
+    EXPECT_GT(static_cast<int16_t>(taken->lease.epoch - remains.lease.epoch), 0) << "the client may have missed changes";
+}
+
+TEST_F(DurableTest, ALeaseThatIsOlderThanTheEntriesFollowsThem) {
+    const LeaseRequest wanted = request(R | H | W, 1);
+    const RemainingOpen remains = disconnect(durable(lease(wanted)));
+    LeaseTable table(leases_.get());
+    const lease_record* const there = table.find(id_of(wanted));
+    ASSERT_NE(there, nullptr);
+    lease_record older = *there;
+    older.state = R | H;
+    older.epoch--;
+    ASSERT_TRUE(table.put(older));
+    const auto taken = reconnect(remains, "F");
+    ASSERT_TRUE(taken) << to_string(taken.error());
+    EXPECT_EQ(taken->lease.state, R | H | W);
+    EXPECT_GT(static_cast<int16_t>(taken->lease.epoch - remains.lease.epoch), 0);
 }
 
 class PersistentTest : public DurableTest {
