@@ -158,6 +158,7 @@ void Listener::take_control(Helper& helper) {
         const auto received = helper.control.receive(packet);
         if (received == PacketSocket::Received::nothing) return;
         if (received == PacketSocket::Received::ended) return helper.control.close();  // it is reaped soon
+        if (packet.kind == PacketKind::ready) is_ready(helper);
         const auto process = process_of(packet);
         if (!process) continue;
         if (helper.role == Role::authd && packet.kind == PacketKind::spare_taken) spare_taken(*process);
@@ -165,9 +166,17 @@ void Listener::take_control(Helper& helper) {
     }
 }
 
+// While this node is no member of the cluster nobody can log on: who finds the connection closed goes to another node.
+bool Listener::takes_clients() {
+    if (!cluster_) return true;
+    const Helper* authd = find(Role::authd);
+    return authd != nullptr && authd->ready;
+}
+
 void Listener::accept_clients(const ListeningSocket& socket) {
     for (int i = 0; i < accepts_per_turn; ++i) {
         UniqueFd client(accept4(socket.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (client && !takes_clients()) continue;
         if (client) {
             const int yes = 1;
             (void)setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);

@@ -64,6 +64,7 @@ class Listener {
         PacketSocket control;
         Monotonic started;
         bool retired = false;
+        bool ready = false;  // it has said so
     };
     // When a role's process ended; so that one that cannot live is not restarted without end.
     struct Restarts {
@@ -81,6 +82,7 @@ class Listener {
     void take_signals();
     void take_control(Helper& helper);
     void accept_clients(const ListeningSocket& socket);
+    [[nodiscard]] bool takes_clients();
     void give_to_preauth(UniqueFd socket, bool netbios);
     void reload();
 
@@ -114,6 +116,7 @@ class Listener {
     void start_missing();
     void retire_preauth();
     Result<void> await_ready(Role role);
+    void is_ready(Helper& helper);
     void link(Helper& preauth, Helper& authd);
     void link_all();
     static const char* name_of(Role role);

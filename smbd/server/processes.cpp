@@ -137,13 +137,10 @@ void Listener::start_helper(Role role) {
     helper->id = id;
     helpers_.push_back(std::move(helper));
     Helper& started = *helpers_.back();
-    if (role == Role::authd) {
-        link_all();
-        told_no_spare_ = false;
-    }
+    if (role == Role::authd) told_no_spare_ = false;
     if (role == Role::housekeeper) tell_housekeeper();
     if (role == Role::preauth) {
-        if (Helper* authd = find(Role::authd)) link(started, *authd);
+        if (Helper* authd = find(Role::authd); authd != nullptr && authd->ready) link(started, *authd);
     }
 }
 
@@ -164,6 +161,12 @@ void Listener::link_all() {
     }
 }
 
+// Those who log on wait with preauth until authd can answer, and not in its socket.
+void Listener::is_ready(Helper& helper) {
+    helper.ready = true;
+    if (helper.role == Role::authd) link_all();
+}
+
 Result<void> Listener::await_ready(Role role) {
     Helper* helper = find(role);
     if (helper == nullptr) return fail(Code::io, "smbd", "cannot start a helper process");
@@ -171,7 +174,10 @@ Result<void> Listener::await_ready(Role role) {
     Packet packet;
     for (;;) {
         const auto received = helper->control.receive(packet);
-        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) return {};
+        if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) {
+            is_ready(*helper);
+            return {};
+        }
         if (received == PacketSocket::Received::ended)
             return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now()).count();

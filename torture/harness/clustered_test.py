@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -318,6 +319,30 @@ def stopped_node_answers_nothing(cluster):
     await_that(lambda: cluster.smbclient(1, "ls")[0] == 0, "the node does not serve again when it wakes")
 
 
+def closes(address):
+    """Whether who connects there finds the connection closed, without having said anything. One that the server took before it noticed stays open."""
+    with socket.create_connection((address, PORT), timeout=1) as connection:
+        try:
+            return connection.recv(1) == b""
+        except OSError:
+            return False
+
+
+def who_is_no_member_takes_nobody(cluster):
+    """A client that comes to a node that is no member of the cluster does not wait: its connection is closed, and it goes on at another."""
+    node = cluster.nodes[2]
+    node.output("stop")
+    cluster.await_settled([0, 1])
+    await_that(lambda: closes(node.address), "a node that is no member keeps those who connect")
+    status, said = cluster.smbclient(2, "ls")
+    require(status != 0 and "TIMEOUT" not in said, f"smbclient at a node that is no member: {said}")
+    status, said = cluster.smbclient(1, "ls")
+    require(status == 0, said)
+    node.output("continue")
+    cluster.await_settled()
+    await_that(lambda: cluster.smbclient(2, "ls")[0] == 0, "the node takes nobody when it is a member again")
+
+
 def directories_exclude(cluster):
     """Their opens are each node's own, under grants (docs/grants.md)."""
     directory = "options=1"
@@ -397,7 +422,8 @@ def directories_cost_no_message(cluster):
 
 
 CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing]
+         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
+         who_is_no_member_takes_nobody]
 
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
