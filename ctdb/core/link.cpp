@@ -43,7 +43,7 @@ void Links::receive(Pnn from, protocol::frame& frame) {
         return;
     }
     forget_acknowledged(from, *link, frame.received);
-    link->acknowledge_due = true;
+    if (!std::exchange(link->acknowledge_due, true)) due_.push_back(from);
     if (frame.number <= link->received) {
         context_.took(Transition::frame_repeated);
         if (context_.planted(Planted::duplicated_reply)) deliver_(from, frame.message);
@@ -102,15 +102,17 @@ void Links::view_changed() {
 }
 
 void Links::flush() {
-    for (auto& [pnn, link] : links_) {
-        if (!link.acknowledge_due) continue;
-        link.acknowledge_due = false;
+    for (const Pnn pnn : due_) {
+        const auto found = links_.find(pnn);
+        if (found == links_.end() || !std::exchange(found->second.acknowledge_due, false)) continue;
+        const Link& link = found->second;
         protocol::acknowledge acknowledge;
         acknowledge.from_session = context_.session;
         acknowledge.to_session = link.session;
         acknowledge.received = link.received;
         context_.send(pnn, acknowledge);
     }
+    due_.clear();
 }
 
 void Links::tick() {

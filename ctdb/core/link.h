@@ -22,7 +22,7 @@ class Links {
     void acknowledged(Pnn from, const protocol::acknowledge& acknowledge);
     // Another view was accepted: links to sessions that are not in it end.
     void view_changed();
-    void session_ended() { links_.clear(); }
+    void session_ended() { links_.clear(), due_.clear(); }
     // Acknowledges what came and was not acknowledged by a frame. Called at the end of each event.
     void flush();
     void tick();
@@ -51,6 +51,7 @@ class Links {
     Context& context_;
     Deliver deliver_;
     std::map<Pnn, Link> links_;
+    std::vector<Pnn> due_;  // whose links have something to acknowledge, unless a frame has done so meanwhile
 };
 
 }  // namespace Atoll::ctdb

@@ -86,6 +86,7 @@ void Locator::offered(Pnn from, protocol::offer& offer) {
         const auto [at, first] = located.best.try_emplace(copy.key);
         Best& best = at->second;
         if (copy.dmaster) best.claimants.push_back(from);
+        best.copies.push_back(from);
         const bool lower = copy.rsn < best.copy.rsn;
         if (!first && !(context_.planted(Planted::lower_rsn_wins) ? lower : newer(copy, best.copy))) continue;
         best.copy = std::move(copy);
@@ -133,7 +134,7 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
 // under a higher RSN than any that exists.
 void Locator::settle_winner(Located& located, const RecordKey& key, Best& best) {
     Entry& entry = located.records[key];
-    entry.travelled = true;
+    for (const Pnn pnn : best.copies) note_copy(entry, pnn);
     if (best.copy.dmaster && may_hold(best.from)) {
         context_.took(Transition::winner_claimed);
         if (best.copy.sequence != 0 && best.from != context_.config.me) keep(key, best.copy);
@@ -157,6 +158,11 @@ void Locator::keep(const RecordKey& key, protocol::copy& offered) {
     copy.sequence = offered.sequence;
     copy.value = std::move(offered.value);
     context_.shared.records.write(key, copy);
+}
+
+void Locator::note_copy(Entry& entry, Pnn pnn) const {
+    if (pnn != context_.config.me && std::find(entry.copies.begin(), entry.copies.end(), pnn) == entry.copies.end())
+        entry.copies.push_back(pnn);
 }
 
 void Locator::set_dmaster(Located& located, Entry& entry, Pnn pnn) {
@@ -204,7 +210,7 @@ void Locator::want(Pnn from, const protocol::want& want) {
 void Locator::next(const RecordKey& key, Located& located, Entry& entry) {
     while (!entry.recalling && !entry.queue.empty()) {
         if (entry.queue.front() == entry.dmaster) {
-            entry.queue.pop_front();
+            entry.queue.erase(entry.queue.begin());
             context_.took(Transition::record_there);
             transport_.send_body(entry.dmaster, protocol::refuse{key, located.epoch});
             continue;
@@ -229,7 +235,7 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
         context_.took(Transition::record_kept);
     } else {
         to = entry.queue.front();
-        entry.queue.pop_front();
+        entry.queue.erase(entry.queue.begin());
     }
     // This node's copy stands in for the one that travels, should the new dmaster be lost with it.
     Copy kept;
@@ -239,7 +245,8 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     context_.shared.records.write(yield.key, kept);
     set_dmaster(*located, entry, to);
     entry.recalling = false;
-    entry.travelled = entry.travelled || from != context_.config.me || to != context_.config.me;
+    note_copy(entry, from);
+    note_copy(entry, to);
     context_.took(Transition::record_given);
     transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, std::move(yield.value)});
     next(yield.key, *located, entry);
@@ -258,11 +265,20 @@ bool Locator::is_unused(const RecordKey& key, Copy& copy) const {
     return context_.shared.records.read(key, copy) && copy.dmaster && copy.holder == 0 && !copy.wanted && copy.value.empty();
 }
 
-// A mirrored one has been where its mirror is.
-bool Locator::has_travelled(const RecordKey& key) const {
+// A mirrored one may have been with any of them.
+std::set<Pnn> Locator::copies_of(const RecordKey& key) const {
+    std::set<Pnn> nodes;
     const Entry* entry = find(key);
     Copy copy;
-    return entry == nullptr || entry->travelled || (context_.shared.records.read(key, copy) && copy.sequence != 0);
+    if (entry == nullptr || (context_.shared.records.read(key, copy) && copy.sequence != 0)) {
+        for (const protocol::member& member : context_.view.members) nodes.insert(member.pnn);
+    } else {
+        for (const Pnn pnn : entry->copies) {
+            if (find_member(context_.view, pnn) != nullptr) nodes.insert(pnn);
+        }
+    }
+    nodes.erase(context_.config.me);
+    return nodes;
 }
 
 bool Locator::forget(const RecordKey& key) {

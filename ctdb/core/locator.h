@@ -1,7 +1,6 @@
 // The lmaster: for each slot that the view gives this node, who has each record (the dmaster), who waits for it, and the slot's recovery.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <set>
 
@@ -36,8 +35,8 @@ class Locator {
 
     // Of a record that this node has, as lmaster and dmaster: it has no value, and nobody has it locked or waits for it.
     [[nodiscard]] bool is_unused(const RecordKey& key, Copy& copy) const;
-    // Others may have copies of it.
-    [[nodiscard]] bool has_travelled(const RecordKey& key) const;
+    // Other members that may have copies of it.
+    [[nodiscard]] std::set<Pnn> copies_of(const RecordKey& key) const;
     // There is no such record any more. False: it is used after all.
     bool forget(const RecordKey& key);
 
@@ -48,13 +47,14 @@ class Locator {
     struct Entry {
         Pnn dmaster = no_node;
         bool recalling = false;
-        bool travelled = false;  // other nodes may have copies
-        std::deque<Pnn> queue;  // who waits, in the order of their asking
+        std::vector<Pnn> copies;  // other nodes that may have one, each once
+        std::vector<Pnn> queue;  // who waits, in the order of their asking
     };
     struct Best {
         protocol::copy copy;
         Pnn from = no_node;
         std::vector<Pnn> claimants;  // who said that they are dmaster
+        std::vector<Pnn> copies;     // who has one
     };
     struct Located {
         Epoch epoch = 0;
@@ -75,6 +75,7 @@ class Locator {
     void settle_winner(Located& located, const RecordKey& key, Best& best);
     void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);
+    void note_copy(Entry& entry, Pnn pnn) const;
     void set_dmaster(Located& located, Entry& entry, Pnn pnn);
     void next(const RecordKey& key, Located& located, Entry& entry);
     [[nodiscard]] const Entry* find(const RecordKey& key) const;

@@ -27,10 +27,13 @@ size_t Vacuum::look_at(Slot slot) {
         return records;
     }
     slot_ = slot;
+    having_.clear();
     for (const RecordKey& key : empty) {
         Copy copy;
         if (!locator_.is_unused(key, copy) || holder_.is_waited_for(key)) continue;
-        if (locator_.has_travelled(key)) {
+        const std::set<Pnn> copies = locator_.copies_of(key);
+        if (!copies.empty()) {
+            having_.insert(copies.begin(), copies.end());
             keys_.emplace(key, std::move(copy));
         } else if (locator_.forget(key)) {
             mirrors_.went(key);
@@ -43,24 +46,20 @@ size_t Vacuum::look_at(Slot slot) {
 
 void Vacuum::ask(bool older) {
     older_ = older;
-    missing_.clear();
-    for (const protocol::member& member : context_.view.members) {
-        if (member.pnn != context_.config.me) missing_.insert(member.pnn);
-    }
-    const Epoch epoch = context_.shared.gates[slot_].epoch;
-    protocol::forget forget{slot_, epoch, older, {}};
+    missing_ = having_;
+    protocol::forget forget{slot_, context_.view.id, ++asked_, older, {}};
     for (const auto& [key, copy] : keys_) forget.records.push_back({key, copy.rsn});
     for (const Pnn pnn : missing_) transport_.send_body(pnn, forget);
-    if (missing_.empty()) finish();
 }
 
-// Whoever has the slot frozen, or is the dmaster after all, or has sent a copy that may be on its way still, forgets nothing.
+// Whoever has another view, in which a session that has ended may still send copies, has the slot frozen, is the dmaster after all, or has
+// sent a copy that may be on its way still, forgets nothing.
 void Vacuum::forget(Pnn from, const protocol::forget& forget) {
     if (forget.slot >= context_.config.slots) return;
     const SlotGate& gate = context_.shared.gates[forget.slot];
     const bool frozen = !gate.open && gate.epoch != 0;
-    const bool valid = !frozen && gate.epoch <= forget.epoch && context_.view.locators[forget.slot] == from;
-    protocol::forgotten answer{forget.slot, forget.epoch, forget.older, {}};
+    const bool valid = !frozen && context_.view.id == forget.view && context_.view.locators[forget.slot] == from;
+    protocol::forgotten answer{forget.number, {}};
     for (const auto& [key, rsn] : forget.records) {
         const bool here = context_.slot_of(key) == forget.slot;
         if (!valid || !here || mirrors_.on_their_way(key) || !forget_copy(key, rsn, forget.older)) answer.kept.push_back(key);
@@ -78,9 +77,8 @@ bool Vacuum::forget_copy(const RecordKey& key, uint64_t rsn, bool older) {
 }
 
 void Vacuum::forgotten(Pnn from, const protocol::forgotten& forgotten) {
-    const bool awaited = !keys_.empty() && forgotten.slot == slot_ && forgotten.older == older_ &&
-                         forgotten.epoch == context_.shared.gates[slot_].epoch && missing_.erase(from) > 0;
-    if (!awaited) return;
+    // An answer to a question of a round that another view has ended says nothing.
+    if (keys_.empty() || forgotten.number != asked_ || missing_.erase(from) == 0) return;
     for (const RecordKey& key : forgotten.kept) {
         if (keys_.erase(key) > 0) context_.took(Transition::vacuum_given_up);
     }

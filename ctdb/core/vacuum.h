@@ -1,5 +1,5 @@
 // Records without a value are removed everywhere, in small steps: a slot at a time, while everything goes on. A node gives back to the
-// lmaster what it has of them; the lmaster first has the members drop what is older than the removal, then the rest, so that no loss of
+// lmaster what it has of them; the lmaster first has those that may have copies drop what is older than the removal, then the rest, so that no loss of
 // nodes in between brings an older value back; then it forgets the record. A record that never left its lmaster costs no message.
 #pragma once
 
@@ -40,8 +40,10 @@ class Vacuum {
     Slot next_ = 0;
     Slot slot_ = 0;          // of a round: one at a time
     std::map<RecordKey, Copy, KeyLess> keys_;  // as they were seen; none: no round is under way
+    uint64_t asked_ = 0;  // the number of the last question to the members
     bool older_ = false;
-    std::set<Pnn> missing_;  // who has not answered
+    std::set<Pnn> having_;   // who may have copies
+    std::set<Pnn> missing_;  // who of them has not answered
 };
 
 }  // namespace Atoll::ctdb
