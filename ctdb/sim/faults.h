@@ -25,10 +25,16 @@ enum class Fault : uint8_t {
     full_disk,         // what it writes to the register and to its databases is refused
     client_death,      // a client dies with the locks that it holds
     flags,             // an administrator or the monitor changes the node's flags
+    policy,            // an administrator changes what holds for bans and addresses
+    listing,           // it reads the list of nodes, from which another has gone or to which it has come back
     count
 };
 
 const char* name_of(Fault fault);
+
+// Faults of messages are counted where they would have arrived; the others strike a node.
+constexpr Fault first_of_nodes = Fault::partition;
+constexpr Fault last_of_nodes = Fault::listing;
 
 class FaultTable {
  public:
@@ -39,6 +45,13 @@ class FaultTable {
         for (const auto& row : counts_) {
             for (const uint64_t count : row) sum += count;
         }
+        return sum;
+    }
+    // Faults of nodes in that phase.
+    [[nodiscard]] uint64_t in(Phase phase) const {
+        uint64_t sum = 0;
+        for (auto fault = static_cast<size_t>(first_of_nodes); fault <= static_cast<size_t>(last_of_nodes); fault++)
+            sum += counts_[fault][static_cast<size_t>(phase)];
         return sum;
     }
     void add(const FaultTable& other) {

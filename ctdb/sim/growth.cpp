@@ -1,4 +1,6 @@
 // What a cluster of many nodes and records costs: messages and virtual time, without faults but for one node that is lost.
+#include <ctime>
+
 #include "ctdb/sim/world.h"
 
 namespace Atoll::ctdb::sim {
@@ -6,6 +8,8 @@ namespace {
 
 constexpr uint64_t measured_changes = 50000;
 constexpr Time look_again = millisecond;
+
+double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 }  // namespace
 
@@ -42,6 +46,7 @@ Cost World::measure() {
     Cost cost;
     cost.nodes = options_.nodes;
     cost.records = keys_.size();
+    checker_.sample();
     work_ = Work::none;
     advance_until([this] { return all_settled(); });
 
@@ -67,10 +72,12 @@ Cost World::measure() {
     since = schedule_.now();
     before = outcome_.of_recoveries;
     stays_down_ = true;
+    const double processor_before = processor_seconds();
     const bool leads = lock_.holder() && lock_.holder()->pnn == hosts_.back()->pnn;
     crash(leads ? *hosts_.front() : *hosts_.back(), true);
     advance_until([this] { return all_settled(); });
     cost.recovery_time = schedule_.now() - since;
+    cost.recovery_processor = (processor_seconds() - processor_before) / cost.nodes;
     cost.recovery_messages = outcome_.of_recoveries - before;
     cost.violation = checker_.violation().value_or("");
     return cost;

@@ -71,6 +71,13 @@ struct Host {
     }
 };
 
+// Bans that end while a cluster is looked at.
+inline Policy usual_policy() {
+    Policy policy;
+    policy.ban = 5 * second;
+    return policy;
+}
+
 inline Client client_of(size_t worker) { return worker + 1; }
 
 }  // namespace Atoll::ctdb::sim

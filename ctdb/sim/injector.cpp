@@ -1,4 +1,4 @@
-// The faults of a world: the kinds and phases that have met least often come first.
+// The faults of a world: the kinds and phases that have met least often come first, by its own table, so that a seed decides everything.
 #include <algorithm>
 #include <array>
 
@@ -9,16 +9,53 @@ namespace Atoll::ctdb::sim {
 const char* name_of(Fault fault) {
     constexpr std::array<const char*, static_cast<size_t>(Fault::count)> names = {
         "loss", "delay",  "duplicate",  "partition",        "one_way",   "crash",     "daemon_crash", "blackout",
-        "stop", "freeze", "clock_jump", "lock_unreachable", "slow_disk", "full_disk", "client_death", "flags"};
+        "stop", "freeze", "clock_jump", "lock_unreachable", "slow_disk", "full_disk", "client_death", "flags",
+        "policy", "listing"};
     return names[static_cast<size_t>(fault)];
 }
 
+// Half of the faults strike where chance has it. The others lie in wait for a phase that few have met: it may be over in less than a
+// millisecond.
 void World::schedule_fault() {
     schedule_.after(random_.below(2 * fault_interval_) + millisecond, [this] {
         if (calm_) return;
-        inject();
+        if (random_.one_in(2) || std::exchange(lies_in_wait_, true)) inject();
         schedule_fault();
     });
+}
+
+bool World::is_rare(Phase phase) const {
+    uint64_t all = 0;
+    for (size_t index = 0; index < static_cast<size_t>(Phase::count); index++) all += outcome_.faults.in(static_cast<Phase>(index));
+    return 2 * outcome_.faults.in(phase) <= all / static_cast<uint64_t>(Phase::count);
+}
+
+// After each event of a node. The fault is an event of its own.
+void World::watch_for_phase(Host& host) {
+    if (!lies_in_wait_ || springing_ || !is_rare(host.core->phase())) return;
+    springing_ = true;
+    schedule_.after(0, [this, &host, incarnation = host.incarnation] {
+        springing_ = false;
+        const bool there = !calm_ && host.up && host.incarnation == incarnation && !host.stopped && !host.frozen;
+        if (!there || !is_rare(host.core->phase())) return;
+        lies_in_wait_ = false;
+        strike(rarest_in(host.core->phase()), host);
+    });
+}
+
+Fault World::rarest_in(Phase phase) {
+    auto rarest = Fault::client_death;
+    uint64_t least = ~uint64_t{0}, equals = 0;
+    for (auto index = static_cast<size_t>(first_of_nodes); index <= static_cast<size_t>(last_of_nodes); index++) {
+        const auto fault = static_cast<Fault>(index);
+        if (fault == Fault::blackout && schedule_.now() - blacked_out_ < 10 * second) continue;
+        const uint64_t count = outcome_.faults.count(fault, phase);
+        if (count > least) continue;
+        equals = count < least ? 1 : equals + 1;
+        least = count;
+        if (random_.one_in(equals)) rarest = fault;
+    }
+    return rarest;
 }
 
 Time World::some_time() { return random_.one_in(2) ? random_.below(600 * millisecond) : random_.below(7 * second); }
@@ -30,7 +67,7 @@ void World::inject() {
     for (int tries = 0; tries < 16; tries++) {
         Host& host = *hosts_[random_.below(hosts_.size())];
         const auto fault =
-            static_cast<Fault>(random_.between(static_cast<uint64_t>(Fault::partition), static_cast<uint64_t>(Fault::flags)));
+            static_cast<Fault>(random_.between(static_cast<uint64_t>(first_of_nodes), static_cast<uint64_t>(last_of_nodes)));
         if (!host.up || host.stopped || host.frozen) continue;
         if ((fault == Fault::crash || fault == Fault::daemon_crash) && !random_.one_in(3))
             continue;  // or no node lives long enough for the rest
@@ -41,21 +78,27 @@ void World::inject() {
         struck = &host;
         kind = fault;
     }
-    if (struck == nullptr) return;
-    outcome_.faults.struck(kind, struck->core->phase());
-    trace(*struck, "is struck by", name_of(kind));
-    strike(kind, *struck);
+    if (struck != nullptr) strike(kind, *struck);
+}
+
+void World::met(Fault fault, const Host& host) {
+    outcome_.faults.struck(fault, host.core->phase());
+    trace(host, "is struck by", name_of(fault));
 }
 
 void World::strike(Fault fault, Host& host) {
+    if (fault != Fault::blackout && fault != Fault::lock_unreachable) met(fault, host);
     switch (fault) {
         case Fault::partition:
         case Fault::one_way: strike_network(fault, host); break;
         case Fault::crash: crash(host, false); break;
         case Fault::daemon_crash: crash(host, true); break;
         case Fault::blackout:
+            blacked_out_ = schedule_.now();
             for (const auto& other : hosts_) {
-                if (other->up) crash(*other, false);
+                if (!other->up) continue;
+                met(fault, *other);
+                crash(*other, false);
             }
             break;
         case Fault::stop: suspend(host, false); break;
@@ -74,6 +117,8 @@ void World::strike(Fault fault, Host& host) {
             break;
         case Fault::client_death: kill_client(host, random_.below(host.workers.size())); break;
         case Fault::flags: strike_flags(host); break;
+        case Fault::policy: strike_policy(host); break;
+        case Fault::listing: strike_listing(host); break;
         default: break;
     }
 }
@@ -111,6 +156,7 @@ void World::suspend(Host& host, bool whole_machine) {
 void World::cut_lock(Host& struck) {
     const bool from_holder = lock_.holder() && random_.one_in(2) && hosts_[lock_.holder()->pnn]->up;
     Host& host = from_holder ? *hosts_[lock_.holder()->pnn] : struck;
+    met(Fault::lock_unreachable, host);
     host.lock_unreachable = true;
     schedule_.after(some_time(), [&host] { host.lock_unreachable = false; });
     if (random_.one_in(3)) return;
@@ -146,6 +192,57 @@ void World::strike_flags(Host& host) {
     };
     set(true);
     schedule_.after(some_time() + second, [set] { set(false); });
+}
+
+void World::strike_policy(Host& host) {
+    Policy policy = usual_policy();
+    policy.bans = random_.one_in(2);
+    policy.ban = some_time();
+    policy.balances = random_.one_in(2);
+    policy.takes_over = random_.one_in(2);
+    const uint64_t incarnation = host.incarnation;
+    deliver(host, incarnation, PolicySet{policy});
+    schedule_.after(some_time() + second, [this, &host, incarnation] { deliver(host, incarnation, PolicySet{usual_policy()}); });
+}
+
+std::vector<Pnn> World::listed() const {
+    std::vector<Pnn> nodes;
+    for (Pnn pnn = 0; pnn < options_.nodes; pnn++) {
+        if (pnn != unlisted_) nodes.push_back(pnn);
+    }
+    return nodes;
+}
+
+void World::read_list(Host& host) {
+    if (host.pnn != unlisted_) deliver(host, host.incarnation, NodesListed{listed()});
+}
+
+// Every node reads the list when it comes to it.
+void World::change_list(Pnn unlisted) {
+    unlisted_ = unlisted;
+    for (const auto& host : hosts_) {
+        schedule_.after(random_.below(second), [this, &other = *host] {
+            if (!other.up && unlisted_ == no_node && !stays_down_) start(other);
+            read_list(other);
+        });
+    }
+}
+
+// Another node is shut down and taken from the list, and comes back later. What all have may be on its disk only: then it stays.
+void World::strike_listing(Host& host) {
+    const std::optional<protocol::view>& stored = lock_.stored();
+    const Pnn chosen = static_cast<Pnn>(random_.below(hosts_.size()));
+    Host& other = *hosts_[chosen];
+    const auto& synced = stored ? stored->persistent.synced : std::vector<Pnn>();
+    const bool spared = std::any_of(synced.begin(), synced.end(), [&](Pnn pnn) { return pnn != chosen; });
+    if (unlisted_ == no_node && chosen != host.pnn && other.up && spared) {
+        crash(other, true);
+        change_list(chosen);
+        schedule_.after(some_time() + second, [this] {
+            if (!calm_) change_list(no_node);
+        });
+    }
+    read_list(host);
 }
 
 }  // namespace Atoll::ctdb::sim

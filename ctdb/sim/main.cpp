@@ -18,8 +18,10 @@ constexpr uint64_t max_jobs = 64;
 struct Request {
     Options options;
     uint64_t seeds = 1;
-    double seconds = 0;  // 0: all seeds
-    uint64_t jobs = 1;   // that many at once
+    double seconds = 0;   // 0: all seeds
+    uint64_t cover = 0;   // goes on until each kind of fault has met each phase so often, and nothing else is uncovered()
+    double patience = 0;  // but no longer than so many seconds
+    uint64_t jobs = 1;    // that many at once
     bool tables = false;
     bool quiet = false;
     bool growth = false;  // what it costs instead, in clusters of more and more nodes
@@ -36,10 +38,11 @@ int usage() {
     std::fputs(
         "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
         "[--no-faults]\n"
-        "        [--plant NAME] [--jobs N] [--tables] [--trace] [--growth]\n"
+        "        [--plant NAME] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
         "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n"
+        "--cover goes on after that until each kind of fault has met each phase N times, or fails after --patience seconds.\n"
         "--growth prints what clusters of 3 nodes to --nodes with --keys records cost.\n",
         stderr);
     return 2;
@@ -61,6 +64,10 @@ bool take_number(Request& request, const std::string& name, const char* value) {
         request.seeds = number;
     else if (name == "--seconds")
         request.seconds = std::strtod(value, nullptr);
+    else if (name == "--cover")
+        request.cover = number;
+    else if (name == "--patience")
+        request.patience = std::strtod(value, nullptr);
     else if (name == "--jobs")
         request.jobs = number;
     else if (name == "--nodes")
@@ -130,6 +137,30 @@ void add(Totals& totals, const Outcome& outcome) {
         totals.transitions.add(static_cast<Transition>(index), outcome.transitions.count(static_cast<Transition>(index)));
 }
 
+// What a run must have met. Each phase can meet each kind of fault, and each transition can be taken.
+constexpr uint64_t least_faults = 100000;
+constexpr uint64_t least_messages = 10000000;
+
+// What is missing, one a line.
+std::vector<std::string> uncovered(const Totals& totals, uint64_t least_in_cell) {
+    std::vector<std::string> missing;
+    for (size_t fault = 0; fault < static_cast<size_t>(Fault::count); fault++) {
+        for (size_t phase = 0; phase < static_cast<size_t>(Phase::count); phase++) {
+            const uint64_t count = totals.faults.count(static_cast<Fault>(fault), static_cast<Phase>(phase));
+            if (count < least_in_cell)
+                missing.push_back(std::string(name_of(static_cast<Fault>(fault))) + " has met " + name_of(static_cast<Phase>(phase)) + " " +
+                                  std::to_string(count) + " times");
+        }
+    }
+    for (size_t index = 0; index < static_cast<size_t>(Transition::count); index++) {
+        if (totals.transitions.count(static_cast<Transition>(index)) == 0)
+            missing.push_back(std::string(name_of(static_cast<Transition>(index))) + " was not taken");
+    }
+    if (totals.faults.total() < least_faults) missing.push_back("only " + std::to_string(totals.faults.total()) + " faults");
+    if (totals.delivered < least_messages) missing.push_back("only " + std::to_string(totals.delivered) + " messages");
+    return missing;
+}
+
 // Runs seeds, each after those that its siblings have taken, until there are no more or time is over.
 class Runs {
  public:
@@ -151,9 +182,12 @@ class Runs {
     }
     bool take(uint64_t& seed) {
         const std::lock_guard lock(mutex_);
-        if (request_.seconds > 0 ? elapsed() >= request_.seconds : next_ - request_.options.seed >= request_.seeds) return false;
+        if (enough() && (request_.cover == 0 || elapsed() >= request_.patience || uncovered(totals_, request_.cover).empty())) return false;
         seed = next_++;
         return true;
+    }
+    [[nodiscard]] bool enough() const {
+        return request_.seconds > 0 ? elapsed() >= request_.seconds : next_ - request_.options.seed >= request_.seeds;
     }
     void finished(uint64_t seed, const Outcome& outcome) {
         const std::lock_guard lock(mutex_);
@@ -179,24 +213,30 @@ int run(const Request& request) {
         "%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu transactions, %lu s of virtual time in %.1f s\n",
         totals.seeds, totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.transactions,
         totals.virtual_time / second, runs.elapsed());
-    std::printf("simulator: %lu passed, %lu failed\n", totals.seeds - totals.failed, totals.failed);
-    return totals.failed == 0 ? 0 : 1;
+    const std::vector<std::string> missing = request.cover > 0 ? uncovered(totals, request.cover) : std::vector<std::string>();
+    for (const std::string& what : missing) std::printf("FAIL %s\n", what.c_str());
+    std::printf("simulator: %lu passed, %lu failed\n", totals.seeds - totals.failed, totals.failed + missing.size());
+    return totals.failed == 0 && missing.empty() ? 0 : 1;
 }
 
 int grow(const Request& request) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    std::printf("%6s %10s %22s %20s %14s %18s %14s\n", "nodes", "records", "idle messages/node/s", "messages per change", "recovery, ms",
-                "recovery messages", "took, s");
+    std::printf("%6s %10s %22s %20s %14s %18s %18s %10s\n", "nodes", "records", "idle messages/node/s", "messages per change",
+                "recovery, ms", "recovery messages", "recovery, CPU ms", "took, s");
     int status = 0;
-    for (uint32_t nodes = 3; nodes <= request.options.nodes; nodes = nodes == request.options.nodes ? nodes + 1 : std::min(nodes * 3 + 1, request.options.nodes)) {
+    const uint32_t most = request.options.nodes;
+    for (uint32_t nodes = 3; nodes <= most; nodes = nodes < most && nodes * 4 > most ? most : nodes * 3 + 1) {
         Options options = request.options;
         options.nodes = nodes;
+        options.addresses = nodes;
+        options.slots = protocol::SLOTS;
         options.faults = options.transactions = options.mirrored = false;
         const auto began = std::chrono::steady_clock::now();
         const Cost cost = World(options).measure();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        std::printf("%6u %10lu %22.1f %20.2f %14.1f %18lu %14.1f\n", cost.nodes, cost.records, cost.idle_messages, cost.messages_per_change,
-                    static_cast<double>(cost.recovery_time) / static_cast<double>(millisecond), cost.recovery_messages, took.count());
+        std::printf("%6u %10lu %22.1f %20.2f %14.1f %18lu %18.1f %10.1f\n", cost.nodes, cost.records, cost.idle_messages, cost.messages_per_change,
+                    static_cast<double>(cost.recovery_time) / static_cast<double>(millisecond), cost.recovery_messages,
+                    cost.recovery_processor * 1000, took.count());
         if (cost.violation.empty()) continue;
         std::printf("FAIL %s\n", cost.violation.c_str());
         status = 1;

@@ -22,6 +22,12 @@ void World::transmit(const protocol::message& message) {
         count_message_fault(Fault::delay, message.to);
         delay += random_.below(random_.one_in(20) ? 5 * second : 300 * millisecond);
     }
+    // A connection that nothing happens to keeps the order.
+    if (!options_.faults) {
+        Time& last = last_arrival_[message.from][message.to];
+        last = std::max(last, schedule_.now() + delay);
+        delay = last - schedule_.now();
+    }
     schedule_.after(delay, [this, bytes, to = message.to, from = message.from] { arrive(to, bytes, from); });
     if (!random_.per_million(doubled_)) return;
     count_message_fault(Fault::duplicate, message.to);
@@ -39,6 +45,7 @@ void World::arrive(Pnn to, const std::shared_ptr<Buffer>& bytes, Pnn from) {
     }
     outcome_.delivered++;
     if (received.message.body.is_framed()) {
+        if (options_.trace) trace(host, "receives", print(received.message));
         const auto kind = received.message.body.framed().message.kind;
         using protocol::slot_kind;
         outcome_.of_records += kind <= slot_kind::GIVE || kind >= slot_kind::MIRROR ? 1 : 0;

@@ -63,7 +63,7 @@ void World::lock_record(Host& host, size_t index) {
     worker.turn++;
     worker.session = host.shared.lease.session;
     worker.value = checker_.locked(host, worker, value_of(copy), schedule_.now());
-    const Time hold = random_.one_in(200) ? random_.below(2 * second) : random_.below(random_.one_in(5) ? 5 * millisecond : 100);
+    const Time hold = work_ == Work::fill ? random_.below(100) : random_.one_in(200) ? random_.below(2 * second) : random_.below(random_.one_in(5) ? 5 * millisecond : 100);
     schedule_worker(host, index, hold, &World::release);
 }
 

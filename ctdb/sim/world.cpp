@@ -28,6 +28,7 @@ std::vector<RecordKey> make_keys(uint32_t count) {
 World::World(const Options& options) : options_(options), random_(options.seed), keys_(make_keys(options.keys)), checker_(hosts_, keys_) {
     choose();
     blocked_.assign(options_.nodes, std::vector<uint32_t>(options_.nodes, 0));
+    last_arrival_.assign(options_.nodes, std::vector<Time>(options_.nodes, 0));
     for (Pnn pnn = 0; pnn < options_.nodes; pnn++) {
         hosts_.push_back(std::make_unique<Host>(options_.slots, workers_per_host, writers_per_host));
         hosts_.back()->pnn = pnn;
@@ -57,11 +58,11 @@ void World::start(Host& host) {
     Config config;
     config.me = host.pnn;
     config.incarnation = ++host.incarnation;
-    for (Pnn pnn = 0; pnn < options_.nodes; pnn++) config.nodes.push_back(pnn);
+    config.nodes = listed();
     config.slots = options_.slots;
     config.blame_limit = 2;
     config.blame_half_life = 30 * second;
-    config.policy.ban = 5 * second;
+    config.policy = usual_policy();
     config.writes_in_part = 2;
     config.planted = options_.planted;
     host.core = std::make_unique<Core>(config, host.shared, host.disk);
@@ -130,7 +131,7 @@ void World::crash(Host& host, bool supervised) {
         }
     }
     schedule_.after(random_.between(50 * millisecond, 4 * second), [this, &host] {
-        if (!host.up && !stays_down_) start(host);
+        if (!host.up && !stays_down_ && host.pnn != unlisted_) start(host);
     });
 }
 
@@ -154,6 +155,7 @@ void World::handle(Host& host, Event event) {
     for (const Action& action : host.core->handle(std::move(event), host.clock(schedule_.now()))) perform(host, action);
     checker_.step(host, schedule_.now());
     observe(host);
+    watch_for_phase(host);
 }
 
 void World::perform(Host& host, const Action& action) {
@@ -231,6 +233,7 @@ void World::calm() {
     calm_ = true;
     loss_ = late_ = doubled_ = 0;
     for (auto& row : blocked_) std::fill(row.begin(), row.end(), 0);
+    unlisted_ = no_node;
     for (const auto& host : hosts_) {
         host->slow_disk = host->full_disk = host->lock_unreachable = false;
         if (!host->up) start(*host);
@@ -241,6 +244,8 @@ void World::calm() {
         for (const auto flag : {node_flags::NODE_DISABLED, node_flags::NODE_STOPPED, node_flags::NODE_NO_SLOTS, node_flags::NODE_NO_LEAD})
             deliver(*host, host->incarnation, AdministratorSet{flag, false});
         deliver(*host, host->incarnation, Monitored{true});
+        deliver(*host, host->incarnation, PolicySet{usual_policy()});
+        read_list(*host);
         host->untakeable.clear();
         offer_addresses(*host);
         for (Worker& worker : host->workers) outcome_.changes += std::exchange(worker.done, 0);

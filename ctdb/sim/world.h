@@ -39,6 +39,7 @@ struct Cost {
     double messages_per_change = 0;  // of a record that is anywhere
     Time recovery_time = 0;          // from the end of a ctdbd until all of the others go on
     uint64_t recovery_messages = 0;
+    double recovery_processor = 0;  // seconds of a processor for it and each node, with what the simulator itself takes
     std::string violation;
 };
 
@@ -105,10 +106,19 @@ class World {
 
     // Faults
     void schedule_fault();
+    [[nodiscard]] bool is_rare(Phase phase) const;
+    void watch_for_phase(Host& host);
+    [[nodiscard]] Fault rarest_in(Phase phase);
     void inject();
+    void met(Fault fault, const Host& host);
     void strike(Fault fault, Host& host);
     void strike_network(Fault fault, Host& host);
     void strike_flags(Host& host);
+    void strike_policy(Host& host);
+    void strike_listing(Host& host);
+    [[nodiscard]] std::vector<Pnn> listed() const;
+    void read_list(Host& host);
+    void change_list(Pnn unlisted);
     void suspend(Host& host, bool whole_machine);
     void cut_lock(Host& struck);
     void block(Pnn from, Pnn to, Time duration);
@@ -130,6 +140,7 @@ class World {
     LockService lock_;
     Outcome outcome_;
     std::vector<std::vector<uint32_t>> blocked_;  // [from][to], by so many faults
+    std::vector<std::vector<Time>> last_arrival_;  // [from][to]
     uint64_t loss_ = 0, late_ = 0, doubled_ = 0;  // messages of a million
     enum class Work { mixed, fill, none } work_ = Work::mixed;
     size_t filled_ = 0;        // records that clients have begun to fill
@@ -137,6 +148,10 @@ class World {
     Time think_ = 0;
     Time writer_think_ = 0;
     Time fault_interval_ = 0;
+    bool lies_in_wait_ = false;  // a fault, for a phase that few have met
+    bool springing_ = false;     // it has found one
+    Time blacked_out_ = 0;
+    Pnn unlisted_ = no_node;  // who is not in the list of nodes
     bool calm_ = false;
 };
 
