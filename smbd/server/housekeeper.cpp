@@ -142,6 +142,7 @@ class Housekeeper {
         log_notice("node {} has left the cluster: what its processes held ends", node);
         if (grants_) grants_->node_lost();
         end_the_dead();
+        scavenger_.end_those_without_record();
     }
 
     void process_ended(const messaging::ServerId& id) {

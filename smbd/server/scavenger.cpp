@@ -5,7 +5,10 @@
 
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "smbd/fsa/brlock.idl.h"
 #include "smbd/fsa/disconnected.h"
+#include "smbd/fsa/file_key.h"
+#include "smbd/fsa/locking.idl.h"
 #include "smbd/server/limits.h"
 #include "smbd/xsrv/persistent.h"
 
@@ -17,6 +20,22 @@ constexpr uint64_t ticks_a_millisecond = 10'000;
 
 // The guarantee is that nobody's open ends before (MS-SMB2 3.3.6.2).
 NtTime due_time(const xsrv::durable_open& durable) { return {durable.disconnected.ticks + durable.timeout_ms * ticks_a_millisecond}; }
+
+// Who stands in a table under nobody's name: (file, open id).
+using Nobodys = std::set<std::pair<fsa::FileId, uint64_t>>;
+
+template <class Record, class Holders>
+Result<void> find_nobodys(tdb::Database& table, Nobodys& found, Holders holders) {
+    Record record;
+    const auto visited = table.traverse([&](Bytes key, Bytes value) {
+        if (key.size() != fsa::RecordKey().size() || !decode(value, record)) return tdb::Visit::go_on;
+        for (const auto& one : holders(record)) {
+            if (fsa::is_disconnected(one.holder)) found.emplace(fsa::id_of(key), one.holder.unique_id);
+        }
+        return tdb::Visit::go_on;
+    });
+    return visited ? Result<void>() : visited.failure();
+}
 
 }  // namespace
 
@@ -52,6 +71,21 @@ void Scavenger::process_ended(const messaging::ServerId& id) {
         const auto noted = tables_.disconnect_open(record.persistent_id, id, record.name, *record.durable);
         if (!noted) log_error("{}", noted.error().message());
         mind(record.persistent_id);
+    }
+}
+
+// An open has its record before it can be nobody's, and until it has ended: what is found first and then has none is such a one.
+void Scavenger::end_those_without_record() {
+    Nobodys found;
+    const auto modes = [](const fsa::locking_record& record) -> auto& { return record.share_modes; };
+    const auto locks = [](const fsa::brlock_record& record) -> auto& { return record.holders; };
+    auto read = find_nobodys<fsa::locking_record>(tables_.locking(), found, modes);
+    if (read) read = find_nobodys<fsa::brlock_record>(tables_.brlock(), found, locks);
+    std::set<uint64_t> there;
+    if (read) read = tables_.for_each_open([&](const xsrv::open_global& record) { there.insert(record.persistent_id); });
+    if (!read) return log_error("{}", read.error().message());
+    for (const auto& [file, open_id] : found) {
+        if (!there.contains(open_id)) files_.end_disconnected(file, open_id);
     }
 }
 

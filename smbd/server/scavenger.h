@@ -26,6 +26,9 @@ class Scavenger {
     // The opens of a process that has been killed, or could not tell of all: those that outlive it are minded, the others are left for
     // Tables::end_holder. The file system has ended that holder already. Reads the whole table.
     void process_ended(const messaging::ServerId& id);
+    // Ends those that stand in locking.tdb or brlock.tdb and whose own record is lost with a node, so that nobody can take them back. Reads
+    // these tables.
+    void end_those_without_record();
     // Ends one at once, whatever its time (MS-SRVS 3.1.4.4). Without effect if its client is there.
     void end(uint64_t persistent_id);
 
