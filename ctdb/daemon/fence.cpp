@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "ctdb/network/kernel_addresses.h"
+#include "ctdb/network/kernel_connections.h"
 #include "ctdb/shared/node_clock.h"
 
 namespace Atoll::ctdb {
@@ -22,6 +23,16 @@ constexpr int tries = 20;
 constexpr useconds_t pause = 5000;  // microseconds, for what was killed to end
 constexpr Time shortest_look = 10 * millisecond;
 constexpr Time longest_look = 100 * millisecond;
+
+// Who connected a moment ago is in nobody's list of connections, so no tickle tells him, and he would wait for an answer for long. He can be told
+// only while the address is here, and would come again at once: so each address goes right behind its connections.
+Result<void> remove_with_connections(std::span<const IpAddress> addresses) {
+    for (const IpAddress& address : addresses) {
+        if (auto reset = reset_connections_at(address); !reset) log_notice("{}", reset.error().message());
+        if (auto removed = remove_addresses(std::span(&address, 1)); !removed) return removed;
+    }
+    return {};
+}
 
 }  // namespace
 
@@ -72,7 +83,7 @@ bool Fence::drop() {
         const pid_t group = layout_->group.load();
         const bool killed = group > 1 && ::kill(-group, SIGKILL) == 0;
         if (turn > 0 || killed) ::usleep(pause);
-        if (auto removed = remove_addresses(addresses); !removed) {
+        if (auto removed = remove_with_connections(addresses); !removed) {
             log_error("{}", removed.error().message());
             continue;
         }
