@@ -3,9 +3,9 @@
 //
 //     recordlog FILE SECONDS [fsync]
 //
-// The last line is RECORDS written, `bad` ones (lost, duplicated or changed) and the errors of each call: "records 812 bad 0
-// fsync:EBADF=3". fsync's EBADF is counted apart by its name, as every other error is. A call that fails is made again, on the file opened
-// anew. Standard error has a line for each error, with the time.
+// It writes for that long, or until there is a FILE.end. The last line is RECORDS written, `bad` ones (lost, duplicated or changed) and the
+// errors of each call: "records 812 bad 0 fsync:EBADF=3". fsync's EBADF is counted apart by its name, as every other error is. A call that
+// fails is made again, on the file opened anew. Standard error has a line for each error, with the time.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -114,14 +114,18 @@ int main(int argc, char** argv) {
     Log log(argv[1], argc > 3 && std::strcmp(argv[3], "fsync") == 0);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(argv[2]));
     if (!log.open(O_CREAT | O_TRUNC)) return 1;
+    const std::string told_to_end = std::string(argv[1]) + ".end";
     uint64_t number = 0, bad = 0;
-    while (std::chrono::steady_clock::now() < end) {
+    bool over = false;
+    while (!over && std::chrono::steady_clock::now() < end) {
         if (!log.write(number)) {
             if (!log.open(0)) ::usleep(100'000);
             continue;
         }
         number++;
-        if (number % batch == 0) bad += log.count_bad(number - batch, number);
+        if (number % batch != 0) continue;
+        bad += log.count_bad(number - batch, number);
+        over = ::access(told_to_end.c_str(), F_OK) == 0;
     }
     // Through an open of its own, which sees what the server has.
     if (!log.open(0) && !log.open(0)) return 1;
