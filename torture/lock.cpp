@@ -298,6 +298,68 @@ void under_a_lease(Test& t) {
     }
 }
 
+bool has_channels(Test& t, const Client& c) {
+    const client::Negotiated& agreed = c.connection->negotiated();
+    if (agreed.dialect >= smb::Dialect::smb3_00 && (agreed.capabilities & smb::global_cap::multi_channel) != 0) return true;
+    t.skip("needs SMB 3 and several channels");
+    return false;
+}
+
+// A client that sees no answer sends the LOCK again, while the server still has it waiting: it is one lock, and both are answered.
+void waiting_lock_comes_again(Test& t) {
+    Pair two(t);
+    if (!two || !has_channels(t, *two.b)) return;
+    const LockElement wanted{5, 1, exclusive};
+    const client::LockSequence sequence{3, 7}, other{4, 1};
+    CHECK_STATUS(t, lock(*two.f, 0, 10, exclusive | now), NtStatus::SUCCESS);
+    const auto first = two.g->start_lock({&wanted, 1}, sequence), second = two.g->start_lock({&wanted, 1}, sequence);
+    if (!pends(t, *two.b, first) || !pends(t, *two.b, second)) return;
+    CHECK_STATUS(t, unlock(*two.f, 0, 10), NtStatus::SUCCESS);
+    CHECK_STATUS(t, two.b->connection->wait(first, patience), NtStatus::SUCCESS);
+    CHECK_STATUS(t, two.b->connection->wait(second, patience), NtStatus::SUCCESS);
+    CHECK_STATUS(t, unlock(*two.g, 5, 1), NtStatus::SUCCESS);
+    CHECK_STATUS(t, unlock(*two.g, 5, 1), NtStatus::RANGE_NOT_LOCKED);
+    // The end of one is not the other's.
+    CHECK_STATUS(t, lock(*two.f, 0, 10, exclusive | now), NtStatus::SUCCESS);
+    const auto third = two.g->start_lock({&wanted, 1}, other), fourth = two.g->start_lock({&wanted, 1}, other);
+    if (!pends(t, *two.b, third) || !pends(t, *two.b, fourth)) return;
+    two.b->connection->cancel(two.b->session.get(), third);
+    CHECK_STATUS(t, two.b->connection->wait(third, patience), NtStatus::CANCELLED);
+    CHECK_STATUS(t, unlock(*two.f, 0, 10), NtStatus::SUCCESS);
+    CHECK_STATUS(t, two.b->connection->wait(fourth, patience), NtStatus::SUCCESS);
+}
+
+NtStatus write_under(client::File& file, uint16_t channel_sequence, uint32_t flags) {
+    const auto data = pattern_bytes(10);
+    smb::WriteRequest write;
+    write.offset = 100;
+    write.file_id = file.id();
+    write.data = data;
+    client::RequestOptions options;
+    options.channel_sequence = channel_sequence;
+    options.flags = flags;
+    return file.tree().connection().wait(file.tree().start(Command::write, write, options), patience);
+}
+
+// What was sent before a channel was lost may still be under way: until it is not, no WRITE is taken again.
+void replay_waits_for_what_is_under_way(Test& t) {
+    constexpr uint32_t replay = smb::header_flags::replay_operation;
+    Pair two(t);
+    if (!two || !has_channels(t, *two.b)) return;
+    CHECK_STATUS(t, lock(*two.f, 0, 10, exclusive | now), NtStatus::SUCCESS);
+    CHECK_STATUS(t, write_under(*two.g, 0, replay), NtStatus::SUCCESS);
+    const auto waiting = start(*two.g, 5, 1, exclusive);
+    if (!pends(t, *two.b, waiting)) return;
+    CHECK_STATUS(t, write_under(*two.g, 0, replay), NtStatus::SUCCESS);
+    CHECK_STATUS(t, write_under(*two.g, 1, replay), NtStatus::FILE_NOT_AVAILABLE);
+    CHECK_STATUS(t, write_under(*two.g, 1, replay), NtStatus::FILE_NOT_AVAILABLE);
+    CHECK_STATUS(t, write_under(*two.g, 0, 0), NtStatus::FILE_NOT_AVAILABLE);  // an old number
+    CHECK_STATUS(t, write_under(*two.g, 1, 0), NtStatus::SUCCESS);
+    CHECK_STATUS(t, unlock(*two.f, 0, 10), NtStatus::SUCCESS);
+    CHECK_STATUS(t, two.b->connection->wait(waiting, patience), NtStatus::SUCCESS);
+    CHECK_STATUS(t, write_under(*two.g, 1, replay), NtStatus::SUCCESS);
+}
+
 constexpr TestCase tests[] = {
     {"flags", "MS-SMB2 2.2.26.1, 3.3.5.14", flags},
     {"range_beyond_64_bits", "MS-FSA 2.1.5.8", range_beyond_64_bits},
@@ -311,6 +373,8 @@ constexpr TestCase tests[] = {
     {"waits_for_a_lost_client", "MS-FSA 2.1.5.8", waits_for_a_lost_client},
     {"cancelled", "MS-SMB2 3.3.5.16", cancelled},
     {"closed_while_waiting", "MS-FSA 2.1.5.8", closed_while_waiting},
+    {"waiting_lock_comes_again", "MS-SMB2 3.3.5.14", waiting_lock_comes_again},
+    {"replay_waits_for_what_is_under_way", "MS-SMB2 3.3.5.2.10", replay_waits_for_what_is_under_way},
     {"many", "MS-FSA 2.1.5.8", many},
     {"not_a_file", "MS-FSA 2.1.5.8", not_a_file},
     {"local_programs", "smb.conf(5), posix locking", local_programs},

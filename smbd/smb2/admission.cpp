@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "libcli/smb/negotiate.h"
+#include "smbd/smb2/channel_sequence.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
@@ -92,6 +93,10 @@ void find_key(Request& request) {
     if (key && key->signer.verify(request.message)) request.key = std::move(key);
 }
 
+bool modifies(smb::Command command) {
+    return command == smb::Command::write || command == smb::Command::set_info || command == smb::Command::ioctl;
+}
+
 void find_session(Request& request) {
     const BoundSession* bound = request.connection().find_bound(request.header.session_id);
     if (bound == nullptr) return find_key(request);
@@ -179,19 +184,18 @@ NtStatus check_credit_charge(const Request& request, uint64_t bytes) {
     return needed <= charge ? NtStatus::SUCCESS : NtStatus::INVALID_PARAMETER;
 }
 
-NtStatus check_channel_sequence(Request& request, bool modifies) {
-    if (!request.connection().is_smb3() || !request.open) return NtStatus::SUCCESS;
+NtStatus check_channel_sequence(Request& request) {
+    if (!request.connection().is_smb3() || request.counted_in) return NtStatus::SUCCESS;  // one that waited has been counted
     xsrv::Open& open = *request.open;
-    const auto ahead = static_cast<uint16_t>(request.header.channel_sequence() - open.channel_sequence);
-    const bool stale = ahead > 0x7FFF;
-    if (!stale && ahead != 0) {
+    const uint16_t sequence = request.header.channel_sequence();
+    if (sequence != open.channel_sequence) {
         if (const NtStatus status = settle_signature(request); status != NtStatus::SUCCESS) return status;
-        open.outstanding_pre_requests += open.outstanding_requests;
-        open.outstanding_requests = 0;
-        open.channel_sequence = request.header.channel_sequence();
     }
-    const bool replay_too_early = request.header.is_replay() && open.outstanding_pre_requests != 0;
-    return modifies && (stale || replay_too_early) ? NtStatus::FILE_NOT_AVAILABLE : NtStatus::SUCCESS;
+    if (count_request(open, sequence, request.header.is_replay())) {
+        request.counted_in = request.open;
+        return NtStatus::SUCCESS;
+    }
+    return modifies(request.header.command) ? NtStatus::FILE_NOT_AVAILABLE : NtStatus::SUCCESS;
 }
 
 void write_error_body(ByteWriter& out) {

@@ -25,9 +25,9 @@ bool sealed_part_allowed(const smb::Header& header, bool first, uint64_t sealing
 // MS-SMB2 3.3.5.2.5: INVALID_PARAMETER unless the request's credit charge pays for a payload of `bytes`.
 NtStatus check_credit_charge(const Request& request, uint64_t bytes);
 
-// MS-SMB2 3.3.5.2.10, for commands that change what an open refers to (WRITE, SET_INFO, IOCTL): FILE_NOT_AVAILABLE for a stale
-// channel sequence. For others only the open's counters move.
-NtStatus check_channel_sequence(Request& request, bool modifies);
+// MS-SMB2 3.3.5.2.10, once request.open is known, whose counters it enters until it is answered: FILE_NOT_AVAILABLE for a WRITE, SET_INFO
+// or IOCTL under an old channel sequence number, or again while those before it are under way.
+NtStatus check_channel_sequence(Request& request);
 
 // The body of an error response without error data (MS-SMB2 2.2.2).
 void write_error_body(ByteWriter& out);

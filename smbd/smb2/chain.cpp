@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "libcli/smb/session.h"
 #include "smbd/smb2/admission.h"
+#include "smbd/smb2/channel_sequence.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 #include "smbd/smb2/dispatch.h"
@@ -165,6 +166,8 @@ void Chain::finish_request(NtStatus status) {
     request_.key = nullptr;
     request_.tcon = nullptr;
     request_.open = nullptr;
+    if (const auto counted_in = std::exchange(request_.counted_in, nullptr))
+        uncount_request(*counted_in, request_.header.channel_sequence());
     index_++;
 }
 

@@ -5,6 +5,7 @@
 #include "libcli/smb/file_io.h"
 #include "libcli/smb/query.h"
 
+#include "smbd/smb2/admission.h"
 #include "smbd/smb2/client.h"
 #include "smbd/smb2/connection.h"
 
@@ -85,7 +86,7 @@ NtStatus Request::look_up_open(smb::FileId id, OpenKind kind) {
     if (header.command != smb::Command::close) open->replay_eligible = false;
     if (open->pipe && kind == OpenKind::file) return NtStatus::INVALID_DEVICE_REQUEST;
     if (open->quota_index && kind != OpenKind::any) return NtStatus::INVALID_DEVICE_REQUEST;
-    return NtStatus::SUCCESS;
+    return check_channel_sequence(*this);
 }
 
 }  // namespace Atoll::smb2

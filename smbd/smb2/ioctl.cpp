@@ -105,7 +105,6 @@ NtStatus handle_ioctl(Request& request) {
     if (!names_no_file(ioctl->ctl_code)) {
         if (const NtStatus status = request.look_up_open(ioctl->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
             return status;
-        if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     }
     if (!names_no_file(ioctl->ctl_code) && request.open->pipe) return pipe_ioctl(request, *ioctl);
     if (!names_no_file(ioctl->ctl_code)) return file_ioctl(request, *ioctl);

@@ -94,7 +94,6 @@ NtStatus handle_lock(Request& request) {
     const auto lock = smb::LockRequest::decode(request.message);
     if (!lock.ok()) return lock.error();
     if (const NtStatus status = request.look_up_open(lock->file_id); status != NtStatus::SUCCESS) return status;
-    if (const NtStatus status = check_channel_sequence(request, false); status != NtStatus::SUCCESS) return status;
     if (is_repeated(request, sequence_of(*lock))) return answer_repeated(request);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
     const bool unlocks = (lock->element(0).flags & flag::unlock) != 0;
@@ -128,10 +127,15 @@ NtStatus LockWait::attempt() {
 
 void LockWait::resume() {
     const NtStatus acting = act_as_user(request_);
-    NtStatus status = acting == NtStatus::SUCCESS ? attempt() : acting;
+    // It came again while it waited: whichever of the two is woken first takes the lock for both.
+    const bool was_done = acting == NtStatus::SUCCESS && has_been_done(request_, sequence_);
+    NtStatus status = acting == NtStatus::SUCCESS && !was_done ? attempt() : acting;
     if (status == NtStatus::PENDING) return;
     std::erase(request_.connection().client().lock_waits(), &request_);
-    if (status == NtStatus::SUCCESS) {
+    if (was_done) {
+        cancel();
+        status = answer_repeated(request_);
+    } else if (status == NtStatus::SUCCESS) {
         note_sequence(request_, sequence_);
         (void)answer(request_);
         status = commit_locks(request_);

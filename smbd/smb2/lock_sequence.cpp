@@ -35,6 +35,11 @@ bool is_repeated(const Request& request, const LockSequence& sequence) {
     return false;
 }
 
+bool has_been_done(const Request& request, const LockSequence& sequence) {
+    const uint8_t* const entry = entry_of(request, sequence);
+    return entry != nullptr && *entry == sequence.number;
+}
+
 NtStatus begin_lock_step(const Request& request, const LockSequence& sequence, size_t locks_after) {
     auto& durable = request.open->durable;
     if (!durable) return NtStatus::SUCCESS;

@@ -23,6 +23,8 @@ struct LockSequence {
 
 // Whether this very request has been processed already. Another number makes the entry invalid.
 bool is_repeated(const Request& request, const LockSequence& sequence);
+// The same of one that waited meanwhile. Changes nothing.
+bool has_been_done(const Request& request, const LockSequence& sequence);
 // Before the locks of request.open become `locks_after` at one stroke. INSUFFICIENT_RESOURCES: that could not be written.
 NtStatus begin_lock_step(const Request& request, const LockSequence& sequence, size_t locks_after);
 // It has been done.

@@ -59,7 +59,6 @@ NtStatus handle_read(Request& request) {
     if (const NtStatus status = request.look_up_open(read->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
         return status;
     if (request.connection().is_smb3() && read->channel != smb::Channel::none) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = check_channel_sequence(request, false); status != NtStatus::SUCCESS) return status;
     if (request.open->pipe) return read_pipe(request, *read);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 

@@ -74,7 +74,8 @@ struct Request {
     xsrv::Ref<xsrv::Session> session;
     xsrv::Ref<xsrv::SigningKey> key;  // of the session on this channel: verifies the request and signs the response
     xsrv::Ref<xsrv::Tcon> tcon;
-    xsrv::Ref<xsrv::Open> open;  // set by look_up_open(), or by CREATE
+    xsrv::Ref<xsrv::Open> open;        // set by look_up_open(), or by CREATE
+    xsrv::Ref<xsrv::Open> counted_in;  // the open among whose outstanding requests it is: see check_channel_sequence()
     NtStatus status = NtStatus::SUCCESS;
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote
@@ -101,7 +102,8 @@ struct Request {
     Reply& reply();
     // The open that a request names: by its FileId, or in a related compound the one of the request before. FILE_CLOSED if there is none,
     // or if it is of another session or tree connect (MS-SMB2 3.3.5.10 and its siblings).
-    // INVALID_DEVICE_REQUEST: a pipe or a quota index, where a file is meant; a quota index, where any other is.
+    // INVALID_DEVICE_REQUEST: a pipe or a quota index, where a file is meant; a quota index, where any other is. FILE_NOT_AVAILABLE: see
+    // check_channel_sequence().
     enum class OpenKind : uint8_t { file, file_or_pipe, any };
     NtStatus look_up_open(smb::FileId id, OpenKind kind = OpenKind::file);
     // Submits work on the open's file under the tree connect's identity; returns PENDING. `finish` ends the job (fsa::Open::end_job). The

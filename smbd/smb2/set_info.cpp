@@ -121,7 +121,6 @@ NtStatus handle_set_info(Request& request) {
     if (const NtStatus status = check_credit_charge(request, info->buffer.size()); status != NtStatus::SUCCESS) return status;
     if (info->buffer.size() > request.connection().channel().max_transact || info->buffer.empty()) return NtStatus::INVALID_PARAMETER;
     if (const NtStatus status = request.look_up_open(info->file_id, Request::OpenKind::any); status != NtStatus::SUCCESS) return status;
-    if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     if (request.open->pipe) return set_pipe_info(request, *info);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 

@@ -44,7 +44,6 @@ NtStatus handle_write(Request& request) {
     if (const NtStatus status = request.look_up_open(write->file_id, Request::OpenKind::file_or_pipe); status != NtStatus::SUCCESS)
         return status;
     if (request.connection().is_smb3() && write->channel != smb::Channel::none) return NtStatus::INVALID_PARAMETER;
-    if (const NtStatus status = check_channel_sequence(request, true); status != NtStatus::SUCCESS) return status;
     if (request.open->pipe) return write_pipe(request, *write);
     if (const NtStatus status = act_as_user(request); status != NtStatus::SUCCESS) return status;
 
