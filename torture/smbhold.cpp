@@ -15,7 +15,7 @@
 //     rename NAME, delete                      the same
 //     id                                       PERSISTENT VOLATILE of what was opened last, in place of a status
 //     lock OFFSET LENGTH shared|exclusive      on what was opened last
-//     locks COUNT LENGTH                       exclusive ones, side by side from 0 on, many in a request, on what was opened last
+//     locks COUNT LENGTH [FIRST [AT-ONCE]]     exclusive ones, side by side, from the place FIRST on, AT-ONCE of them in a request
 //     resilient MS                             asks for a resilient handle (MS-SMB2 2.2.31.3), on what was opened last
 //     close                                    the same
 //     session, share                           the session's id; the share's capabilities in hex (MS-SMB2 2.2.10); in place of a status
@@ -251,12 +251,13 @@ class Holder {
     }
 
     NtStatus locks(std::istringstream& words) {
-        constexpr uint64_t at_once = 100;
-        uint64_t count = 0, length = 0;
+        uint64_t count = 0, length = 0, first = 0, at_once = 100;
         if (files_.empty() || !(words >> count >> length)) return NtStatus::INVALID_PARAMETER;
-        for (uint64_t done = 0; done < count; done += at_once) {
+        words >> first >> at_once;
+        const uint64_t end = first + count;
+        for (uint64_t done = first; done < end; done += at_once) {
             std::vector<smb::LockElement> ranges;
-            for (uint64_t i = done; i < std::min(count, done + at_once); i++)
+            for (uint64_t i = done; i < std::min(end, done + at_once); i++)
                 ranges.push_back({length * i, length, smb::lock_flags::exclusive_lock | smb::lock_flags::fail_immediately});
             if (const NtStatus status = connection_->wait(files_.back().start_lock(ranges)); status != NtStatus::SUCCESS) return status;
         }

@@ -1,7 +1,6 @@
 #include "smbd/smb2/persistence.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "base/log.h"
 #include "libcli/smb/file_io.h"
@@ -24,13 +23,18 @@ Persistence& persistence_of(const Request& request) { return request.connection(
 
 NtStatus status_of(const Error& error) { return error.code == Code::no_space ? NtStatus::DISK_FULL : NtStatus::INSUFFICIENT_RESOURCES; }
 
-void finish_commit(Request& request, const Result<void>& committed, void (*undo)(Request&)) {
-    request.connection().client().create_replays().not_waiting(request);
-    if (committed) return request.complete(NtStatus::SUCCESS);
-    log_error("what a client has open persistently cannot be written: {}", committed.error().message());
+// What is done for a request whose changes could not be written. Its answer, or PENDING.
+NtStatus not_committed(Request& request, const Error& error, Undo undo) {
+    log_error("what a client has open persistently cannot be written: {}", error.message());
     const bool open = request.open && request.open->is_open();
-    if (undo != nullptr && open && act_as_user(request) == NtStatus::SUCCESS) undo(request);
-    request.complete(status_of(committed.error()));
+    const NtStatus failed = status_of(error);
+    return undo != nullptr && open && act_as_user(request) == NtStatus::SUCCESS ? undo(request, failed) : failed;
+}
+
+void finish_commit(Request& request, const Result<void>& committed, Undo undo) {
+    request.connection().client().create_replays().not_waiting(request);
+    const NtStatus status = committed ? NtStatus::SUCCESS : not_committed(request, committed.error(), undo);
+    if (status != NtStatus::PENDING) request.complete(status);
 }
 
 // No longer than a CREATE with this GUID may come again.
@@ -38,19 +42,34 @@ void wait_as_create(Request& request, const Guid& create_guid) {
     request.connection().client().create_replays().waits(create_guid, request);
 }
 
-void undo_create(Request& request) {
+NtStatus undo_create(Request& request, NtStatus failed) {
     if (const auto closed = request.connection().client().close_open(*request.open); !closed) log_warning("closing a file");
+    return failed;
 }
 
-// Its locks go again.
-void undo_locks(Request& request) {
+xsrv::LockBuckets buckets_of(const smb::LockRequest& lock) {
+    xsrv::LockBuckets out = 0;
+    for (size_t i = 0; i < lock.count(); i++) out |= xsrv::bucket_of({lock.element(i).offset, lock.element(i).length, false});
+    return out;
+}
+
+// Its locks go again. Another LOCK that was on its way to the disk behind it told of them too: before the failure is answered, the disk has
+// them no more.
+NtStatus undo_locks(Request& request, NtStatus failed) {
     const auto lock = smb::LockRequest::decode(request.message);
-    if (!lock || (lock->element(0).flags & smb::lock_flags::unlock) != 0) return;
+    if (!lock || (lock->element(0).flags & smb::lock_flags::unlock) != 0) return failed;
     forget_sequence(request, {lock->sequence_index, lock->sequence_number});
     std::vector<fsa::LockRange> ranges;
     for (size_t i = 0; i < lock->count(); i++) ranges.push_back({lock->element(i).offset, lock->element(i).length, false});
     if (const auto unlocked = request.open->file->unlock(ranges); !unlocked) log_warning("locks stay that were not committed");
-    persistence_of(request).rewrite_locks(*request.open);  // those of a part that was
+    Persistence& persistence = persistence_of(request);
+    committer::Batch batch;
+    xsrv::put_locks(batch, persistence.record_of(*request.open), buckets_of(*lock));
+    const auto submitted = persistence.commits().submit(batch, [&request, failed](const Result<void>& committed) {
+        if (!committed) log_error("locks that were taken back may be on the disk: {}", committed.error().message());
+        request.complete(failed);
+    });
+    return submitted ? NtStatus::PENDING : failed;
 }
 
 bool same_lease(const std::optional<xsrv::open_lease>& known, const std::optional<xsrv::open_lease>& now) {
@@ -121,13 +140,6 @@ void Persistence::put_changed(committer::Batch& batch, const Guid& lease_key, co
     }
 }
 
-void Persistence::rewrite_locks(xsrv::Open& open) {
-    const xsrv::open_global record = record_of(open);
-    std::vector<committer::Batch> batches(1);
-    xsrv::put_locks(batches, record, state().differing(record));
-    for (const committer::Batch& batch : batches) submit(batch);
-}
-
 void Persistence::caching_fell(xsrv::Open& open) {
     if (!is_there() || !is_persistent(open)) return;
     committer::Batch batch;
@@ -151,32 +163,13 @@ bool asks_for_persistent(const Request& request, const smb::CreateContexts& cont
     return asked && (asked->flags & smb::durable_flags::persistent) != 0 && may_be_persistent(request);
 }
 
-NtStatus answer_when_committed(Request& request, const committer::Batch& batch, void (*undo)(Request&)) {
-    return answer_when_committed(request, std::span(&batch, 1), undo);
-}
-
-// They are decided in their order.
-NtStatus answer_when_committed(Request& request, std::span<const committer::Batch> batches, void (*undo)(Request&)) {
-    if (batches.back().empty()) return NtStatus::SUCCESS;
+NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Undo undo) {
+    if (batch.empty()) return NtStatus::SUCCESS;
     request.caching_wait.cancel();
     request.abandon = nullptr;  // it will be on the disk, or nobody knows
-    committer::CommitClient& commits = persistence_of(request).commits();
-    const auto earlier = std::make_shared<Result<void>>();  // the last failure of those before the last
-    Result<void> submitted;
-    for (size_t i = 0; i + 1 < batches.size() && submitted; i++) {
-        submitted = commits.submit(batches[i], [earlier](const Result<void>& committed) {
-            if (!committed) *earlier = committed;
-        });
-    }
-    if (submitted) {
-        submitted = commits.submit(batches.back(), [&request, undo, earlier](const Result<void>& committed) {
-            finish_commit(request, *earlier ? committed : *earlier, undo);
-        });
-    }
-    if (submitted) return NtStatus::PENDING;
-    if (undo != nullptr) undo(request);
-    log_error("what a client has open persistently cannot be written: {}", submitted.error().message());
-    return status_of(submitted.error());
+    const auto submitted = persistence_of(request).commits().submit(
+        batch, [&request, undo](const Result<void>& committed) { finish_commit(request, committed, undo); });
+    return submitted ? NtStatus::PENDING : not_committed(request, submitted.error(), undo);
 }
 
 NtStatus commit_intent(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts, std::string_view path) {
@@ -261,7 +254,7 @@ void finish_sync(Request& request, PoolWork& work) {
     if (status == NtStatus::SUCCESS) {
         status = commit_opened(request);
     } else {
-        undo_create(request);
+        status = undo_create(request, status);
     }
     if (status != NtStatus::PENDING) request.complete(status);
 }
@@ -290,34 +283,33 @@ NtStatus commit_reconnect(Request& request) {
     const xsrv::open_global record = persistence.record_of(*request.open);
     const xsrv::LockBuckets differing = persistence.state().differing(record);
     request.open->lock_buckets = xsrv::buckets_of(record) | differing;
-    std::vector<committer::Batch> batches(1);
-    xsrv::put_locks(batches, record, differing);
-    put_own_open(request, batches.back());
-    return answer_when_committed(request, batches);
+    committer::Batch batch;
+    xsrv::put_locks(batch, record, differing);
+    put_own_open(request, batch);
+    return answer_when_committed(request, batch);
 }
 
 namespace {
 
-NtStatus commit_own_open(Request& request, void (*undo)(Request&)) {
+NtStatus commit_own_open(Request& request) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
     committer::Batch batch;
     xsrv::put_open(batch, persistence_of(request).record_of(*request.open));
-    return answer_when_committed(request, batch, undo);
+    return answer_when_committed(request, batch);
 }
 
 // Of its locks those that may have been changed.
-NtStatus commit_changed_locks(Request& request, void (*undo)(Request&)) {
+NtStatus commit_changed_locks(Request& request, Undo undo) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
     const auto lock = smb::LockRequest::decode(request.message);
     if (!lock) return lock.error();
-    xsrv::LockBuckets changed = 0;
-    for (size_t i = 0; i < lock->count(); i++) changed |= xsrv::bucket_of({lock->element(i).offset, lock->element(i).length, false});
+    const xsrv::LockBuckets changed = buckets_of(*lock);
     const xsrv::open_global record = persistence_of(request).record_of(*request.open);
-    std::vector<committer::Batch> batches(1);
-    xsrv::put_locks(batches, record, changed);
-    xsrv::put_open(batches.back(), record);
+    committer::Batch batch;
+    xsrv::put_locks(batch, record, changed);
+    xsrv::put_open(batch, record);
     request.open->lock_buckets |= changed;
-    return answer_when_committed(request, batches, undo);
+    return answer_when_committed(request, batch, undo);
 }
 
 }  // namespace
@@ -335,7 +327,7 @@ NtStatus commit_file(Request& request) {
     return answer_when_committed(request, batch);
 }
 
-NtStatus commit_oplock(Request& request) { return commit_own_open(request, nullptr); }
+NtStatus commit_oplock(Request& request) { return commit_own_open(request); }
 
 NtStatus commit_lease(Request& request, const Guid& lease_key) {
     committer::Batch batch;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <map>
-#include <span>
 
 #include "libcli/smb/create.h"
 #include "libcli/smb/create_contexts.h"
@@ -35,8 +34,6 @@ class Persistence {
     void put_changed(committer::Batch& batch, const Guid& lease_key, const xsrv::Open* but);
     // As it is now.
     xsrv::open_global record_of(xsrv::Open& open);
-    // The disk is to have its locks as they are; nobody waits for that.
-    void rewrite_locks(xsrv::Open& open);
     // What its client caches by it has come down without being acknowledged; nobody waits until the disk knows.
     void caching_fell(xsrv::Open& open);
     // Commits when it can; nobody waits.
@@ -55,11 +52,11 @@ class Persistence {
 [[nodiscard]] bool asks_for_persistent(const Request& request, const smb::CreateContexts& contexts);
 [[nodiscard]] bool may_be_persistent(const Request& request);
 
-// The answer is written; it is sent when `batch` is on the disk. PENDING. If that fails, `undo` is called, acting as the user, if the open
-// still is open. An empty batch: SUCCESS.
-NtStatus answer_when_committed(Request& request, const committer::Batch& batch, void (*undo)(Request&) = nullptr);
-// The same of several, of which the last makes the others count. Not none.
-NtStatus answer_when_committed(Request& request, std::span<const committer::Batch> batches, void (*undo)(Request&) = nullptr);
+// Takes back what could not be committed, acting as the user, of an open that still is open. Gives `failed`, or PENDING if it completes the
+// request with that later.
+using Undo = NtStatus (*)(Request& request, NtStatus failed);
+// The answer is written; it is sent when `batch` is on the disk. PENDING. An empty batch: SUCCESS.
+NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Undo undo = nullptr);
 
 // Of a CREATE that asks for a persistent open, before the file system is touched. SUCCESS: it may be. PENDING: handle_create is called
 // again.

@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "base/bytes.h"
-#include "base/limits.h"
 #include "base/log.h"
 
 namespace Atoll::xsrv {
@@ -120,11 +119,9 @@ void put_open(committer::Batch& batch, const open_global& record) {
     put(batch, persistent_open_database, open_key(record.persistent_id), without_locks);
 }
 
-void put_locks(std::vector<committer::Batch>& batches, const open_global& record, LockBuckets buckets) {
+void put_locks(committer::Batch& batch, const open_global& record, LockBuckets buckets) {
     const Buckets now = sorted_into_buckets(record);
     for_each_bucket(buckets, [&](size_t bucket) {
-        if (batches.back().size() >= limits::max_batch / 4) batches.emplace_back();
-        committer::Batch& batch = batches.back();
         if (now[bucket].locks.empty()) {
             batch.remove(persistent_lock_database, lock_key(record.persistent_id, bucket));
         } else {

@@ -34,9 +34,8 @@ LockBuckets buckets_of(const open_global& record);
 // --- What goes into a batch.
 // Without its locks.
 void put_open(committer::Batch& batch, const open_global& record);
-// Those of its locks that lie in these buckets, in place of what the disk has there: into the last of `batches` (not none), and into others
-// behind it as far as one commit does not take them all.
-void put_locks(std::vector<committer::Batch>& batches, const open_global& record, LockBuckets buckets);
+// Those of its locks that lie in these buckets, in place of what the disk has there. A batch takes all that one open may have.
+void put_locks(committer::Batch& batch, const open_global& record, LockBuckets buckets);
 // With its locks in these buckets.
 void remove_open(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets);
 void put_file(committer::Batch& batch, const fsa::FileId& file, const fsa::FileState& state);

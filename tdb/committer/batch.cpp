@@ -1,6 +1,6 @@
 #include "tdb/committer/batch.h"
 
-#include "base/limits.h"
+#include "tdb/committer/packet.h"
 
 namespace Atoll::committer {
 
@@ -25,7 +25,7 @@ void Batch::add(change_kind kind, std::string_view database, Bytes key, Bytes va
     record_.changes.push_back(std::move(added));
 }
 
-bool Batch::is_sendable() const { return !empty() && !too_large_ && size() <= limits::max_batch; }
+bool Batch::is_sendable() const { return !empty() && !too_large_ && size() <= max_batch_bytes; }
 
 size_t Batch::size() const { return batch_overhead + bytes_; }
 

@@ -27,7 +27,7 @@ class Batch {
     void expect_absent(std::string_view database, Bytes key) { add(change_kind::EXPECT_ABSENT, database, key, {}); }
 
     [[nodiscard]] bool empty() const { return record_.changes.empty(); }
-    // What can be sent: at most MAX_CHANGES changes, limits::max_batch bytes, keys of 1 to MAX_KEY bytes, values of at most MAX_VALUE.
+    // What can be sent: at most MAX_CHANGES changes, max_batch_bytes (packet.h), keys of 1 to MAX_KEY bytes, values of at most MAX_VALUE.
     [[nodiscard]] bool is_sendable() const;
     [[nodiscard]] size_t size() const;  // bytes that it takes at most when it is sent
     [[nodiscard]] const batch& record() const { return record_; }

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/socket_path.h"
+#include "tdb/committer/packet.h"
 
 namespace Atoll::committer {
 namespace {
@@ -125,15 +126,13 @@ void CommitClient::send_more() {
         record.answered = answered_number_;
         encoded_.clear();
         encode(record, encoded_, level);
-        ATOLL_ASSERT(encoded_.size() <= limits::max_batch);
-        if (::send(socket_.get(), encoded_.data(), encoded_.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {
-            sent_++;
-        } else if (errno == EAGAIN) {
-            is_full = true;
-        } else if (errno != EINTR) {
-            // What it has answered before it ended is still there to be read.
-            take_answers();
-            if (socket_) lose_connection();
+        ATOLL_ASSERT(encoded_.size() <= max_batch_bytes);
+        switch (send_packet(socket_.get(), encoded_)) {
+            case Sent::sent: sent_++; break;
+            case Sent::full: is_full = true; break;
+            case Sent::ended:  // what it has answered before is still there to be read
+                take_answers();
+                if (socket_) lose_connection();
         }
     }
     if (watch_) watch_->watch_write(is_full);

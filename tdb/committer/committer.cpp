@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/socket_path.h"
+#include "tdb/committer/packet.h"
 
 namespace Atoll::committer {
 namespace {
@@ -19,16 +20,6 @@ constexpr idl::Level level = idl::first_level;
 constexpr auto soon = std::chrono::seconds(1);
 constexpr auto pause_without_descriptors = std::chrono::milliseconds(100);
 constexpr int accepts_per_turn = 64;
-
-enum class Sent : uint8_t { sent, full, ended };
-
-Sent send_packet(int fd, Bytes packet) {
-    for (;;) {
-        if (::send(fd, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return Sent::sent;
-        if (errno == EINTR) continue;
-        return errno == EAGAIN ? Sent::full : Sent::ended;
-    }
-}
 
 }  // namespace
 
@@ -57,8 +48,7 @@ Committer::Committer(loop::Loop& loop, UniqueFd door, std::unique_ptr<Journal> j
       journal_(std::move(journal)),
       commit_timer_(loop, [this] { commit_gathered(); }),
       clean_timer_(loop, [this] { clean(); }),
-      accept_timer_(loop, [this] { door_watch_.watch_read(true); }),
-      received_(limits::max_batch + 1) {
+      accept_timer_(loop, [this] { door_watch_.watch_read(true); }) {
     door_watch_.watch_read(true);
     clean_timer_.set_in(soon);
 }
@@ -99,14 +89,11 @@ void Committer::spoke(Connections::iterator connection) {
 // Reads what there is, but not more than one sender may have unanswered. False: the connection has ended, or has to.
 bool Committer::read_from(Connection& connection) {
     for (size_t i = 0; i < MAX_UNANSWERED && connection.answers.empty(); i++) {
-        received_.resize(limits::max_batch + 1);
-        const ssize_t n = ::recv(connection.socket.get(), received_.data(), received_.size(), MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) return true;
-        if (n <= 0) return false;
-        const Bytes packet = received_.bytes().first(static_cast<size_t>(n));
+        const Received received = receive_packet(connection.socket.get(), received_);
+        if (received == Received::nothing) return true;
+        if (received == Received::ended) return false;
         const bool good =
-            packet.size() <= limits::max_batch && (connection.sender ? take_batch(connection, packet) : take_hello(connection, packet));
+            received == Received::record && (connection.sender ? take_batch(connection, received_) : take_hello(connection, received_));
         if (!good) {
             log_error("process {} sends the committer what is no batch of changes", connection.pid);
             return false;

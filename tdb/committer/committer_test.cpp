@@ -1,12 +1,17 @@
 #include "tdb/committer/committer.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/loop/socket_path.h"
 #include "tdb/committer/durable_store.h"
+#include "tdb/committer/packet.h"
 #include "tdb/committer/process_test.h"
 #include "tdb/conformance.h"
 
@@ -114,9 +119,13 @@ TEST_F(CommitterTest, OnlyKnownDatabasesAndPossibleKeys) {
     }
     EXPECT_TRUE(put(std::string(MAX_KEY, 'k'), std::string(MAX_VALUE, 'v')).ok());
     Batch largest;
-    while (largest.size() + 1200 <= limits::max_batch)
-        largest.store("one", as_bytes("key" + std::to_string(largest.size())), as_bytes(std::string(1000, 'v')));
+    const std::string value(50'000, 'v');
+    while (largest.size() + value.size() + 200 <= max_batch_bytes)
+        largest.store("one", as_bytes("key" + std::to_string(largest.size())), as_bytes(value));
+    ASSERT_GT(largest.size(), limits::max_batch);
     EXPECT_TRUE(store.commits().commit(largest).ok());
+    largest.store("one", as_bytes("one more"), as_bytes(value));
+    EXPECT_FALSE(largest.is_sendable());
 }
 
 // While it is stopped, as it is while it syncs, batches of many gather; they are one commit, so one sync.
@@ -280,6 +289,22 @@ class Hostile {
  public:
     explicit Hostile(const TestDirectory& directory) : socket_(std::move(*loop::connect_to_path(directory.socket()))) {}
     void send(Bytes bytes) { (void)!::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+    void send_descriptor(int fd) {
+        uint8_t mark = 0;
+        alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+        iovec piece{&mark, sizeof mark};
+        msghdr message{};
+        message.msg_iov = &piece;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* const c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
+        EXPECT_EQ(::sendmsg(socket_.get(), &message, MSG_NOSIGNAL), 1);
+    }
     void greet(const Guid& name, uint64_t answered = 0) {
         hello greeting;
         greeting.sender = name;
@@ -328,6 +353,23 @@ TEST_F(CommitterTest, NonsenseEndsItsConnectionOnly) {
         after_hello.greet(Guid::random());
         after_hello.send(as_bytes(bytes));
         EXPECT_FALSE(after_hello.answered());
+        EXPECT_TRUE(put("a", "1").ok());
+    }
+}
+
+TEST_F(CommitterTest, NoOtherFileThanABatchIsRead) {
+    int pipe_ends[2];
+    ASSERT_EQ(::pipe2(pipe_ends, O_CLOEXEC), 0);
+    const UniqueFd reading(pipe_ends[0]), writing(pipe_ends[1]);  // would block
+    const UniqueFd empty(::memfd_create("empty", MFD_CLOEXEC)), huge(::memfd_create("huge", MFD_CLOEXEC)),
+        zeros(::memfd_create("zeros", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(huge.get(), max_batch_bytes + 1), 0);
+    ASSERT_EQ(::ftruncate(zeros.get(), max_batch_bytes), 0);
+    for (const int fd : {reading.get(), empty.get(), huge.get(), zeros.get()}) {
+        Hostile hostile(directory);
+        hostile.greet(Guid::random());
+        hostile.send_descriptor(fd);
+        EXPECT_FALSE(hostile.answered());
         EXPECT_TRUE(put("a", "1").ok());
     }
 }

@@ -296,6 +296,29 @@ def many_locks(server, preset, end, count):
     Client.end_all()
 
 
+def locks_all_or_none(server, preset, rounds):
+    """Of a LOCK of many ranges on a file with many locks, which one packet to the committer does not take."""
+    before, more = 6000, 2000
+    for one in range(rounds):
+        client = Client(server, preset, f"all{one}")
+        client.do("open whole access=13019f share=7 durable2=60000 persistent")
+        ids, done = client.id(), []
+        client.do(f"locks {before} 10")
+        worker = threading.Thread(target=lambda client=client, done=done: done.append(client.says(f"locks {more} 10 {before} {more}")))
+        worker.start()
+        time.sleep(random.random() * 0.1)
+        power_cut(server)
+        worker.join()
+        client.end()
+        back = come_back(server, preset, f"all{one}")
+        back.do(f"again whole {ids} access=13019f share=7 persistent")
+        found = len(re.findall(r"^\d+ .* whole *$", listed(server, "-B"), re.M))
+        answered = done[0] == "NT_STATUS_OK"
+        require(found == before + more or (found == before and not answered), f"{found} of {before} and {more} locks; the LOCK was {done}")
+        back.do("close")
+        Client.end_all()
+
+
 def dump(server, database):
     run = subprocess.run([server.program("dbbackup"), "--check", str(server.top / "state" / "persistent.mdb")], capture_output=True, text=True, timeout=60)
     found = re.search(rf"{database}: (\d+) record", run.stdout)
@@ -358,6 +381,9 @@ def main():
             with tally.case(f"nothing is left, {how}"):
                 nothing_left(server)
         Client.sealed = False
+        with tally.case("a LOCK is on the disk as a whole or not at all"):
+            locks_all_or_none(server, arguments.preset, 3)
+            nothing_left(server)
         with tally.case("killed at any moment"):
             killed_at_any_moment(server, arguments.preset, arguments.kills)
             nothing_left(server)
