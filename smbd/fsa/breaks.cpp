@@ -43,16 +43,14 @@ void OplockTable::hear(const caching_break& message) {
     if (message.acknowledge) await(message);
     if (tell_client(message) || !message.acknowledge) return;
     // Nobody there to answer: then it is given up.
-    give_up_unanswered({file_of(message), message.open_id, message.lease, message.deadline});
+    const auto own = std::ranges::find_if(awaited_, [&](const Awaited& one) { return one.is_of(message); });
+    if (own != awaited_.end() && !own->is_over) give_up_unanswered(*own);
 }
 
 // A message may come late, when what it is about has been closed and opened anew under the same lease, and it may come twice, for each
 // that waits sends it: whoever was first may have died before he sent it.
 bool OplockTable::is_news(const caching_break& message) {
-    const auto known = [&](const Awaited& one) {
-        return one.deadline == message.deadline && one.lease == message.lease && (message.lease || one.open_id == message.open_id);
-    };
-    if (std::ranges::any_of(awaited_, known)) return false;
+    if (std::ranges::any_of(awaited_, [&](const Awaited& one) { return one.is_of(message); })) return false;
     const locking_record* record = modes_.look_at(file_of(message));
     const Actor holder{server_id_of(params_.self), message.open_id, nullptr};
     const uint64_t asked_at = message.deadline.ticks - break_timeout;
@@ -91,23 +89,29 @@ void OplockTable::stop_awaiting(uint64_t open_id, const lease_id* lease) {
 void OplockTable::expire() {
     const NtTime now = NtTime::now();
     for (;;) {
-        const auto late = std::ranges::find_if(awaited_, [&](const Awaited& one) { return one.deadline <= now; });
+        const auto late = std::ranges::find_if(awaited_, [&](const Awaited& one) { return !one.is_over && one.deadline <= now; });
         if (late == awaited_.end()) break;
         log_info("fsa: a client has not acknowledged a break");
         give_up_unanswered(*late);
     }
-    if (awaited_.empty()) return timer_->cancel();
-    const auto next = std::ranges::min_element(awaited_, {}, &Awaited::deadline);
+    const auto next = std::ranges::min_element(awaited_, {}, [](const Awaited& one) { return std::pair(one.is_over, one.deadline); });
+    if (next == awaited_.end() || next->is_over) return timer_->cancel();
     timer_->set_in(std::chrono::nanoseconds((next->deadline.ticks - now.ticks) * 100));
 }
 
-// Unless that break is over: the client's answer may have come to another process that serves it.
-void OplockTable::give_up_unanswered(const Awaited& awaited) {
+// It stays among the awaited until it is known wherever it has to be: the client's answer still counts.
+void OplockTable::give_up_unanswered(Awaited& awaited) {
+    awaited.is_over = true;
     const Awaited one = awaited;
-    std::erase_if(awaited_, [&](const Awaited& other) { return other.deadline == one.deadline && other.open_id == one.open_id; });
-    if (!settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, &one.deadline)) return;
     OpenFile* const open = one.lease ? core_.find_open(*one.lease) : core_.find_open(one.open_id);
-    if (open != nullptr && params_.breaks != nullptr) params_.breaks->unanswered(*open);
+    if (open == nullptr || params_.breaks == nullptr) return given_up(one);
+    params_.breaks->unanswered(*open, [this, one] { given_up(one); });
+}
+
+// Unless that break is over: the client's answer may have come, here or to another process that serves it.
+void OplockTable::given_up(const Awaited& one) {
+    std::erase_if(awaited_, [&](const Awaited& other) { return other.deadline == one.deadline && other.open_id == one.open_id; });
+    (void)settle(one.file, one.open_id, one.lease ? &*one.lease : nullptr, 0, &one.deadline).ok();
 }
 
 // The holder is down to `state`. What else is to be broken meanwhile, breaks at once.

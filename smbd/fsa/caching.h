@@ -80,8 +80,9 @@ class BreakSink {
     virtual bool oplock_break(Open& open, OplockLevel to, bool acknowledge) = 0;
     // Of a lease of which this process has an open, `open` (MS-SMB2 3.3.4.7).
     virtual bool lease_break(Open& open, const LeaseBreak& broken) = 0;
-    // The client of an open, or of its lease, has not acknowledged in time: it caches nothing any more (MS-SMB2 3.3.6.1).
-    virtual void unanswered(Open& open) = 0;
+    // The client of an open, or of its lease, has not acknowledged in time: it is to cache nothing any more (MS-SMB2 3.3.6.1). `then` is
+    // called once, now or later on the loop, when that is known wherever it has to be. Until then it is not so, and who waits for it waits.
+    virtual void unanswered(Open& open, std::function<void()> then) = 0;
 
  protected:
     ~BreakSink() = default;

@@ -104,6 +104,10 @@ class OplockTable {
         uint64_t open_id = 0;
         std::optional<lease_id> lease;
         NtTime deadline;
+        bool is_over = false;  // it is about to be given up
+        [[nodiscard]] bool is_of(const caching_break& message) const {
+            return deadline == message.deadline && lease == message.lease && (lease || open_id == message.open_id);
+        }
     };
 
     enum class Step : uint8_t { first, further };  // a further step of a break does not count in the epoch
@@ -121,7 +125,8 @@ class OplockTable {
     void hear(const caching_break& message);
     bool is_news(const caching_break& message);
     bool tell_client(const caching_break& message);
-    void give_up_unanswered(const Awaited& awaited);
+    void give_up_unanswered(Awaited& awaited);
+    void given_up(const Awaited& awaited);
     void came_down(OpenFile& open, uint8_t state);
     void await(const caching_break& message);
     void stop_awaiting(uint64_t open_id, const lease_id* lease);

@@ -27,7 +27,13 @@ class BreakClient final : public BreakSink {
         leases.push_back(broken);
         return reachable;
     }
-    void unanswered(Open& open) override { silent.push_back(&open); }
+    void unanswered(Open& open, std::function<void()> then) override {
+        silent.push_back(&open);
+        if (keeps_silent_ones) return kept.push_back(std::move(then));
+        then();
+    }
+    bool keeps_silent_ones = false;
+    std::vector<std::function<void()>> kept;
     std::vector<Open*> silent;
     std::vector<OplockBroken> oplocks;
     std::vector<LeaseBreak> leases;

@@ -59,6 +59,41 @@ TEST_F(OplocksTest, WhoCannotBeReachedHasGivenUp) {
     EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::SUCCESS);
 }
 
+// What a client caches may have to be forgotten on a disk first.
+TEST_F(OplocksTest, NobodyGoesOnBeforeItIsKnownThatAClientHasGivenUp) {
+    must_open(one_, oplock(OplockLevel::exclusive));
+    one_.client.reachable = false;
+    one_.client.keeps_silent_ones = true;
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    pump();
+    EXPECT_EQ(waiter_->resumed, 0);
+    ASSERT_EQ(one_.client.kept.size(), 1u);
+    one_.client.kept[0]();
+    pump();
+    EXPECT_EQ(waiter_->resumed, 1);
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::SUCCESS);
+}
+
+TEST_F(OplocksTest, AnAnswerThatComesUntilThenCounts) {
+    const CreateResult first = must_open(one_, oplock(OplockLevel::batch));
+    one_.client.reachable = false;
+    one_.client.keeps_silent_ones = true;
+    CreateResult second;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none), second), NtStatus::PENDING);
+    pump();
+    ASSERT_EQ(one_.client.kept.size(), 1u);
+    const auto answered = one_.files->acknowledge_oplock(*first.open, OplockLevel::ii);
+    ASSERT_TRUE(answered);
+    EXPECT_EQ(*answered, OplockLevel::ii);
+    pump();
+    EXPECT_EQ(waiter_->resumed, 1);
+    one_.client.kept[0]();
+    CreateResult now;
+    one_.files->describe(*first.open, now);
+    EXPECT_EQ(now.oplock, OplockLevel::ii);
+}
+
 TEST_F(OplocksTest, NobodyWaitsForTheDead) {
     must_open(one_, oplock(OplockLevel::batch));
     dead_id_ = one_.messages->self().unique_id;

@@ -42,7 +42,7 @@ class NoOpens final : public fsa::BreakSink {
  public:
     bool oplock_break(fsa::Open&, fsa::OplockLevel, bool) override { return false; }
     bool lease_break(fsa::Open&, const fsa::LeaseBreak&) override { return false; }
-    void unanswered(fsa::Open&) override {}
+    void unanswered(fsa::Open&, std::function<void()> then) override { then(); }
 };
 
 class Housekeeper {

@@ -85,7 +85,7 @@ class Client final : public ClientProcess, private fsa::BreakSink {
  private:
     bool oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge) override;
     bool lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) override;
-    void unanswered(fsa::Open& file) override;
+    void unanswered(fsa::Open& file, std::function<void()> then) override;
     // From other processes, and from this one's services (smbd/xsrv/message_types.h).
     tdb::Database* object_ids();
     void receive_messages();

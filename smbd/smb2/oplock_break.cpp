@@ -92,8 +92,12 @@ bool Client::lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) {
     return break_notices_.send(std::move(notice));
 }
 
-void Client::unanswered(fsa::Open& file) {
-    if (auto* open = static_cast<xsrv::Open*>(file.context)) persistence_.caching_fell(*open);
+void Client::unanswered(fsa::Open& file, std::function<void()> then) {
+    auto* open = static_cast<xsrv::Open*>(file.context);
+    if (open == nullptr) return then();
+    persistence_.caching_ends(*open, [alive = alive_, then = std::move(then)] {
+        if (*alive) then();
+    });
 }
 
 NtStatus CachingWait::start(NtStatus (*handler)(Request&)) {

@@ -151,6 +151,35 @@ void Persistence::caching_fell(xsrv::Open& open) {
     submit(batch);
 }
 
+void Persistence::caching_ends(xsrv::Open& open, std::function<void()> then) {
+    committer::Batch batch;
+    const auto put = [&](xsrv::Open& one) {
+        if (!is_persistent(one)) return;
+        xsrv::open_global record = record_of(one);
+        if (record.durable->lease) {
+            record.durable->lease->state = fsa::caching::none;
+        } else {
+            record.durable->oplock = fsa::oplock_kind::OPLOCK_NONE;
+        }
+        one.durable->lease = record.durable->lease;
+        xsrv::put_open(batch, record);
+    };
+    if (open.lease_key) {
+        const auto [first, last] = by_lease_.equal_range(*open.lease_key);
+        for (auto at = first; at != last; ++at) put(*at->second);
+    } else if (is_there()) {
+        put(open);
+    }
+    if (batch.empty()) return then();
+    const auto submitted = commits().submit(batch, [then](const Result<void>& committed) {
+        if (!committed) log_error("the end of a persistent handle's caching cannot be written: {}", committed.error().message());
+        then();
+    });
+    if (submitted) return;
+    log_error("the end of a persistent handle's caching cannot be written: {}", submitted.error().message());
+    then();
+}
+
 bool is_persistent(const Request& request) { return request.open && is_persistent(*request.open); }
 
 bool may_be_persistent(const Request& request) {

@@ -3,6 +3,7 @@
 // share that is continuously available is written through.
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "libcli/smb/create.h"
@@ -36,6 +37,9 @@ class Persistence {
     xsrv::open_global record_of(xsrv::Open& open);
     // What its client caches by it has come down without being acknowledged; nobody waits until the disk knows.
     void caching_fell(xsrv::Open& open);
+    // Its client has not acknowledged a break, so what it caches by it, or by all opens of its lease, is to end: `then` is called, now or
+    // later, when the disk knows or cannot be told.
+    void caching_ends(xsrv::Open& open, std::function<void()> then);
     // Commits when it can; nobody waits.
     void submit(const committer::Batch& batch);
     committer::CommitClient& commits() { return durable_->commits(); }

@@ -319,6 +319,23 @@ def locks_all_or_none(server, preset, rounds):
         Client.end_all()
 
 
+def break_times_out(server, preset):
+    """Who waits for a lease that its client does not give up goes on once the disk knows that it has come down (35 seconds)."""
+    client = Client(server, preset)
+    client.do(f"open silent {OPEN}")
+    ids = client.id()
+    other = Client(server, preset, "other")
+    other.do("open silent access=3 share=7")
+    power_cut(server)
+    client.end()
+    other.end()
+    back = Client(server, preset)
+    back.do(f"again silent {ids} access=13019f share=7 lease2=7 persistent")
+    require("LEASE(R" not in listed(server), f"a lease that was given up is back: {listed(server)}")
+    back.do("close")
+    back.end()
+
+
 def dump(server, database):
     run = subprocess.run([server.program("dbbackup"), "--check", str(server.top / "state" / "persistent.mdb")], capture_output=True, text=True, timeout=60)
     found = re.search(rf"{database}: (\d+) record", run.stdout)
@@ -381,6 +398,8 @@ def main():
             with tally.case(f"nothing is left, {how}"):
                 nothing_left(server)
         Client.sealed = False
+        with tally.case("a break that is not acknowledged"):
+            break_times_out(server, arguments.preset)
         with tally.case("a LOCK is on the disk as a whole or not at all"):
             locks_all_or_none(server, arguments.preset, 3)
             nothing_left(server)
