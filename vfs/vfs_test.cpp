@@ -553,7 +553,7 @@ TEST_F(VfsTest, DosAttributesAreStoredAndReadBack) {
     auto stat = *vfs_->stat(*file);
     EXPECT_FALSE(vfs_->dos_attributes(*file, stat, "file").stored);
     EXPECT_EQ(vfs_->dos_attributes(*file, stat, "file").attributes, attribute::normal);
-    if (!vfs_->set_dos_attributes(*file, stat, {attribute::readonly | attribute::archive, NtTime{123456789}}))
+    if (!vfs_->set_dos_attributes(*file, stat, {attribute::readonly | attribute::archive, NtTime{123456789}, {}, false}))
         GTEST_SKIP() << "no user xattrs here";
     auto back = vfs_->dos_attributes(*file, stat, "file");
     EXPECT_TRUE(back.stored);
@@ -575,7 +575,7 @@ TEST_F(VfsTest, AttributesMapToModeBits) {  // smb.conf(5): map archive, map hid
     auto file = vfs_->open("file", {});
     ASSERT_TRUE(vfs_->chmod(*file, 0640));
     ASSERT_TRUE(vfs_->set_dos_attributes(*file, *vfs_->stat(*file),
-                                         {attribute::readonly | attribute::hidden | attribute::system | attribute::archive, {}}));
+                                         {attribute::readonly | attribute::hidden | attribute::system | attribute::archive, {}, {}, false}));
     auto stat = *vfs_->stat(*file);
     EXPECT_EQ(stat.mode & 07777, 0541u);
     EXPECT_EQ(vfs_->dos_attributes(*file, stat, ".file").attributes, attribute::readonly | attribute::hidden | attribute::archive);
