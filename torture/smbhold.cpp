@@ -38,6 +38,8 @@
 namespace Atoll::torture {
 namespace {
 
+constexpr auto answer_timeout = std::chrono::seconds(60);  // longer than a server waits for a break to be acknowledged (MS-SMB2 3.3.2.5)
+
 struct Options {
     std::string unc;
     std::string user;
@@ -73,6 +75,7 @@ class Holder {
         auto opened = client::Connection::open(loop_, host, options.port);
         if (!opened) return NtStatus::CONNECTION_REFUSED;
         connection_ = std::move(*opened);
+        connection_->set_timeout(answer_timeout);
         session_ = std::make_unique<client::Session>(*connection_);
         tree_ = std::make_unique<client::Tree>(*session_);
         NtStatus status = connection_->negotiate(negotiation(options));

@@ -191,8 +191,9 @@ NtStatus check_channel_sequence(Request& request) {
     if (sequence != open.channel_sequence) {
         if (const NtStatus status = settle_signature(request); status != NtStatus::SUCCESS) return status;
     }
-    if (count_request(open, sequence, request.header.is_replay())) {
+    if (const auto counted_at = count_request(open, sequence, request.header.is_replay())) {
         request.counted_in = request.open;
+        request.counted_at = *counted_at;
         return NtStatus::SUCCESS;
     }
     return modifies(request.header.command) ? NtStatus::FILE_NOT_AVAILABLE : NtStatus::SUCCESS;

@@ -166,8 +166,7 @@ void Chain::finish_request(NtStatus status) {
     request_.key = nullptr;
     request_.tcon = nullptr;
     request_.open = nullptr;
-    if (const auto counted_in = std::exchange(request_.counted_in, nullptr))
-        uncount_request(*counted_in, request_.header.channel_sequence());
+    if (const auto counted_in = std::exchange(request_.counted_in, nullptr)) uncount_request(*counted_in, request_.counted_at);
     index_++;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace Atoll::xsrv {
 class Open;
@@ -10,10 +11,10 @@ class Open;
 
 namespace Atoll::smb2 {
 
-// A request that names the open has come. True: it is counted, until uncount_request(). False: a WRITE, SET_INFO or IOCTL is refused with
-// FILE_NOT_AVAILABLE; others are served, uncounted.
-bool count_request(xsrv::Open& open, uint16_t sequence, bool is_replay);
+// A request that names the open has come. It is counted until uncount_request(), which is given the open's channel_sequence_changes that this
+// returns. Nothing: a WRITE, SET_INFO or IOCTL is refused with FILE_NOT_AVAILABLE; others are served, uncounted.
+std::optional<uint64_t> count_request(xsrv::Open& open, uint16_t sequence, bool is_replay);
 // One that is counted has been answered (MS-SMB2 3.3.4.1).
-void uncount_request(xsrv::Open& open, uint16_t sequence);
+void uncount_request(xsrv::Open& open, uint64_t counted_at);
 
 }  // namespace Atoll::smb2

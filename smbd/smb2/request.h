@@ -76,6 +76,7 @@ struct Request {
     xsrv::Ref<xsrv::Tcon> tcon;
     xsrv::Ref<xsrv::Open> open;        // set by look_up_open(), or by CREATE
     xsrv::Ref<xsrv::Open> counted_in;  // the open among whose outstanding requests it is: see check_channel_sequence()
+    uint64_t counted_at = 0;           // what count_request() said
     NtStatus status = NtStatus::SUCCESS;
     uint64_t async_id = 0;           // not zero: an interim response has been sent
     bool keep_body = false;          // an error response whose body the handler wrote

@@ -110,6 +110,7 @@ void OpenTable::take_back(Open* open) {
     open->index_key.reset();
     open->current_ea_index = 1;
     open->channel_sequence = 0;
+    open->channel_sequence_changes = 0;
     open->outstanding_requests = 0;
     open->outstanding_pre_requests = 0;
     open->next_free_ = free_opens_;

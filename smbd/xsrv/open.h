@@ -56,6 +56,7 @@ class Open final : public Counted {
     uint32_t current_ea_index = 1;  // MS-SMB2 3.3.1.10, Open.CurrentEaIndex
     // MS-SMB2 3.3.5.2.10
     uint16_t channel_sequence = 0;
+    uint64_t channel_sequence_changes = 0;  // so often it has become another; it comes round to a number that it had, this does not
     uint32_t outstanding_requests = 0;
     uint32_t outstanding_pre_requests = 0;
 
