@@ -93,7 +93,7 @@ class TakersTest : public testing::Test {
         record.session_id = id;
         record.owner = owner.to_record();
         std::array<uint8_t, 8> key{};
-        store_be32(key.data() + 4, static_cast<uint32_t>(id));
+        store_be32(key.data(), static_cast<uint32_t>(id));  // the half with the slot comes first
         ASSERT_TRUE(sessions_->store(key, encode_record(record)).ok());
     }
     std::optional<uint64_t> owner_of(const Guid& guid) {
