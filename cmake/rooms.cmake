@@ -77,19 +77,17 @@ function(_atoll_view out view)
   endif()
 endfunction()
 
-# The builds with sanitizers parse the standard library once; the others show that each source includes what it uses.
-if(ATOLL_SANITIZE)
+# clang's builds, those with sanitizers, parse the standard library once; gcc's show that each source includes what it uses.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   file(WRITE ${CMAKE_BINARY_DIR}/precompiled.cpp "")
   add_library(atoll_precompiled OBJECT ${CMAKE_BINARY_DIR}/precompiled.cpp)
   target_precompile_headers(atoll_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
   target_link_libraries(atoll_precompiled PRIVATE Threads::Threads)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    target_compile_options(atoll_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # or ccache takes each for another
-  endif()
+  target_compile_options(atoll_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # or ccache takes each for another
 endif()
 
 function(_atoll_attach target room_set view links)
-  if(ATOLL_SANITIZE)
+  if(TARGET atoll_precompiled)
     target_precompile_headers(${target} REUSE_FROM atoll_precompiled)
   endif()
   target_include_directories(${target} PRIVATE ${view})
