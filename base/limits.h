@@ -64,7 +64,7 @@ constexpr unsigned max_lmdb_readers = 32768;           // processes that read on
 constexpr size_t traverse_batch = 256 * 1024;          // bytes of records that a traverse of LMDB copies at once
 
 // Durable commits
-constexpr size_t max_batch = 128 * 1024;               // bytes of one batch of changes; Code::invalid
+constexpr size_t max_batch = 128 * 1024;               // bytes of changes in one packet; more travel in a file (tdb/committer/packet.h)
 constexpr size_t max_waiting_batches = 4096;           // in one process, for the committer; Code::busy
 constexpr size_t max_waiting_batch_bytes = 16u << 20;  // of all of them; Code::busy
 constexpr size_t max_batches_in_commit = 4096;         // that the committer makes one transaction of; more wait for the next
