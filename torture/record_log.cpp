@@ -111,9 +111,13 @@ int main(int argc, char** argv) {
         return 2;
     }
     constexpr uint64_t batch = 50;
+    constexpr int most_openings = 20;
     Log log(argv[1], argc > 3 && std::strcmp(argv[3], "fsync") == 0);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(argv[2]));
-    if (!log.open(O_CREAT | O_TRUNC)) return 1;
+    for (int attempt = 0; !log.open(O_CREAT | O_TRUNC); attempt++) {
+        if (attempt == most_openings) return 1;
+        ::usleep(100'000);
+    }
     const std::string told_to_end = std::string(argv[1]) + ".end";
     uint64_t number = 0, bad = 0;
     bool over = false;

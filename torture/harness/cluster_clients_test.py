@@ -388,7 +388,7 @@ def kernel_lost_nothing(cluster, kernel):
         on_disk = records_on_disk(kernel.path(mount))
         require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
         # As over channels, what is sent again may go over a connection that has just ended too: the first new one to a node that dies.
-        errors = [word for word in found[3].split() if not is_clients_own(word, over_channels=True)]
+        errors = [word for word in found[3].split() if not is_clients_own(word, other_channels=True)]
         require(not errors, f"errors that are not the client's own: {errors}")
 
 
