@@ -39,8 +39,9 @@ void PersistentOpens::restore() {
     if (!visited) log_error("persistent handles cannot be read: {}", visited.error().message());
     std::vector<fsa::FileId> used;
     size_t restored = 0;
-    for (const xsrv::open_global& record : records) {
+    for (xsrv::open_global& record : records) {
         if (!record.durable) continue;
+        xsrv::give_up_read_caching(record);
         used.push_back(xsrv::file_of(record));
         const auto entered = tables_.restore_open(record);
         if (!entered) log_error("{}", entered.error().message());

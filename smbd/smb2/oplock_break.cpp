@@ -67,10 +67,9 @@ NtStatus handle_oplock_break(Request& request) {
     return acknowledge_oplock(request);
 }
 
-bool Client::oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge) {
+bool Client::oplock_break(fsa::Open& file, fsa::OplockLevel to, bool /*acknowledge*/) {
     auto* open = static_cast<xsrv::Open*>(file.context);
     if (open == nullptr || !open->session) return false;
-    if (!acknowledge) persistence_.caching_fell(*open);
     const smb::OplockBreak message{static_cast<smb::OplockLevel>(to), {open->persistent_id, open->volatile_id}};
     BreakNotice notice = make_notice(message, open->session->id, *open);
     notice.session = open->session;
@@ -80,7 +79,6 @@ bool Client::oplock_break(fsa::Open& file, fsa::OplockLevel to, bool acknowledge
 bool Client::lease_break(fsa::Open& file, const fsa::LeaseBreak& broken) {
     auto* open = static_cast<xsrv::Open*>(file.context);
     if (open == nullptr || !open->session) return false;
-    if (!broken.acknowledge) persistence_.caching_fell(*open);
     smb::LeaseBreakNotification message;
     message.new_epoch = broken.epoch;
     message.flags = broken.acknowledge ? smb::lease_break_flags::ack_required : 0;

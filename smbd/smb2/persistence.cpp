@@ -140,17 +140,6 @@ void Persistence::put_changed(committer::Batch& batch, const Guid& lease_key, co
     }
 }
 
-void Persistence::caching_fell(xsrv::Open& open) {
-    if (!is_there() || !is_persistent(open)) return;
-    committer::Batch batch;
-    if (open.durable->lease) {
-        put_changed(batch, open.durable->lease->lease_key, nullptr);
-    } else {
-        xsrv::put_open(batch, record_of(open));
-    }
-    submit(batch);
-}
-
 void Persistence::caching_ends(xsrv::Open& open, std::function<void()> then) {
     committer::Batch batch;
     const auto put = [&](xsrv::Open& one) {

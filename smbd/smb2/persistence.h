@@ -35,8 +35,6 @@ class Persistence {
     void put_changed(committer::Batch& batch, const Guid& lease_key, const xsrv::Open* but);
     // As it is now.
     xsrv::open_global record_of(xsrv::Open& open);
-    // What its client caches by it has come down without being acknowledged; nobody waits until the disk knows.
-    void caching_fell(xsrv::Open& open);
     // Its client has not acknowledged a break, so what it caches by it, or by all opens of its lease, is to end: `then` is called, now or
     // later, when the disk knows or cannot be told.
     void caching_ends(xsrv::Open& open, std::function<void()> then);

@@ -222,6 +222,14 @@ std::optional<create_intent> PersistentState::find_intent(const Guid& client_gui
     return find<create_intent>(store_, create_intent_database, intent_key(client_guid, create_guid));
 }
 
+void give_up_read_caching(open_global& record) {
+    durable_open& durable = *record.durable;
+    if (durable.oplock == fsa::oplock_kind::OPLOCK_LEVEL_II) durable.oplock = fsa::oplock_kind::OPLOCK_NONE;
+    if (!durable.lease || (durable.lease->state & fsa::caching::write) != 0 || durable.lease->state == fsa::caching::none) return;
+    durable.lease->state = fsa::caching::none;
+    if (durable.lease->version > 1) durable.lease->epoch++;
+}
+
 fsa::RemainingOpen remaining_open(const open_global& record) {
     fsa::RemainingOpen out;
     out.open_id = record.persistent_id;

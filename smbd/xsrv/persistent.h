@@ -65,6 +65,10 @@ class PersistentState {
     committer::DurableStore& store_;
 };
 
+// What was cached for reading alone is not given back when the tables were lost: others' writes take it (MS-FSA 2.1.5.4) without an
+// acknowledgment and without a commit, so the disk does not know whether it is still there. The client hears of it when it comes back.
+void give_up_read_caching(open_global& record);
+
 // What fsa needs to know of a recorded open to put it back or to give it back; the token is left out.
 fsa::RemainingOpen remaining_open(const open_global& record);
 

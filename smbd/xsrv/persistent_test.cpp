@@ -85,6 +85,24 @@ TEST_F(PersistentTest, AnOpenIsReadAsItWasWritten) {
     EXPECT_EQ(opens(), std::vector<uint64_t>{0x1234567890ABCDEF});
 }
 
+TEST_F(PersistentTest, WhatWasCachedForReadingAloneIsNotGivenBack) {
+    for (const auto& [had, has] : {std::pair{7u, 7u}, {5u, 5u}, {3u, 0u}, {1u, 0u}, {0u, 0u}}) {
+        open_global record = record_of(1);
+        record.durable->lease->state = had;
+        give_up_read_caching(record);
+        EXPECT_EQ(record.durable->lease->state, has);
+        EXPECT_EQ(record.durable->lease->epoch, had == has ? 4 : 5) << "of " << had;
+    }
+    open_global record = record_of(1);
+    record.durable->lease.reset();
+    for (const auto& [had, has] : {std::pair{fsa::oplock_kind::OPLOCK_LEVEL_II, fsa::oplock_kind::OPLOCK_NONE},
+                                   {fsa::oplock_kind::OPLOCK_BATCH, fsa::oplock_kind::OPLOCK_BATCH}}) {
+        record.durable->oplock = had;
+        give_up_read_caching(record);
+        EXPECT_EQ(record.durable->oplock, has);
+    }
+}
+
 std::vector<uint64_t> offsets_of(const open_global& record) {
     std::vector<uint64_t> out;
     for (const open_lock& lock : record.durable->locks) out.push_back(lock.offset);

@@ -51,9 +51,11 @@ SETS = {
 }
 # With --full: (how many guests, seconds). With several channels Linux 6.12 gets stuck sooner or later (docs/testing.md), hence the short ones.
 ROUNDS = {"resilient": (1, 220), "persistent": (1, 220), "multichannel": (8, 25)}
+TRIES = 3
 # Of the namespace with several channels.
 TAP, ADDRESSES, GUEST_ADDRESS = "tap0", ("10.77.0.1", "10.77.0.2"), "10.77.0.15/24"
 CHANNEL_OPTIONS = {"server multi channel support": "yes", "interfaces": "lo " + " ".join(f'"{address};speed=1000000000,capability=RSS"' for address in ADDRESSES)}
+PENDING = "0x00000103"
 USER_SESSION_DELETED, NETWORK_NAME_DELETED, FILE_CLOSED = "0xc0000203", "0xc00000c9", "0xc0000128"
 # What an honest server may refuse here, (command, status) as tshark has them: more of a log-on, the end of a file, DFS and interfaces that are not there.
 FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "0xc00000bb")}
@@ -152,6 +154,26 @@ class Trace:
                               "-T", "fields", "-e", "ip.src"], capture_output=True, text=True, timeout=600).stdout
         return collections.Counter(out.split())
 
+    def unanswered(self):
+        """(connection, command) of each request that has no answer on a connection that was not ended, and how often the client asked anything."""
+        self.end()
+        fields = ("tcp.stream", "tcp.srcport", "smb2.cmd", "smb2.nt_status", "smb2.msg_id")
+        out = subprocess.run(["tshark", "-r", str(self.file), "-d", f"tcp.port=={self.port},nbss", "-Y", "smb2 || tcp.flags.reset == 1 || tcp.flags.fin == 1", "-T", "fields",
+                              *(word for field in fields for word in ("-e", field))], capture_output=True, text=True, timeout=600).stdout
+        asked, requests = {}, 0
+        for line in out.splitlines():
+            stream, source, commands, statuses, messages = line.split("\t")
+            if not commands:
+                asked = {request: command for request, command in asked.items() if request[0] != stream}
+            elif int(source) != self.port:
+                requests += 1
+                asked.update({(stream, message): command for message, command in zip(messages.split(","), commands.split(","))})
+            else:
+                for message, status in zip(messages.split(","), statuses.split(",")):
+                    if status != PENDING:
+                        asked.pop((stream, message), None)
+        return [(stream, command) for (stream, _), command in asked.items()], requests
+
     def refusals(self):
         """{(command, status): how often} of what should not have been refused. Ids of an older session should."""
         known, asked, found = set(), {}, collections.Counter()
@@ -178,10 +200,12 @@ class Trace:
 
 
 class Killer(threading.Thread):
-    """Kills the clients' processes every second, and all of the server every ten, from the file `started` to the file `finished`."""
+    """Kills the clients' processes every second, and all of the server every ten, from the file `started` to the file `finished`, for so many seconds at most:
+    a client that is stuck then has a server that lives, and what it waits for is seen."""
 
-    def __init__(self, server, share):
+    def __init__(self, server, share, most_seconds):
         super().__init__()
+        self.most_seconds = most_seconds
         self.server, self.share, self.over, self.processes, self.servers, self.error = server, share, threading.Event(), 0, 0, None
 
     def run(self):
@@ -190,7 +214,7 @@ class Killer(threading.Thread):
             while not (share / "started").exists() and not self.over.wait(0.1):
                 pass
             seconds = 0
-            while not (share / "finished").exists() and not self.over.wait(1):
+            while seconds < self.most_seconds and not (share / "finished").exists() and not self.over.wait(1):
                 seconds += 1
                 if seconds % 10 == 0 and self.server.kind == "atoll":
                     kill_group(self.server)
@@ -247,8 +271,8 @@ def verdict(tally, server, share, name, options, console):
             require(not errors, f"{errors}")
 
 
-def run(chosen, arguments, tally):
-    """One set of mounts."""
+def run(chosen, arguments, tally, tries):
+    """One set of mounts. False: the client has got stuck by itself, which it may while there are `tries` left."""
     program, mounts = TOP / "build" / arguments.preset / "bin" / "recordlog", SETS[chosen]
     require(program.exists(), f"{program} is not there: build preset {arguments.preset} first")
     seconds = arguments.seconds or (ROUNDS[chosen][1] if arguments.full else 15)
@@ -268,7 +292,7 @@ def run(chosen, arguments, tally):
         script = WORKLOAD
         for name in ("EVENTS", "MOUNTS", "LOGS", *values):
             script = script.replace(f"@{name}@", str(values[name]))
-        killer, trace = Killer(server, mounts[first][0]), Trace(server, TAP if channels else "lo")
+        killer, trace = Killer(server, mounts[first][0], 3 * seconds), Trace(server, TAP if channels else "lo")
         killer.start()
         try:
             status, console = Guest(files={"recordlog": program}, tap=(TAP, GUEST_ADDRESS) if channels else None).run(script, seconds=BOOT_SECONDS + 4 * seconds)
@@ -279,8 +303,14 @@ def run(chosen, arguments, tally):
         if arguments.events:
             (server.top / "console").write_text(console)
         print(f"# {killer.processes} processes and {killer.servers} servers killed", flush=True)
+        if status is None and killer.error is None and tries > 1:
+            unanswered, requests = trace.unanswered()
+            if requests and not unanswered:
+                print(f"# the guest does not come to its end, though each of its {requests} requests is answered: once more", flush=True)
+                return False
         with tally.case(f"the guest comes to its end: {chosen}"):
             require(killer.error is None, f"{killer.error}")
+            server.keep = server.keep or status != 0
             require(status == 0 and "guest: step done" in console, f"ended with {status}:\n{console[-3000:]}\nserver: {server.output()[-2000:]}")
             require(killer.processes >= (200 // ROUNDS[chosen][0] if arguments.full else seconds // 2), f"only {killer.processes} processes were killed")
         with tally.case(f"the server refuses nothing that it should not: {chosen}"):
@@ -294,6 +324,7 @@ def run(chosen, arguments, tally):
                 require(all(connections[address] > 0 for address in ADDRESSES), f"{connections}")
         for name, mount, _ in logs:
             verdict(tally, server, *mounts[mount][:1], name, mounts[mount][1], console)
+    return True
 
 
 def main():
@@ -309,7 +340,10 @@ def main():
     sets = [arguments.set] if arguments.set else list(SETS)
     for chosen in [one for one in sets for _ in range(ROUNDS[one][0] if arguments.full else 1)]:
         with tally.guard(f"the server, {chosen}"):
-            isolation.run(lambda: run(chosen, arguments, tally), network=chosen == "multichannel")
+            channels = chosen == "multichannel"
+            tries = TRIES if channels else 1
+            while not isolation.run(lambda left=tries: run(chosen, arguments, tally, left), network=channels):
+                tries -= 1
     return tally.finish()
 
 

@@ -207,7 +207,6 @@ def lease_came_down(server, preset, end):
     other.do("write 0 content")
     other.do("close")
     other.end()
-    time.sleep(0.3)  # nobody is told when the disk knows
     end(server)
     client.end()
     back = Client(server, preset)
