@@ -86,6 +86,11 @@ class Node:
         lines = [line.split() for line in out.splitlines() if line.startswith("pnn:")]
         return {int(words[0][4:]): words[2] for words in lines}
 
+    def statistics(self):
+        """{name: text} of ctdb statistics."""
+        names, values = (line.split("|") for line in self.output("-X", "statistics").strip().splitlines())
+        return dict(zip(names, values))
+
     def logged(self, text):
         return text in self.log.read_text(errors="replace")
 

@@ -21,7 +21,7 @@ import report
 import smbtorture
 from accounts import USER1
 from cluster import TOP, await_that
-from clustered import PORT, ServerCluster
+from clustered import PORT, ServerCluster, between_nodes
 from conformance import hold
 from report import require
 from suites import Suite, read_expectations
@@ -378,19 +378,6 @@ def directories_are_cached(cluster):
             require(status == 0 and f"file{turn} " in said, said)
             for holder in (first, second):
                 holder.does("close")
-
-
-def between_nodes(cluster):
-    """What the nodes' daemons have said to each other so far, by ctdb statistics: {what: how many}; without keepalives, and what the leader answers them with."""
-    total, leader = {}, int(cluster.nodes[0].output("leader"))
-    for node in cluster.nodes:
-        names, values = (line.split("|") for line in node.output("-X", "statistics").strip().splitlines())
-        counted = dict(zip(names, values))
-        seen = {name: int(counted[name]) for name in ("node.req_call", "node.req_dmaster", "node.reply_dmaster", "node.reply_error", "node.req_message", "node.req_control")}
-        seen["packets of members"] = int(counted["node_packets_sent"]) - int(counted["keepalive_packets_sent"]) if node.pnn != leader else 0
-        for name, value in seen.items():
-            total[name] = total.get(name, 0) + value
-    return total
 
 
 def said_for(cluster, holders, name, options, turns=50):

@@ -56,12 +56,35 @@ class Machine:
         self.holder.wait()
 
 
+class Network:
+    """Two bridges, the nodes' machines and a client's. Several clusters may be on it, each with addresses of its own."""
+
+    def __init__(self, size=3):
+        for bridge in ("private", "public"):
+            tell("ip", "link", "add", bridge, "type", "bridge")
+            tell("ip", "link", "set", bridge, "up")
+        self.client = Machine("client")
+        self.client.connect("eth1", "public", "10.66.1.100/24", "fd66::100/64")
+        self.machines = [Machine(f"n{pnn}") for pnn in range(size)]
+        for machine in self.machines:
+            machine.connect("eth0", "private")
+            machine.connect("eth1", "public")
+
+    def join(self):
+        """This namespace reaches every machine."""
+        for number, bridge in enumerate(("private", "public")):
+            tell("ip", "address", "replace", f"10.{65 + number}.{number}.254/24", "dev", bridge)
+
+    def end(self):
+        for machine in (*self.machines, self.client):
+            machine.end()
+
+
 class PublicNode(Node):
     def __init__(self, cluster, pnn):
         super().__init__(cluster, pnn)
-        self.machine = Machine(f"n{pnn}")
-        self.machine.connect("eth0", "private", f"{self.address}/24")
-        self.machine.connect("eth1", "public")
+        self.machine = cluster.network.machines[pnn]
+        self.machine.tell("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
         self.prefix = self.machine.prefix
         self.tunables = ""
 
@@ -102,20 +125,17 @@ class PublicNode(Node):
 
 
 class PublicCluster(Cluster):
-    def __init__(self, kind, preset="release", size=3, public=None, script_names=("10.interface",)):
+    """`network`: one that is there, on which other clusters may be too; the nodes' private addresses begin with 10.65.0.`first`. It is not ended with the cluster."""
+
+    def __init__(self, kind, preset="release", size=3, public=None, script_names=("10.interface",), network=None, first=1):
         self.public = public or [PUBLIC] * size
         self.script_names = script_names
-        self.machines = []
-        tell("ip", "link", "add", "private", "type", "bridge")
-        tell("ip", "link", "set", "private", "up")
-        tell("ip", "link", "add", "public", "type", "bridge")
-        tell("ip", "link", "set", "public", "up")
-        self.client = Machine("client")
-        self.client.connect("eth1", "public", "10.66.1.100/24", "fd66::100/64")
+        self.network, self.own_network, self.first = network or Network(size), network is None, first
+        self.client = self.network.client
         super().__init__(kind, preset, size)
 
     def make_addresses(self, size):
-        return [f"10.65.0.{pnn + 1}" for pnn in range(size)]
+        return [f"10.65.0.{pnn + self.first}" for pnn in range(size)]
 
     def make_node(self, pnn):
         return PublicNode(self, pnn)
@@ -125,6 +145,5 @@ class PublicCluster(Cluster):
 
     def end(self):
         super().end()
-        for node in self.nodes:
-            node.machine.end()
-        self.client.end()
+        if self.own_network:
+            self.network.end()
