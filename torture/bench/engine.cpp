@@ -57,7 +57,7 @@ Result<void> Engine::serve_received() {
     }
 }
 
-Result<Measurement> Engine::run(size_t operations) {
+Result<Measurement> Engine::run(size_t operations, std::chrono::nanoseconds time) {
     if (auto r = connection_.gather_credits(slots_.size() * workload_.credits() * 2); !r) return r.failure();
     operations_ = operations;
     started_ = done_ = 0;
@@ -68,9 +68,10 @@ Result<Measurement> Engine::run(size_t operations) {
     while (done_ < operations_) {
         if (auto r = connection_.flush(); !r) return r.failure();
         if (auto r = connection_.receive(); !r) return r.failure();
+        if (std::chrono::steady_clock::now() - begin >= time) operations_ = started_;
         if (auto r = serve_received(); !r) return r.failure();
     }
-    return Measurement{std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), operations};
+    return Measurement{std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), done_};
 }
 
 }  // namespace Atoll::bench

@@ -35,8 +35,9 @@ struct Measurement {
 class Engine {
  public:
     Engine(Connection& connection, Workload& workload, size_t depth);
-    // Runs `operations`, numbered from 0. The connection has enough credits afterwards as before: gathering them is not measured.
-    Result<Measurement> run(size_t operations);
+    // Runs `operations`, numbered from 0, of which none is started after `time`; how many were is in the measurement. The connection has
+    // enough credits afterwards as before: gathering them is not measured.
+    Result<Measurement> run(size_t operations, std::chrono::nanoseconds time = std::chrono::nanoseconds::max());
 
  private:
     Result<void> serve_received();

@@ -19,15 +19,18 @@ using Options = std::map<std::string, std::string>;
 constexpr const char* usage =
     "usage: smbbench run    --port N --share S --user U --password P --workload W --directory D --operations N [--host A] [--mode "
     "plain|signed|sealed]\n"
-    "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N]\n"
+    "                       [--depth N] [--files N] [--block N] [--file-size N] [--seed N] [--milliseconds N] [--wait yes]\n"
     "       smbbench hold   --port N --share S --user U --password P --count N [--guid G] (until standard input ends)\n"
     "       smbbench limits --directory LOCAL-PATH --files N --file-size N\n"
-    "workloads: read-sequential write-sequential read-random write-random open-close open-close-oplock open-close-durable\n"
-    "           open-close-persistent stat create delete missing lock lock-unlock list connect reconnect\n";
+    "workloads: read-sequential write-sequential read-random write-random open-close open-close-root open-exclude\n"
+    "           open-close-oplock open-close-durable open-close-persistent stat create delete missing lock lock-unlock list connect\n"
+    "           reconnect\n"
+    "--milliseconds: none of the operations is started later. --wait: says `ready` when it is logged on, begins at a line of standard\n"
+    "input, and leaves at its end\n";
 
 bool parse(int argc, char** argv, Options& options) {
-    static const char* known[] = {"host", "port",  "share", "user",  "password",  "workload", "directory", "operations",
-                                  "mode", "depth", "files", "block", "file-size", "seed",     "count",     "guid"};
+    static const char* known[] = {"host",  "port",  "share", "user",      "password", "workload", "directory", "operations",   "mode",
+                                  "depth", "files", "block", "file-size", "seed",     "count",    "guid",      "milliseconds", "wait"};
     for (int i = 2; i < argc; i += 2) {
         const std::string name = argv[i];
         bool found = false;
@@ -73,11 +76,22 @@ void print_outcome(const std::string& workload, const std::string& security, con
         requests +=
             fmt::format("{}\"{}\":{}", requests.empty() ? "" : ",", smb::to_string(static_cast<smb::Command>(i)), counters.requests[i]);
     }
-    fmt::print(
-        R"({{"workload":"{}","security":"{}","seconds":{:.6f},"operations":{},"bytes":{},"entries":{},"interim":{},"requests":{{{}}}}})"
-        "\n",
-        workload, security, outcome.measurement.seconds, outcome.measurement.operations, outcome.bytes, outcome.entries, counters.interim,
-        requests);
+    fmt::print(R"({{"workload":"{}","security":"{}","seconds":{:.6f},"operations":{},"bytes":{},"entries":{},"granted":{},"interim":{},)"
+               R"("requests":{{{}}}}})"
+               "\n",
+               workload, security, outcome.measurement.seconds, outcome.measurement.operations, outcome.bytes, outcome.entries,
+               outcome.granted, counters.interim, requests);
+    std::fflush(stdout);
+}
+
+// Until a line of standard input has come, or its end.
+void await_line() {
+    for (int byte = std::getchar(); byte != '\n' && byte != EOF;) byte = std::getchar();
+}
+
+void await_end_of_input() {
+    while (std::getchar() != EOF) {
+    }
 }
 
 int run(const Options& options) {
@@ -85,7 +99,9 @@ int run(const Options& options) {
     const std::string workload = text(options, "workload");
     WorkloadParams params;
     params.directory = text(options, "directory");
-    params.operations = number(options, "operations", 1);
+    const bool timed = options.contains("milliseconds");
+    params.operations = number(options, "operations", timed ? SIZE_MAX : 1);
+    if (timed) params.time = std::chrono::milliseconds(number(options, "milliseconds", 0));
     params.depth = number(options, "depth", 1);
     params.files = number(options, "files", 1);
     params.block = number(options, "block", 4096);
@@ -106,9 +122,16 @@ int run(const Options& options) {
     }
     auto connection = Connection::open(target);
     if (!connection) return complain(connection.error());
+    const bool waits = options.contains("wait");
+    if (waits) {
+        fmt::print("ready\n");
+        std::fflush(stdout);
+        await_line();
+    }
     const auto outcome = run_workload(**connection, workload, params);
     if (!outcome) return complain(outcome.error());
     print_outcome(workload, (*connection)->describe(), *outcome, (*connection)->counters());
+    if (waits) await_end_of_input();
     if (auto r = (*connection)->leave(); !r) return complain(r.error());
     return 0;
 }

@@ -17,6 +17,7 @@ struct Opening {
     smb::CreateDisposition disposition = smb::CreateDisposition::open;
     smb::OplockLevel oplock = smb::OplockLevel::none;
     Lasting lasting = Lasting::no;
+    uint32_t share = smb::file_share::all;
 };
 
 void queue_create(Connection& connection, std::string_view path, const Opening& opening, Buffer& name) {
@@ -25,7 +26,7 @@ void queue_create(Connection& connection, std::string_view path, const Opening& 
     smb::CreateRequest request;
     request.desired_access = opening.access;
     request.file_attributes = 0x80;  // NORMAL
-    request.share_access = smb::file_share::all;
+    request.share_access = opening.share;
     request.disposition = opening.disposition;
     request.options = opening.options;
     request.name = name;
@@ -44,15 +45,16 @@ void queue_close(Connection& connection, const smb::FileId& file, bool related =
     connection.end_message();
 }
 
-// CREATE, wait, CLOSE, wait.
+// CREATE, wait, CLOSE, wait; of so many names that begin alike, or of the one name that it is given.
 class CreateClose : public Workload {
  public:
     CreateClose(const WorkloadParams& params, const char* prefix, size_t names, Opening opening)
         : prefix_(params.directory + "\\" + prefix), names_(names), opening_(opening) {}
+    CreateClose(std::string path, Opening opening) : prefix_(std::move(path)), names_(0), opening_(opening) {}
 
     void start(Connection& connection, Slot& slot) override {
-        path_.clear();
-        fmt::format_to(std::back_inserter(path_), "{}{}", prefix_, slot.index % names_);
+        path_ = prefix_;
+        if (names_ != 0) fmt::format_to(std::back_inserter(path_), "{}", slot.index % names_);
         connection.begin_frame();
         queue_create(connection, path_, opening_, name_);
         connection.end_frame();
@@ -85,6 +87,25 @@ class CreateClose : public Workload {
     Opening opening_;
     std::string path_;
     Buffer name_;
+};
+
+// As CREATE, wait, CLOSE, wait; but for each CREATE that is refused since another open excludes it.
+class OpenExclude final : public CreateClose {
+ public:
+    OpenExclude(const WorkloadParams& params, uint64_t& granted)
+        : CreateClose(params.directory + "\\f0",
+                      {.access = read_write_access, .options = smb::create_options::non_directory_file, .share = 0}),
+          granted_(granted) {}
+
+    Result<Next> respond(Connection& connection, Slot& slot, const smb::Header& header, Bytes message) override {
+        if (slot.step == 0 && header.status == NtStatus::SHARING_VIOLATION) return Next::done;
+        auto next = CreateClose::respond(connection, slot, header, message);
+        if (next && *next == Next::done) granted_++;
+        return next;
+    }
+
+ private:
+    uint64_t& granted_;
 };
 
 // CREATE of a name that is not there.
@@ -183,6 +204,14 @@ Result<void> close_file(Connection& connection, const smb::FileId& file) {
 
 std::unique_ptr<Workload> make_open_close(const WorkloadParams& params) {
     return std::make_unique<CreateClose>(params, "f", params.files, Opening{});
+}
+
+std::unique_ptr<Workload> make_open_close_root() {
+    return std::make_unique<CreateClose>("", Opening{.options = smb::create_options::directory_file});
+}
+
+std::unique_ptr<Workload> make_open_exclude(const WorkloadParams& params, uint64_t& granted) {
+    return std::make_unique<OpenExclude>(params, granted);
 }
 
 std::unique_ptr<Workload> make_open_close_oplock(const WorkloadParams& params, Lasting lasting) {

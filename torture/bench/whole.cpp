@@ -124,6 +124,10 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
         outcome.bytes = params.operations * params.block;
     } else if (name == "open-close") {
         workload = make_open_close(params);
+    } else if (name == "open-close-root") {
+        workload = make_open_close_root();
+    } else if (name == "open-exclude") {
+        workload = make_open_exclude(params, outcome.granted);
     } else if (name == "open-close-oplock") {
         workload = make_open_close_oplock(params, Lasting::no);
     } else if (name == "open-close-durable") {
@@ -142,7 +146,7 @@ Result<Outcome> run_workload(Connection& connection, const std::string& name, co
         return fail(Code::invalid, "smbbench", "no such workload: " + name);
     }
     Engine engine(connection, *workload, params.depth);
-    const auto measured = engine.run(params.operations);
+    const auto measured = engine.run(params.operations, params.time);
     if (!measured) return measured.failure();
     outcome.measurement = *measured;
     if (transfer || locks) {

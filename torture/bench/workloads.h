@@ -12,6 +12,7 @@ namespace Atoll::bench {
 struct WorkloadParams {
     std::string directory;  // below the share, no slash at either end
     size_t operations = 0;
+    std::chrono::nanoseconds time = std::chrono::nanoseconds::max();  // after which none is started; not of list
     size_t depth = 1;
     size_t files = 1;        // how many prepared files there are (f0, f1, ...)
     size_t block = 4096;     // bytes of one read or write
@@ -19,15 +20,17 @@ struct WorkloadParams {
     uint64_t seed = 1;
 };
 
-// What was done besides operations: bytes moved, entries listed.
+// What was done besides operations: bytes moved, entries listed, and of opens that exclude each other how many were granted.
 struct Outcome {
     Measurement measurement;
     uint64_t bytes = 0;
     uint64_t entries = 0;
+    uint64_t granted = 0;
 };
 
 // Names: read-sequential, write-sequential, read-random, write-random, lock, lock-unlock (on `data`), open-close, open-close-oplock,
-// open-close-durable, open-close-persistent, stat (on f0..), create, delete (on n0..), missing (opens what is not there), list. Error:
+// open-close-durable, open-close-persistent, stat (on f0..), open-close-root (the share's root), open-exclude (f0, shared with nobody: an
+// operation is an open that is granted and closed, or refused), create, delete (on n0..), missing (opens what is not there), list. Error:
 // invalid for another name, else what went wrong.
 Result<Outcome> run_workload(Connection& connection, const std::string& name, const WorkloadParams& params);
 
@@ -49,6 +52,9 @@ Failure<Error> unexpected(const smb::Header& header);
 
 std::unique_ptr<Workload> make_transfer(Connection& connection, const WorkloadParams& params, bool write, bool random, smb::FileId file);
 std::unique_ptr<Workload> make_open_close(const WorkloadParams& params);
+std::unique_ptr<Workload> make_open_close_root();
+// `granted` outlives it, and counts the opens that were.
+std::unique_ptr<Workload> make_open_exclude(const WorkloadParams& params, uint64_t& granted);
 // The same with a batch oplock on each open, and as handles of version 2 that outlive their connection. What asks to be persistent has to
 // be so where the share is continuously available, and durable elsewhere.
 enum class Lasting : uint8_t { no, durable, persistent };
