@@ -34,16 +34,18 @@ Result<std::unique_ptr<DirectoryGrants>> DirectoryGrants::open(const std::shared
     auto directories = open_of_node(lock_directory, "directories.tdb", tdb::Rank::locking);
     if (!directories) return directories.failure();
     made->directories_ = std::move(*directories);
+    auto waiters = open_of_node(lock_directory, "directory_watches.tdb", tdb::Rank::watches);
+    if (!waiters) return waiters.failure();
+    made->waiters_ = std::move(*waiters);
     return made;
 }
 
 DirectoryGrants::~DirectoryGrants() = default;
 
-// Who waits stands in a database of all nodes: so the names of these say of which node they are.
+// Who waits for what is of this node stands on this node too: a directory's change asks no other node whether somebody does.
 void DirectoryGrants::join(messaging::Messaging& messaging, watch::Watches& watches, loop::Loop* agents_loop) {
-    const std::string number = std::to_string(messaging.self().node);
-    watches.observe(*held_, "grants.tdb." + number);
-    watches.observe(*directories_, "directories.tdb." + number);
+    watches.observe(*held_, "grants.tdb", waiters_.get());
+    watches.observe(*directories_, "directories.tdb", waiters_.get());
     if (agents_loop != nullptr) {
         agent_ = std::make_unique<ctdb::ClusterGrantsAgent>(node_, *shared_, *held_, *agents_loop, messaging);
     } else {

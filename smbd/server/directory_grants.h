@@ -1,5 +1,5 @@
-// In a cluster: what is open of directories stands in databases of each node, under grants (docs/grants.md), so that the share's root, which
-// everybody opens, is opened without a message between nodes. One of them a process; the housekeeper's is the node's agent.
+// In a cluster: what is open of directories stands in databases of each node, under grants (docs/grants.md), so that the share's root,
+// which everybody opens, is opened without a message between nodes. One of them a process; the housekeeper's is the node's agent.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,7 @@ class DirectoryGrants {
     DirectoryGrants() = default;
 
     std::shared_ptr<ctdb::Node> node_;
-    std::unique_ptr<tdb::Database> shared_, held_, directories_;
+    std::unique_ptr<tdb::Database> shared_, held_, directories_, waiters_;
     std::unique_ptr<ctdb::ClusterGrants> process_;
     std::unique_ptr<ctdb::ClusterGrantsAgent> agent_;
 };

@@ -23,7 +23,7 @@ Watch::~Watch() {
 
 Result<void> Watch::arm(const tdb::LockedRecord& record, Monotonic deadline) {
     cancel();
-    watches_.make_key(record, companion_);
+    watches_.find(record, companion_);
     generation_++;
     if (auto entered = watches_.enter(companion_, number()); !entered) return entered;
     armed_ = true;

@@ -238,6 +238,37 @@ TEST_F(WatchTest, ADeadWaiterIsStruckOutByTheNextChange) {
     EXPECT_EQ(site.watches->counters().messages, 0u);
 }
 
+// As of a database that only one node has, in a cluster.
+TEST_F(WatchTest, WaitersOfADatabaseMayStandApart) {
+    const auto records = Shared::open(directory, "own.tdb", tdb::Rank::locking),
+               waiters = Shared::open(directory, "own_watches.tdb", tdb::Rank::watches);
+    const auto count = [](tdb::Database& database) { return *database.traverse([](Bytes, Bytes) { return tdb::Visit::go_on; }); };
+    Site site(*shared);
+    site.watches->observe(*records, "own.tdb", waiters.get());
+    Calls calls, others;
+    Watch watch(*site.watches, site.loop, calls.handler()), other(*site.watches, site.loop, others.handler());
+    const auto arm = [&] {
+        auto record = records->fetch_locked(as_bytes("a"));
+        ASSERT_TRUE(record.ok());
+        ASSERT_TRUE(watch.arm(*record).ok());
+    };
+    arm();
+    site.arm(other, "a");
+    EXPECT_EQ(count(*waiters), 1u);
+    EXPECT_EQ(count(*shared->companion), 1u);
+    ASSERT_TRUE(records->store(as_bytes("a"), as_bytes("1")).ok());
+    ASSERT_TRUE(site.run_until([&] { return calls.changed == 1; }));
+    EXPECT_EQ(others.changed, 0);
+    EXPECT_EQ(count(*waiters), 0u);
+    arm();
+    watch.cancel();
+    EXPECT_EQ(count(*waiters), 0u);
+    arm();
+    site.watches->end_process(site.messaging->self());
+    EXPECT_EQ(count(*waiters) + count(*shared->companion), 0u);
+    EXPECT_EQ(site.watches->counters().gone, 2u);
+}
+
 TEST_F(WatchTest, ADeadWaiterIsStruckOutByTheHousekeeper) {
     Site site(*shared, messaging::ProcessClass::housekeeper);
     Gate armed;

@@ -33,27 +33,28 @@ Watches::~Watches() {
     messaging_.receive(messaging::message_record_changed, {});
 }
 
-void Watches::observe(tdb::Database& database, std::string_view name) {
-    observed_.push_back({&database, std::string(name)});
+void Watches::observe(tdb::Database& database, std::string_view name, tdb::Database* companion) {
+    if (companion == nullptr) companion = &companion_;
+    ATOLL_ASSERT(companion->rank() == tdb::Rank::watches);
+    observed_.push_back({&database, std::string(name), companion});
     database.set_observer(this);
 }
 
-void Watches::append_key(const tdb::Database& database, Bytes key, Buffer& companion) const {
+void Watches::find(const tdb::Database& database, Bytes key, Companion& companion) const {
     const auto observed = std::find_if(observed_.begin(), observed_.end(), [&](const Observed& one) { return one.database == &database; });
     ATOLL_ASSERT(observed != observed_.end() && "only records of an observed database are watched");
-    companion.assign(as_bytes(observed->name));
-    companion.append_zeros(1);
-    companion.append(key);
+    companion.database = observed->companion;
+    companion.key.assign(as_bytes(observed->name));
+    companion.key.append_zeros(1);
+    companion.key.append(key);
 }
-
-void Watches::make_key(const tdb::LockedRecord& record, Buffer& companion) const { append_key(record.database(), record.key(), companion); }
 
 // One that does not decode counts as empty: it must not make a record unusable for good.
 void Watches::load(const tdb::LockedRecord& companion) {
     if (companion.exists()) {
         const auto decoded = decode(companion.value(), record_);
         if (decoded) return;
-        log_error("{}: {}", companion_.name(), decoded.error().message());
+        log_error("{}: {}", companion.database().name(), decoded.error().message());
     }
     record_.waiters.clear();
 }
@@ -68,10 +69,10 @@ Result<void> Watches::store(tdb::LockedRecord& companion) {
 // --- Who changes a record
 
 Result<bool> Watches::about_to_change(tdb::Database& database, Bytes key) {
-    append_key(database, key, key_);
-    const auto watched = companion_.exists(key_);
+    find(database, key, found_);
+    const auto watched = found_.database->exists(found_.key);
     if (!watched || !*watched) return watched;
-    auto companion = companion_.fetch_locked(key_);
+    auto companion = fetch_locked(found_);
     if (!companion) return companion.failure();
     load(*companion);
     if (record_.waiters.empty()) return false;  // a watch may be cancelled without its record's lock
@@ -79,24 +80,24 @@ Result<bool> Watches::about_to_change(tdb::Database& database, Bytes key) {
     for (waiter& waiting : record_.waiters) waiting.waker = self_;
     if (auto stored = store(*companion); !stored) return stored.failure();
     waking_.assign(record_.waiters.begin(), record_.waiters.end());
-    waking_for_.assign(key_);
+    waking_for_.assign(found_);
     return true;
 }
 
 void Watches::released(tdb::Database& database, Bytes key) {
-    append_key(database, key, key_);
+    find(database, key, found_);
     // Another record may have been changed between.
-    if (as_text(waking_for_.bytes()) == as_text(key_.bytes())) {
-        wake_known(key_);
+    if (waking_for_ == found_) {
+        wake_known(found_);
     } else {
-        wake(key_);
+        wake(found_);
     }
 }
 
 // Wakes those whom this process is to wake for one record.
-void Watches::wake(Bytes companion) {
+void Watches::wake(const Companion& companion) {
     {
-        auto locked = companion_.fetch_locked(companion);
+        auto locked = fetch_locked(companion);
         if (!locked) return retry_later(companion);
         load(*locked);
     }
@@ -109,8 +110,8 @@ void Watches::wake(Bytes companion) {
 
 // Sends the wake-ups of waking_; then strikes out who has been woken, and who has ended. Nothing is held meanwhile: whoever arms a watch
 // of the record now has seen the change.
-void Watches::wake_known(Bytes companion) {
-    waking_for_.clear();
+void Watches::wake_known(const Companion& companion) {
+    waking_for_.key.clear();
     if (waking_.empty()) return;
     std::sort(waking_.begin(), waking_.end(), before);
     bool all = true;
@@ -147,8 +148,8 @@ bool Watches::wake_process(const waiter* first, const waiter* last) {
     return false;
 }
 
-void Watches::strike_out_woken(Bytes companion) {
-    auto locked = companion_.fetch_locked(companion);
+void Watches::strike_out_woken(const Companion& companion) {
+    auto locked = fetch_locked(companion);
     Result<void> outcome;
     if (locked) {
         load(*locked);
@@ -163,17 +164,15 @@ void Watches::strike_out_woken(Bytes companion) {
     if (!outcome) log_error("{}", outcome.error().message());
 }
 
-void Watches::retry_later(Bytes companion) {
-    const bool known =
-        std::any_of(unfinished_.begin(), unfinished_.end(), [&](const Buffer& one) { return as_text(one.bytes()) == as_text(companion); });
-    if (!known) unfinished_.emplace_back().assign(companion);
+void Watches::retry_later(const Companion& companion) {
+    if (std::ranges::find(unfinished_, companion) == unfinished_.end()) unfinished_.emplace_back().assign(companion);
     if (!retry_.is_set()) retry_.set_in(retry_interval);
 }
 
 void Watches::retry() {
-    std::vector<Buffer> again;
+    std::vector<Companion> again;
     again.swap(unfinished_);
-    for (const Buffer& companion : again) wake(companion);
+    for (const Companion& companion : again) wake(companion);
 }
 
 // --- Who waits
@@ -190,14 +189,14 @@ size_t Watches::take_place(Watch& watch) {
 }
 
 // The record is held.
-Result<void> Watches::enter(Bytes companion, uint64_t watch) {
+Result<void> Watches::enter(const Companion& companion, uint64_t watch) {
     bool orphans = false;
     {
-        auto locked = companion_.fetch_locked(companion);
+        auto locked = fetch_locked(companion);
         if (!locked) return locked.failure();
         load(*locked);
         orphans = take_over_from_dead(nullptr);
-        if (record_.waiters.size() >= MAX_WAITERS) return fail(Code::no_space, companion_.name(), "too many wait for one record");
+        if (record_.waiters.size() >= MAX_WAITERS) return fail(Code::no_space, companion.database->name(), "too many wait for one record");
         waiter& added = record_.waiters.emplace_back();
         added.who = self_;
         added.watch = watch;
@@ -208,8 +207,8 @@ Result<void> Watches::enter(Bytes companion, uint64_t watch) {
     return {};
 }
 
-void Watches::strike_out(Bytes companion, uint64_t watch) {
-    auto locked = companion_.fetch_locked(companion);
+void Watches::strike_out(const Companion& companion, uint64_t watch) {
+    auto locked = fetch_locked(companion);
     if (!locked) return log_error("{}", locked.error().message());
     load(*locked);
     if (std::erase_if(record_.waiters, [&](const waiter& one) { return one.watch == watch && one.who == self_; }) == 0) return;
@@ -247,23 +246,35 @@ bool Watches::take_over_from_dead(const messaging::ServerId* known_dead) {
 }
 
 void Watches::end_process(const messaging::ServerId& ended) {
-    std::vector<Buffer> concerned;
-    const auto visited = companion_.traverse([&](Bytes key, Bytes value) {
+    end_process_of(companion_, ended);
+    std::vector<tdb::Database*> apart;
+    for (const Observed& one : observed_) {
+        if (one.companion == &companion_ || std::ranges::find(apart, one.companion) != apart.end()) continue;
+        end_process_of(*apart.emplace_back(one.companion), ended);
+    }
+}
+
+void Watches::end_process_of(tdb::Database& companions, const messaging::ServerId& ended) {
+    std::vector<Companion> concerned;
+    const auto visited = companions.traverse([&](Bytes key, Bytes value) {
         const auto decoded = decode(value, record_);
         const bool concerns = decoded && std::any_of(record_.waiters.begin(), record_.waiters.end(), [&](const waiter& one) {
                                   return messaging::ServerId(one.who) == ended || (one.waker && messaging::ServerId(*one.waker) == ended);
                               });
-        if (concerns) concerned.emplace_back().assign(key);
+        if (concerns) {
+            concerned.emplace_back().database = &companions;
+            concerned.back().key.assign(key);
+        }
         return tdb::Visit::go_on;
     });
     if (!visited) log_error("{}", visited.error().message());
-    for (const Buffer& companion : concerned) end_process_in(companion, ended);
+    for (const Companion& companion : concerned) end_process_in(companion, ended);
 }
 
-void Watches::end_process_in(Bytes companion, const messaging::ServerId& ended) {
+void Watches::end_process_in(const Companion& companion, const messaging::ServerId& ended) {
     bool orphans = false;
     {
-        auto locked = companion_.fetch_locked(companion);
+        auto locked = fetch_locked(companion);
         if (!locked) return log_error("{}", locked.error().message());
         load(*locked);
         orphans = take_over_from_dead(&ended);

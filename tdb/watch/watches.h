@@ -1,6 +1,6 @@
 // Waiting for a record: a Watch wakes its owner, on the loop, when some process changes the record. Never polling.
 //
-// Who waits for a record stands in a companion record, in a database of its own (watches.tdb) whose key is the name of the record's
+// Who waits for a record stands in a companion record, in a database apart (watches.tdb), whose key is the name of the record's
 // database and the record's key; there is one only while somebody waits. So the watched databases look the same to whoever reads them,
 // and a change of a record that nobody watches costs one look into shared memory: no system call, no allocation.
 //
@@ -24,6 +24,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/loop/loop.h"
 #include "base/result.h"
 #include "tdb/database.h"
@@ -33,6 +35,20 @@
 namespace Atoll::watch {
 
 class Watch;
+
+// Of a record that may be watched: its key in `database`. No copies: it is kept for its capacity.
+struct Companion {
+    tdb::Database* database = nullptr;
+    Buffer key;
+
+    void assign(const Companion& other) {
+        database = other.database;
+        key.assign(other.key);
+    }
+    bool operator==(const Companion& other) const {
+        return database == other.database && as_text(key.bytes()) == as_text(other.key.bytes());
+    }
+};
 
 struct Counters {
     uint64_t armed = 0;     // watches armed
@@ -54,8 +70,9 @@ class Watches final : private tdb::ChangeObserver {
     Watches& operator=(const Watches&) = delete;
 
     // From now on this process's changes of `database` wake, and its records can be watched. It must live as long as this.
-    // `name` is the same in all processes and on all nodes: "locking.tdb".
-    void observe(tdb::Database& database, std::string_view name);
+    // `name` is the same in all processes and on all nodes: "locking.tdb". `companion`, of the same rank: where those who wait for its
+    // records stand, if not with all others; so nobody looks to other nodes for who waits for what only one node has.
+    void observe(tdb::Database& database, std::string_view name, tdb::Database* companion = nullptr);
 
     // Wakes whom a process that has certainly ended was to wake, and strikes out its own watches. Idempotent; any process may do it.
     void end_process(const messaging::ServerId& ended);
@@ -68,28 +85,31 @@ class Watches final : private tdb::ChangeObserver {
     struct Observed {
         tdb::Database* database;
         std::string name;
+        tdb::Database* companion;
     };
 
     // What a process does that changes a record.
     Result<bool> about_to_change(tdb::Database& database, Bytes key) override;
     void released(tdb::Database& database, Bytes key) override;
 
-    // What a Watch does. `companion` is the key of the companion record.
-    void make_key(const tdb::LockedRecord& record, Buffer& companion) const;
-    Result<void> enter(Bytes companion, uint64_t watch);
-    void strike_out(Bytes companion, uint64_t watch);
+    // What a Watch does.
+    void find(const tdb::LockedRecord& record, Companion& companion) const { find(record.database(), record.key(), companion); }
+    Result<void> enter(const Companion& companion, uint64_t watch);
+    void strike_out(const Companion& companion, uint64_t watch);
     size_t take_place(Watch& watch);
 
-    void append_key(const tdb::Database& database, Bytes key, Buffer& companion) const;
+    void find(const tdb::Database& database, Bytes key, Companion& companion) const;
+    static Result<tdb::LockedRecord> fetch_locked(const Companion& companion) { return companion.database->fetch_locked(companion.key); }
     void load(const tdb::LockedRecord& companion);
     Result<void> store(tdb::LockedRecord& companion);
     bool take_over_from_dead(const messaging::ServerId* known_dead);
-    void end_process_in(Bytes companion, const messaging::ServerId& ended);
-    void wake(Bytes companion);
-    void wake_known(Bytes companion);
+    void end_process_of(tdb::Database& companions, const messaging::ServerId& ended);
+    void end_process_in(const Companion& companion, const messaging::ServerId& ended);
+    void wake(const Companion& companion);
+    void wake_known(const Companion& companion);
     bool wake_process(const waiter* first, const waiter* last);
-    void strike_out_woken(Bytes companion);
-    void retry_later(Bytes companion);
+    void strike_out_woken(const Companion& companion);
+    void retry_later(const Companion& companion);
     void retry();
     void woken(Bytes watches);
 
@@ -98,14 +118,15 @@ class Watches final : private tdb::ChangeObserver {
     tdb::server_id self_;
     loop::Timer retry_;
     std::vector<Observed> observed_;
-    std::vector<Watch*> places_;      // a watch's place is the low half of its number; nullptr: free
-    std::vector<Buffer> unfinished_;  // keys of companion records whose waiters could not take a message
+    std::vector<Watch*> places_;         // a watch's place is the low half of its number; nullptr: free
+    std::vector<Companion> unfinished_;  // whose waiters could not take a message
     Counters counters_;
     // Scratch, kept for its capacity.
-    Buffer key_, encoded_, payload_;
+    Companion found_;
+    Buffer encoded_, payload_;
     watch_record record_;
     std::vector<waiter> waking_;
-    Buffer waking_for_;  // the companion record that waking_ is of; empty: of none
+    Companion waking_for_;  // that waking_ is of; no key: of none
 };
 
 enum class Woken : uint8_t { changed, timed_out };
@@ -142,7 +163,7 @@ class Watch {
     uint32_t generation_ = 0;  // counts its arms: wake-ups for former ones are stale
     bool armed_ = false;
     bool* destroyed_ = nullptr;  // while the handler runs
-    Buffer companion_;           // key of the companion record
+    Companion companion_;
 };
 
 }  // namespace Atoll::watch
