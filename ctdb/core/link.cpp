@@ -32,7 +32,7 @@ void Links::send(Pnn to, protocol::slot_message message) {
 
 void Links::transmit(Pnn to, Link& link, protocol::frame& frame) {
     frame.received = link.received;
-    link.acknowledge_due = false;
+    link.unanswered = 0;
     context_.send(to, frame);
 }
 
@@ -43,7 +43,10 @@ void Links::receive(Pnn from, protocol::frame& frame) {
         return;
     }
     forget_acknowledged(from, *link, frame.received);
-    if (!std::exchange(link->acknowledge_due, true)) due_.push_back(from);
+    // Frames that go back acknowledge most. Of a peer that sends again what came, or of which something is missing, nothing is kept
+    // waiting.
+    const bool expected = frame.number == link->received + 1 && link->early.empty();
+    if (++link->unanswered >= limits::max_unanswered_frames || !expected) due_.push_back(from);
     if (frame.number <= link->received) {
         context_.took(Transition::frame_repeated);
         if (context_.planted(Planted::duplicated_reply)) deliver_(from, frame.message);
@@ -84,15 +87,15 @@ void Links::acknowledged(Pnn from, const protocol::acknowledge& acknowledge) {
     if (Link* link = link_of(from, acknowledge.from_session)) forget_acknowledged(from, *link, acknowledge.received);
 }
 
-// When a whole lot that was sent again has arrived, the next follows at once: what was lost while the peer had not entered its session yet
-// may be many frames.
+// When a lot that was sent again has arrived, but for what the peer may not have acknowledged yet, the next follows at once: what was lost
+// while the peer had not entered its session yet may be many frames.
 void Links::forget_acknowledged(Pnn pnn, Link& link, uint64_t received) {
     while (!link.unacknowledged.empty() && link.unacknowledged.front().number <= received) {
         link.unacknowledged.pop_front();
         link.resent = context_.now;
     }
     const bool more = !link.unacknowledged.empty() && link.unacknowledged.front().number <= link.lost;
-    if (more && received >= link.resent_to) resend(pnn, link);
+    if (more && received + limits::max_unanswered_frames > link.resent_to) resend(pnn, link);
 }
 
 void Links::view_changed() {
@@ -104,19 +107,23 @@ void Links::view_changed() {
 void Links::flush() {
     for (const Pnn pnn : due_) {
         const auto found = links_.find(pnn);
-        if (found == links_.end() || !std::exchange(found->second.acknowledge_due, false)) continue;
-        const Link& link = found->second;
-        protocol::acknowledge acknowledge;
-        acknowledge.from_session = context_.session;
-        acknowledge.to_session = link.session;
-        acknowledge.received = link.received;
-        context_.send(pnn, acknowledge);
+        if (found != links_.end()) acknowledge(pnn, found->second);
     }
     due_.clear();
 }
 
+void Links::acknowledge(Pnn to, Link& link) {
+    if (std::exchange(link.unanswered, 0) == 0) return;
+    protocol::acknowledge acknowledge;
+    acknowledge.from_session = context_.session;
+    acknowledge.to_session = link.session;
+    acknowledge.received = link.received;
+    context_.send(to, acknowledge);
+}
+
 void Links::tick() {
     for (auto& [pnn, link] : links_) {
+        acknowledge(pnn, link);
         if (link.unacknowledged.empty() || context_.now - link.resent < context_.config.resend) continue;
         link.lost = link.sent;
         resend(pnn, link);

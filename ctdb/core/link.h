@@ -23,8 +23,10 @@ class Links {
     // Another view was accepted: links to sessions that are not in it end.
     void view_changed();
     void session_ended() { links_.clear(), due_.clear(); }
-    // Acknowledges what came and was not acknowledged by a frame. Called at the end of each event.
+    // Acknowledges what came and was not acknowledged by a frame: what came twice or early, and the last of limits::max_unanswered_frames.
+    // Called at the end of each event.
     void flush();
+    // Acknowledges the rest, and sends again what was not acknowledged.
     void tick();
     // Members whose link holds more than it may.
     [[nodiscard]] bool stuck(Pnn pnn) const;
@@ -39,7 +41,7 @@ class Links {
         uint64_t resent_to = 0;  // the last of those
         uint64_t received = 0;
         std::map<uint64_t, protocol::slot_message> early;
-        bool acknowledge_due = false;
+        size_t unanswered = 0;  // frames that came and were not acknowledged
     };
 
     Link* link_of(Pnn pnn, Session session);
@@ -47,11 +49,12 @@ class Links {
     void resend(Pnn pnn, Link& link);
     void deliver(Pnn from, Session session, protocol::slot_message& message);
     void transmit(Pnn to, Link& link, protocol::frame& frame);
+    void acknowledge(Pnn to, Link& link);
 
     Context& context_;
     Deliver deliver_;
     std::map<Pnn, Link> links_;
-    std::vector<Pnn> due_;  // whose links have something to acknowledge, unless a frame has done so meanwhile
+    std::vector<Pnn> due_;  // whose links are to acknowledge at once, unless a frame has done so meanwhile
 };
 
 }  // namespace Atoll::ctdb
