@@ -59,6 +59,7 @@ struct Config {
     Time resend = 200 * millisecond;               // of what was not acknowledged
     Time want_again = 50 * millisecond;            // after a refusal
     Time lock_again = 300 * millisecond;           // from one try for the cluster lock to the next
+    size_t recovers_at_once = 16;                  // slots of a node; the others wait
     size_t writes_in_part = protocol::MAX_WRITES;  // of a transaction's message
     uint32_t blame_limit = 5;                      // sessions lost to silence or deafness until a ban
     Time blame_half_life = 60 * second;

@@ -31,6 +31,8 @@ std::span<const Action> Core::handle(Event event, Time now) {
     deliver_own();
     watch_lease();
     deliver_own();
+    locator_.recover_more();
+    deliver_own();
     links_.flush();
     return context_.actions;
 }

@@ -33,6 +33,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
     [[nodiscard]] bool settled() const { return locator_.settled(); }
+    // It would go on with what it does if it had an event, and is in no hurry.
+    [[nodiscard]] bool has_more() const { return locator_.has_more(); }
     // Some slot is frozen here.
     [[nodiscard]] bool recovering() const { return holder_.frozen(); }
     [[nodiscard]] const PersistentReplica& persistent() const { return persistent_.replica(); }

@@ -53,7 +53,7 @@ class Holder {
     void serve_slot(Slot slot);
     void note_mirrors(Slot slot, Pnn locator);
     void offer_when_free(Slot slot);
-    void offer(Slot slot);
+    void offer(Slot slot, std::vector<protocol::copy>& copies);
 
     Context& context_;
     SlotTransport& transport_;

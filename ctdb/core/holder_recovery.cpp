@@ -32,29 +32,34 @@ void Holder::recover(Pnn from, const protocol::recover& recover) {
 
 // A client that locked a record before the gate closed may still change it: the copies are offered once it is done.
 void Holder::offer_when_free(Slot slot) {
+    const bool waits = !context_.planted(Planted::offers_while_held);
+    std::vector<protocol::copy> copies;
     bool held = false;
-    context_.shared.records.each(slot, [&](const RecordKey&, const Copy& copy) { held = held || copy.holder != 0; });
-    if (held && !context_.planted(Planted::offers_while_held)) {
+    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+        held = held || (waits && copy.holder != 0);
+        if (!held) copies.push_back(protocol::copy{key, copy.rsn, copy.sequence, copy.dmaster, copy.value});
+    });
+    if (held) {
         context_.took(Transition::slot_offer_deferred);
         return;
     }
     unoffered_.erase(slot);
-    offer(slot);
+    offer(slot, copies);
 }
 
-void Holder::offer(Slot slot) {
+void Holder::offer(Slot slot, std::vector<protocol::copy>& copies) {
     context_.took(Transition::slot_offered);
     const Pnn to = context_.view.locators[slot];
     protocol::offer offer;
     offer.slot = slot;
     offer.epoch = context_.shared.gates[slot].epoch;
-    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+    for (protocol::copy& copy : copies) {
         if (offer.copies.size() == protocol::MAX_COPIES) {
-            transport_.send_body(to, offer);
+            transport_.send_body(to, std::move(offer));
             offer.copies.clear();
         }
-        offer.copies.push_back(protocol::copy{key, copy.rsn, copy.sequence, copy.dmaster, copy.value});
-    });
+        offer.copies.push_back(std::move(copy));
+    }
     offer.last = true;
     transport_.send_body(to, std::move(offer));
 }

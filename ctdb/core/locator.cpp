@@ -19,6 +19,7 @@ bool Locator::goes_on(Pnn pnn, const protocol::view& former) const {
 void Locator::view_accepted(const protocol::view& former) {
     const auto& locators = context_.view.locators;
     collecting_ = 0;
+    uncollected_.clear();
     for (Slot slot = 0; slot < locators.size(); slot++) {
         context_.shared.gates[slot].located = locators[slot] == context_.config.me;
         if (locators[slot] != context_.config.me) {
@@ -64,11 +65,19 @@ void Locator::collect(Slot slot) {
     located.collecting = true;
     collecting_++;
     for (const protocol::member& member : context_.view.members) located.missing.insert(member.pnn);
-    for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, protocol::recover{slot, located.epoch});
+    uncollected_.push_back(slot);
 }
 
-// Of two copies the one under the higher RSN is the newer, and of a mirrored record under the same the one that was stored later. A dmaster's
-// is never older than its mirror's.
+void Locator::recover_more() {
+    while (has_more()) {
+        const protocol::recover recover{uncollected_.front(), context_.view.id};
+        uncollected_.pop_front();
+        for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, recover);
+    }
+}
+
+// Of two copies the one under the higher RSN is the newer, and of a mirrored record under the same the one that was stored later. A
+// dmaster's is never older than its mirror's.
 bool Locator::newer(const protocol::copy& one, const protocol::copy& other) const {
     if (one.rsn != other.rsn) return one.rsn > other.rsn;
     if (one.sequence != other.sequence && !context_.planted(Planted::forgets_sequence)) return one.sequence > other.sequence;
@@ -82,8 +91,13 @@ void Locator::offered(Pnn from, protocol::offer& offer) {
         return;
     }
     Located& located = found->second;
+    // Copies come by rising key: each stands behind the one before.
+    auto behind = located.best.begin();
     for (protocol::copy& copy : offer.copies) {
-        const auto [at, first] = located.best.try_emplace(copy.key);
+        const size_t known = located.best.size();
+        const auto at = located.best.try_emplace(behind != located.best.begin() ? behind : located.best.lower_bound(copy.key), copy.key);
+        const bool first = located.best.size() != known;
+        behind = std::next(at);
         Best& best = at->second;
         if (copy.dmaster) best.claimants.push_back(from);
         best.copies.push_back(from);
@@ -104,9 +118,10 @@ void Locator::complete(Slot slot, Located& located) {
     collecting_--;
     std::map<Pnn, std::vector<RecordKey>> lost;
     for (auto& [key, best] : located.best) {
-        settle_winner(located, key, best);
+        Entry& entry = located.records.try_emplace(located.records.end(), key)->second;
+        settle_winner(located, entry, key, best);
         for (const Pnn claimant : best.claimants) {
-            if (claimant != located.records[key].dmaster) lost[claimant].push_back(key);
+            if (claimant != entry.dmaster) lost[claimant].push_back(key);
         }
     }
     located.best.clear();
@@ -132,8 +147,7 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
 
 // A dmaster that is still there keeps its record, and this node a copy if it is a mirrored one; otherwise this node takes the newest copy,
 // under a higher RSN than any that exists.
-void Locator::settle_winner(Located& located, const RecordKey& key, Best& best) {
-    Entry& entry = located.records[key];
+void Locator::settle_winner(Located& located, Entry& entry, const RecordKey& key, Best& best) {
     for (const Pnn pnn : best.copies) note_copy(entry, pnn);
     if (best.copy.dmaster && may_hold(best.from)) {
         context_.took(Transition::winner_claimed);

@@ -1,6 +1,7 @@
 // The lmaster: for each slot that the view gives this node, who has each record (the dmaster), who waits for it, and the slot's recovery.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -28,7 +29,12 @@ class Locator {
     Locator(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
 
     void view_accepted(const protocol::view& former);
-    void session_ended() { slots_.clear(); }
+    void session_ended() { slots_.clear(), uncollected_.clear(); }
+    // At the end of each event: begins to recover slots, of those that are to be. They are recovered some at a time, so that no event takes
+    // long, however many records there are; those that wait are used meanwhile, under their former epoch.
+    void recover_more();
+    // recover_more() would begin some: an event at once is welcome.
+    [[nodiscard]] bool has_more() const { return !uncollected_.empty() && recovering() < context_.config.recovers_at_once; }
     void want(Pnn from, const protocol::want& want);
     void yielded(Pnn from, protocol::yield& yield);
     void offered(Pnn from, protocol::offer& offer);
@@ -48,7 +54,7 @@ class Locator {
         Pnn dmaster = no_node;
         bool recalling = false;
         std::vector<Pnn> copies;  // other nodes that may have one, each once
-        std::vector<Pnn> queue;  // who waits, in the order of their asking
+        std::vector<Pnn> queue;   // who waits, in the order of their asking
     };
     struct Best {
         protocol::copy copy;
@@ -68,11 +74,12 @@ class Locator {
     Located* serving(const RecordKey& key, Epoch epoch);
     [[nodiscard]] bool must_recover(const Located& located, const protocol::view& former) const;
     void collect(Slot slot);
+    [[nodiscard]] size_t recovering() const { return collecting_ - uncollected_.size(); }
     void forget_waiters(Located& located, const protocol::view& former);
     void complete(Slot slot, Located& located);
     [[nodiscard]] bool newer(const protocol::copy& one, const protocol::copy& other) const;
     void keep(const RecordKey& key, protocol::copy& offered);
-    void settle_winner(Located& located, const RecordKey& key, Best& best);
+    void settle_winner(Located& located, Entry& entry, const RecordKey& key, Best& best);
     void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);
     void note_copy(Entry& entry, Pnn pnn) const;
@@ -85,7 +92,8 @@ class Locator {
     Context& context_;
     SlotTransport& transport_;
     std::map<Slot, Located> slots_;
-    size_t collecting_ = 0;
+    size_t collecting_ = 0;         // slots to be recovered
+    std::deque<Slot> uncollected_;  // those of them of which nobody has been asked
 };
 
 }  // namespace Atoll::ctdb

@@ -59,6 +59,7 @@ Daemon::Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd super
                }),
       addresses_(loop, settings, fence, node_events_, tickles_, [this](Event event) { deliver(std::move(event)); }),
       ticker_(loop, [this] { tick(); }),
+      once_more_(loop, [this] { deliver(Ticked{}); }),
       startup_again_(loop, [this] { started(); }),
       started_(wall_now()) {}
 
@@ -105,6 +106,7 @@ void Daemon::deliver(Event event) {
         fence_.set_deadline(core_.session() != 0 ? static_cast<Time>(shared_.lease.deadline) : 0);
     }
     handling_ = false;
+    if (core_.has_more() && !once_more_.is_set()) once_more_.set_in({});
     persistent_.serve();
 }
 

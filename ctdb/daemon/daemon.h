@@ -140,6 +140,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     std::optional<LinkNotices> link_notices_;
     std::unique_ptr<loop::FdWatch> link_watch_;
     loop::Timer ticker_;
+    loop::Timer once_more_;  // the core has more to do, once the sockets have had their turn
     loop::Timer startup_again_;
 
     std::deque<Event> events_;

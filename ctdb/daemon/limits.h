@@ -20,6 +20,7 @@ constexpr size_t max_tickles = 65536;                   // connections to public
 constexpr size_t max_listed_tickles = 1024;             // of one address, in one answer
 constexpr size_t max_hot_keys = 64;                     // of a database that are counted
 constexpr size_t max_statistics_history = 100;          // intervals of the statistics that are kept
+constexpr uint32_t record_chains = 65521;               // of a volatile database's file: with a million records a look passes some fifteen
 constexpr size_t max_register_file = size_t{1} << 20;
 
 constexpr std::chrono::milliseconds connect_again{200};

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "ctdb/daemon/database_names.h"
+#include "ctdb/daemon/limits.h"
 #include "ctdb/shared/copy_format.h"
 #include "tdb/file/file_database.h"
 
@@ -48,6 +49,7 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     options.path = directory_ + "/" + name + "." + std::to_string(pnn_);
     options.clear_if_first = true;
     options.count_changes = true;
+    options.hash_size = limits::record_chains;
     options.on_long_wait = stands_still_;
     options.locks = mutexes_ ? tdb::LockMode::mutex : tdb::LockMode::fcntl;
     auto file = tdb::FileDatabase::open(options);
@@ -164,9 +166,8 @@ Slot RecordDatabases::slot_of(const RecordKey& key) const {
 }
 
 void RecordDatabases::each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const {
-    const std::set<RecordKey, KeyLess> keys = keys_[slot];
-    for (const RecordKey& key : keys) {
-        Copy copy;
+    Copy copy;
+    for (const RecordKey& key : keys_[slot]) {
         if (read(key, copy)) visit(key, copy);
     }
 }

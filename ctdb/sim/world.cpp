@@ -64,6 +64,7 @@ void World::start(Host& host) {
     config.blame_half_life = 30 * second;
     config.policy = usual_policy();
     config.writes_in_part = 2;
+    config.recovers_at_once = 2;
     config.planted = options_.planted;
     host.core = std::make_unique<Core>(config, host.shared, host.disk);
     host.up = true;
