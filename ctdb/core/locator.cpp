@@ -95,12 +95,17 @@ void Locator::offered(Pnn from, protocol::offer& offer) {
     auto behind = located.best.begin();
     for (protocol::copy& copy : offer.copies) {
         const size_t known = located.best.size();
-        const auto at = located.best.try_emplace(behind != located.best.begin() ? behind : located.best.lower_bound(copy.key), copy.key);
+        const auto at =
+            located.best.try_emplace(behind != located.best.begin() ? behind : located.best.lower_bound(copy.key), std::move(copy.key));
         const bool first = located.best.size() != known;
         behind = std::next(at);
         Best& best = at->second;
-        if (copy.dmaster) best.claimants.push_back(from);
-        best.copies.push_back(from);
+        const Offerer offerer{from, copy.dmaster};
+        if (first) {
+            best.first = offerer;
+        } else {
+            best.others.push_back(offerer);
+        }
         const bool lower = copy.rsn < best.copy.rsn;
         if (!first && !(context_.planted(Planted::lower_rsn_wins) ? lower : newer(copy, best.copy))) continue;
         best.copy = std::move(copy);
@@ -117,14 +122,10 @@ void Locator::complete(Slot slot, Located& located) {
     located.collecting = false;
     collecting_--;
     std::map<Pnn, std::vector<RecordKey>> lost;
-    for (auto& [key, best] : located.best) {
-        Entry& entry = located.records.try_emplace(located.records.end(), key)->second;
-        settle_winner(located, entry, key, best);
-        for (const Pnn claimant : best.claimants) {
-            if (claimant != entry.dmaster) lost[claimant].push_back(key);
-        }
+    while (!located.best.empty()) {
+        auto found = located.best.extract(located.best.begin());
+        settle(located, found.key(), found.mapped(), lost);
     }
-    located.best.clear();
     for (const protocol::member& member : context_.view.members) reopen(slot, located, member.pnn, lost[member.pnn]);
 }
 
@@ -145,10 +146,20 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
     transport_.send_body(pnn, std::move(recovered));
 }
 
+void Locator::settle(Located& located, const RecordKey& key, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost) {
+    Entry& entry = located.records.try_emplace(located.records.end(), key)->second;
+    settle_winner(located, entry, key, best);
+    const auto note = [&](const Offerer& offerer) {
+        note_copy(entry, offerer.pnn);
+        if (offerer.claims && offerer.pnn != entry.dmaster) lost[offerer.pnn].push_back(key);
+    };
+    note(best.first);
+    std::ranges::for_each(best.others, note);
+}
+
 // A dmaster that is still there keeps its record, and this node a copy if it is a mirrored one; otherwise this node takes the newest copy,
 // under a higher RSN than any that exists.
 void Locator::settle_winner(Located& located, Entry& entry, const RecordKey& key, Best& best) {
-    for (const Pnn pnn : best.copies) note_copy(entry, pnn);
     if (best.copy.dmaster && may_hold(best.from)) {
         context_.took(Transition::winner_claimed);
         if (best.copy.sequence != 0 && best.from != context_.config.me) keep(key, best.copy);

@@ -56,11 +56,16 @@ class Locator {
         std::vector<Pnn> copies;  // other nodes that may have one, each once
         std::vector<Pnn> queue;   // who waits, in the order of their asking
     };
+    // The best copy, and whoever has one: mostly the one member that offered it, so nothing is allocated for that one.
+    struct Offerer {
+        Pnn pnn = no_node;
+        bool claims = false;  // it says that it is dmaster
+    };
     struct Best {
-        protocol::copy copy;
+        protocol::copy copy;  // without its key
         Pnn from = no_node;
-        std::vector<Pnn> claimants;  // who said that they are dmaster
-        std::vector<Pnn> copies;     // who has one
+        Offerer first;
+        std::vector<Offerer> others;
     };
     struct Located {
         Epoch epoch = 0;
@@ -79,6 +84,7 @@ class Locator {
     void complete(Slot slot, Located& located);
     [[nodiscard]] bool newer(const protocol::copy& one, const protocol::copy& other) const;
     void keep(const RecordKey& key, protocol::copy& offered);
+    void settle(Located& located, const RecordKey& key, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost);
     void settle_winner(Located& located, Entry& entry, const RecordKey& key, Best& best);
     void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);
