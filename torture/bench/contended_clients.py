@@ -1,5 +1,6 @@
 """Clients of three nodes that open and close the same at the same time: by way of our smbd and ctdbd, and of Debian's, on the same machines in the same run."""
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -9,7 +10,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from accounts import USER1
+import accounts
+from accounts import USER1, USER2
 from cluster import TOP, await_that
 from clustered import ServerCluster, between_nodes
 from public_cluster import Network
@@ -150,26 +152,28 @@ def fill(path):
 
 @contextlib.contextmanager
 def clusters(kinds, preset):
-    """[cluster] of each kind, all on one network, each with a share of its own."""
+    """[cluster] of each kind, all on one network, each with a share of its own. They start, and end, at the same time."""
     network = Network(NODES)
+    share = {"share": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}}
+    accounts.ensure([USER1, USER2])
     try:
-        with contextlib.ExitStack() as stack:
-            found = []
-            for kind in kinds:
-                share = {"share": {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}}
-                cluster = stack.enter_context(ServerCluster(preset, NODES, shares=share, kind=kind, port=PORTS[kind], first=FIRST_ADDRESSES[kind], network=network,
-                                                            public=[()] * NODES, script_names=()))
+        found = [ServerCluster(preset, NODES, shares=share, kind=kind, port=PORTS[kind], first=FIRST_ADDRESSES[kind], network=network, public=[()] * NODES, script_names=())
+                 for kind in kinds]
+        with concurrent.futures.ThreadPoolExecutor() as pool, contextlib.ExitStack() as stack:
+            entering = [pool.submit(cluster.__enter__) for cluster in found]
+            for cluster, one in zip(found, entering):
+                one.result()
+                stack.push(cluster)
                 fill(cluster.path("share"))
-                found.append(cluster)
             yield found
     finally:
         network.end()
 
 
-def rounds(found, works, count, milliseconds, note):
-    """{title: {kind: [Outcome]}}; which of them begins changes from round to round. The first time is not counted."""
+def rounds(found, works, count, milliseconds, note, warm=True):
+    """{title: {kind: [Outcome]}}; which of them begins changes from round to round. When `warm` the first time is not counted."""
     results = {work.title: {cluster.kind: [] for cluster in found} for work in works}
-    for number in range(count + 1):
+    for number in range(0 if warm else 1, count + 1):
         for work in works:
             for cluster in found if number % 2 == 0 else found[::-1]:
                 outcome = measure(cluster, work, milliseconds)
