@@ -292,13 +292,13 @@ void ByteRangeLocks::posix_pieces(const Owner& owner, const LockRange& range, st
     out.push_back({from, last, state()});
 }
 
-void ByteRangeLocks::end_holder(const Holder& holder) {
+void ByteRangeLocks::end_holders(const Holders& holders) {
     std::vector<FileId> found;
-    const auto is_its = [&](const lock_holder& one) { return one.locks > 0 && holder_of(one.holder) == holder; };
+    const auto is_theirs = [&](const lock_holder& one) { return one.locks > 0 && holders.contains(holder_of(one.holder)); };
     auto visited = params_.brlock.traverse([&](Bytes key, Bytes value) {
         if (key.size() != RecordKey().size()) return tdb::Visit::go_on;
         read(value);
-        if (std::ranges::any_of(record_.holders, is_its)) found.push_back(id_of(key));
+        if (std::ranges::any_of(record_.holders, is_theirs)) found.push_back(id_of(key));
         return tdb::Visit::go_on;
     });
     if (!visited) log_error("brlock: {}", visited.error().message());
@@ -307,7 +307,7 @@ void ByteRangeLocks::end_holder(const Holder& holder) {
         if (!record) continue;
         for (size_t i = 0; i < record_.holders.size(); i++) {
             lock_holder& one = record_.holders[i];
-            if (!is_its(one)) continue;
+            if (!is_theirs(one)) continue;
             if (one.durable_open == 0) {
                 drop_holder(i);
             } else {

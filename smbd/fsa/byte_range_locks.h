@@ -65,9 +65,9 @@ class ByteRangeLocks {
     // They are this process's again; how many there are.
     Result<size_t, NtStatus> reconnect(const Owner& owner);
 
-    // The locks of a process that has ended go, but for those that outlive it, and those who wait for them are woken. Looks at every
+    // The locks of processes that have ended go, but for those that outlive them, and those who wait for them are woken. Looks at every
     // record.
-    void end_holder(const Holder& holder);
+    void end_holders(const Holders& holders);
 
  private:
     Result<tdb::LockedRecord, NtStatus> fetch(const FileId& id);

@@ -219,7 +219,7 @@ TEST_F(LocksTest, TheHousekeeperEndsAProcess) {
     ASSERT_EQ(lock(f, 0, 1, false), NtStatus::SUCCESS);
     ASSERT_EQ(lock(other(), 0, 1, false), NtStatus::SUCCESS);
     dead_.insert(2);
-    files_->end_holder({0, 2, 0}, [](const std::string&) { return nullptr; });
+    files_->end_holders({{0, 2, 0}}, [](const std::string&) { return nullptr; });
     EXPECT_EQ(records(), 1u);
     EXPECT_EQ(unlock(f, 0, 1), NtStatus::SUCCESS);
     EXPECT_EQ(records(), 0u);
@@ -376,7 +376,7 @@ TEST_F(LockingProcesses, NoLockIsGrantedTwice) {
     EXPECT_EQ(load_le<uint32_t>(reinterpret_cast<const uint8_t*>(counted.data())), 3u * rounds);
     // What the one that died held last, if the others had finished before.
     auto housekeeper = FileSystem::create({.locking = **keeper, .brlock = **second, .self = {0, 1, 0}, .holder_exists = nullptr});
-    housekeeper->end_holder({0, static_cast<uint64_t>(children.back()), 0}, [](const std::string&) { return nullptr; });
+    housekeeper->end_holders({{0, static_cast<uint64_t>(children.back()), 0}}, [](const std::string&) { return nullptr; });
     EXPECT_EQ(*(*second)->check(), 0u);
 }
 

@@ -242,10 +242,11 @@ void Core::delete_unopened(ShareRoot& share, const FileId& id) {
     });
 }
 
-void Core::end_holder(const Holder& holder, const ShareAt& share_at) {
-    locks.end_holder(holder);
+void Core::end_holders(const Holders& holders, const ShareAt& share_at) {
+    if (holders.empty()) return;
+    locks.end_holders(holders);
     constexpr uint64_t no_open = 0;
-    for (const FileId& id : modes.held_by(holder)) {
+    for (const FileId& id : modes.held_by(holders)) {
         if (!modes.drop_ended(id, no_open, deletion_) || !deletion_.now) continue;
         if (Share* share = share_at(deletion_.share_path)) delete_unopened(static_cast<ShareRoot&>(*share), id);
         modes.finish_deletion(id);

@@ -38,7 +38,7 @@ class Core final : public FileSystem {
     Result<CreateResult, NtStatus> create(Share& share, const CreateParams& params, Wait* wait) override;
     Result<void, NtStatus> close(Open& open, FileInfo* info) override;
     [[nodiscard]] size_t opens() const override { return in_use_; }
-    void end_holder(const Holder& holder, const ShareAt& share_at) override;
+    void end_holders(const Holders& holders, const ShareAt& share_at) override;
     Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) override;
     Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
 

@@ -193,7 +193,7 @@ TEST_F(DurableTest, ItsProcessMayBeKilled) {
     ASSERT_TRUE(two_.files->find_disconnected(remains));
     ASSERT_EQ(remains.locks.size(), 1u);
     const Holder dead{one_.messages->self().node, one_.messages->self().pid, dead_id_};
-    two_.files->end_holder(dead, [](const std::string&) { return nullptr; });
+    two_.files->end_holders({dead}, [](const std::string&) { return nullptr; });
     const auto taken = reconnect(remains);
     ASSERT_TRUE(taken) << to_string(taken.error());
     EXPECT_EQ(taken->oplock, OplockLevel::batch);

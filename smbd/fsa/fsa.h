@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct Holder {
     uint64_t unique_id = 0;  // tells a pid's later life from its former
     auto operator<=>(const Holder&) const = default;
 };
+using Holders = std::set<Holder>;
 
 class Share;
 
@@ -293,10 +295,10 @@ class FileSystem {
 
     // Gives the share whose root is at `path`; null: there is none any more.
     using ShareAt = std::function<Share*(const std::string& path)>;
-    // Takes the entries of a process that has ended (params.holder_exists says so) out of locking.tdb and brlock.tdb, and deletes what it
-    // was the last to keep from being deleted, under the stored token. Idempotent; others who meet these entries meanwhile may do it too.
-    // Reads all of locking.tdb. Where there is no share to delete in, only the entries go.
-    virtual void end_holder(const Holder& holder, const ShareAt& share_at) = 0;
+    // Takes the entries of processes that have ended (params.holder_exists says so) out of locking.tdb and brlock.tdb, and deletes what they
+    // were the last to keep from being deleted, under the stored token. Idempotent; others who meet these entries meanwhile may do it too.
+    // Reads all of both once, however many they are. Where there is no share to delete in, only the entries go.
+    virtual void end_holders(const Holders& holders, const ShareAt& share_at) = 0;
 };
 
 }  // namespace Atoll::fsa

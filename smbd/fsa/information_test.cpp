@@ -242,7 +242,7 @@ TEST_F(FsaTest, WhatAKilledProcessWasToDeleteIsFoundInARenamedDirectory) {
     EXPECT_TRUE(directory.rename("e", false));
     close(directory);
     dead_.insert(2);
-    files_->end_holder({0, 2, 0}, [&](const std::string&) { return share_.get(); });
+    files_->end_holders({{0, 2, 0}}, [&](const std::string&) { return share_.get(); });
     EXPECT_FALSE(exists("e/sub/x"));
     EXPECT_FALSE(exists("d2/y"));
     EXPECT_EQ(locking_->size(), 0u);

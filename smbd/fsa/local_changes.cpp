@@ -16,7 +16,7 @@ class KernelChanges final : public LocalChanges {
  public:
     explicit KernelChanges(Params params);
     ~KernelChanges() override;
-    void process_ended(const messaging::ServerId& process) override;
+    void processes_ended(const messaging::ServerIds& processes) override;
 
  private:
     void look(const std::string& path);
@@ -54,13 +54,13 @@ KernelChanges::~KernelChanges() {
     params_.messaging.receive(message_own_change, {});
 }
 
-void KernelChanges::process_ended(const messaging::ServerId& process) {
+void KernelChanges::processes_ended(const messaging::ServerIds& processes) {
     for (ChangeSource* source : {fanotify_.get(), inotify_.get()}) {
         if (source == nullptr) continue;
         source->take_queued();
-        source->process_ended(process.pid);
+        for (const messaging::ServerId& process : processes) source->process_ended(process.pid);
     }
-    for (const std::string& directory : notifier_.index.end_process(process.to_record())) look(directory);
+    for (const std::string& directory : notifier_.index.end_processes(processes)) look(directory);
 }
 
 // Makes it as notify_index wants it.

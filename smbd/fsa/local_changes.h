@@ -36,8 +36,8 @@ class LocalChanges {
     static std::unique_ptr<LocalChanges> start(Params params);
     virtual ~LocalChanges() = default;
 
-    // A process of ours has ended: before it counts as a stranger, and its watches go.
-    virtual void process_ended(const messaging::ServerId& process) = 0;
+    // Processes of ours have ended: before they count as strangers, and their watches go.
+    virtual void processes_ended(const messaging::ServerIds& processes) = 0;
 };
 
 }  // namespace Atoll::fsa

@@ -144,12 +144,17 @@ std::vector<NotifyIndex::Moved> NotifyIndex::move(std::string_view from, std::st
     return moved;
 }
 
-std::vector<std::string> NotifyIndex::end_process(const tdb::server_id& holder) {
-    std::vector<std::string> touched;
-    for (std::string& directory : directories()) {
-        if (take_out(directory, [&](const directory_watch& w) { return w.holder == holder; }) > 0) touched.push_back(std::move(directory));
-    }
-    return touched;
+std::vector<std::string> NotifyIndex::end_processes(const messaging::ServerIds& ended) {
+    const auto is_theirs = [&](const directory_watch& w) { return ended.contains(messaging::ServerId(w.holder)); };
+    std::vector<std::string> watched;
+    const auto visited = database_->traverse([&](Bytes key, Bytes value) {
+        if (as_text(key) == state_key || !decode(value, record_)) return tdb::Visit::go_on;
+        if (std::ranges::any_of(record_.watches, is_theirs)) watched.emplace_back(as_text(key));
+        return tdb::Visit::go_on;
+    });
+    if (!visited) log_error("{}", visited.error().message());
+    std::erase_if(watched, [&](const std::string& directory) { return take_out(directory, is_theirs) == 0; });
+    return watched;
 }
 
 std::optional<tdb::server_id> NotifyIndex::local_watcher() {

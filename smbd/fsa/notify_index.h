@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "smbd/fsa/notify.idl.h"
 #include "tdb/database.h"
+#include "tdb/messaging/server_id.h"
 
 namespace Atoll::fsa {
 
@@ -33,8 +34,9 @@ class NotifyIndex {
         std::vector<directory_watch> watches;
     };
     std::vector<Moved> move(std::string_view from, std::string_view to);
-    // Takes out the watches of a process that has ended; the directories that it watched.
-    std::vector<std::string> end_process(const tdb::server_id& holder);
+    // Takes out the watches of processes that have ended; the directories that they watched. Looks at every record, and holds none but
+    // those of these directories.
+    std::vector<std::string> end_processes(const messaging::ServerIds& ended);
     std::vector<std::string> directories();
 
     // Who reports changes that no process of ours makes.

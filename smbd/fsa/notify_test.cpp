@@ -260,7 +260,10 @@ TEST_F(NotifyTest, AnEndedProcessLeavesNothing) {
     EXPECT_FALSE(ask(d, waits).status);
     NotifyIndex index(index_.get());
     EXPECT_TRUE(index.anyone());
-    EXPECT_EQ(index.end_process(messages_->self().to_record()), std::vector<std::string>{std::filesystem::canonical(at("d")).string()});
+    const size_t before = index_->traversals();
+    EXPECT_TRUE(index.end_processes({{3, 1, 1}, {3, 2, 2}}).empty());
+    EXPECT_EQ(index_->traversals() - before, 1u);
+    EXPECT_EQ(index.end_processes({messages_->self()}), std::vector<std::string>{std::filesystem::canonical(at("d")).string()});
     EXPECT_FALSE(index.anyone());
     d.forget_changes(waits);
 }

@@ -347,9 +347,9 @@ TEST_F(OplocksTest, TheEndOfAProcessTakesLeasesThatNobodyHas) {
     lease_record record = *table.find(id_of(held));
     record.id = id_of(orphan);
     ASSERT_TRUE(table.put(record));
-    files_->end_holder({0, 99, 99}, [](const std::string&) { return nullptr; });
+    files_->end_holders({{0, 99, 99}}, [](const std::string&) { return nullptr; });
     EXPECT_NE(table.find(id_of(orphan)), nullptr) << "this process knows no leases";
-    one_.files->end_holder({0, 99, 99}, [](const std::string&) { return nullptr; });
+    one_.files->end_holders({{0, 99, 99}}, [](const std::string&) { return nullptr; });
     EXPECT_EQ(table.find(id_of(orphan)), nullptr);
     EXPECT_NE(table.find(id_of(held)), nullptr);
 }

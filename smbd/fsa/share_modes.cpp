@@ -350,10 +350,10 @@ Result<void> ShareModes::visit_all(tdb::Visitor visitor) {
     return visited ? Result<void>() : visited.failure();
 }
 
-std::vector<FileId> ShareModes::held_by(const Holder& holder) {
+std::vector<FileId> ShareModes::held_by(const Holders& holders) {
     std::vector<FileId> found;
     const auto visited = visit_all([&](Bytes key, Bytes value) {
-        const auto is_its = [&](const share_mode& entry) { return holder_of(entry.holder) == holder; };
+        const auto is_its = [&](const share_mode& entry) { return holders.contains(holder_of(entry.holder)); };
         if (key.size() == RecordKey().size() && decode(value, record_) && std::ranges::any_of(record_.share_modes, is_its))
             found.push_back(id_of(key));
         return tdb::Visit::go_on;

@@ -71,8 +71,8 @@ class ShareModes {
                                   Removal removal = Removal::of_close);
     // The entries of holders that have ended go. If nobody is left and the file is to be deleted, the caller becomes the only entry.
     Result<void, NtStatus> drop_ended(const FileId& id, uint64_t open_id, Deletion& deletion);
-    // Files that the holder has entries of. Looks at every record.
-    std::vector<FileId> held_by(const Holder& holder);
+    // Files that one of the holders has entries of, each once. Looks at every record.
+    std::vector<FileId> held_by(const Holders& holders);
     void finish_deletion(const FileId& id);
 
     // --- Opens that outlive their process: durable_entries.cpp.

@@ -130,12 +130,12 @@ TEST_F(SharingTest, TheEndOfAHolderTakesItsEntriesAndDeletesWhatItWasToDelete) {
     write("renamed", "another");
 
     const auto share_at = [&](const std::string& path) -> Share* { return path == root_ ? share_.get() : nullptr; };
-    files_->end_holder({0, 2, 0}, share_at);  // it lives
+    files_->end_holders({{0, 2, 0}}, share_at);  // it lives
     EXPECT_TRUE(exists("doomed"));
     dead_.insert(2);
-    files_->end_holder({0, 3, 0}, share_at);  // another one
+    files_->end_holders({{0, 3, 0}}, share_at);  // another one
     EXPECT_TRUE(exists("doomed"));
-    files_->end_holder({0, 2, 0}, share_at);
+    files_->end_holders({{0, 2, 0}}, share_at);
     EXPECT_FALSE(exists("doomed"));
     EXPECT_TRUE(exists("kept"));
     EXPECT_TRUE(exists("beside"));
@@ -146,8 +146,41 @@ TEST_F(SharingTest, TheEndOfAHolderTakesItsEntriesAndDeletesWhatItWasToDelete) {
     close(beside);
     EXPECT_FALSE(exists("beside"));
     EXPECT_EQ(locking_->size(), 0u);
-    files_->end_holder({0, 2, 0}, share_at);
+    files_->end_holders({{0, 2, 0}}, share_at);
     for (fsa::Open* o : held) EXPECT_TRUE(other->close(*o));
+}
+
+// As those of a lost node do.
+TEST_F(SharingTest, ManyHoldersEndInOneWalk) {
+    constexpr uint64_t first = 10, count = 20;
+    struct Process {
+        std::unique_ptr<FileSystem> files;
+        std::unique_ptr<Share> share;
+        Open* open;
+    };
+    std::vector<Process> processes;
+    Holders ended;
+    for (uint64_t pid = first; pid < first + count; pid++) {
+        const std::string name = "of " + std::to_string(pid);
+        write(name);
+        Process& process = processes.emplace_back(Process{make_process(pid), nullptr, nullptr});
+        process.share = make_share(*process.files);
+        auto held =
+            process.files->create(*process.share, params(name, access::read_data | access::delete_, D::open, option::delete_on_close));
+        ASSERT_TRUE(held);
+        process.open = held->open;
+        dead_.insert(pid);
+        ended.insert({0, pid, 0});
+    }
+    const size_t before = locking_->traversals(), before_of_locks = brlock_->traversals();
+    files_->end_holders(ended, [&](const std::string&) { return share_.get(); });
+    EXPECT_EQ(locking_->traversals() - before, 1u);
+    EXPECT_EQ(brlock_->traversals() - before_of_locks, 1u);
+    EXPECT_EQ(locking_->size(), 0u);
+    for (uint64_t pid = first; pid < first + count; pid++) EXPECT_FALSE(exists("of " + std::to_string(pid)));
+    files_->end_holders({}, [&](const std::string&) { return share_.get(); });
+    EXPECT_EQ(locking_->traversals() - before, 1u);
+    for (Process& process : processes) EXPECT_TRUE(process.files->close(*process.open));
 }
 
 TEST_F(SharingTest, TheEndOfAHolderInAShareThatIsGone) {
@@ -156,7 +189,7 @@ TEST_F(SharingTest, TheEndOfAHolderInAShareThatIsGone) {
     auto held = other->create(*other_share, params("a", access::delete_, D::open, option::delete_on_close));
     ASSERT_TRUE(held);
     dead_.insert(2);
-    files_->end_holder({0, 2, 0}, [](const std::string&) { return nullptr; });
+    files_->end_holders({{0, 2, 0}}, [](const std::string&) { return nullptr; });
     EXPECT_TRUE(exists("a"));
     EXPECT_EQ(locking_->size(), 0u);
     EXPECT_TRUE(other->close(*held->open));

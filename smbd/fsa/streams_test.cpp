@@ -210,7 +210,7 @@ TEST_F(StreamsTest, ADeadProcessesStreamIsDeleted) {
     auto r = other->create(*share, p);
     ASSERT_TRUE(r);
     dead_.insert(2);
-    files_->end_holder({0, 2, 0}, [&](const std::string&) { return share_.get(); });
+    files_->end_holders({{0, 2, 0}}, [&](const std::string&) { return share_.get(); });
     EXPECT_EQ(stored("f", "user.DosStream.s:$DATA"), "none");
     EXPECT_TRUE(exists("f"));
     EXPECT_EQ(status(params("f", access::delete_)), NtStatus::SUCCESS);

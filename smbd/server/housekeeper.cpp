@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <system_error>
 
@@ -89,9 +91,9 @@ class Housekeeper {
     void end_the_dead() {
         const auto holders = tables_->holders();
         if (!holders) return log_error("{}", holders.error().message());
-        for (const messaging::ServerId& id : *holders) {
-            if (!messaging_->exists(id)) process_ended(id);
-        }
+        messaging::ServerIds dead;
+        std::ranges::copy_if(*holders, std::inserter(dead, dead.end()), [this](const auto& id) { return !messaging_->exists(id); });
+        processes_ended(dead);
     }
     // Of a server that has ended: what outlives it goes on as if its processes had just been killed.
     Result<void> take_up(const xsrv::Leftover* leftover, const xsrv::Leftover::Targets& targets) {
@@ -100,8 +102,7 @@ class Housekeeper {
             if (auto put = leftover->put_back(targets); !put) return put;
         }
         persistent_.restore();
-        if (leftover == nullptr) return {};
-        for (const messaging::ServerId& id : leftover->holders()) process_ended(id);
+        if (leftover != nullptr) processes_ended({leftover->holders().begin(), leftover->holders().end()});
         return {};
     }
     void watch_local_changes() {
@@ -127,14 +128,16 @@ class Housekeeper {
         return in.ok() ? id : 0;
     }
 
+    // Those whose end has been told meanwhile end together.
     void control_spoke() {
+        messaging::ServerIds ended;
         Packet packet;
         for (;;) {
             const auto received = control_.receive(packet);
-            if (received == PacketSocket::Received::nothing) return;
+            if (received == PacketSocket::Received::nothing) return processes_ended(ended);
             if (received == PacketSocket::Received::ended) return loop_.stop();
             const auto process = process_of(packet);
-            if (packet.kind == PacketKind::process_ended && process) process_ended(*process);
+            if (packet.kind == PacketKind::process_ended && process) ended.insert(*process);
         }
     }
 
@@ -145,27 +148,34 @@ class Housekeeper {
         scavenger_.end_those_without_record();
     }
 
-    void process_ended(const messaging::ServerId& id) {
-        ending_ = holder_of(id);
-        file_system_->end_holder(ending_, [this](const std::string& path) { return share_at(path); });
-        scavenger_.process_ended(id);
+    // All of them in one walk through each table: a node that is lost had thousands.
+    void processes_ended(const messaging::ServerIds& ended) {
+        if (ended.empty()) return;
+        ending_.clear();
+        for (const messaging::ServerId& id : ended) ending_.insert(holder_of(id));
+        file_system_->end_holders(ending_, [this](const std::string& path) { return share_at(path); });
+        scavenger_.processes_ended(ended);
         share_.reset();
         loop::take_root();
-        tables_->end_holder(id);
-        persistent_.process_ended(id);
+        tables_->end_holders(ended);
+        persistent_.processes_ended(ended);
         if (local_changes_) {
-            local_changes_->process_ended(id);
+            local_changes_->processes_ended(ended);
         } else {
-            (void)fsa::NotifyIndex(&tables_->notify_index()).end_process(id.to_record());
+            (void)fsa::NotifyIndex(&tables_->notify_index()).end_processes(ended);
         }
+        for (const messaging::ServerId& id : ended) tell_ended(id);
+    }
+
+    // Until it hears this the listener keeps the id, for the next housekeeper if this one ends.
+    void tell_ended(const messaging::ServerId& id) {
         messaging_->forget(id);
-        // Until it hears this the listener keeps the id, for the next housekeeper if this one ends.
         const auto told = send_process(control_, PacketKind::process_ended, id);
         if (!told) log_warning("{}", told.error().message());
     }
 
     [[nodiscard]] bool exists(const fsa::Holder& holder) const {
-        return holder != ending_ && messaging_->exists({holder.node, holder.pid, holder.unique_id});
+        return !ending_.contains(holder) && messaging_->exists({holder.node, holder.pid, holder.unique_id});
     }
 
     // What smb.conf says of the share whose path that is; of one whose path has macros, or that is gone, nothing is said.
@@ -203,7 +213,7 @@ class Housekeeper {
     committer::DurableStore durable_;
     PersistentOpens persistent_{loop_, *tables_, *file_system_, durable_};
     Scavenger scavenger_{loop_, *tables_, *file_system_, [this](const xsrv::open_global& record) { persistent_.ended(record); }};
-    fsa::Holder ending_;
+    fsa::Holders ending_;
     std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };
 

@@ -82,11 +82,11 @@ void PersistentOpens::drop_unused_locks(const std::vector<xsrv::open_global>& re
     submit(batch);
 }
 
-void PersistentOpens::process_ended(const messaging::ServerId& id) {
+void PersistentOpens::processes_ended(const messaging::ServerIds& ended) {
     committer::Batch batch;
     const auto visited = state_.for_each_open([&](const xsrv::open_global& record) {
         const bool room = batch.record().changes.size() < limits::persistent_removals_at_once;
-        if (record.owner == id.to_record() && room && !tables_.find_open(record.persistent_id))
+        if (room && ended.contains(messaging::ServerId(record.owner)) && !tables_.find_open(record.persistent_id))
             xsrv::remove_open(batch, record.persistent_id, xsrv::buckets_of(record));
     });
     if (!visited) log_error("{}", visited.error().message());

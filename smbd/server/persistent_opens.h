@@ -20,8 +20,9 @@ class PersistentOpens {
     // Enters those that the tables do not have, as nobody's, their time beginning now; after what is left of the former server's tables has
     // been put back. Before anybody is served. Reads all that is on the disk.
     void restore();
-    // A process has been killed, and the tables say what outlives it: what it closed before it could commit that goes. Reads the same.
-    void process_ended(const messaging::ServerId& id);
+    // Processes have been killed, and the tables say what outlives them: what they closed before they could commit that goes. Reads the
+    // same, once.
+    void processes_ended(const messaging::ServerIds& ended);
     // An open whose client did not come back has been closed.
     void ended(const xsrv::open_global& record);
 

@@ -54,10 +54,10 @@ void Scavenger::mind(const xsrv::open_global& record) {
     set_timer();
 }
 
-void Scavenger::process_ended(const messaging::ServerId& id) {
+void Scavenger::processes_ended(const messaging::ServerIds& ended) {
     std::vector<xsrv::open_global> outlive;
     const auto visited = tables_.for_each_open([&](const xsrv::open_global& record) {
-        if (record.durable && record.owner == id.to_record()) outlive.push_back(record);
+        if (record.durable && ended.contains(messaging::ServerId(record.owner))) outlive.push_back(record);
         mind(record);  // it may have ended before it told of this one
     });
     if (!visited) log_error("{}", visited.error().message());
@@ -68,7 +68,7 @@ void Scavenger::process_ended(const messaging::ServerId& id) {
             continue;
         }
         xsrv::note_remains(remains, *record.durable);
-        const auto noted = tables_.disconnect_open(record.persistent_id, id, record.name, *record.durable);
+        const auto noted = tables_.disconnect_open(record.persistent_id, messaging::ServerId(record.owner), record.name, *record.durable);
         if (!noted) log_error("{}", noted.error().message());
         mind(record.persistent_id);
     }

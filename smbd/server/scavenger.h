@@ -23,9 +23,9 @@ class Scavenger {
     void begin();
     // The client of that open is away, as its record says.
     void mind(uint64_t persistent_id);
-    // The opens of a process that has been killed, or could not tell of all: those that outlive it are minded, the others are left for
-    // Tables::end_holder. The file system has ended that holder already. Reads the whole table.
-    void process_ended(const messaging::ServerId& id);
+    // The opens of processes that have been killed, or could not tell of all: those that outlive them are minded, the others are left for
+    // Tables::end_holders. The file system has ended these holders already. Reads the whole table once.
+    void processes_ended(const messaging::ServerIds& ended);
     // Ends those that stand in locking.tdb or brlock.tdb and whose own record is lost with a node, so that nobody can take them back. Reads
     // these tables.
     void end_those_without_record();

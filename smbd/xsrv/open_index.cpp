@@ -52,14 +52,14 @@ Result<std::vector<uint64_t>> OpenIndex::find(const Guid& create_guid) {
     return found;
 }
 
-void OpenIndex::end_holder(const tdb::server_id& holder, const std::function<bool(uint64_t persistent_id)>& is_there) {
+void OpenIndex::end_holders(const messaging::ServerIds& holders, const std::function<bool(uint64_t persistent_id)>& is_there) {
     std::vector<std::pair<Guid, uint64_t>> gone;
     const auto visited = database_.traverse([&](Bytes key, Bytes value) {
         Guid guid;
         if (key.size() != guid.bytes.size() || !decode(value, record_)) return tdb::Visit::go_on;
         std::ranges::copy(key, guid.bytes.begin());
         for (const indexed_open& one : record_.opens) {
-            if (one.entered_by == holder && !is_there(one.persistent_id)) gone.emplace_back(guid, one.persistent_id);
+            if (holders.contains(messaging::ServerId(one.entered_by)) && !is_there(one.persistent_id)) gone.emplace_back(guid, one.persistent_id);
         }
         return tdb::Visit::go_on;
     });

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "smbd/xsrv/xsrv.idl.h"
 #include "tdb/database.h"
+#include "tdb/messaging/server_id.h"
 
 namespace Atoll::xsrv {
 
@@ -26,8 +27,8 @@ class OpenIndex {
     Result<void> remove(const Guid& create_guid, uint64_t persistent_id);
     // Persistent ids.
     Result<std::vector<uint64_t>> find(const Guid& create_guid);
-    // A process has ended: what it entered and has no record goes. Looks at every entry.
-    void end_holder(const tdb::server_id& holder, const std::function<bool(uint64_t persistent_id)>& is_there);
+    // Processes have ended: what they entered and has no record goes. Looks at every entry.
+    void end_holders(const messaging::ServerIds& holders, const std::function<bool(uint64_t persistent_id)>& is_there);
 
  private:
     tdb::Database& database_;

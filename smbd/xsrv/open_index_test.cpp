@@ -47,7 +47,7 @@ TEST_F(OpenIndexTest, TheEndOfAProcessTakesItsEntriesWithoutARecord) {
     ASSERT_TRUE(index_.add(guid_, 2));
     ASSERT_TRUE(others.add(guid_, 3));
     ASSERT_TRUE(index_.add(other_, 4));
-    index_.end_holder(self_, [](uint64_t id) { return id == 2; });
+    index_.end_holders({messaging::ServerId(self_)}, [](uint64_t id) { return id == 2; });
     EXPECT_EQ(*index_.find(guid_), (Ids{2, 3}));
     EXPECT_EQ(*index_.find(other_), Ids());
 }

@@ -113,8 +113,8 @@ class FileTables final : public Tables {
     tdb::Database& leases() override { return *databases_.leases; }
     tdb::Database& notify_index() override { return *databases_.notify_index; }
     watch::Watches& watches() override { return *databases_.watches; }
-    Result<std::set<messaging::ServerId>> holders() override;
-    void end_holder(const messaging::ServerId& holder) override;
+    Result<messaging::ServerIds> holders() override;
+    void end_holders(const messaging::ServerIds& holders) override;
     Result<void> wipe_volatile() override;
 
  private:
@@ -132,7 +132,7 @@ class FileTables final : public Tables {
     template <class Record>
     static Result<void> for_each(tdb::Database& database, const std::function<void(const Record&)>& visit);
     template <class Record>
-    void remove_records_of(tdb::Database& database, const tdb::server_id& holder);
+    void remove_records_of(tdb::Database& database, const messaging::ServerIds& holders);
 
     Databases databases_;
     tdb::server_id self_;
@@ -371,12 +371,16 @@ Result<void> FileTables::for_each(tdb::Database& database, const std::function<v
 }
 
 template <class Record>
-void FileTables::remove_records_of(tdb::Database& database, const tdb::server_id& holder) {
+void FileTables::remove_records_of(tdb::Database& database, const messaging::ServerIds& holders) {
     Record record;
-    const auto visited = database.traverse_locked([&](tdb::LockedRecord& locked) {
-        if (decode(locked.value(), record).ok() && record.owner == holder) {
-            if (const auto removed = locked.remove(); !removed.ok()) log_error("{}", removed.error().message());
-        }
+    const auto is_theirs = [&](Bytes value) { return decode(value, record).ok() && holders.contains(messaging::ServerId(record.owner)); };
+    const auto visited = database.traverse([&](Bytes key, Bytes value) {
+        if (!is_theirs(value)) return tdb::Visit::go_on;
+        auto locked = database.fetch_locked(key);
+        const auto removed = !locked                                          ? locked.failure()
+                             : locked->exists() && is_theirs(locked->value()) ? locked->remove()
+                                                                              : Result<void>();
+        if (!removed) log_error("{}", removed.error().message());
         return tdb::Visit::go_on;
     });
     if (!visited.ok()) log_error("{}", visited.error().message());
@@ -386,7 +390,7 @@ namespace {
 
 // Adds each process that the records of one table name, as `take` tells it.
 template <class Record, class Take>
-Result<void> add_holders(tdb::Database& database, std::set<messaging::ServerId>& found, Take take) {
+Result<void> add_holders(tdb::Database& database, messaging::ServerIds& found, Take take) {
     Record record;
     const auto add = [&](const tdb::server_id& id) {
         if (!fsa::is_disconnected(id) && id.pid != 0) found.emplace(id);
@@ -401,8 +405,8 @@ Result<void> add_holders(tdb::Database& database, std::set<messaging::ServerId>&
 
 }  // namespace
 
-Result<std::set<messaging::ServerId>> FileTables::holders() {
-    std::set<messaging::ServerId> found;
+Result<messaging::ServerIds> FileTables::holders() {
+    messaging::ServerIds found;
     const auto owner = [](const auto& record, auto add) { add(record.owner); };
     const Result<void> read[] = {
         add_holders<client_global>(*databases_.client, found, owner),
@@ -437,14 +441,14 @@ Result<std::set<messaging::ServerId>> FileTables::holders() {
     return found;
 }
 
-void FileTables::end_holder(const messaging::ServerId& holder) {
-    const tdb::server_id id = holder.to_record();
-    remove_records_of<client_global>(*databases_.client, id);
-    remove_records_of<session_global>(*databases_.session, id);
-    remove_records_of<tcon_global>(*databases_.tcon, id);
-    remove_records_of<open_global>(*databases_.open, id);
-    index_.end_holder(id, [this](uint64_t persistent_id) { return find_open(persistent_id).has_value(); });
-    databases_.watches->end_process(holder);
+void FileTables::end_holders(const messaging::ServerIds& holders) {
+    if (holders.empty()) return;
+    remove_records_of<client_global>(*databases_.client, holders);
+    remove_records_of<session_global>(*databases_.session, holders);
+    remove_records_of<tcon_global>(*databases_.tcon, holders);
+    remove_records_of<open_global>(*databases_.open, holders);
+    index_.end_holders(holders, [this](uint64_t persistent_id) { return find_open(persistent_id).has_value(); });
+    databases_.watches->end_processes(holders);
 }
 
 Result<void> FileTables::wipe_volatile() {

@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "base/guid.h"
@@ -83,7 +82,7 @@ class Tables : public TableViews {
     // Tree connects of a share in all processes, for `max connections`.
     virtual Result<uint32_t> count_tcons(const std::string& share_name) = 0;
 
-    // Whether every removal so far was made; if not, end_holder has something to do for this process.
+    // Whether every removal so far was made; if not, end_holders has something to do for this process.
     [[nodiscard]] virtual bool removed_all() const = 0;
 
     // locking.tdb, brlock.tdb and leases.tdb, for fsa.
@@ -95,9 +94,10 @@ class Tables : public TableViews {
     virtual watch::Watches& watches() = 0;
 
     // Every process that stands in a record as its holder, or waits for one. Reads all tables.
-    virtual Result<std::set<messaging::ServerId>> holders() = 0;
-    // Removes every record of a process that has ended, and wakes whom it was to wake. Idempotent; any process may do it.
-    virtual void end_holder(const messaging::ServerId& holder) = 0;
+    virtual Result<messaging::ServerIds> holders() = 0;
+    // Removes every record of processes that have ended, and wakes whom they were to wake. Idempotent; any process may do it. Reads each
+    // table once, however many they are, and holds no others' records.
+    virtual void end_holders(const messaging::ServerIds& holders) = 0;
     // Removes every record: the first process of a server whose predecessor has ended does it.
     virtual Result<void> wipe_volatile() = 0;
 };

@@ -3,9 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <map>
+#include <utility>
+#include <vector>
 
+#include "base/bytes.h"
 #include "smbd/fsa/brlock.idl.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/locking.idl.h"
@@ -43,8 +47,10 @@ class CountingDatabase final : public tdb::Database {
     Result<bool> do_remove(Bytes key) override { return records_.erase(std::string(as_text(key))) > 0; }
     Result<uint64_t> do_traverse(tdb::Visitor visitor) override {
         walks++;
-        for (const auto& [key, value] : records_) (void)visitor(as_bytes(key), value);
-        return records_.size();
+        std::vector<std::pair<std::string, Buffer>> copies;  // the visitor may remove what it sees
+        for (const auto& [key, value] : records_) copies.emplace_back(key, Buffer()).second.assign(value);
+        for (const auto& [key, value] : copies) (void)visitor(as_bytes(key), value);
+        return copies.size();
     }
     Result<void> do_lock(tdb::HeldRecord&, bool) override { return looks++, Result<void>(); }
     void do_unlock(tdb::HeldRecord&) noexcept override {}
@@ -70,8 +76,10 @@ class TablesTest : public testing::Test {
         clients_ = opened->client.get();
         opened->open = std::make_unique<CountingDatabase>("open", tdb::Rank::open);
         opened->open_index = std::make_unique<CountingDatabase>("index", tdb::Rank::index);
+        opened->waiters = tdb::MemoryDatabase::open({"waiters", tdb::Rank::watches});
         opens_ = static_cast<CountingDatabase*>(opened->open.get());
         index_ = static_cast<CountingDatabase*>(opened->open_index.get());
+        waiters_ = static_cast<tdb::MemoryDatabase*>(opened->waiters.get());
         tables_ = Tables::on(std::move(*opened), loop_, *messaging_);
     }
     void TearDown() override {
@@ -93,6 +101,7 @@ class TablesTest : public testing::Test {
     tdb::Database* clients_ = nullptr;
     Buffer encoded_;
     CountingDatabase *opens_ = nullptr, *index_ = nullptr;
+    tdb::MemoryDatabase* waiters_ = nullptr;
     std::unique_ptr<Tables> tables_;
 };
 
@@ -143,11 +152,47 @@ TEST_F(TablesTest, CountsTheTreeConnectsOfAShare) {
 
 TEST_F(TablesTest, TheEndOfAHolderTakesItsRecordsAndNoOthers) {
     EXPECT_TRUE(put_tcon(1, 1, "share"));
-    tables_->end_holder(messaging::ServerId::make(messaging::ProcessClass::client));
+    tables_->end_holders({messaging::ServerId::make(messaging::ProcessClass::client)});
     EXPECT_EQ(*tables_->count_tcons("share"), 1u);
-    tables_->end_holder(messaging_->self());
+    tables_->end_holders({messaging_->self()});
     EXPECT_EQ(*tables_->count_tcons("share"), 0u);
-    tables_->end_holder(messaging_->self());
+    tables_->end_holders({messaging_->self()});
+}
+
+// Of a node that is lost: each table is read once, and no record is held but theirs.
+TEST_F(TablesTest, ManyHoldersEndInOneWalk) {
+    constexpr uint64_t count = 50;
+    messaging::ServerIds ended;
+    open_global record;
+    Buffer encoded;
+    const auto enter = [&](uint64_t id, const messaging::ServerId& owner) {
+        record.persistent_id = id;
+        record.owner = owner.to_record();
+        encoded.clear();
+        encode(record, encoded, idl::first_level);
+        std::array<uint8_t, 8> key{};
+        store_be32(key.data() + 4, static_cast<uint32_t>(id));
+        return opens_->store(key, encoded).ok();
+    };
+    for (uint64_t id = 0; id < count; id++) {
+        const auto holder = messaging::ServerId(3, 1000 + id, 7);
+        ended.insert(holder);
+        ASSERT_TRUE(enter(id, holder));
+    }
+    ASSERT_TRUE(enter(count, messaging_->self()));
+    opens_->looks = opens_->walks = index_->walks = 0;
+    const size_t waiters = waiters_->traversals();
+    tables_->end_holders(ended);
+    EXPECT_EQ(opens_->walks, 1u);
+    EXPECT_EQ(opens_->looks, count);
+    EXPECT_EQ(index_->walks, 1u);
+    EXPECT_EQ(waiters_->traversals() - waiters, 1u);
+    size_t left = 0;
+    EXPECT_TRUE(
+        tables_->for_each_open([&](const open_global& one) { left += one.owner == messaging_->self().to_record() ? 1 : 100; }).ok());
+    EXPECT_EQ(left, 1u);
+    tables_->end_holders({});
+    EXPECT_EQ(opens_->walks, 2u) << "that of the count alone";
 }
 
 TEST_F(TablesTest, TheEndOfASessionWakesWhoWaitsForIt) {
@@ -164,7 +209,7 @@ TEST_F(TablesTest, TheEndOfASessionWakesWhoWaitsForIt) {
     });
     const Monotonic deadline = monotonic_now() + std::chrono::seconds(20);
     ASSERT_TRUE(*tables_->watch_session(7, watch, deadline));
-    tables_->end_holder(messaging_->self());
+    tables_->end_holders({messaging_->self()});
     EXPECT_TRUE(loop_.run_until(deadline));
     EXPECT_FALSE(*tables_->watch_session(7, watch, deadline));
     EXPECT_FALSE(watch.is_armed());

@@ -60,6 +60,7 @@ Result<bool> MemoryDatabase::do_remove(Bytes key) {
 }
 
 Result<uint64_t> MemoryDatabase::do_traverse(Visitor visitor) {
+    traversals_++;
     Records snapshot;
     copy_records(records_, snapshot);
     uint64_t seen = 0;

@@ -29,6 +29,8 @@ class MemoryDatabase final : public Database {
     // Makes the `nth` write from now (1: the next) and the `count - 1` after it fail with `code`. Stores, removals, wipe and commit count.
     void fail_writes(unsigned nth, Code code, unsigned count = 1);
     [[nodiscard]] size_t size() const { return records_.size(); }
+    // How often all of it has been read.
+    [[nodiscard]] size_t traversals() const { return traversals_; }
 
  protected:
     Result<bool> do_parse(Bytes key, Parser parser) override;
@@ -52,6 +54,7 @@ class MemoryDatabase final : public Database {
     Records before_;  // what cancel() goes back to
     bool in_transaction_ = false;
     uint32_t sequence_ = 0;
+    size_t traversals_ = 0;
     unsigned until_fault_ = 0;  // writes until the next fault, 0: none is set
     unsigned faults_ = 0;
     Code fault_ = Code::io;

@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,9 @@ struct ServerId {
     // A new id for the calling process.
     static ServerId make(ProcessClass process_class);
 };
+
+// Processes that end together, as those of a lost node do: one walk through a table is for all of them.
+using ServerIds = std::set<ServerId>;
 
 // "1234.9f86d081884c7d04", with "2:" before it for node 2. What parse_server_id does not take is nullopt.
 std::string to_string(const ServerId& id);

@@ -118,7 +118,7 @@ class Kill : public WatchTest, public testing::WithParamInterface<Finisher> {
     // What is to happen once a process has died.
     void finish(Site& site, Watch& other) {
         switch (GetParam()) {
-            case Finisher::housekeeper: site.watches->end_process(board->id); break;
+            case Finisher::housekeeper: site.watches->end_processes({board->id}); break;
             case Finisher::next_watcher: site.arm(other, "a"); break;
             case Finisher::next_changer: ASSERT_TRUE(site.store("a", "changed by the next")); break;
         }

@@ -264,7 +264,7 @@ TEST_F(WatchTest, WaitersOfADatabaseMayStandApart) {
     watch.cancel();
     EXPECT_EQ(count(*waiters), 0u);
     arm();
-    site.watches->end_process(site.messaging->self());
+    site.watches->end_processes({site.messaging->self()});
     EXPECT_EQ(count(*waiters) + count(*shared->companion), 0u);
     EXPECT_EQ(site.watches->counters().gone, 2u);
 }
@@ -289,9 +289,9 @@ TEST_F(WatchTest, ADeadWaiterIsStruckOutByTheHousekeeper) {
     site.arm(mine, "a");
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
-    site.watches->end_process(*id);
+    site.watches->end_processes({{7, 1, 1}, *id});
     EXPECT_EQ(site.watches->counters().gone, 2u);
-    site.watches->end_process(*id);
+    site.watches->end_processes({*id});
     EXPECT_EQ(site.watches->counters().gone, 2u) << "idempotent";
     site.drain();
     EXPECT_TRUE(mine.is_armed()) << "the living stay";
@@ -400,7 +400,7 @@ TEST_F(WatchTest, WithMembersKilledNoWakeUpIsLost) {
             const size_t victim = random() % members;
             ::kill(pids[victim], SIGKILL);
             ::waitpid(pids[victim], nullptr, 0);
-            site.watches->end_process(board->ids[victim]);
+            site.watches->end_processes({board->ids[victim]});
             site.messaging->forget(board->ids[victim]);
             start(victim);
             killed++;

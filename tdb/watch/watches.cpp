@@ -231,13 +231,13 @@ void Watches::woken(Bytes watches) {
 
 // --- Who finds that another has died
 
-// Makes this process the waker of those in record_ whose waker is dead: `known_dead`, or whoever turns out to be. True if there are any.
-bool Watches::take_over_from_dead(const messaging::ServerId* known_dead) {
+// Makes this process the waker of those in record_ whose waker is dead: of `known_dead`, or whoever turns out to be. True if there are any.
+bool Watches::take_over_from_dead(const messaging::ServerIds* known_dead) {
     bool any = false;
     for (waiter& waiting : record_.waiters) {
         if (!waiting.waker || *waiting.waker == self_) continue;
         const messaging::ServerId waker(*waiting.waker);
-        if (known_dead != nullptr ? waker != *known_dead : messaging_.exists(waker)) continue;
+        if (known_dead != nullptr ? !known_dead->contains(waker) : messaging_.exists(waker)) continue;
         waiting.waker = self_;
         counters_.finished++;
         any = true;
@@ -245,22 +245,24 @@ bool Watches::take_over_from_dead(const messaging::ServerId* known_dead) {
     return any;
 }
 
-void Watches::end_process(const messaging::ServerId& ended) {
-    end_process_of(companion_, ended);
+void Watches::end_processes(const messaging::ServerIds& ended) {
+    if (ended.empty()) return;
+    end_processes_of(companion_, ended);
     std::vector<tdb::Database*> apart;
     for (const Observed& one : observed_) {
         if (one.companion == &companion_ || std::ranges::find(apart, one.companion) != apart.end()) continue;
-        end_process_of(*apart.emplace_back(one.companion), ended);
+        end_processes_of(*apart.emplace_back(one.companion), ended);
     }
 }
 
-void Watches::end_process_of(tdb::Database& companions, const messaging::ServerId& ended) {
+void Watches::end_processes_of(tdb::Database& companions, const messaging::ServerIds& ended) {
     std::vector<Companion> concerned;
     const auto visited = companions.traverse([&](Bytes key, Bytes value) {
         const auto decoded = decode(value, record_);
-        const bool concerns = decoded && std::any_of(record_.waiters.begin(), record_.waiters.end(), [&](const waiter& one) {
-                                  return messaging::ServerId(one.who) == ended || (one.waker && messaging::ServerId(*one.waker) == ended);
-                              });
+        const bool concerns =
+            decoded && std::any_of(record_.waiters.begin(), record_.waiters.end(), [&](const waiter& one) {
+                return ended.contains(messaging::ServerId(one.who)) || (one.waker && ended.contains(messaging::ServerId(*one.waker)));
+            });
         if (concerns) {
             concerned.emplace_back().database = &companions;
             concerned.back().key.assign(key);
@@ -268,17 +270,17 @@ void Watches::end_process_of(tdb::Database& companions, const messaging::ServerI
         return tdb::Visit::go_on;
     });
     if (!visited) log_error("{}", visited.error().message());
-    for (const Companion& companion : concerned) end_process_in(companion, ended);
+    for (const Companion& companion : concerned) end_processes_in(companion, ended);
 }
 
-void Watches::end_process_in(const Companion& companion, const messaging::ServerId& ended) {
+void Watches::end_processes_in(const Companion& companion, const messaging::ServerIds& ended) {
     bool orphans = false;
     {
         auto locked = fetch_locked(companion);
         if (!locked) return log_error("{}", locked.error().message());
         load(*locked);
         orphans = take_over_from_dead(&ended);
-        counters_.gone += std::erase_if(record_.waiters, [&](const waiter& one) { return messaging::ServerId(one.who) == ended; });
+        counters_.gone += std::erase_if(record_.waiters, [&](const waiter& one) { return ended.contains(messaging::ServerId(one.who)); });
         if (auto stored = store(*locked); !stored) return log_error("{}", stored.error().message());
     }
     if (orphans) wake(companion);

@@ -8,7 +8,7 @@
 // - A watch is armed while its record is held, so nothing changes between the look at the record and the watch.
 // - A process that is about to change a watched record, and holds it, first enters itself as the waker of all who wait. It sends the
 //   wake-ups once it has released the record, and then strikes out whom it has woken.
-// - If it is killed on the way its entries stay, and somebody else wakes them: the housekeeper (end_process), the next process that
+// - If it is killed on the way its entries stay, and somebody else wakes them: the housekeeper (end_processes), the next process that
 //   changes the record, or the next that arms a watch of it. So a wake-up may come though the record has not changed: at most one for
 //   each watch and each waker that died.
 //
@@ -74,8 +74,9 @@ class Watches final : private tdb::ChangeObserver {
     // records stand, if not with all others; so nobody looks to other nodes for who waits for what only one node has.
     void observe(tdb::Database& database, std::string_view name, tdb::Database* companion = nullptr);
 
-    // Wakes whom a process that has certainly ended was to wake, and strikes out its own watches. Idempotent; any process may do it.
-    void end_process(const messaging::ServerId& ended);
+    // Wakes whom processes that have certainly ended were to wake, and strikes out their own watches. Idempotent; any process may do it.
+    // Reads each companion database once, however many they are.
+    void end_processes(const messaging::ServerIds& ended);
 
     [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -102,9 +103,9 @@ class Watches final : private tdb::ChangeObserver {
     static Result<tdb::LockedRecord> fetch_locked(const Companion& companion) { return companion.database->fetch_locked(companion.key); }
     void load(const tdb::LockedRecord& companion);
     Result<void> store(tdb::LockedRecord& companion);
-    bool take_over_from_dead(const messaging::ServerId* known_dead);
-    void end_process_of(tdb::Database& companions, const messaging::ServerId& ended);
-    void end_process_in(const Companion& companion, const messaging::ServerId& ended);
+    bool take_over_from_dead(const messaging::ServerIds* known_dead);
+    void end_processes_of(tdb::Database& companions, const messaging::ServerIds& ended);
+    void end_processes_in(const Companion& companion, const messaging::ServerIds& ended);
     void wake(const Companion& companion);
     void wake_known(const Companion& companion);
     bool wake_process(const waiter* first, const waiter* last);
