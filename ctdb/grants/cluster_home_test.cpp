@@ -57,6 +57,7 @@ class PlayedNode final : public grants::Recalls {
         (void)agent->node_grants().take_back(file, lost, until, [](const tdb::LockedRecord&) { return Result<void>(); }).ok();
         EXPECT_TRUE(agent->node_grants().give_up(file, lost, grants::without(lost, grants::without(lost, keeps))));
     }
+    void may_delete(Bytes) override {}
     Answer need(std::string_view file, const rights& wanted) {
         const auto answer =
             process->node_grants().need(as_bytes(file), wanted, question, [](const tdb::LockedRecord&) { return Result<void>(); });

@@ -102,7 +102,11 @@ Result<void, NtStatus> Core::close(Open& closing, FileInfo* info) {
     notify_watches.close(open);
     auto removed = leave(open, ShareModes::Removal::of_close);
     const bool deletes = removed && (open.create_options & option::delete_on_close) != 0;
-    if (open.directory && deletes && !deletion_.now) notifier.marked_deleted(open.root(), open.name);  // others have it open
+    if (open.directory && deletes && !deletion_.now) {  // others have it open
+        notifier.marked_deleted(open.root(), open.name);
+        if (modes.describe_deletion(open.id, deletion_)) node.spread_mark(open.id, deletion_);
+        deletion_.now = false;
+    }
     if (!deletion_.now) settle_changes(open);
     end_use(open);
     return removed;
@@ -214,6 +218,7 @@ void Core::become_deleter() {
 
 // Removes the name of a file that nobody has open any more, and its record.
 void Core::delete_file(OpenFile& open, const FileId& id) {
+    if (!node.deletes(id, deletion_)) return;
     ShareRoot& share = open.root();
     as_deleter([&] {
         // The record has the name as the last rename left it, if that was made by way of the same share.
@@ -223,11 +228,22 @@ void Core::delete_file(OpenFile& open, const FileId& id) {
         remove_name(share, open.file, name_in_kernel(open), &open);
     });
     modes.finish_deletion(id);
+    node.deleted(id);
     if (!open.short_leaf.empty()) tunnel.add(share.path(), vfs::parent_of(open.name), vfs::leaf_of(open.name), open.short_leaf);
 }
 
-// The same where nobody has the file open: what has that name must be that file.
-void Core::delete_unopened(ShareRoot& share, const FileId& id) {
+// The same where nobody has the file open. Where there is no share to delete in it stays.
+void Core::delete_unopened(const FileId& id, const ShareAt& share_at) {
+    if (!node.deletes(id, deletion_)) return;
+    Share* const share = share_at ? share_at(deletion_.share_path) : nullptr;
+    if (share != nullptr) delete_unopened_in(static_cast<ShareRoot&>(*share), id);
+    if (share == nullptr) log_notice("{} stays in {}, which is not there any more", deletion_.name, deletion_.share_path);
+    modes.finish_deletion(id);
+    node.deleted(id);
+}
+
+// What has that name must be that file.
+void Core::delete_unopened_in(ShareRoot& share, const FileId& id) {
     as_deleter([&] {
         auto& vfs = share.vfs();
         auto file = vfs.open(deletion_.name.c_str(), {});
@@ -247,11 +263,23 @@ void Core::end_holders(const Holders& holders, const ShareAt& share_at) {
     locks.end_holders(holders);
     constexpr uint64_t no_open = 0;
     for (const FileId& id : modes.held_by(holders)) {
-        if (!modes.drop_ended(id, no_open, deletion_) || !deletion_.now) continue;
-        if (Share* share = share_at(deletion_.share_path)) delete_unopened(static_cast<ShareRoot&>(*share), id);
-        modes.finish_deletion(id);
+        if (modes.drop_ended(id, no_open, deletion_) && deletion_.now) delete_unopened(id, share_at);
     }
     oplocks.drop_orphans();
+}
+
+// Of this node, as of all others, nobody has it open; or somebody has by now, who then is the last.
+void Core::may_delete(Bytes file) {
+    if (file.size() != RecordKey().size()) return;
+    const FileId id = id_of(file);
+    ShareModes::Deletion in_hand;
+    std::swap(in_hand, deletion_);
+    if (node.find_orders(id, deletion_)) {
+        const auto alone = modes.enter_deletion(id, deletion_);
+        if (!alone) log_error("fsa: {} is not deleted: {}", deletion_.name, to_string(alone.error()));
+        if (alone && *alone) delete_unopened(id, params_.share_at);
+    }
+    std::swap(in_hand, deletion_);
 }
 
 void Core::split(std::string_view path) {

@@ -19,7 +19,7 @@
 
 namespace Atoll::fsa {
 
-class Core final : public FileSystem {
+class Core final : public FileSystem, private grants::Recalls {
  public:
     explicit Core(FileSystemParams params)
         : params_(std::move(params)),
@@ -42,7 +42,7 @@ class Core final : public FileSystem {
     Result<OplockLevel, NtStatus> acknowledge_oplock(Open& open, OplockLevel level) override;
     Result<void, NtStatus> acknowledge_lease(const Guid& client, const Guid& key, uint32_t state) override;
 
-    grants::Recalls& recalls() override { return node; }
+    grants::Recalls& recalls() override { return *this; }
     Result<bool, NtStatus> make_lasting(Open& open, Lasting lasting) override;
     bool disconnect(Open& open, RemainingOpen& remains) override;
     void describe(Open& open, CreateResult& out) override;
@@ -74,6 +74,8 @@ class Core final : public FileSystem {
     void files_below(const OpenFile& directory, std::vector<FileId>& found) const;
     // Tells every Open of the file in this process, and the record, where the file is now.
     void renamed(OpenFile& open, const std::string& new_name);
+    // Whether it is to be deleted, as far as this node knows: another one may have withdrawn that just now.
+    bool is_going(const FileId& id) { return modes.is_delete_pending(id) && !node.forget_withdrawn(id); }
     [[nodiscard]] const Holder& self() const { return params_.self; }
 
  private:
@@ -85,13 +87,16 @@ class Core final : public FileSystem {
         remove();
         ATOLL_ASSERT(loop::take_identity(former_));
     }
+    void recall(Bytes file, const grants::rights& lost) override { node.recall(file, lost); }
+    void may_delete(Bytes file) override;
     void become_deleter();
     bool is_named(OpenFile& open, std::string_view name);
     static std::string name_in_kernel(const OpenFile& open);
     void delete_file(OpenFile& open, const FileId& id);
     void delete_stream(OpenFile& open);
     Result<void, NtStatus> leave_file_of_stream(OpenFile& open);
-    void delete_unopened(ShareRoot& share, const FileId& id);
+    void delete_unopened(const FileId& id, const ShareAt& share_at);
+    void delete_unopened_in(ShareRoot& share, const FileId& id);
     // `through`: the open that is closed; null: it has been before.
     bool remove_name(ShareRoot& share, const vfs::File& file, std::string_view name, const OpenFile* through);
     Result<void, NtStatus> reopen(OpenFile& open, const RemainingOpen& remains);

@@ -239,7 +239,7 @@ Result<void, NtStatus> CreateOperation::check_collision() {
     auto stat = vfs_.stat(*file);
     if (!stat) return NtStatus::OBJECT_NAME_COLLISION;
     if (auto r = check_type(stat->is_directory()); !r) return r;
-    const bool goes = core_.modes.is_delete_pending(id_of(vfs_.file_id(*file, *stat), *stat));
+    const bool goes = core_.is_going(id_of(vfs_.file_id(*file, *stat), *stat));
     return goes ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
 }
 
@@ -433,6 +433,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::enter_record() {
     auto added = core_.modes.add(open_->id, {entry, name, open_->token, entry.access_mask, overwrites(), wants_caching ? &caching : nullptr,
                                              &granted_, core_.oplocks.possible() ? wait_ : nullptr});
     if (!added || granted_.level == OplockLevel::none) core_.kernel_oplocks.release(*open_);
+    if (!added && added.error() == NtStatus::DELETE_PENDING && core_.node.forget_withdrawn(open_->id)) return Step::again;
     if (!added) return added.failure();
     open_->oplock = granted_.level;
     if (granted_.level == OplockLevel::lease) open_->lease = entry.lease;

@@ -24,7 +24,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::make_new() {
     if (auto r = check_may_add(share_, core_.located.parent, core_.located.parent_stat, directory); !r) return r.failure();
     if (auto r = check_extended_attributes(vfs_, params_.extended_attributes); !r) return r.failure();
     const vfs::Stat& parent = core_.located.parent_stat;
-    if (core_.modes.is_delete_pending(id_of(vfs_.file_id(core_.located.parent, parent), parent))) return NtStatus::DELETE_PENDING;
+    if (core_.is_going(id_of(vfs_.file_id(core_.located.parent, parent), parent))) return NtStatus::DELETE_PENDING;
 
     if (params_.oplock == OplockLevel::lease && params_.lease != nullptr) {
         if (auto r = core_.oplocks.check_lease(*params_.lease, nullptr); !r) return r.failure();

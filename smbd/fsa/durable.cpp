@@ -213,12 +213,7 @@ void Core::end_disconnected(const FileId& file, uint64_t open_id) {
     const auto removed = modes.remove_disconnected(file, open_id, deletion_);
     const bool ended = removed && *removed == ShareModes::Ended::yes;
     if (ended || (removed && *removed == ShareModes::Ended::gone)) locks.unlock_all({file, open_id});
-    if (ended && deletion_.now) {
-        Share* const share = params_.share_at ? params_.share_at(deletion_.share_path) : nullptr;
-        if (share != nullptr) delete_unopened(static_cast<ShareRoot&>(*share), file);
-        if (share == nullptr) log_notice("{} stays in {}, which is not there any more", deletion_.name, deletion_.share_path);
-        modes.finish_deletion(file);
-    }
+    if (ended && deletion_.now) delete_unopened(file, params_.share_at);
     std::swap(in_hand, deletion_);
     if (ended && params_.open_ended) params_.open_ended(open_id);
 }

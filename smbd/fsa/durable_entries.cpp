@@ -79,7 +79,7 @@ std::optional<share_mode> ShareModes::find_disconnected(const FileId& id, uint64
 
 // As MS-FSA 2.1.5.5, phases 1 to 3, for who cannot close it himself.
 Result<ShareModes::Ended, NtStatus> ShareModes::remove_disconnected(const FileId& id, uint64_t open_id, Deletion& deletion) {
-    deletion.now = false;
+    deletion.now = deletion.by_close = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
     drop_dead();
@@ -89,7 +89,7 @@ Result<ShareModes::Ended, NtStatus> ShareModes::remove_disconnected(const FileId
         const auto is_it = [&](const share_mode& entry) { return entry.open_id == open_id; };
         return std::ranges::any_of(entries, is_it) ? Ended::taken : Ended::gone;
     }
-    if (any(found->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = true;
+    if (any(found->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) record_.delete_pending = deletion.by_close = true;
     const bool deletes = record_.delete_pending && entries.size() == 1;
     oplocks_->forget(record_, *found);
     if (deletes) {

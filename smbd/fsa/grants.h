@@ -12,7 +12,7 @@
 
 namespace Atoll::fsa {
 
-class Grants final : public grants::Recalls {
+class Grants final {
  public:
     Grants(const FileSystemParams& params, ShareModes& modes, OplockTable& oplocks, ByteRangeLocks& locks)
         : params_(params), modes_(modes), oplocks_(oplocks), locks_(locks) {}
@@ -34,17 +34,34 @@ class Grants final : public grants::Recalls {
     // After they have been entered: false, as above.
     bool still_locks(const FileId& id);
 
-    // Before a file is marked for deletion, or goes because another gets its name. PENDING; SHARING_VIOLATION: another node has it open.
+    // Before a file goes because another gets its name. PENDING; SHARING_VIOLATION: another node has it open.
     Result<void, NtStatus> need_deletion(const FileId& id, Wait* wait);
+
+    // --- Deletion while several nodes have it open (docs/grants.md). `orders`: name, share and token count.
+    // Before it is marked for deletion. PENDING; after SUCCESS whatever another node has open of it is marked too. SHARING_VIOLATION: of a
+    // stream, or without a `wait`, another node has it open.
+    Result<void, NtStatus> need_mark(const FileId& id, const ShareModes::Deletion& orders, Wait* wait);
     // After it has been marked: false, as above.
-    bool still_deletes(const FileId& id);
+    bool still_marked(const FileId& id);
+    // It has been marked by a close, and others of this node have it open: other nodes are told, and nobody waits.
+    void spread_mark(const FileId& id, const ShareModes::Deletion& orders);
+    // It is not to be deleted after all.
+    void withdraw_mark(const FileId& id);
+    // Whether another node has withdrawn what this one's record says; then that does not say so any more.
+    bool forget_withdrawn(const FileId& id);
+    // At the last close on this node of what is to be deleted: whether the caller deletes it. False: it is done with; whoever is the last
+    // on all nodes deletes it, or this node's agent when that turns out to have been this one.
+    bool deletes(const FileId& id, const ShareModes::Deletion& orders);
+    // For the agent: what a mark in force orders; false: there is none.
+    bool find_orders(const FileId& id, ShareModes::Deletion& orders);
+    void deleted(const FileId& id);
 
     // After names in a directory have changed, or what a listing tells of them. Nobody waits: if other nodes may have leases on it they are
     // asked to break them, as processes of this node are.
     void children_changed(const FileId& directory);
 
     // What rests on it is broken; the home hears of it when that is acknowledged, and what opens still use is kept.
-    void recall(Bytes file, const grants::rights& lost) override;
+    void recall(Bytes file, const grants::rights& lost);
 
  private:
     // A recall that waits: until what was granted just now has been used, then for acknowledgments.
@@ -62,7 +79,12 @@ class Grants final : public grants::Recalls {
         Grants& grants_;
     };
 
-    void want(const FileId& id, const grants::rights& wanted);
+    grants::Answer want(const FileId& id, const grants::rights& wanted);
+    [[nodiscard]] bool shares_deletion(const FileId& id) const { return covers(id) && id.stream == 0; }
+    std::optional<grants::deletion_mark> mark_of(const FileId& id);
+    Result<void> set_mark(const FileId& id, const ShareModes::Deletion& orders);
+    void adopt_mark(const FileId& id);
+    NtStatus why_refused(const FileId& id);
     grants::rights used(const FileId& id);
     Result<grants::Answer, NtStatus> ask(const FileId& id, const grants::rights& wanted, Wait* wait);
     Result<grants::Answer> take_back(Recall& recall);
@@ -73,7 +95,8 @@ class Grants final : public grants::Recalls {
     ShareModes& modes_;
     OplockTable& oplocks_;
     ByteRangeLocks& locks_;
-    std::list<Recall> recalls_;  // reused
+    std::list<Recall> recalls_;    // reused
+    ShareModes::Deletion orders_;  // scratch
 };
 
 }  // namespace Atoll::fsa

@@ -23,6 +23,9 @@ class PlayedHome final : public grants::Home {
         given_up.push_back(lost);
         still_used.push_back(kept);
     }
+    Result<void> set_mark(Bytes, const std::optional<grants::deletion_mark>& its_mark) override { return mark = its_mark, Result<void>(); }
+    Result<std::optional<grants::deletion_mark>> mark_of(Bytes) override { return mark; }
+    std::optional<grants::deletion_mark> mark;  // of the one file that is marked
     std::vector<rights> asked, given_up, still_used;
     std::vector<Buffer> files;
     std::vector<std::pair<rights, FileId>> by_the_way;  // what nobody waits for
@@ -338,17 +341,22 @@ TEST_F(GrantsTest, WhoHasAskedGetsToUseItBeforeItIsRecalled) {
     EXPECT_TRUE(grants::empty(home_.still_used[0]));
 }
 
-// A file that is to be deleted is open on one node only.
+// What other nodes keep open they have marked by then.
 TEST_F(GrantsTest, WhoDeletesAsksForIt) {
     Open& open = *open_answered(one_, oplock(OplockLevel::none, "f", rw_access | access::delete_)).open;
     const rights deletion{.deletion = true};
+    EXPECT_EQ(status_of(open.set_disposition(true)), NtStatus::SHARING_VIOLATION) << "not without asking";
+    EXPECT_FALSE(home_.mark);
     EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::PENDING);
     ASSERT_EQ(home_.asked.back(), deletion);
+    ASSERT_TRUE(home_.mark) << "before others are asked";
     ASSERT_TRUE(node_->refused(home_.files.back(), deletion));
     answered_ = home_.asked.size();
     pump();
-    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::SHARING_VIOLATION);
-    EXPECT_EQ(status_of(open.set_disposition(true)), NtStatus::SHARING_VIOLATION) << "nor without asking";
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::SUCCESS);
+    EXPECT_TRUE(open.info()->delete_pending);
+    EXPECT_TRUE(open.set_disposition(false));
+    EXPECT_TRUE(home_.mark->withdrawn);
     EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::PENDING);
     answer_all();
     EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::SUCCESS);
@@ -367,9 +375,29 @@ TEST_F(GrantsTest, WhoOpensToDeleteOnCloseAsksForIt) {
     deleting.options |= option::delete_on_close;
     CreateResult out;
     EXPECT_EQ(try_open(one_, deleting, out), NtStatus::PENDING);
-    EXPECT_TRUE(home_.asked.back().deletion);
-    must_close(one_, *open_answered(one_, deleting).open);
+    EXPECT_FALSE(home_.asked.back().deletion) << "it can do without";
+    const CreateResult open = open_answered(one_, deleting);
+    EXPECT_EQ(home_.asked.back(), rights{.deletion = true});
+    must_close(one_, *open.open);
     EXPECT_FALSE(exists("f"));
+    EXPECT_FALSE(home_.mark);
+}
+
+TEST_F(GrantsTest, WhatAnotherNodeDeletesIsMarkedHere) {
+    Open& open = *open_answered(one_, oplock(OplockLevel::none, "f", rw_access | access::delete_)).open;
+    EXPECT_EQ(status_of(open.set_disposition(true, &*waiter_)), NtStatus::PENDING);
+    const auto mark = home_.mark;  // as the other node would set it
+    waiter_->cancel();
+    EXPECT_TRUE(open.set_disposition(false));
+    EXPECT_FALSE(open.info()->delete_pending);
+    home_.mark = mark;
+    two_.files->recalls().recall(key_of_f(), home_.asked[0]);
+    pump();
+    ASSERT_FALSE(home_.still_used.empty());
+    EXPECT_NE(home_.still_used.back().opens, 0u) << "it stays open";
+    EXPECT_TRUE(open.info()->delete_pending);
+    CreateResult out;
+    EXPECT_EQ(try_open(two_, oplock(OplockLevel::none, "f", rw_access | access::delete_), out), NtStatus::DELETE_PENDING);
 }
 
 TEST_F(GrantsTest, WhatIsOpenStays) {

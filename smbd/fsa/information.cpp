@@ -268,21 +268,30 @@ Result<bool, NtStatus> OpenFile::is_empty_directory() {
     }
 }
 
-// Of all nodes none but this one may have it open then (docs/grants.md).
+// What other nodes have open of it is marked too (docs/grants.md).
 Result<void, NtStatus> OpenFile::mark_for_deletion(Wait* wait) {
-    if (auto r = core_.node.need_deletion(id, wait); !r) return r;
+    ShareModes::Deletion orders;
+    if (core_.node.covers(id)) {
+        orders.share_path = share_->path();
+        orders.name = name;
+        if (token != nullptr) orders.token = *token;
+    }
+    if (auto r = core_.node.need_mark(id, orders, wait); !r) return r;
     if (auto r = core_.modes.set_delete_pending(id, true, full_name(), token); !r) return r;
-    if (core_.node.still_deletes(id)) return {};
+    if (core_.node.still_marked(id)) return {};
     // Recalled meanwhile, by somebody who saw no mark.
     if (auto r = core_.modes.set_delete_pending(id, false, full_name(), nullptr); !r) return r;
-    auto again = core_.node.need_deletion(id, wait);
+    auto again = core_.node.need_mark(id, orders, wait);
     return again ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : again;
 }
 
 // MS-FSA 2.1.5.15.3
 Result<void, NtStatus> OpenFile::set_disposition(bool delete_pending, Wait* wait) {
     if ((granted & access::delete_) == 0) return NtStatus::ACCESS_DENIED;
-    if (!delete_pending) return core_.modes.set_delete_pending(id, false, full_name(), nullptr);
+    if (!delete_pending) {
+        core_.node.withdraw_mark(id);
+        return core_.modes.set_delete_pending(id, false, full_name(), nullptr);
+    }
     if (auto r = refresh(); !r) return r;
     if ((attributes.attributes & attribute::readonly) != 0 && !share_->conf().delete_readonly) return NtStatus::CANNOT_DELETE;
     if (name.empty() && stream.empty()) return NtStatus::CANNOT_DELETE;  // the root has no name that could go

@@ -47,7 +47,7 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
 Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target) {
     if (target.parent.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
     const FileId parent = id_of(vfs().file_id(target.parent, target.parent_stat), target.parent_stat);
-    if (core_.modes.is_delete_pending(parent)) return NtStatus::DELETE_PENDING;
+    if (core_.is_going(parent)) return NtStatus::DELETE_PENDING;
     if (auto r = check_may_add(*share_, target.parent, target.parent_stat, directory); !r) return r;
     const uint32_t access = directory ? access::add_subdirectory : access::write_data;
     const uint32_t share = directory ? sharing::all : sharing::read | sharing::write;
@@ -70,7 +70,7 @@ Result<void, NtStatus> OpenFile::check_target(const vfs::Located& target, bool r
     if ((existing.attributes & attribute::readonly) != 0) return NtStatus::ACCESS_DENIED;
     if (auto r = check_may_delete(*share_, target); !r) return r;
     const FileId other_id = id_of(vfs().file_id(target.parent, *there), *there);
-    if (core_.modes.is_delete_pending(other_id)) return NtStatus::DELETE_PENDING;
+    if (core_.is_going(other_id)) return NtStatus::DELETE_PENDING;
     if (auto r = core_.oplocks.make_way(other_id, actor(), CachingOperation::name, wait); !r) return r;
     if (auto r = core_.node.need_deletion(other_id, wait); !r) return r;
     auto opens = core_.modes.others(other_id, open_id);
@@ -118,7 +118,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
     if (auto r = check_new_directory(target); !r) return r;
-    if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
+    if (core_.is_going(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
     if (directory) {
         if (auto r = check_nothing_open_below(wait); !r) return r;
@@ -163,7 +163,7 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, W
     if (directory) return NtStatus::FILE_IS_A_DIRECTORY;
     if (!stream.empty()) return NtStatus::INVALID_PARAMETER;
     if (share_->read_only()) return NtStatus::ACCESS_DENIED;
-    if (core_.modes.is_delete_pending(id)) return NtStatus::ACCESS_DENIED;
+    if (core_.is_going(id)) return NtStatus::ACCESS_DENIED;
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
     if (auto r = check_new_directory(target); !r) return r;

@@ -279,7 +279,7 @@ void ShareModes::describe(Deletion& deletion) const {
 
 // MS-FSA 2.1.5.5, phases 1 to 3.
 Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, const Name& name, Deletion& deletion, Removal removal) {
-    deletion.now = false;
+    deletion.now = deletion.by_close = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
     auto& entries = record_.share_modes;
@@ -287,13 +287,13 @@ Result<void, NtStatus> ShareModes::remove(const FileId& id, uint64_t open_id, co
     if (own == entries.end()) return {};
     if (any(own->flags & share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE)) {
         if (removal == Removal::of_close) {
-            record_.delete_pending = true;
+            record_.delete_pending = deletion.by_close = true;
             set_name(name);
         }
         own->flags = own->flags & ~share_mode_flags::SHARE_MODE_DELETE_ON_CLOSE;
     }
     if (removal == Removal::of_failed_new && entries.size() == 1) {
-        record_.delete_pending = true;
+        record_.delete_pending = deletion.by_close = true;
         set_name(name);
     }
     if (record_.delete_pending && entries.size() > 1 && removal == Removal::of_close) {
@@ -331,7 +331,7 @@ void ShareModes::remove_entry(uint64_t open_id) {
 }
 
 Result<void, NtStatus> ShareModes::drop_ended(const FileId& id, uint64_t open_id, Deletion& deletion) {
-    deletion.now = false;
+    deletion.now = deletion.by_close = false;
     auto locked = lock(id);
     if (!locked) return locked.failure();
     drop_dead();
@@ -365,6 +365,29 @@ std::vector<FileId> ShareModes::held_by(const Holders& holders) {
 void ShareModes::finish_deletion(const FileId& id) {
     const RecordKey key = key_of(id);
     if (auto r = database_of(id).remove(key); !r) log_error("locking: {}", r.error().message());
+}
+
+Result<bool, NtStatus> ShareModes::enter_deletion(const FileId& id, const Deletion& deletion) {
+    auto locked = lock(id);
+    if (!locked) return locked.failure();
+    drop_dead();
+    const bool alone = record_.share_modes.empty();
+    record_.delete_pending = true;
+    set_name({deletion.share_path, deletion.name, deletion.stream});
+    set_deleter(deletion.token ? &*deletion.token : nullptr);
+    if (alone) {
+        share_mode& entry = record_.share_modes.emplace_back();
+        entry.holder = server_id_of(params_.self);
+    }
+    if (auto r = write(*locked); !r) return r.failure();
+    return alone;
+}
+
+bool ShareModes::describe_deletion(const FileId& id, Deletion& deletion) {
+    const locking_record* record = look_at(id);
+    if (record == nullptr || !record->delete_pending) return false;
+    describe(deletion);
+    return true;
 }
 
 Result<void, NtStatus> ShareModes::set_delete_pending(const FileId& id, bool pending, const Name& name, const security::Token* token) {

@@ -57,7 +57,8 @@ class ShareModes {
 
     // What is to be done when an open has been removed.
     struct Deletion {
-        bool now = false;  // it was the last and the file is to be deleted; the entry stays until finish_deletion
+        bool now = false;       // it was the last and the file is to be deleted; the entry stays until finish_deletion
+        bool by_close = false;  // because of the FILE_DELETE_ON_CLOSE of the one that has been removed
         std::string share_path, name, stream;
         std::optional<security::Token> token;  // whose rights it takes; nullopt: the caller's
     };
@@ -74,6 +75,10 @@ class ShareModes {
     // Files that one of the holders has entries of, each once. Looks at every record.
     std::vector<FileId> held_by(const Holders& holders);
     void finish_deletion(const FileId& id);
+    // Nobody of this node has it open, nor any other node: the caller becomes the only entry. False: somebody has, and it is marked.
+    Result<bool, NtStatus> enter_deletion(const FileId& id, const Deletion& deletion);
+    // What the record says of the deletion; false: it is not to be deleted.
+    bool describe_deletion(const FileId& id, Deletion& deletion);
 
     // --- Opens that outlive their process: durable_entries.cpp.
     // False: the entry does not cache what a durable one has to.

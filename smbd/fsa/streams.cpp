@@ -82,7 +82,7 @@ Result<CreateOperation::Step, NtStatus> CreateOperation::take_stream() {
     open_->id = id_of(vfs_.file_id(open_->file, open_->stat), open_->stat);
     open_->id.stream = stream_hash(open_->stream);
     if (there && d == Disposition::create)
-        return core_.modes.is_delete_pending(open_->id) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
+        return core_.is_going(open_->id) ? NtStatus::DELETE_PENDING : NtStatus::OBJECT_NAME_COLLISION;
     if (!there && (d == Disposition::open || d == Disposition::overwrite)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     open_->attributes = share_.attributes(open_->file, open_->stat, {});
     if (auto r = stop_at_leaf(); !r) return r.failure();

@@ -155,6 +155,15 @@ Result<Answer> NodeGrants::take_back(Bytes file, const rights& lost, NtTime& unt
     return Answer::here;
 }
 
+Result<void> NodeGrants::lay_down(Bytes file, const rights& unused) {
+    auto locked = lock(file);
+    if (!locked) return locked.failure();
+    if (!locked->exists()) return {};
+    record_.held = without(record_.held, unused);
+    record_.fresh = without(record_.fresh, unused);
+    return write(*locked);
+}
+
 // What somebody of this node has taken again meanwhile is kept as what is still used.
 Result<void> NodeGrants::give_up(Bytes file, const rights& lost, const rights& kept) {
     rights left;

@@ -6,6 +6,8 @@
 // one is held, nor any of the cluster part's.
 #pragma once
 
+#include <optional>
+
 #include "base/buffer.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -29,14 +31,20 @@ class Home {
     // Of `lost`, which was recalled, the node has nothing any more but `kept`, which its opens still use. `stamp`: as NodeGrants::granted()
     // was told it last; 0: not known.
     virtual void gave(Bytes file, const rights& lost, const rights& kept, uint64_t stamp) = 0;
+    // The mark that the file is to be deleted. While it is in force no node takes `opens`, unless nobody else has the file open any more.
+    virtual Result<void> set_mark(Bytes file, const std::optional<deletion_mark>& mark) = 0;
+    virtual Result<std::optional<deletion_mark>> mark_of(Bytes file) = 0;
 };
 
 // Whoever uses grants.
 class Recalls {
  public:
     virtual ~Recalls() = default;
-    // Another node wants `lost`: what rests on it is ended, and give_up() called.
+    // Another node wants `lost`: what rests on it is ended, and give_up() called. With `opens` the file may have been marked: what is open
+    // of it here is marked too, before give_up().
     virtual void recall(Bytes file, const rights& lost) = 0;
+    // The agent has got `deletion`: no other node has the file open. If it is marked, and nobody here has it open either, it goes.
+    virtual void may_delete(Bytes file) = 0;
 };
 
 enum class Answer : uint8_t { here, wait, refused };
@@ -68,6 +76,13 @@ class NodeGrants {
     // What is asked for and not answered; whoever was to answer may have died.
     Result<rights> unanswered(Bytes file);
     Result<rights> held(Bytes file);
+
+    // As of Home.
+    Result<void> set_mark(Bytes file, const std::optional<deletion_mark>& mark) { return home_.set_mark(file, mark); }
+    Result<std::optional<deletion_mark>> mark_of(Bytes file) { return home_.mark_of(file); }
+
+    // Nobody here uses it any more, and whoever wants to asks again. The home hears of that when another node wants it.
+    Result<void> lay_down(Bytes file, const rights& unused);
 
     // --- For Recalls, in this order: from take_back() on nobody here begins to use `lost`; then what rests on it is ended; then give_up()
     // says which of it is still used, and tells the home.

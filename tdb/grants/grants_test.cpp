@@ -24,6 +24,9 @@ class AskedHome final : public Home {
         still_used.push_back(kept);
         stamps.push_back(its_stamp);
     }
+    Result<void> set_mark(Bytes, const std::optional<deletion_mark>& its_mark) override { return mark = its_mark, Result<void>(); }
+    Result<std::optional<deletion_mark>> mark_of(Bytes) override { return mark; }
+    std::optional<deletion_mark> mark;
     uint64_t its_session = 7, stamp = 0;
     rights free;  // in nobody's way
     std::vector<rights> asked, given_up, still_used;

@@ -41,14 +41,14 @@ void HomeAgent::begin(NodeGrants& node, Recalls& recalls, tdb::Database& held) {
     });
     if (!visited) log_error("grants: {}", visited.error().message());
     for (const auto& [file, missing] : asked) add_wait(file, missing);
-    send_all();
+    end_step();
 }
 
 void HomeAgent::receive(Bytes message) {
     grant_notices notices;
     if (auto r = decode(message, notices); !r) return log_error("grants: {}", r.error().message());
     for (const grant_notice& notice : notices.notices) take_in({notices.node, notices.session}, notice);
-    send_all();
+    end_step();
 }
 
 void HomeAgent::take_in(const NodeSession& from, const grant_notice& notice) {
@@ -64,7 +64,10 @@ void HomeAgent::take_in(const NodeSession& from, const grant_notice& notice) {
 void HomeAgent::tick() {
     std::vector<FileKey> files, stuck;
     for (auto& [file, waits] : waits_) {
-        for (Wait& wait : waits) wait.recalled.clear();
+        for (Wait& wait : waits) {
+            wait.recalled.clear();
+            wait.keepers.clear();
+        }
         files.push_back(file);
     }
     nudging_ = true;
@@ -74,14 +77,14 @@ void HomeAgent::tick() {
         if (++recall.nudges % limits::recall_patience_nudges == 0) stuck.push_back(file);
     }
     for (const FileKey& file : stuck) start_recall(file);
-    send_all();
+    end_step();
 }
 
 // --- What this node wants
 
 void HomeAgent::ask(Bytes file, const rights& wanted) {
     add_wait(key_of(file), wanted);
-    send_all();
+    end_step();
 }
 
 void HomeAgent::add_wait(const FileKey& file, const rights& wanted) {
@@ -89,7 +92,7 @@ void HomeAgent::add_wait(const FileKey& file, const rights& wanted) {
     auto& waits = waits_[file];
     if (std::ranges::any_of(waits, [&](const Wait& wait) { return wait.wanted == wanted; })) return;
     counters_.asked++;
-    waits.push_back({wanted, ++last_, {}});
+    waits.push_back({wanted, ++last_, {}, {}});
     const uint64_t number = last_;
     if (go_on(file, waits.back(), nullptr)) end_wait(file, number);
 }
@@ -120,6 +123,7 @@ bool HomeAgent::go_on(const FileKey& file, Wait& wait, const Gone* gone) {
         return false;
     }
     if (found->taken) {
+        if (wanted.deletion) deletable_.push_back(file);
         pass_on(file, *found);
         return true;
     }
@@ -160,10 +164,17 @@ void HomeAgent::hear(const NodeSession& from, const FileKey& file, const grant_n
     if (waits == waits_.end()) return;
     const auto wait = std::ranges::find_if(waits->second, [&](const Wait& one) { return one.number == notice.number; });
     if (wait == waits->second.end()) return;
-    wait->recalled.erase(from.node);
-    if (!empty(in_the_way(wait->wanted, notice.kept))) return refuse(file, notice.number);
+    const bool keeps = !empty(notice.kept);
+    if (keeps && !wait->wanted.deletion) return refuse(file, notice.number);
+    // Whoever is to delete it hears of all: then those who keep it open know that it is to go, and the others ask before they open it.
+    if (keeps) {
+        if (wait->recalled.contains(from.node)) wait->keepers.insert(from.node);
+    } else {
+        wait->recalled.erase(from.node);
+    }
     const Gone gone{from, without(notice.of, notice.kept), notice.stamp};
-    if (go_on(file, *wait, &gone)) end_wait(file, notice.number);
+    if (go_on(file, *wait, &gone)) return end_wait(file, notice.number);
+    if (!wait->keepers.empty() && wait->keepers.size() == wait->recalled.size()) refuse(file, notice.number);
 }
 
 void HomeAgent::refuse(const FileKey& file, uint64_t number) {
@@ -260,6 +271,12 @@ grant_notice& HomeAgent::tell(uint32_t node, grant_event what, const FileKey& fi
     notice.number = number;
     notice.of = of;
     return notice;
+}
+
+// What is ended here may ask for more.
+void HomeAgent::end_step() {
+    for (const FileKey& file : std::exchange(deletable_, {})) recaller_->may_delete(as_bytes(file));
+    send_all();
 }
 
 void HomeAgent::send_all() {

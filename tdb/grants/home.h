@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class ProcessHome final : public Home {
     void ask(Bytes file, const rights& wanted) override;
     // Recalls go to the agent.
     void gave(Bytes, const rights&, const rights&, uint64_t) override {}
+    Result<void> set_mark(Bytes file, const std::optional<deletion_mark>& mark) override { return records_.set_mark(file, mark); }
+    Result<std::optional<deletion_mark>> mark_of(Bytes file) override { return records_.mark_of(file); }
 
  private:
     HomeRecords& records_;
@@ -56,6 +59,8 @@ class HomeAgent final : public Home {
     Result<bool> take(Bytes file, const rights& wanted, Enter enter) override { return records_.take(file, wanted, enter); }
     void ask(Bytes file, const rights& wanted) override;
     void gave(Bytes file, const rights& lost, const rights& kept, uint64_t stamp) override;
+    Result<void> set_mark(Bytes file, const std::optional<deletion_mark>& mark) override { return records_.set_mark(file, mark); }
+    Result<std::optional<deletion_mark>> mark_of(Bytes file) override { return records_.mark_of(file); }
 
     struct Counters {
         uint64_t asked = 0;     // what was in somebody's way
@@ -70,6 +75,7 @@ class HomeAgent final : public Home {
         rights wanted;
         uint64_t number = 0;
         std::map<uint32_t, rights> recalled;  // from other nodes, since the last tick
+        std::set<uint32_t> keepers;           // of them, who have said that they keep some of it
     };
     // Who wants something of this node's.
     struct Asker {
@@ -96,6 +102,7 @@ class HomeAgent final : public Home {
     void start_recall(const FileKey& file);
     std::vector<uint64_t> live(const FileKey& file) const;
     grant_notice& tell(uint32_t node, grant_event what, const FileKey& file, uint64_t number, const rights& of);
+    void end_step();
     void send_all();
 
     HomeRecords& records_;
@@ -109,6 +116,7 @@ class HomeAgent final : public Home {
     std::map<FileKey, Recall> recalls_;
     std::map<uint32_t, grant_notices> outgoing_;  // what is said to a node in one step is one message
     bool nudging_ = false;                        // within tick()
+    std::vector<FileKey> deletable_;              // of which this step has got `deletion`
     Counters counters_;
 };
 

@@ -33,6 +33,7 @@ Result<tdb::LockedRecord> HomeRecords::lock(Bytes file) {
 
 Result<void> HomeRecords::write(tdb::LockedRecord& record) {
     std::erase_if(record_.holders, [](const node_share& entry) { return empty(entry.held); });
+    drop_idle_mark();
     if (record_.holders.empty() && record_.wants.empty()) return record.remove();
     encoded_.clear();
     encode(record_, encoded_, format_level);
@@ -45,6 +46,18 @@ bool HomeRecords::drop_ended() {
         return who.node == self.node ? who != self : planted_ == Planted::buries_the_living || nodes_.ended(who);
     };
     return std::erase_if(record_.holders, void_) + std::erase_if(record_.wants, void_) > 0;
+}
+
+void HomeRecords::drop_idle_mark() {
+    const auto keeps = [](const node_share& entry) { return entry.held.opens != 0 || entry.held.deletion; };
+    if (std::ranges::none_of(record_.holders, keeps)) record_.mark.reset();
+}
+
+// What of another node's is in the way. Of a file that is marked nobody opens anything while others have it open, whatever they share.
+rights HomeRecords::excluded(const rights& wanted, const rights& theirs) const {
+    rights out = in_the_way(wanted, theirs);
+    if (record_.mark && !record_.mark->withdrawn && wanted.opens != 0) out.opens = theirs.opens;
+    return out;
 }
 
 void HomeRecords::forget(const Gone& gone) {
@@ -76,7 +89,7 @@ void HomeRecords::look(const rights& wanted, uint64_t number, Found& found) cons
     const NodeSession self = nodes_.self();
     for (const node_share& entry : record_.holders) {
         if (who_is(entry) == self || planted_ == Planted::ignores_others) continue;
-        rights way = in_the_way(wanted, entry.held);
+        rights way = excluded(wanted, entry.held);
         if (planted_ == Planted::keeps_over_deletion && wanted.deletion) way.opens = 0;
         if (!empty(way)) found.in_the_way.push_back({entry.node, entry.session, entry.stamp, way});
     }
@@ -109,6 +122,9 @@ node_share& HomeRecords::own_entry() {
 Result<bool> HomeRecords::add(tdb::LockedRecord& record, const rights& wanted, uint64_t number, Enter enter) {
     if (record_.holders.size() >= MAX_HOLDERS) return fail(Code::no_space, database_.name(), "too many nodes hold the file");
     node_share& own = own_entry();
+    const bool was_open = own.held.opens != 0 || own.held.deletion;
+    // One in force would have been in the way if others had it open: nobody has, then.
+    if (wanted.opens != 0 && !was_open && record_.mark && !record_.mark->withdrawn) record_.mark.reset();
     own.held = merged(own.held, wanted);
     own.stamp = stamps_();
     const uint64_t stamp = own.stamp;
@@ -177,6 +193,23 @@ Result<rights> HomeRecords::give_up(Bytes file, const rights& lost, Left left) {
     }
     if (auto r = write(*locked); !r) return r.failure();
     return *kept;
+}
+
+Result<void> HomeRecords::set_mark(Bytes file, const std::optional<deletion_mark>& mark) {
+    auto locked = lock(file);
+    if (!locked) return locked.failure();
+    drop_ended();
+    record_.mark = mark;
+    return write(*locked);
+}
+
+Result<std::optional<deletion_mark>> HomeRecords::mark_of(Bytes file) {
+    Result<void> decoded;
+    record_ = {};
+    auto seen = database_.parse(file, [&](Bytes value) { decoded = decode(value, record_); });
+    if (!seen) return seen.failure();
+    if (!decoded) return decoded.failure();
+    return record_.mark;
 }
 
 }  // namespace Atoll::grants

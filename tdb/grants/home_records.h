@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -81,12 +82,18 @@ class HomeRecords {
     using Left = tdb::FunctionRef<Result<rights>()>;
     Result<rights> give_up(Bytes file, const rights& lost, Left left);
 
+    // nullopt: there is none. One of a file that no node has anything of is none either.
+    Result<void> set_mark(Bytes file, const std::optional<deletion_mark>& mark);
+    Result<std::optional<deletion_mark>> mark_of(Bytes file);
+
  private:
     Result<tdb::LockedRecord> lock(Bytes file);
     Result<void> write(tdb::LockedRecord& record);
     void forget(const Gone& gone);
     void drop_wants(std::span<const uint64_t> live);
     bool drop_ended();
+    void drop_idle_mark();
+    [[nodiscard]] rights excluded(const rights& wanted, const rights& theirs) const;
     [[nodiscard]] bool conflicts_before(size_t end, const NodeSession& who, const rights& wanted) const;
     [[nodiscard]] size_t place_of(uint64_t number) const;
     void look(const rights& wanted, uint64_t number, Found& found) const;

@@ -58,6 +58,7 @@ class PlayedNode final : public Nodes, public Recalls {
     [[nodiscard]] NodeSession self() const override { return {number_, session_}; }
     [[nodiscard]] bool ended(const NodeSession& who) const override;
     void recall(Bytes file, const rights& lost) override { recalls.push_back({std::string(as_text(file)), lost, false}); }
+    void may_delete(Bytes) override {}
 
     void start();
     void die();

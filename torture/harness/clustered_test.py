@@ -354,15 +354,43 @@ def directories_exclude(cluster):
         second.does(f"open room access=110181 share=7 {directory}", "NT_STATUS_SHARING_VIOLATION")
         first.does("close")
         second.does(f"open room access=110181 share=7 {directory}")
-        # It may go only where nobody of another node has it open.
-        second.does("delete", "NT_STATUS_SHARING_VIOLATION")
-        third.does("close")
-        second.does("delete")
-        first.does(f"open room {READ} share=7 {directory}", "NT_STATUS_SHARING_VIOLATION")
-        require((cluster.path("share") / "room").exists(), "deleted while it is open")
-        second.does("close")
-        second.does("close")
-        require(not (cluster.path("share") / "room").exists(), "not deleted with the last close")
+        for holder in (third, second, second):
+            holder.does("close")
+
+
+def directories_are_deleted_by_the_last(cluster):
+    """A directory that clients of several nodes have open goes with the last close, wherever that is; meanwhile no node opens it."""
+    path = cluster.path("share") / "doomed_room"
+    directory, on_close = "options=1", "options=1001"  # FILE_DIRECTORY_FILE; with FILE_DELETE_ON_CLOSE
+    looking, deleting = f"open {path.name} {READ} share=7 {directory}", f"open {path.name} access=110181 share=7"
+
+    def is_pending(holder):
+        said = holder.ask(looking)
+        if said == OK:
+            holder.does("close")
+        return said == "NT_STATUS_DELETE_PENDING"
+
+    with Holder(cluster, 0) as first, Holder(cluster, 1) as second, Holder(cluster, 2) as third:
+        for how in (directory, on_close):
+            for last in (first, second):
+                third.does(looking)
+                third.does("close")
+                first.does(looking)
+                second.does(f"{deleting} {how}")
+                if how == directory:
+                    second.does("delete")
+                    for holder in (first, third):
+                        holder.does(looking, "NT_STATUS_DELETE_PENDING")
+                if how == on_close or last is first:
+                    second.does("close")
+                    await_that(lambda: is_pending(third), "a directory that is to be deleted can be opened")
+                    require(path.exists(), "deleted under an open of another node")
+                    first.does("close")
+                else:
+                    first.does("close")
+                    require(path.exists(), "deleted while it is open")
+                    second.does("close")
+                await_that(lambda: not path.exists(), "not deleted with the last close")
 
 
 def directories_are_cached(cluster):
@@ -408,7 +436,7 @@ def directories_cost_no_message(cluster):
     require(said, "what is said between nodes is not counted")
 
 
-CASES = [directories_exclude, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
+CASES = [directories_exclude, directories_are_deleted_by_the_last, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
          changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
          who_is_no_member_takes_nobody]
 
