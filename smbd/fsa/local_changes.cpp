@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "smbd/fsa/change_source.h"
@@ -22,6 +23,7 @@ class KernelChanges final : public LocalChanges {
     void look(const std::string& path);
     bool watch(const std::string& path, bool tree);
     void use_inotify();
+    void become_local_watcher(bool wants_own_changes);
 
     Params params_;
     Notifier notifier_;
@@ -45,7 +47,7 @@ KernelChanges::KernelChanges(Params params)
         if (!inotify_ || !decode(message.payload, own_)) return;
         for (const told_change& change : own_.changes) inotify_->own_change(change.name, static_cast<NotifyAction>(change.action));
     });
-    notifier_.index.set_local_watcher(params_.messaging.self().to_record(), false);
+    become_local_watcher(false);
     for (const std::string& directory : notifier_.index.directories()) look(directory);
 }
 
@@ -61,6 +63,12 @@ void KernelChanges::processes_ended(const messaging::ServerIds& processes) {
         for (const messaging::ServerId& process : processes) source->process_ended(process.pid);
     }
     for (const std::string& directory : notifier_.index.end_processes(processes)) look(directory);
+    // Other nodes end those of a lost one too, and may have been first.
+    const uint32_t own = params_.messaging.self().node;
+    if (std::ranges::all_of(processes, [own](const messaging::ServerId& process) { return process.node == own; })) return;
+    std::vector<std::string> all;
+    for (const auto& [directory, source] : watched_) all.push_back(directory);
+    for (const std::string& directory : all) look(directory);
 }
 
 // Makes it as notify_index wants it.
@@ -98,7 +106,12 @@ bool KernelChanges::watch(const std::string& path, bool tree) {
 void KernelChanges::use_inotify() {
     if (std::exchange(inotify_tried_, true)) return;
     inotify_ = make_inotify({params_.loop, notifier_, params_.own_processes});
-    if (inotify_) notifier_.index.set_local_watcher(params_.messaging.self().to_record(), true);
+    if (inotify_) become_local_watcher(true);
+}
+
+void KernelChanges::become_local_watcher(bool wants_own_changes) {
+    const auto set = notifier_.index.set_local_watcher(params_.messaging.self().to_record(), wants_own_changes);
+    if (!set) log_error("{}", set.error().message());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // What programs on this machine change in directories that clients watch: heard of from the kernel and reported as our own changes are
-// (`kernel change notify`). One process of the node does it, the housekeeper.
+// (`kernel change notify`). One process of the node does it, the housekeeper. In a cluster each node's does: it watches what clients of all
+// nodes watch, for programs on its machine alone are seen by its kernel, and tells whoever watches, on whatever node.
 //
 // By fanotify where we may (CAP_SYS_ADMIN) and the file system has file handles. Its events name the process that made the change: what
 // our own processes change they report themselves, and it is passed over here, so that nothing is told twice. A directory that is watched

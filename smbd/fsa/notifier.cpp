@@ -71,7 +71,7 @@ void Notifier::add(std::string_view path, NotifyAction action, uint32_t filter, 
 // A change that this process has made.
 void Notifier::add_own(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not) {
     add(path, action, filter, but_not);
-    if (index.hears_own_changes()) own_news_.changes.push_back({static_cast<uint32_t>(action), std::string(path), {}});
+    if (index.hears_own_changes(messaging_->self().node) != nullptr) own_news_.changes.push_back({static_cast<uint32_t>(action), std::string(path), {}});
 }
 
 void Notifier::send() {
@@ -83,7 +83,8 @@ void Notifier::send() {
     encode(own_news_, encoded_, idl::first_level);
     own_news_.changes.clear();
     // What does not arrive is told twice.
-    (void)messaging_->send(messaging::ServerId(*index.hears_own_changes()), message_own_change, encoded_).ok();
+    if (const auto* watcher = index.hears_own_changes(messaging_->self().node))
+        (void)messaging_->send(messaging::ServerId(*watcher), message_own_change, encoded_).ok();
 }
 
 void Notifier::tell(const tdb::server_id& process, const notify_told& news) {

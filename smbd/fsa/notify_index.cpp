@@ -26,7 +26,10 @@ bool NotifyIndex::anyone() {
     known_ = number.ok();
     seen_ = number ? *number : 0;
     some_ = !load_state() || state_.watches > 0;
-    hears_own_ = state_.wants_own_changes ? state_.local_watcher : std::nullopt;
+    hear_own_.clear();
+    for (const local_watcher& one : state_.local_watchers) {
+        if (one.wants_own_changes) hear_own_.push_back(one.process);
+    }
     return some_;
 }
 
@@ -153,21 +156,40 @@ std::vector<std::string> NotifyIndex::end_processes(const messaging::ServerIds& 
         return tdb::Visit::go_on;
     });
     if (!visited) log_error("{}", visited.error().message());
+    drop_local_watchers(ended);
     std::erase_if(watched, [&](const std::string& directory) { return take_out(directory, is_theirs) == 0; });
     return watched;
 }
 
-std::optional<tdb::server_id> NotifyIndex::local_watcher() {
-    if (!load_state()) return std::nullopt;
-    return state_.local_watcher;
+const std::vector<local_watcher>& NotifyIndex::local_watchers() {
+    if (!load_state()) state_ = {};
+    return state_.local_watchers;
 }
 
-void NotifyIndex::set_local_watcher(const tdb::server_id& process, bool wants_own_changes) {
+const tdb::server_id* NotifyIndex::hears_own_changes(uint32_t node) const {
+    const auto found = std::ranges::find_if(hear_own_, [&](const tdb::server_id& one) { return one.vnn == node; });
+    return found == hear_own_.end() ? nullptr : &*found;
+}
+
+Result<void> NotifyIndex::set_local_watcher(const tdb::server_id& process, bool wants_own_changes) {
     auto locked = database_->fetch_locked(as_bytes(state_key));
-    if (!locked) return log_error("{}", locked.error().message());
+    if (!locked) return locked.failure();
     if (!locked->exists() || !decode(locked->value(), state_)) state_ = {};
-    state_.local_watcher = process;
-    state_.wants_own_changes = wants_own_changes;
+    std::erase_if(state_.local_watchers, [&](const local_watcher& one) { return one.process.vnn == process.vnn; });
+    if (state_.local_watchers.size() >= MAX_LOCAL_WATCHERS)
+        return fail(Code::no_space, database_->name(), "too many nodes look at local changes");
+    state_.local_watchers.push_back({process, wants_own_changes});
+    encoded_.clear();
+    encode(state_, encoded_, format_level);
+    return locked->store(encoded_);
+}
+
+void NotifyIndex::drop_local_watchers(const messaging::ServerIds& ended) {
+    const auto has_ended = [&](const local_watcher& one) { return ended.contains(messaging::ServerId(one.process)); };
+    if (std::ranges::none_of(local_watchers(), has_ended)) return;
+    auto locked = database_->fetch_locked(as_bytes(state_key));
+    if (!locked || !locked->exists() || !decode(locked->value(), state_)) return;
+    std::erase_if(state_.local_watchers, has_ended);
     encoded_.clear();
     encode(state_, encoded_, format_level);
     if (auto stored = locked->store(encoded_); !stored) log_error("{}", stored.error().message());

@@ -34,16 +34,17 @@ class NotifyIndex {
         std::vector<directory_watch> watches;
     };
     std::vector<Moved> move(std::string_view from, std::string_view to);
-    // Takes out the watches of processes that have ended; the directories that they watched. Looks at every record, and holds none but
+    // Takes out the watches of processes that have ended, and local watchers; the directories that they watched. Looks at every record, and holds none but
     // those of these directories.
     std::vector<std::string> end_processes(const messaging::ServerIds& ended);
     std::vector<std::string> directories();
 
-    // Who reports changes that no process of ours makes.
-    std::optional<tdb::server_id> local_watcher();
-    void set_local_watcher(const tdb::server_id& process, bool wants_own_changes);
-    // Whom to tell of what our own processes change; nothing if nobody wants to know. As of the last anyone().
-    [[nodiscard]] const std::optional<tdb::server_id>& hears_own_changes() const { return hears_own_; }
+    // Who reports changes that no process of ours makes, one a node: each sees what its node's kernel sees. Valid until the next call.
+    const std::vector<local_watcher>& local_watchers();
+    // In place of its node's former one. Code::no_space: MAX_LOCAL_WATCHERS nodes have one.
+    Result<void> set_local_watcher(const tdb::server_id& process, bool wants_own_changes);
+    // Whom a process of that node tells of what it changes; null: nobody wants to know. As of the last anyone().
+    [[nodiscard]] const tdb::server_id* hears_own_changes(uint32_t node) const;
 
  private:
     Result<void> append(std::string_view directory, const directory_watch* watches, size_t count);
@@ -52,12 +53,13 @@ class NotifyIndex {
     size_t take_out(std::string_view directory, Predicate which);
     bool load_state();
     Result<void> change_count(int64_t by);
+    void drop_local_watchers(const messaging::ServerIds& ended);
     bool load(const tdb::LockedRecord& locked);
 
     tdb::Database* database_;
     uint32_t seen_ = 0;  // sequence number as of which `some_` is true
     bool known_ = false, some_ = false;
-    std::optional<tdb::server_id> hears_own_;  // as of `seen_`
+    std::vector<tdb::server_id> hear_own_;  // of each node, as of `seen_`
     directory_watches record_;                 // scratch, kept for its capacity
     notify_state state_;
     Buffer encoded_;

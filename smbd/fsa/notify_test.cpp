@@ -268,6 +268,27 @@ TEST_F(NotifyTest, AnEndedProcessLeavesNothing) {
     d.forget_changes(waits);
 }
 
+// One a node.
+TEST_F(NotifyTest, EachNodeHasALocalWatcher) {
+    NotifyIndex index(index_.get());
+    const tdb::server_id first{0, 10, 1}, again{0, 11, 2}, other{1, 10, 3};
+    EXPECT_TRUE(index.local_watchers().empty());
+    ASSERT_TRUE(index.set_local_watcher(first, true));
+    ASSERT_TRUE(index.set_local_watcher(other, false));
+    ASSERT_EQ(index.local_watchers().size(), 2u);
+    EXPECT_FALSE(index.anyone());
+    ASSERT_NE(index.hears_own_changes(0), nullptr);
+    EXPECT_EQ(*index.hears_own_changes(0), first);
+    EXPECT_EQ(index.hears_own_changes(1), nullptr) << "it knows them by their pids";
+    ASSERT_TRUE(index.set_local_watcher(again, false));
+    ASSERT_EQ(index.local_watchers().size(), 2u);
+    EXPECT_FALSE(index.anyone());
+    EXPECT_EQ(index.hears_own_changes(0), nullptr);
+    EXPECT_TRUE(index.end_processes({messaging::ServerId(other)}).empty());
+    ASSERT_EQ(index.local_watchers().size(), 1u);
+    EXPECT_EQ(index.local_watchers()[0].process, again);
+}
+
 TEST_F(NotifyTest, WithoutWatchersNothingIsLookedFor) {
     NotifyIndex index(index_.get());
     EXPECT_FALSE(index.anyone());

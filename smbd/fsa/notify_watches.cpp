@@ -46,7 +46,8 @@ NotifyWatches::NotifyWatches(tdb::Database* notify_index, messaging::Messaging* 
     messaging_->receive(message_watched, [this](messaging::Message& message) {
         if (!decode(message.payload, look_)) return;
         const auto found = watched_.find(look_.open_id);
-        if (found != watched_.end() && found->second->path == look_.directory) watched_locally(*found->second);
+        const bool is_own = message.from.node == messaging_->self().node;
+        if (is_own && found != watched_.end() && found->second->path == look_.directory) watched_locally(*found->second);
     });
     ask_again_ = std::make_unique<loop::Timer>(*loop_, [this] { ask_again(); });
 }
@@ -96,9 +97,10 @@ Result<NotifyWatches::Watched*, NtStatus> NotifyWatches::begin(OpenFile& open, c
     return (watched_[open.open_id] = std::move(watched)).get();
 }
 
-// What is lost on the way, or meets a local watcher that has just ended, is asked again.
+// All nodes' local watchers are asked, and this one's is waited for. What is lost on the way, or meets a local watcher that has just ended,
+// is asked again.
 void NotifyWatches::ask_local_watcher(uint64_t open_id, Watched& watched) {
-    if (!index_.local_watcher()) return;
+    if (index_.local_watchers().empty()) return;
     watched.watching = false;
     watched.patience = monotonic_now() + limits::local_watch_patience;
     send_look(open_id, watched.path);
@@ -106,13 +108,14 @@ void NotifyWatches::ask_local_watcher(uint64_t open_id, Watched& watched) {
 }
 
 void NotifyWatches::send_look(uint64_t open_id, const std::string& directory) {
-    const auto watcher = index_.local_watcher();
-    if (!watcher) return;
+    const auto& watchers = index_.local_watchers();
+    if (watchers.empty()) return;
     look_.open_id = open_id;
     look_.directory = directory;
     encoded_.clear();
     encode(look_, encoded_, idl::first_level);
-    (void)messaging_->send(messaging::ServerId(*watcher), message_look_at_watches, encoded_).ok();
+    for (const local_watcher& one : watchers)
+        (void)messaging_->send(messaging::ServerId(one.process), message_look_at_watches, encoded_).ok();
 }
 
 void NotifyWatches::ask_again() {

@@ -107,8 +107,7 @@ class Housekeeper {
     }
     void watch_local_changes() {
         const conf::GlobalConf& conf = configuration_->global();
-        // In a cluster there is one index, and no node's local changes are looked at (docs/differences.md).
-        if (!conf.kernel_change_notify || !conf.change_notify || membership_->clustered()) return;
+        if (!conf.kernel_change_notify || !conf.change_notify) return;
         local_changes_ = fsa::LocalChanges::start(
             {loop_, *messaging_, tables_->notify_index(), [path = conf.lock_directory] { return processes_with_mailbox(path); }});
     }

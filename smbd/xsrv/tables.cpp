@@ -434,6 +434,10 @@ Result<messaging::ServerIds> FileTables::holders() {
                                             [](const auto& record, auto add) {
                                                 for (const fsa::directory_watch& watch : record.watches) add(watch.holder);
                                             }),
+        add_holders<fsa::notify_state>(*databases_.notify_index, found,
+                                       [](const auto& record, auto add) {
+                                           for (const fsa::local_watcher& watcher : record.local_watchers) add(watcher.process);
+                                       }),
     };
     for (const auto& one : read) {
         if (!one) return one.failure();

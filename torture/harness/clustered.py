@@ -13,12 +13,13 @@ NAME = "ATOLLCLUSTER"
 
 
 class ClusteredServer(Server):
-    """The smbd of one node. What describes accounts is the same on all nodes, as an administrator keeps it: of ours one directory, of Debian's persistent databases of the cluster."""
+    """The smbd of one node. What describes accounts is the same on all nodes, as an administrator keeps it: of ours one directory, of Debian's persistent databases of the cluster. Nodes have one
+    kernel here, each of which would tell of what the others change."""
 
     def __init__(self, cluster, node, shares, options):
         private = {"private dir": cluster.top / "private"} if cluster.kind == "atoll" else {}
         cluster_options = {"netbios name": NAME, "clustering": "yes", "ctdbd socket": node.base / "run/ctdbd.socket", "bind interfaces only": "no", "interfaces": "eth0 eth1"}
-        super().__init__(cluster.kind, shares=shares, options={**options, **private, **cluster_options}, users=(USER1, USER2), preset=cluster.preset, port=cluster.port,
+        super().__init__(cluster.kind, shares=shares, options={"kernel change notify": "no", **options, **private, **cluster_options}, users=(USER1, USER2), preset=cluster.preset, port=cluster.port,
                          host=node.address, prefix=node.prefix)
         self.cluster, self.node = cluster, node
 
