@@ -122,14 +122,43 @@ def deletion_waits_for_the_last(cluster):
 
 
 def changes_are_told(cluster):
+    hears_of(cluster, lambda: cluster.smbclient(1, "mkdir notified\\watched; rmdir notified\\watched"), "a change by way of another node is not told")
+
+
+def local_changes_are_told(cluster):
+    """What a program changes on the machine of another node. Only that one looks: here the nodes have one kernel."""
+    server, path = cluster.servers[1], cluster.path("share") / "notified" / "watched"
+
+    def look(how):
+        server.kill()
+        server.options["kernel change notify"] = how
+        server.write_conf()
+        server.start()
+
+    def change():
+        if path.parent.exists():
+            path.mkdir()
+            path.rmdir()
+
+    look("yes")
+    try:
+        hears_of(cluster, change, "a local change at another node is not told")
+    finally:
+        look("no")
+
+
+def hears_of(cluster, change, complaint):
+    """Whoever watches a directory by way of the first node hears of what `change` does in it."""
     address = cluster.nodes[0].address
     watcher = subprocess.Popen(["stdbuf", "-oL", "smbclient", f"//{address}/share", "-p", str(PORT), "-U", USER1.credentials, "-c", "mkdir notified; notify notified"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True)
     try:
         def told():
-            cluster.smbclient(1, "mkdir notified\\watched; rmdir notified\\watched")
-            return select_line(watcher)
-        line = await_that(told, "a change by way of another node is not told")
+            change()
+            # That it is there already is no news.
+            line = select_line(watcher)
+            return "" if "NT_STATUS_OBJECT_NAME_COLLISION" in line else line
+        line = await_that(told, complaint)
         require("watched" in line, f"told is {line}")
     finally:
         watcher.kill()
@@ -437,7 +466,7 @@ def directories_cost_no_message(cluster):
 
 
 CASES = [directories_exclude, directories_are_deleted_by_the_last, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
+         changes_are_told, local_changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
          who_is_no_member_takes_nobody]
 
 
