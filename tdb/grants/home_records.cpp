@@ -56,7 +56,7 @@ void HomeRecords::drop_idle_mark() {
 // What of another node's is in the way. Of a file that is marked nobody opens anything while others have it open, whatever they share.
 rights HomeRecords::excluded(const rights& wanted, const rights& theirs) const {
     rights out = in_the_way(wanted, theirs);
-    if (record_.mark && !record_.mark->withdrawn && wanted.opens != 0) out.opens = theirs.opens;
+    if (record_.mark && !record_.mark->withdrawn && wanted.opens != 0 && planted_ != Planted::ignores_mark) out.opens = theirs.opens;
     return out;
 }
 

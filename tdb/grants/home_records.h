@@ -42,6 +42,7 @@ enum class Planted : uint8_t {
     answers_before_break,  // a recall is answered before what rests on it has ended
     trusts_old_answers,    // what a node said counts though it has taken something since
     buries_the_living,     // a node that is not heard counts as one whose session has ended
+    ignores_mark,          // opens what is to be deleted while others have it open
     ignores_turn,          // takes what somebody else waits for: unfair, and nothing worse
     count
 };

@@ -64,6 +64,7 @@ class PlayedNode final : public Nodes, public Recalls {
     void die();
     void restart_agent();
     void step_user(User& user);
+    void mark(const std::string& file);
     void step_recall();
     [[nodiscard]] rights used(const std::string& file) const;
 
@@ -91,6 +92,7 @@ class PlayedNode final : public Nodes, public Recalls {
 struct Options {
     size_t nodes = 3, users = 3, files = 2;
     bool faults = true;
+    bool marks = false;
     Planted planted = Planted::none;
     std::vector<rights> wants;
 };
@@ -127,8 +129,7 @@ class World {
         } else if (!node.users.empty()) {
             node.step_user(node.users[random.below(node.users.size())]);
         }
-        note_writers();
-        return check();
+        return note_writers() && check();
     }
 
     void send(uint32_t to, Bytes message) {
@@ -149,18 +150,50 @@ class World {
 
     std::string file(size_t i) const { return "file " + std::to_string(i); }
 
-    // A node's last changes may be lost with it: those since the record came to it.
-    void note_writers() {
+    // A node's last changes may be lost with it: those since the record came to it. False: a conflict, in `broken`.
+    bool note_writers() {
         for (size_t i = 0; i < options_.files; i++) {
             Buffer now;
             (void)home->fetch(as_bytes(file(i)), now).ok();
             Version& version = versions_[file(i)];
             const std::string value(as_text(now.bytes()));
             if (value == version.value) continue;
+            if (!respects_mark(i, version.value, value)) return false;
             if (version.writer != acting_) version.before = version.value;
             version.writer = acting_;
             version.value = value;
         }
+        return true;
+    }
+
+    static file_grants read(const std::string& value) {
+        file_grants out;
+        const bool decoded = value.empty() || decode(as_bytes(value), out).ok();
+        EXPECT_TRUE(decoded);
+        return out;
+    }
+    // Of what is marked for deletion nobody takes `opens` as long as others have any.
+    bool respects_mark(size_t i, const std::string& before, const std::string& now) {
+        const file_grants old = read(before);
+        if (!old.mark || old.mark->withdrawn) return true;
+        const file_grants changed = read(now);
+        const auto opens_of = [](const file_grants& record, const node_share& whose) {
+            for (const node_share& entry : record.holders) {
+                if (entry.node == whose.node && entry.session == whose.session) return entry.held.opens;
+            }
+            return uint64_t{0};
+        };
+        for (const node_share& entry : changed.holders) {
+            if ((entry.held.opens & ~opens_of(old, entry)) == 0) continue;
+            for (const node_share& other : changed.holders) {
+                if (other.node == entry.node || opens_of(old, other) == 0) continue;
+                if (other.held.opens == 0 || nodes[other.node]->session_ != other.session) continue;
+                broken = "node " + std::to_string(entry.node) + " opens " + file(i) + ", which is to be deleted and node " +
+                         std::to_string(other.node) + " has open";
+                return false;
+            }
+        }
+        return true;
     }
     void lose_changes_of(uint32_t writer) {
         for (auto& [name, version] : versions_) {
@@ -220,7 +253,7 @@ class World {
     std::vector<std::unique_ptr<PlayedNode>> nodes;
     std::deque<std::pair<uint32_t, std::string>> network;
     std::string broken;
-    uint64_t sessions = 0, stamps = 0, numbers = 0, deaths = 0, agents = 0;
+    uint64_t sessions = 0, stamps = 0, numbers = 0, deaths = 0, agents = 0, marks = 0;
 
  private:
     friend class PlayedNode;
@@ -318,9 +351,20 @@ void PlayedNode::step_user(User& user) {
             break;
         }
         case User::using_it:
+            if (world_.options_.marks && user.used.opens != 0) mark(file);
             if (world_.random.one_in(6)) user.state = User::idle;
             break;
     }
+}
+
+// Who has it open marks it for deletion, and who has it open elsewhere may withdraw that.
+void PlayedNode::mark(const std::string& file) {
+    const auto found = processes_->mark_of(as_bytes(file));
+    ASSERT_TRUE(found);
+    const bool marked = *found && !(*found)->withdrawn;
+    if (!world_.random.one_in(marked ? 12 : 6)) return;
+    world_.marks++;
+    ASSERT_TRUE(processes_->set_mark(as_bytes(file), deletion_mark{.withdrawn = marked, .how = {}}));
 }
 
 // Leases are broken and acknowledged; everything else that is used is kept.
@@ -369,15 +413,17 @@ std::optional<std::string> run(uint64_t seed, const Options& options, int steps)
 }
 
 TEST(Home, NoTwoNodesHaveWhatExcludesEachOther) {
-    uint64_t deaths = 0, agents = 0, uses = 0, refusals = 0;
+    uint64_t deaths = 0, agents = 0, uses = 0, refusals = 0, marks = 0;
     for (uint64_t seed = 1; seed <= 60; seed++) {
         Options options;
         options.nodes = 2 + seed % 4;
         options.wants = all_kinds();
+        options.marks = true;
         World world(seed, options);
         for (int i = 0; i < 4000; i++) ASSERT_TRUE(world.step()) << "seed " << seed << ", step " << i << ": " << world.broken;
         deaths += world.deaths;
         agents += world.agents;
+        marks += world.marks;
         for (auto& node : world.nodes) {
             uses += node->uses;
             refusals += node->refusals;
@@ -387,13 +433,15 @@ TEST(Home, NoTwoNodesHaveWhatExcludesEachOther) {
     EXPECT_GT(agents, 200u);
     EXPECT_GT(uses, 1000u);
     EXPECT_GT(refusals, 1000u);
+    EXPECT_GT(marks, 1000u);
 }
 
 TEST(Home, BrokenRulesAreFound) {
     for (const Planted planted : {Planted::ignores_others, Planted::keeps_over_deletion, Planted::answers_before_break,
-                                  Planted::trusts_old_answers, Planted::buries_the_living}) {
+                                  Planted::trusts_old_answers, Planted::buries_the_living, Planted::ignores_mark}) {
         Options options;
         options.wants = all_kinds();
+        options.marks = true;
         options.planted = planted;
         bool found = false;
         for (uint64_t seed = 1; seed <= 200 && !found; seed++) found = run(seed, options, 4000).has_value();
@@ -407,6 +455,7 @@ TEST(Home, EverybodyIsAnswered) {
         Options options;
         options.nodes = 2 + seed % 4;
         options.wants = all_kinds();
+        options.marks = true;
         World world(seed, options);
         for (int i = 0; i < 2000; i++) ASSERT_TRUE(world.step()) << world.broken;
         for (auto& node : world.nodes) {
@@ -459,6 +508,7 @@ TEST(Home, WhoTakesAnothersTurnBreaksNothing) {
     for (uint64_t seed = 1; seed <= 20; seed++) {
         Options options;
         options.wants = all_kinds();
+        options.marks = true;
         options.planted = Planted::ignores_turn;
         const auto broken = run(seed, options, 4000);
         ASSERT_FALSE(broken) << *broken;
