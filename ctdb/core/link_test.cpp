@@ -61,7 +61,7 @@ class LinkTest : public testing::Test {
     // What the ends have to say, but for frames that are lost; every message is an event. True: there was something.
     bool pass() {
         bool any = false;
-        for (const Pnn me : {0, 1}) {
+        for (const Pnn me : {Pnn{0}, Pnn{1}}) {
             std::vector<Action> actions;
             actions.swap(ends_[me].context.actions);
             for (const Action& action : actions) hand_on(me, std::get<Send>(action).message);

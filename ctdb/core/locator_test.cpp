@@ -30,7 +30,7 @@ class LocatorTest : public testing::Test, private SlotTransport {
         const protocol::view former = context_.view;
         context_.view.id = id;
         context_.view.members = {protocol::member(), protocol::member()};
-        for (const Pnn pnn : {0, 1}) {
+        for (const Pnn pnn : {Pnn{0}, Pnn{1}}) {
             context_.view.members[pnn].pnn = pnn;
             context_.view.members[pnn].session = pnn + 1;
         }
@@ -40,7 +40,7 @@ class LocatorTest : public testing::Test, private SlotTransport {
         locator_.recover_more();
     }
     void offer(Slot slot) {
-        for (const Pnn pnn : {0, 1}) {
+        for (const Pnn pnn : {Pnn{0}, Pnn{1}}) {
             protocol::offer nothing;
             nothing.slot = slot;
             nothing.epoch = context_.view.id;
