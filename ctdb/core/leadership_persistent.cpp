@@ -1,5 +1,6 @@
 // Whose disks have every committed transaction, as the view says.
 #include <algorithm>
+#include <functional>
 
 #include "ctdb/core/leadership.h"
 
@@ -16,7 +17,8 @@ bool contains(const std::vector<uint32_t>& nodes, Pnn pnn) { return std::find(no
 }  // namespace
 
 // With other members what is committed from now on is on other disks: whoever is not a member misses it, and is not synced any more. If no
-// synced node is a member, the databases stay closed until one comes back. A node that is not listed does not come back.
+// synced node is a member, the databases stay closed until one comes back. A node that is not listed does not come back, and is forgotten
+// if another one has everything; if none has, it may have been taken from the list too early, and what it has is not given up for that.
 void Leadership::place_persistent(protocol::view& view) const {
     protocol::persistence& persistent = view.persistent;
     std::vector<Pnn> members;
@@ -31,8 +33,8 @@ void Leadership::place_persistent(protocol::view& view) const {
         return;
     }
     persistent.epoch = view.id;
-    std::erase_if(persistent.synced,
-                  [&](Pnn pnn) { return !std::binary_search(context_.config.nodes.begin(), context_.config.nodes.end(), pnn); });
+    const auto listed = [&](Pnn pnn) { return std::binary_search(context_.config.nodes.begin(), context_.config.nodes.end(), pnn); };
+    if (std::any_of(persistent.synced.begin(), persistent.synced.end(), listed)) std::erase_if(persistent.synced, std::not_fn(listed));
     std::vector<Pnn> left;
     for (const Pnn pnn : members) {
         if (persistent.synced.empty() || contains(persistent.synced, pnn) || context_.planted(Planted::trusts_stale_disk))

@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "ctdb/core/core.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+class NoRecords final : public RecordStore {
+ public:
+    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
+    bool read(const RecordKey&, Copy&) const override { return false; }
+    void write(const RecordKey&, const Copy&) override {}
+    bool remove(const RecordKey&, const Copy&) override { return false; }
+    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
+    void clear() override {}
+};
+
+class NoDatabases final : public PersistentStore {
+ public:
+    std::vector<holding> holdings() const override { return {}; }
+    Writes last_writes(DatabaseId) const override { return {}; }
+    void each(DatabaseId, const std::function<void(const protocol::record_write&)>&) const override {}
+};
+
+// Node 2, alone, which takes the lock and finds in the register who has every committed transaction on its disk.
+class LeadershipTest : public testing::Test {
+ protected:
+    LeadershipTest() {
+        config_.me = 2;
+        config_.slots = 1;
+        config_.nodes = {1, 2};
+    }
+
+    // The first view that it writes.
+    protocol::persistence first_view(std::vector<Pnn> synced) {
+        protocol::view stored;
+        stored.id = (Term{6} << 32) + 1;
+        stored.locators = {0};
+        stored.located_since = {stored.id};
+        stored.persistent.epoch = stored.id;
+        stored.persistent.synced = std::move(synced);
+        Core core(config_, shared_, store_);
+        Time now = second;
+        core.handle(Ticked{}, now);
+        core.handle(LockTaken{7, stored}, now);
+        core.handle(LockChecked{7, now, true}, now);
+        for (const Action& action : core.handle(Ticked{}, now)) {
+            if (const auto* write = std::get_if<WriteRegister>(&action)) return write->view.persistent;
+        }
+        ADD_FAILURE() << "nothing was written to the register";
+        return {};
+    }
+
+ private:
+    Config config_;
+    NodeLease lease_;
+    std::array<SlotGate, 1> gates_;
+    NoRecords records_;
+    NoDatabases store_;
+    SharedState shared_{lease_, gates_, records_};
+};
+
+TEST_F(LeadershipTest, ANodeThatIsNotListedIsForgottenWhereAnotherHasEverything) {
+    const protocol::persistence persistent = first_view({0, 2});
+    EXPECT_EQ(persistent.synced, std::vector<Pnn>{2});
+    EXPECT_EQ(persistent.coordinator, 2U);
+}
+
+TEST_F(LeadershipTest, TheLastThatHasEverythingIsNotForgottenBecauseItIsNotListed) {
+    const protocol::persistence persistent = first_view({0});
+    EXPECT_EQ(persistent.synced, std::vector<Pnn>{0});
+    EXPECT_EQ(persistent.coordinator, no_node) << "others would go on without what it has";
+}
+
+TEST_F(LeadershipTest, WhereNobodyIsSaidToHaveAnythingAllCount) {
+    const protocol::persistence persistent = first_view({});
+    EXPECT_EQ(persistent.synced, std::vector<Pnn>{2});
+    EXPECT_EQ(persistent.coordinator, 2U);
+}
+
+}  // namespace
+}  // namespace Atoll::ctdb
