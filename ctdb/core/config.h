@@ -8,29 +8,33 @@ namespace Atoll::ctdb {
 // Each breaks one rule of docs/cluster.md. Only the simulator plants them, to show that it would notice.
 enum class Planted : uint8_t {
     none,
-    skip_epoch_check,       // messages of an old epoch count
-    lower_rsn_wins,         // recovery takes the oldest copy
-    ignore_node_lease,      // records are used and addresses served without a lease
-    impatient_leader,       // a silent member is dropped before its lease has ended
-    forgetful_new_leader,   // a new leader does not wait for the leases that the former one gave
-    eternal_lock,           // a leader believes in its lock without looking
-    trusts_clock_jumps,     // waiting counts time that a jump of the clock made up
-    duplicated_reply,       // a frame that comes twice counts twice
-    keeps_ended_session,    // records outlive the session
-    recovers_without_all,   // a slot goes on before every member has said what it has
-    offers_while_held,      // a slot's copies are offered while a client changes one
-    yields_while_held,      // a record is given away under a client's lock
-    hands_over_unreleased,  // an address gets its new holder before the former one released it
-    commits_without_sync,   // a transaction counts as on the disk before it is
-    answers_before_all,     // a transaction is committed before the last member has it
-    lower_sequence_wins,    // recovery takes the oldest copy of a persistent database, whoever has it
-    trusts_stale_disk,      // and does not ask who may have missed something
-    reads_undecided,        // clients read while a transaction is being decided
-    drops_unsynced,         // a transaction is said to have failed while some disk may have it
-    answers_before_mirror,  // a mirrored store counts before a second member has it
-    forgets_sequence,       // recovery does not ask which of two copies of a mirrored record is the newer
-    vacuums_in_flight,      // a record is forgotten although another node has it by now
-    vacuums_at_once,        // the removal is forgotten before what is older
+    skip_epoch_check,        // messages of an old epoch count
+    lower_rsn_wins,          // recovery takes the oldest copy
+    ignore_node_lease,       // records are used and addresses served without a lease
+    impatient_leader,        // a silent member is dropped before its lease has ended
+    forgetful_new_leader,    // a new leader does not wait for the leases that the former one gave
+    eternal_lock,            // a leader believes in its lock without looking
+    trusts_clock_jumps,      // waiting counts time that a jump of the clock made up
+    duplicated_reply,        // a frame that comes twice counts twice
+    keeps_ended_session,     // records outlive the session
+    recovers_without_all,    // a slot goes on before every member has said what it has
+    offers_while_held,       // a slot's copies are offered while a client changes one
+    yields_while_held,       // a record is given away under a client's lock
+    hands_over_unreleased,   // an address gets its new holder before the former one released it
+    commits_without_sync,    // a transaction counts as on the disk before it is
+    answers_before_all,      // a transaction is committed before the last member has it
+    lower_sequence_wins,     // recovery takes the oldest copy of a persistent database, whoever has it
+    trusts_stale_disk,       // and does not ask who may have missed something
+    reads_undecided,         // clients read while a transaction is being decided
+    drops_unsynced,          // a transaction is said to have failed while some disk may have it
+    answers_before_mirror,   // a mirrored store counts before a second member has it
+    forgets_sequence,        // recovery does not ask which of two copies of a mirrored record is the newer
+    vacuums_in_flight,       // a record is forgotten although another node has it by now
+    vacuums_at_once,         // the removal is forgotten before what is older
+    counts_late_answers,     // and when members have answered a question of an ended round
+    changes_beside_readers,  // a record is locked before those that read copies of it have given them up
+    keeps_delegations,       // copies are read on although the slot was recovered
+    forgets_lending,         // what is stored after copies were revoked has their RSN
     count
 };
 
@@ -38,10 +42,13 @@ const char* name_of(Planted planted);
 
 // What an administrator may change in service. That of the leader counts.
 struct Policy {
-    bool bans = true;         // who keeps losing its session is banned
-    Time ban = 300 * second;  // for so long
-    bool balances = true;     // addresses move where that makes nodes have equally many
-    bool takes_over = true;   // the address of a node that may not have it goes to another
+    bool bans = true;                     // who keeps losing its session is banned
+    Time ban = 300 * second;              // for so long
+    bool balances = true;                 // addresses move where that makes nodes have equally many
+    bool takes_over = true;               // the address of a node that may not have it goes to another
+    uint32_t sticky_moves = 50;           // of a record of a sticky database, each to a node behind which another waits, until it sticks
+    Time sticky_for = 600 * second;       // so long it does; and then each time
+    Time sticky_pin = 200 * millisecond;  // stays where it has come to
 };
 
 struct Config {
@@ -58,6 +65,7 @@ struct Config {
     Time lock_validity = 1000 * millisecond;       // for which a look at the cluster lock lets its holder lead
     Time resend = 200 * millisecond;               // of what was not acknowledged
     Time want_again = 50 * millisecond;            // after a refusal
+    Time read_patience = 500 * millisecond;        // for which a reader waits for a copy before it asks for the record itself
     Time lock_again = 300 * millisecond;           // from one try for the cluster lock to the next
     size_t recovers_at_once = 16;                  // slots of a node; the others wait
     size_t writes_in_part = protocol::MAX_WRITES;  // of a transaction's message

@@ -11,9 +11,11 @@ Core::Core(const Config& config, SharedState& shared, const PersistentStore& per
       membership_(context_, peers_, *this),
       leadership_(context_, peers_, membership_),
       links_(context_, [this](Pnn from, protocol::slot_message& message) { on_slot_message(from, message); }),
-      locator_(context_, *this),
+      sticky_(context_),
+      locator_(context_, *this, sticky_),
       mirrors_(context_, *this),
-      holder_(context_, *this, mirrors_),
+      delegations_(context_, *this),
+      holder_(context_, *this, mirrors_, delegations_, sticky_),
       vacuum_(context_, *this, locator_, holder_, mirrors_),
       addresses_(context_),
       persistent_(context_, *this, persistent, membership_) {
@@ -50,6 +52,8 @@ void Core::on(Ticked&) {
     peers_.note(config_.me, own_keepalive());
     leadership_.tick();
     links_.tick();
+    sticky_.tick();
+    delegations_.tick();
     holder_.tick();
     vacuum_.tick();
     persistent_.tick();
@@ -83,6 +87,7 @@ void Core::on(ClientReleased& event) {
 
 void Core::on(ClientGone& event) {
     mirrors_.client_gone(event.client);
+    delegations_.client_gone(event.client);
     holder_.client_gone(event.client);
 }
 
@@ -117,6 +122,7 @@ void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
     if (body.is_wanted()) locator_.want(from, body.wanted());
     if (body.is_yielded()) locator_.yielded(from, body.yielded());
     if (body.is_offered()) locator_.offered(from, body.offered());
+    if (body.is_refused()) delegations_.refused(body.refused().key);
     if (body.is_refused()) holder_.refused(from, body.refused());
     if (body.is_recalled()) holder_.recalled(from, body.recalled());
     if (body.is_given()) holder_.given(from, body.given());
@@ -124,6 +130,11 @@ void Core::on_slot_message(Pnn from, protocol::slot_message& message) {
     if (body.is_was_mirrored()) mirrors_.kept(from, body.was_mirrored());
     if (body.is_forgetting()) vacuum_.forget(from, body.forgetting());
     if (body.is_was_forgotten()) vacuum_.forgotten(from, body.was_forgotten());
+    if (body.is_wanted_to_read()) locator_.read_want(from, body.wanted_to_read());
+    if (body.is_delegating()) holder_.asked_to_lend(from, body.delegating());
+    if (body.is_was_delegated()) delegations_.came(from, body.was_delegated());
+    if (body.is_revoking()) delegations_.give_up(from, body.revoking());
+    if (body.is_was_revoked()) holder_.revoked(from, body.was_revoked());
     if (body.is_recovering()) holder_.recover(from, body.recovering());
     if (body.is_finished()) holder_.recovered(from, body.finished());
     persistent_.receive(from, message);
@@ -168,6 +179,8 @@ void Core::session_ended() {
     links_.session_ended();
     locator_.session_ended();
     mirrors_.session_ended();
+    delegations_.session_ended();
+    sticky_.session_ended();
     vacuum_.session_ended();
     holder_.session_ended();
     addresses_.session_ended();
@@ -201,6 +214,7 @@ Phase Core::phase() const {
     }
     if (!locator_.settled()) return Phase::collecting;
     if (holder_.frozen()) return Phase::frozen;
+    if (delegations_.revoking()) return Phase::revoking;
     if (!persistent_.replica().open()) return Phase::closed;
     if (persistent_.coordinator().deciding()) return Phase::deciding;
     if (persistent_.replica().writing()) return Phase::storing;

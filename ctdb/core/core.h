@@ -8,12 +8,14 @@
 #include <span>
 
 #include "ctdb/core/addresses.h"
+#include "ctdb/core/delegations.h"
 #include "ctdb/core/holder.h"
 #include "ctdb/core/leadership.h"
 #include "ctdb/core/link.h"
 #include "ctdb/core/locator.h"
 #include "ctdb/core/mirrors.h"
 #include "ctdb/core/persistent.h"
+#include "ctdb/core/sticky_records.h"
 #include "ctdb/core/vacuum.h"
 
 namespace Atoll::ctdb {
@@ -58,6 +60,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(AdministratorBanned& event) { membership_.ban(event.duration); }
     void on(BanPardoned& event) { leadership_.pardon(event.pnn); }
     void on(ClientWants& event) { holder_.client_wants(event.client, event.key); }
+    void on(ClientReads& event) { delegations_.client_reads(event.client, event.key); }
     void on(ClientReleased& event);
     void on(ClientStored& event) { mirrors_.stored(event.client, event.key); }
     void on(ClientGone& event);
@@ -89,8 +92,10 @@ class Core final : private MembershipObserver, private SlotTransport {
     Membership membership_;
     Leadership leadership_;
     Links links_;
+    StickyRecords sticky_;
     Locator locator_;
     Mirrors mirrors_;
+    Delegations delegations_;
     Holder holder_;
     Vacuum vacuum_;
     Addresses addresses_;

@@ -58,6 +58,11 @@ struct ClientWants {
     Client client = 0;
     RecordKey key;
 };
+// It would only read a record of which it found no copy that it may read. Answered by RecordReadable.
+struct ClientReads {
+    Client client = 0;
+    RecordKey key;
+};
 // After it cleared Copy::holder.
 struct ClientReleased {
     RecordKey key;
@@ -109,10 +114,10 @@ struct PersistentWritten {
     bool ok = false;
 };
 
-using Event =
-    std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                 AdministratorBanned, BanPardoned, ClientWants, ClientReleased, ClientStored, ClientGone, AddressReleased, AddressesOffered,
-                 AddressAssigned, AddressesBalanced, NodesListed, PolicySet, RecoveryForced, ClientCommits, PersistentWritten>;
+using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
+                           AdministratorBanned, BanPardoned, ClientWants, ClientReads, ClientReleased, ClientStored, ClientGone,
+                           AddressReleased, AddressesOffered, AddressAssigned, AddressesBalanced, NodesListed, PolicySet, RecoveryForced,
+                           ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -133,6 +138,12 @@ struct WriteRegister {
 struct GrantRecord {
     Client client = 0;
     RecordKey key;
+};
+// Answers ClientReads: there is a copy now, which may be gone again when the client looks; or the record has to come (ClientWants).
+struct RecordReadable {
+    Client client = 0;
+    RecordKey key;
+    bool readable = false;
 };
 // Answers ClientStored: a second member has the copy, or there is none. Not answered when the session ends before.
 struct RecordMirrored {
@@ -160,7 +171,7 @@ struct TransactionDone {
     uint64_t seqnum = 0;
 };
 
-using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordMirrored, EndClients, TakeAddress,
-                            ReleaseAddress, WritePersistent, TransactionDone>;
+using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordReadable, RecordMirrored, EndClients,
+                            TakeAddress, ReleaseAddress, WritePersistent, TransactionDone>;
 
 }  // namespace Atoll::ctdb

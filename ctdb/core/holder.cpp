@@ -44,11 +44,23 @@ bool Holder::serve_as_it_is(const RecordKey& key) {
     }
     const Copy seen = copy;
     if (copy.holder != 0 && !(context_.planted(Planted::yields_while_held) && recalled_.contains(key))) {
-        const bool wanted = recalled_.contains(key) || waiting_.contains(key);
-        copy.wanted = wanted;
-        return wanted == seen.wanted || context_.shared.records.replace(key, seen, copy);
+        copy.wanted = leaves(key) || waiting_.contains(key) || delegations_.asked_for(key);
+        return copy.wanted == seen.wanted || context_.shared.records.replace(key, seen, copy);
     }
-    return recalled_.contains(key) ? give_back(key, copy) : grant(key, copy);
+    return serve_free(key, copy);
+}
+
+// Nobody locks or moves a record that others read: they give up their copies first. Who would read gets one when nobody waits for more.
+bool Holder::serve_free(const RecordKey& key, Copy& copy) {
+    const bool waited_for = clients_wait_for(key) && context_.has_lease();
+    if (copy.delegated && (leaves(key) || waited_for)) return !delegations_.revoke(key);
+    if (leaves(key)) return give_back(key, copy);
+    return !waited_for && delegations_.asked_for(key) ? delegations_.lend(key, copy) : grant(key, copy);
+}
+
+bool Holder::clients_wait_for(const RecordKey& key) const {
+    const auto found = waiting_.find(key);
+    return found != waiting_.end() && !found->second.clients.empty();
 }
 
 // To the first client that waits. A recall that comes later waits until it has had its turn, so a contended record does some work at each
@@ -62,7 +74,7 @@ bool Holder::grant(const RecordKey& key, Copy& copy) {
         return context_.shared.records.replace(key, seen, copy);
     }
     copy.holder = found->second.clients.front();
-    copy.wanted = found->second.clients.size() > 1;
+    copy.wanted = found->second.clients.size() > 1 || delegations_.asked_for(key);
     if (!context_.shared.records.replace(key, seen, copy)) return false;
     context_.took(Transition::client_granted);
     found->second.clients.pop_front();
@@ -110,6 +122,7 @@ void Holder::recalled(Pnn from, const protocol::recall& recall) {
         return;
     }
     recalled_.insert(recall.key);
+    if (sticky_.pinned(recall.key)) context_.took(Transition::record_pinned);
     if (copy.holder != 0) context_.took(Transition::recall_deferred);
     serve(recall.key);
 }
@@ -123,6 +136,8 @@ bool Holder::give_back(const RecordKey& key, Copy& copy) {
     context_.took(Transition::record_yielded);
     recalled_.erase(key);
     mirrors_.went(key);
+    delegations_.went(key);
+    sticky_.went(key);
     const Slot slot = slot_of_key(key);
     transport_.send_body(context_.view.locators[slot],
                          protocol::yield{key, context_.shared.gates[slot].epoch, copy.rsn, copy.sequence, copy.value});
@@ -153,13 +168,23 @@ void Holder::given(Pnn from, protocol::give& give) {
     copy.value = std::move(give.value);
     context_.shared.records.write(give.key, copy);
     mirrors_.came(give.key, copy, from != context_.config.me ? from : give.former);
+    if (give.sticky) sticky_.pin(give.key);
     const auto found = waiting_.find(give.key);
     if (found != waiting_.end()) found->second.asked = false;
     serve(give.key);
 }
 
+void Holder::asked_to_lend(Pnn from, const protocol::delegate& delegate) {
+    if (delegations_.asked(from, delegate)) serve(delegate.key);
+}
+
+void Holder::revoked(Pnn from, const protocol::revoked& revoked) {
+    if (delegations_.revoked(from, revoked)) serve(revoked.key);
+}
+
 void Holder::tick() {
     if (context_.session == 0) return;
+    for (const RecordKey& key : sticky_.unpin()) serve(key);
     std::vector<RecordKey> again;
     for (const auto& [key, waiting] : waiting_) {
         if (!waiting.asked && waiting.refused_at != 0) again.push_back(key);

@@ -5,14 +5,17 @@
 #include <map>
 #include <set>
 
+#include "ctdb/core/delegations.h"
 #include "ctdb/core/locator.h"
 #include "ctdb/core/mirrors.h"
+#include "ctdb/core/sticky_records.h"
 
 namespace Atoll::ctdb {
 
 class Holder {
  public:
-    Holder(Context& context, SlotTransport& transport, Mirrors& mirrors) : context_(context), transport_(transport), mirrors_(mirrors) {}
+    Holder(Context& context, SlotTransport& transport, Mirrors& mirrors, Delegations& delegations, StickyRecords& sticky)
+        : context_(context), transport_(transport), mirrors_(mirrors), delegations_(delegations), sticky_(sticky) {}
 
     void client_wants(Client client, const RecordKey& key);
     void client_released(const RecordKey& key);
@@ -24,6 +27,9 @@ class Holder {
     void give_back_unasked(const RecordKey& key);
     [[nodiscard]] bool is_waited_for(const RecordKey& key) const { return waiting_.contains(key) || recalled_.contains(key); }
     void given(Pnn from, protocol::give& give);
+    // The lmaster says who would read a record that is here.
+    void asked_to_lend(Pnn from, const protocol::delegate& delegate);
+    void revoked(Pnn from, const protocol::revoked& revoked);
     void recover(Pnn from, const protocol::recover& recover);
     void recovered(Pnn from, const protocol::recovered& recovered);
 
@@ -47,6 +53,9 @@ class Holder {
     void serve(const RecordKey& key);
     // False: the record has changed meanwhile, and nothing has been done.
     bool serve_as_it_is(const RecordKey& key);
+    bool serve_free(const RecordKey& key, Copy& copy);
+    [[nodiscard]] bool leaves(const RecordKey& key) const { return recalled_.contains(key) && !sticky_.pinned(key); }
+    [[nodiscard]] bool clients_wait_for(const RecordKey& key) const;
     void ask(const RecordKey& key, Waiting& waiting);
     bool grant(const RecordKey& key, Copy& copy);
     bool give_back(const RecordKey& key, Copy& copy);
@@ -58,6 +67,8 @@ class Holder {
     Context& context_;
     SlotTransport& transport_;
     Mirrors& mirrors_;
+    Delegations& delegations_;
+    StickyRecords& sticky_;
     std::map<RecordKey, Waiting, KeyLess> waiting_;
     std::set<RecordKey, KeyLess> recalled_;
     std::set<Slot> frozen_;                                 // recovering: offered, or to be offered

@@ -22,6 +22,8 @@ void Holder::recover(Pnn from, const protocol::recover& recover) {
     gate.epoch = recover.epoch;
     gate.open = false;
     frozen_.insert(recover.slot);
+    delegations_.freeze(recover.slot);
+    sticky_.freeze(recover.slot);
     std::erase_if(recalled_, [&](const RecordKey& key) { return slot_of_key(key) == recover.slot; });
     for (auto& [key, waiting] : waiting_) {
         if (slot_of_key(key) == recover.slot) waiting.asked = false;
@@ -114,6 +116,7 @@ void Holder::view_accepted(const protocol::view& former) {
         waiting.asked = false;
         if (waiting.refused_at == 0) waiting.refused_at = context_.now;
     }
+    for (const RecordKey& key : delegations_.view_accepted()) serve(key);
     const auto early = std::exchange(early_recovers_, {});
     for (const auto& [slot, from] : early) recover(from.first, protocol::recover{slot, from.second});
 }

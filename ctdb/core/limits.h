@@ -13,8 +13,9 @@ constexpr size_t max_transaction_bytes = size_t{24} << 20;  // keys and values o
 constexpr size_t max_persistent_bytes = size_t{256} << 20;  // of a persistent database that is sent to another node
 constexpr size_t max_queued_transactions = 4096;            // of one database at the coordinator; beyond: NO_ROOM
 
-constexpr size_t max_mirrored_anew = 256;   // records sent at once to another mirror, after the loss of the former one
-constexpr size_t max_vacuum_slots = 32;     // that one tick looks at for records without a value, and
-constexpr size_t max_vacuum_records = 256;  // records of them after which it ends
+constexpr size_t max_mirrored_anew = 256;     // records sent at once to another mirror, after the loss of the former one
+constexpr size_t max_sticky_records = 65536;  // whose moves an lmaster counts; beyond: they do not stick
+constexpr size_t max_vacuum_slots = 32;       // that one tick looks at for records without a value, and
+constexpr size_t max_vacuum_records = 256;    // records of them after which it ends
 
 }  // namespace Atoll::limits

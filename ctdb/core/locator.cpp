@@ -214,14 +214,18 @@ Locator::Entry& Locator::entry_of(Located& located, const RecordKey& key) {
     return at->second;
 }
 
+// Another epoch, or ask again later.
+void Locator::refuse(Pnn from, const RecordKey& key) {
+    const auto found = slots_.find(context_.slot_of(key));
+    const bool known = found != slots_.end() && !found->second.collecting && may_hold(from);
+    transport_.send_body(from, protocol::refuse{key, known ? found->second.epoch : 0});
+}
+
 void Locator::want(Pnn from, const protocol::want& want) {
     Located* located = serving(want.key, want.epoch);
     if (located == nullptr || !may_hold(from)) {
         context_.took(Transition::record_refused);
-        const auto found = slots_.find(context_.slot_of(want.key));
-        const bool known = found != slots_.end() && !found->second.collecting && may_hold(from);
-        transport_.send_body(from, protocol::refuse{want.key, known ? found->second.epoch : 0});
-        return;
+        return refuse(from, want.key);
     }
     Entry& entry = entry_of(*located, want.key);
     const bool waits = std::find(entry.queue.begin(), entry.queue.end(), from) != entry.queue.end();
@@ -229,6 +233,25 @@ void Locator::want(Pnn from, const protocol::want& want) {
     if (entry.recalling || !entry.queue.empty()) context_.took(Transition::record_queued);
     entry.queue.push_back(from);
     next(want.key, *located, entry);
+}
+
+// To the dmaster, which lends the reader a copy. A record that others wait for, or that nobody has, is to be asked for: the reader has its
+// turn behind them.
+void Locator::read_want(Pnn from, const protocol::read_want& want) {
+    Located* located = serving(want.key, want.epoch);
+    const auto found = located != nullptr ? located->records.find(want.key) : decltype(located->records.find(want.key)){};
+    if (located == nullptr || !may_hold(from)) {
+        context_.took(Transition::record_refused);
+        return refuse(from, want.key);
+    }
+    const bool here = found != located->records.end();
+    if (!here || found->second.recalling || !found->second.queue.empty() || found->second.dmaster == from) {
+        context_.took(Transition::read_refused);
+        return transport_.send_body(from, protocol::delegation{want.key, located->epoch, false, 0, {}});
+    }
+    context_.took(Transition::read_passed_on);
+    note_copy(found->second, from);
+    transport_.send_body(found->second.dmaster, protocol::delegate{want.key, located->epoch, from});
 }
 
 // Recalls the record for the first in the queue. One that has it already is told to look again: it was born there, or came meanwhile.
@@ -256,11 +279,13 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     }
     Entry& entry = found->second;
     Pnn to = context_.config.me;
+    bool sticky = false;
     if (entry.queue.empty()) {
         context_.took(Transition::record_kept);
     } else {
         to = entry.queue.front();
         entry.queue.erase(entry.queue.begin());
+        sticky = sticky_.moved(yield.key, !entry.queue.empty());
     }
     // This node's copy stands in for the one that travels, should the new dmaster be lost with it.
     Copy kept;
@@ -273,7 +298,7 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     note_copy(entry, from);
     note_copy(entry, to);
     context_.took(Transition::record_given);
-    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, std::move(yield.value)});
+    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, sticky, std::move(yield.value)});
     next(yield.key, *located, entry);
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "ctdb/core/context.h"
+#include "ctdb/core/sticky_records.h"
 
 namespace Atoll::ctdb {
 
@@ -26,7 +27,8 @@ class SlotTransport {
 
 class Locator {
  public:
-    Locator(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+    Locator(Context& context, SlotTransport& transport, StickyRecords& sticky)
+        : context_(context), transport_(transport), sticky_(sticky) {}
 
     void view_accepted(const protocol::view& former);
     void session_ended() { slots_.clear(), uncollected_.clear(); }
@@ -36,6 +38,7 @@ class Locator {
     // recover_more() would begin some: an event at once is welcome.
     [[nodiscard]] bool has_more() const { return !uncollected_.empty() && recovering() < context_.config.recovers_at_once; }
     void want(Pnn from, const protocol::want& want);
+    void read_want(Pnn from, const protocol::read_want& want);
     void yielded(Pnn from, protocol::yield& yield);
     void offered(Pnn from, protocol::offer& offer);
 
@@ -77,6 +80,7 @@ class Locator {
     };
 
     Located* serving(const RecordKey& key, Epoch epoch);
+    void refuse(Pnn from, const RecordKey& key);
     [[nodiscard]] bool must_recover(const Located& located, const protocol::view& former) const;
     void collect(Slot slot);
     [[nodiscard]] size_t recovering() const { return collecting_ - uncollected_.size(); }
@@ -97,6 +101,7 @@ class Locator {
 
     Context& context_;
     SlotTransport& transport_;
+    StickyRecords& sticky_;
     std::map<Slot, Located> slots_;
     size_t collecting_ = 0;         // slots to be recovered
     std::deque<Slot> uncollected_;  // those of them of which nobody has been asked

@@ -61,7 +61,8 @@ class LocatorTest : public testing::Test, private SlotTransport {
     SharedState shared_{lease_, gates_, records_};
     Context context_{config_, shared_};
     std::vector<Slot> asked_;
-    Locator locator_{context_, *this};
+    StickyRecords sticky_{context_};
+    Locator locator_{context_, *this, sticky_};
 };
 
 TEST_F(LocatorTest, SlotsAreRecoveredSomeAtATime) {

@@ -5,8 +5,8 @@ namespace Atoll::ctdb {
 namespace {
 
 constexpr std::array<const char*, static_cast<size_t>(Phase::count)> phase_names = {
-    "stopped",    "banned", "taking_lock", "joining",  "leaving", "without_lease", "writing_register", "leading_unsettled",
-    "collecting", "frozen", "closed",      "deciding", "storing", "leading",       "following"};
+    "stopped",    "banned", "taking_lock", "joining", "leaving",  "without_lease", "writing_register", "leading_unsettled",
+    "collecting", "frozen", "revoking",    "closed",  "deciding", "storing",       "leading",          "following"};
 
 constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transition_names = {"lock_asked",
                                                                                               "lock_taken",
@@ -67,6 +67,23 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "copy_forgotten",
                                                                                               "vacuum_given_up",
                                                                                               "yielded_unasked",
+                                                                                              "read_wanted",
+                                                                                              "read_refused",
+                                                                                              "read_passed_on",
+                                                                                              "read_given_up",
+                                                                                              "delegated",
+                                                                                              "delegation_deferred",
+                                                                                              "delegation_refused",
+                                                                                              "delegation_came",
+                                                                                              "delegation_void",
+                                                                                              "delegation_given_up",
+                                                                                              "delegation_lost",
+                                                                                              "delegations_revoked",
+                                                                                              "delegations_ended",
+                                                                                              "delegations_frozen",
+                                                                                              "record_stuck",
+                                                                                              "record_pinned",
+                                                                                              "record_unpinned",
                                                                                               "client_granted",
                                                                                               "client_queued",
                                                                                               "client_gone",
@@ -124,7 +141,11 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "answers_before_mirror",
                                                                                         "forgets_sequence",
                                                                                         "vacuums_in_flight",
-                                                                                        "vacuums_at_once"};
+                                                                                        "vacuums_at_once",
+                                                                                        "counts_late_answers",
+                                                                                        "changes_beside_readers",
+                                                                                        "keeps_delegations",
+                                                                                        "forgets_lending"};
 
 }  // namespace
 

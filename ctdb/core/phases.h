@@ -19,6 +19,7 @@ enum class Phase : uint8_t {
     leading_unsettled,
     collecting,  // locates a slot whose copies it waits for
     frozen,      // has a slot that it may not use until it is recovered
+    revoking,    // dmaster of a record of which others read copies, which it has asked back
     closed,      // a member whose persistent databases are not open
     deciding,    // coordinates a transaction that is not on all disks yet
     storing,     // waits for its disk
@@ -87,6 +88,23 @@ enum class Transition : uint8_t {
     copy_forgotten,
     vacuum_given_up,
     yielded_unasked,
+    read_wanted,
+    read_refused,
+    read_passed_on,
+    read_given_up,
+    delegated,
+    delegation_deferred,
+    delegation_refused,
+    delegation_came,
+    delegation_void,
+    delegation_given_up,
+    delegation_lost,
+    delegations_revoked,
+    delegations_ended,
+    delegations_frozen,
+    record_stuck,
+    record_pinned,
+    record_unpinned,
     client_granted,
     client_queued,
     client_gone,

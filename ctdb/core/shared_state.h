@@ -25,12 +25,13 @@ struct SlotGate {
     Shared<bool> located;  // by this node
 };
 
-// A node's copy of a record. Only the dmaster's may be read or changed; others wait for a recovery to ask for them.
+// A node's copy of a record. Only the dmaster's may be changed, and that or a delegated one read; others wait for a recovery to ask for them.
 struct CopyHead {
-    uint64_t rsn = 0;       // rises when the record gets a new dmaster
+    uint64_t rsn = 0;       // rises when the record gets a new dmaster, and when copies of it that others read have been revoked
     uint64_t sequence = 0;  // of a mirrored record: rises with each store; 0: it is none
     bool dmaster = false;   // this node is
     bool wanted = false;    // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
+    bool delegated = false; // the dmaster's: others read copies of it, and nobody locks it; another's: it is such a copy
     Client holder = 0;      // the client that has locked it; 0: nobody
 
     bool operator==(const CopyHead&) const = default;
@@ -59,6 +60,9 @@ class RecordStore {
     virtual bool remove(const RecordKey& key, const Copy& seen) = 0;
     virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;  // by rising key
     virtual void clear() = 0;
+    // What an administrator has allowed for the record's database: copies that others read; that a record stays which moves too often.
+    [[nodiscard]] virtual bool lends(const RecordKey&) const { return false; }
+    [[nodiscard]] virtual bool sticks(const RecordKey&) const { return false; }
 };
 
 struct SharedState {
@@ -73,7 +77,13 @@ inline bool lease_holds(const NodeLease& lease, Time now) { return lease.session
 
 // The local-dmaster check: may a client lock the record without the daemon?
 inline bool may_use_locally(const CopyHead& copy, const SlotGate& gate, const NodeLease& lease, Time now) {
-    return lease_holds(lease, now) && gate.open && copy.dmaster && !copy.wanted && copy.holder == 0;
+    return lease_holds(lease, now) && gate.open && copy.dmaster && !copy.wanted && !copy.delegated && copy.holder == 0;
+}
+
+// May a client read it as it is? Asked under the chain lock, and for that moment only; the lease has to hold.
+inline bool is_readable(const CopyHead& copy, const SlotGate& gate) { return gate.open && (copy.dmaster || copy.delegated); }
+inline bool may_read_locally(const CopyHead& copy, const SlotGate& gate, const NodeLease& lease, Time now) {
+    return lease_holds(lease, now) && is_readable(copy, gate);
 }
 
 // May a client that locked the record in `session` still change it? Asked under the chain lock, right before the store.

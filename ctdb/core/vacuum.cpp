@@ -78,7 +78,8 @@ bool Vacuum::forget_copy(const RecordKey& key, uint64_t rsn, bool older) {
 
 void Vacuum::forgotten(Pnn from, const protocol::forgotten& forgotten) {
     // An answer to a question of a round that another view has ended says nothing.
-    if (keys_.empty() || forgotten.number != asked_ || missing_.erase(from) == 0) return;
+    const bool late = forgotten.number != asked_ && !context_.planted(Planted::counts_late_answers);
+    if (keys_.empty() || late || missing_.erase(from) == 0) return;
     for (const RecordKey& key : forgotten.kept) {
         if (keys_.erase(key) > 0) context_.took(Transition::vacuum_given_up);
     }

@@ -74,7 +74,8 @@ void Daemon::change_tunable(const std::string& name, uint32_t value, const Answe
 
 void Daemon::set_policy() {
     deliver(PolicySet{{tunables_.enable_bans != 0, tunables_.recovery_ban_period * second, tunables_.no_ip_failback == 0,
-                       tunables_.no_ip_takeover == 0}});
+                       tunables_.no_ip_takeover == 0, tunables_.hopcount_make_sticky, tunables_.sticky_duration * second,
+                       tunables_.sticky_pindown * millisecond}});
 }
 
 void Daemon::show_statistics(uint32_t index, const Answer& answer) const {

@@ -21,6 +21,11 @@ bool all_known(const RecordDatabases& databases, const PersistentDatabases& pers
     if (body.is_refused()) return databases.knows(body.refused().key.database);
     if (body.is_recalled()) return databases.knows(body.recalled().key.database);
     if (body.is_yielded()) return databases.knows(body.yielded().key.database);
+    if (body.is_wanted_to_read()) return databases.knows(body.wanted_to_read().key.database);
+    if (body.is_delegating()) return databases.knows(body.delegating().key.database);
+    if (body.is_was_delegated()) return databases.knows(body.was_delegated().key.database);
+    if (body.is_revoking()) return databases.knows(body.revoking().key.database);
+    if (body.is_was_revoked()) return databases.knows(body.was_revoked().key.database);
     if (body.is_mirroring()) return databases.knows(body.mirroring().key.database);
     if (body.is_was_mirrored()) return databases.knows(body.was_mirrored().key.database);
     if (body.is_forgetting()) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t largest_file = size_t{64} << 10;
 
-constexpr std::array<Tunable, 10> known{{
+constexpr std::array<Tunable, 14> known{{
     {"MonitorInterval", &Tunables::monitor_interval, 1},
     {"TickleUpdateInterval", &Tunables::tickle_update_interval, 1},
     {"EventScriptTimeout", &Tunables::event_script_timeout, 1},
@@ -23,8 +23,12 @@ constexpr std::array<Tunable, 10> known{{
     {"RecoveryBanPeriod", &Tunables::recovery_ban_period, 1},
     {"EnableBans", &Tunables::enable_bans, 0},
     {"NoIPFailback", &Tunables::no_ip_failback, 0},
+    {"RecLockLatencyMs", &Tunables::rec_lock_latency_ms, 0},
     {"StatHistoryInterval", &Tunables::stat_history_interval, 1},
     {"AllowClientDBAttach", &Tunables::allow_client_db_attach, 0},
+    {"HopcountMakeSticky", &Tunables::hopcount_make_sticky, 0},
+    {"StickyDuration", &Tunables::sticky_duration, 0},
+    {"StickyPindown", &Tunables::sticky_pindown, 0},
     {"NoIPTakeover", &Tunables::no_ip_takeover, 0},
 }};
 
@@ -32,11 +36,10 @@ constexpr std::array<Tunable, 10> known{{
 constexpr std::array meaningless{
     "SeqnumInterval",       "ControlTimeout",     "TraverseTimeout",    "KeepaliveInterval",   "KeepaliveLimit",      "RecoverTimeout",
     "RecoverInterval",      "ElectionTimeout",    "TakeoverTimeout",    "RecoveryGracePeriod", "DatabaseHashSize",    "DatabaseMaxDead",
-    "RerecoveryTimeout",    "VerboseMemoryNames", "RecdPingTimeout",    "RecdFailCount",       "LogLatencyMs",        "RecLockLatencyMs",
+    "RerecoveryTimeout",    "VerboseMemoryNames", "RecdPingTimeout",    "RecdFailCount",       "LogLatencyMs",        "QueueBufferSize",
     "RecoveryDropAllIPs",   "VacuumInterval",     "VacuumMaxRunTime",   "RepackLimit",         "VacuumFastPathCount", "MaxQueueDropMsg",
-    "AllowUnhealthyDBRead", "DeferredAttachTO",   "FetchCollapse",      "HopcountMakeSticky",  "StickyDuration",      "StickyPindown",
+    "AllowUnhealthyDBRead", "DeferredAttachTO",   "FetchCollapse",      "IPAllocAlgorithm",    "AllowMixedVersions",
     "DBRecordCountWarn",    "DBRecordSizeWarn",   "DBSizeWarn",         "PullDBPreallocation", "LockProcessesPerDB",  "RecBufferSizeLimit",
-    "QueueBufferSize",      "IPAllocAlgorithm",   "AllowMixedVersions",
 };
 
 bool same(std::string_view a, const char* b) { return ::strcasecmp(std::string(a).c_str(), b) == 0; }

@@ -19,8 +19,12 @@ struct Tunables {
     uint32_t recovery_ban_period = 300;    // seconds
     uint32_t enable_bans = 1;              // who keeps losing its session is banned
     uint32_t no_ip_failback = 0;           // addresses do not move for balance
+    uint32_t rec_lock_latency_ms = 1000;   // a look at the cluster lock that lasts longer is logged; 0: none is
     uint32_t stat_history_interval = 1;    // seconds
     uint32_t allow_client_db_attach = 1;   // databases can be attached
+    uint32_t hopcount_make_sticky = 50;    // Policy::sticky_moves
+    uint32_t sticky_duration = 600;        // seconds; Policy::sticky_for
+    uint32_t sticky_pindown = 200;         // milliseconds; Policy::sticky_pin
     uint32_t no_ip_takeover = 0;           // the address of a node that may not have it goes to nobody
 };
 

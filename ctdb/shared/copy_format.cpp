@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint8_t dmaster_bit = 1;
 constexpr uint8_t wanted_bit = 2;
+constexpr uint8_t delegated_bit = 4;
 
 }  // namespace
 
@@ -19,7 +20,8 @@ bool read_copy_head(Bytes stored, CopyHead& head) {
     const uint8_t bits = reader.u8();
     head.dmaster = (bits & dmaster_bit) != 0;
     head.wanted = (bits & wanted_bit) != 0;
-    return (bits & ~(dmaster_bit | wanted_bit)) == 0;
+    head.delegated = (bits & delegated_bit) != 0;
+    return (bits & ~(dmaster_bit | wanted_bit | delegated_bit)) == 0;
 }
 
 bool read_copy(Bytes stored, Copy& copy) {
@@ -35,7 +37,8 @@ void write_copy(const CopyHead& head, Bytes value, Buffer& out) {
     writer.u64(head.rsn);
     writer.u64(head.sequence);
     writer.u64(head.holder);
-    writer.u8(static_cast<uint8_t>((head.dmaster ? dmaster_bit : 0) | (head.wanted ? wanted_bit : 0)));
+    writer.u8(
+        static_cast<uint8_t>((head.dmaster ? dmaster_bit : 0) | (head.wanted ? wanted_bit : 0) | (head.delegated ? delegated_bit : 0)));
     writer.bytes(value);
 }
 

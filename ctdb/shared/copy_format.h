@@ -1,4 +1,5 @@
-// A node's copy of a record as it stands in the file of its database: rsn u64, sequence u64, holder u64, bits u8 (1: dmaster, 2: wanted), the value;
+// A node's copy of a record as it stands in the file of its database: rsn u64, sequence u64, holder u64, bits u8 (1: dmaster, 2: wanted,
+// 4: delegated), the value;
 // little-endian. Each process of the node that locks records writes it, so whoever reads it takes nothing on trust.
 #pragma once
 

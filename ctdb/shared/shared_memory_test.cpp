@@ -93,6 +93,7 @@ TEST(CopyFormatTest, TakesNothingOnTrust) {
     head.sequence = 7;
     head.holder = 6;
     head.dmaster = true;
+    head.delegated = true;
     const uint8_t value[] = {1, 2, 3};
     write_copy(head, value, stored);
     Copy read;
@@ -100,7 +101,7 @@ TEST(CopyFormatTest, TakesNothingOnTrust) {
     EXPECT_EQ(static_cast<const CopyHead&>(read), head);
     EXPECT_EQ(read.value, (Value{1, 2, 3}));
     EXPECT_FALSE(read_copy(Bytes(stored).first(copy_head_size - 1), read));
-    stored[copy_head_size - 1] = 4;
+    stored[copy_head_size - 1] = 8;
     EXPECT_FALSE(read_copy(stored, read));
     stored[copy_head_size - 1] = 0;
     stored.resize(copy_head_size + protocol::MAX_VALUE);

@@ -67,11 +67,32 @@ uint64_t Checker::locked(const Host& host, const Worker& worker, uint64_t value,
                 violated(describe(worker.key) + " is locked on " + describe(host) + " and on " + describe(*other));
         }
     }
-    History& history = history_[worker.key];
+    check_readers(host, worker.key, now);
+    return saw(host, worker.key, value);
+}
+
+// Beside the lock nobody reads a copy of the record: what it is changed to is all that can be read then.
+void Checker::check_readers(const Host& host, const RecordKey& key, Time now) {
+    const SlotGate& gate = host.shared.gates[host.store.slot_of(key)];
+    for (const auto& other : hosts_) {
+        if (other.get() == &host || !serves(*other, now)) continue;
+        const Copy* copy = other->store.find(key);
+        const SlotGate& its_gate = other->shared.gates[other->store.slot_of(key)];
+        if (copy != nullptr && copy->delegated && is_readable(*copy, its_gate))
+            violated(describe(key) + " is locked on " + describe(host) + " in epoch " + std::to_string(gate.epoch) + " while " +
+                     describe(*other) + " may read a copy");
+    }
+}
+
+// A copy has all that was stored before, as a lock shows it.
+void Checker::read(const Host& host, const RecordKey& key, uint64_t value) { saw(host, key, value); }
+
+uint64_t Checker::saw(const Host& host, const RecordKey& key, uint64_t value) {
+    History& history = history_[key];
     // What was never stored, or is removed, has no value; so has what only lost nodes had stored.
     const uint64_t number = value != 0 ? value : history.removed >= history.floor ? history.removed : 0;
     if (number < history.floor || number > history.last) {
-        violated(describe(host) + " reads " + std::to_string(number) + " of " + describe(worker.key) + ", which is " +
+        violated(describe(host) + " reads " + std::to_string(number) + " of " + describe(key) + ", which is " +
                  std::to_string(history.last) + " and at least " + std::to_string(history.floor));
     }
     history.last = history.floor = number;

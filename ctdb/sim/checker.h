@@ -24,6 +24,8 @@ class Checker {
     void host_lost(Time now);
     // A client has locked a record and read its value, 0: there is none. The number of the change that it sees.
     uint64_t locked(const Host& host, const Worker& worker, uint64_t value, Time now);
+    // A client reads a copy that it has not locked.
+    void read(const Host& host, const RecordKey& key, uint64_t value);
     // It changes what it has read in a copy of that RSN and sequence. The change's number: the new value.
     uint64_t committed(const Host& host, const Worker& worker, bool removes, const CopyHead& head);
     // Its store of a mirrored record counts.
@@ -57,6 +59,8 @@ class Checker {
 
     [[nodiscard]] bool serves(const Host& host, Time now) const;
     [[nodiscard]] bool is_member(const Host& host) const;
+    uint64_t saw(const Host& host, const RecordKey& key, uint64_t value);
+    void check_readers(const Host& host, const RecordKey& key, Time now);
     void lower_floors();
     void check_lease(const Host& host, Time now);
     void check_record(const RecordKey& key, Time now);

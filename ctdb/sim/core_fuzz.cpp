@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t slots = 4;
 
-enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, store, count };
+enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, store, read, count };
 
 // The node and the world that answers what it asks for.
 class Node {
@@ -41,6 +41,7 @@ class Node {
             case Step::lock_taken: return handle(LockTaken{++term_, std::nullopt});
             case Step::lock_checked: return handle(LockChecked{term_, now_, argument != 0});
             case Step::written: return handle(RegisterWritten{written_, argument != 0});
+            case Step::read: return handle(ClientReads{Client{3} + argument % 2, RecordKey{1, {argument}}});
             case Step::store: stores_ = argument % 2 != 0; return;
             case Step::commit: return handle(ClientCommits{++transactions_, argument % 2U, protocol::ANY_SEQUENCE, {{{argument}, {1}}}});
             default: return handle(ClientWants{Client{1} + argument % 2, RecordKey{1, {argument}}});

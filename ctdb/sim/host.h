@@ -23,6 +23,14 @@ struct Worker {
     uint64_t done = 0;    // changes that it made
 };
 
+// A client that only reads records.
+struct Reader {
+    bool waits = false;
+    RecordKey key;
+    uint64_t turn = 0;  // as of a worker
+    uint64_t done = 0;  // records that it has read, or found that it would have to ask for
+};
+
 // A client that runs transactions.
 struct Writer {
     bool waits = false;
@@ -33,8 +41,8 @@ struct Writer {
 };
 
 struct Host {
-    Host(uint32_t slots, size_t workers_count, size_t writers_count)
-        : store(slots), gates(slots), shared(lease, gates, store), workers(workers_count), writers(writers_count) {}
+    Host(uint32_t slots, size_t workers_count, size_t readers_count, size_t writers_count)
+        : store(slots), gates(slots), shared(lease, gates, store), workers(workers_count), readers(readers_count), writers(writers_count) {}
 
     Pnn pnn = 0;
     bool up = false;
@@ -50,6 +58,7 @@ struct Host {
     std::unique_ptr<Core> core;
     std::deque<Event> inbox;  // came while ctdbd stood still
     std::vector<Worker> workers;
+    std::vector<Reader> readers;
     Disk disk;
     std::vector<Writer> writers;
     Client last_transaction = 0;
@@ -71,13 +80,18 @@ struct Host {
     }
 };
 
-// Bans that end while a cluster is looked at.
+// Bans that end while a cluster is looked at, and records that soon stick.
 inline Policy usual_policy() {
     Policy policy;
     policy.ban = 5 * second;
+    policy.sticky_moves = 2;
+    policy.sticky_for = second;
+    policy.sticky_pin = 50 * millisecond;
     return policy;
 }
 
 inline Client client_of(size_t worker) { return worker + 1; }
+constexpr Client first_reader = 1000;
+inline Client reader_of(size_t reader) { return first_reader + reader; }
 
 }  // namespace Atoll::ctdb::sim

@@ -115,7 +115,10 @@ void World::strike(Fault fault, Host& host) {
             host.full_disk = true;
             schedule_.after(some_time(), [&host] { host.full_disk = false; });
             break;
-        case Fault::client_death: kill_client(host, random_.below(host.workers.size())); break;
+        case Fault::client_death:
+            kill_client(host, random_.below(host.workers.size()));
+            kill_reader(host, random_.below(host.readers.size()));
+            break;
         case Fault::flags: strike_flags(host); break;
         case Fault::policy: strike_policy(host); break;
         case Fault::listing: strike_listing(host); break;

@@ -28,7 +28,7 @@ struct Request {
 };
 
 struct Totals {
-    uint64_t seeds = 0, steps = 0, delivered = 0, changes = 0, transactions = 0, failed = 0;
+    uint64_t seeds = 0, steps = 0, delivered = 0, changes = 0, reads = 0, transactions = 0, failed = 0;
     Time virtual_time = 0;
     FaultTable faults;
     Transitions transitions;
@@ -130,6 +130,7 @@ void add(Totals& totals, const Outcome& outcome) {
     totals.steps += outcome.steps;
     totals.delivered += outcome.delivered;
     totals.changes += outcome.changes;
+    totals.reads += outcome.reads;
     totals.transactions += outcome.transactions;
     totals.virtual_time += outcome.virtual_time;
     totals.faults.add(outcome.faults);
@@ -210,8 +211,8 @@ int run(const Request& request) {
     const Totals& totals = runs.all();
     if (request.tables) print_tables(totals);
     std::printf(
-        "%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records, %lu transactions, %lu s of virtual time in %.1f s\n",
-        totals.seeds, totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.transactions,
+        "%lu seeds, %lu steps, %lu messages, %lu faults, %lu changes of records and %lu reads, %lu transactions, %lu s of virtual time in %.1f s\n",
+        totals.seeds, totals.steps, totals.delivered, totals.faults.total(), totals.changes, totals.reads, totals.transactions,
         totals.virtual_time / second, runs.elapsed());
     const std::vector<std::string> missing = request.cover > 0 ? uncovered(totals, request.cover) : std::vector<std::string>();
     for (const std::string& what : missing) std::printf("FAIL %s\n", what.c_str());
@@ -230,7 +231,7 @@ int grow(const Request& request) {
         options.nodes = nodes;
         options.addresses = nodes;
         options.slots = protocol::SLOTS;
-        options.faults = options.transactions = options.mirrored = false;
+        options.faults = options.transactions = options.mirrored = options.readers = false;
         const auto began = std::chrono::steady_clock::now();
         const Cost cost = World(options).measure();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;

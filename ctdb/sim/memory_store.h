@@ -48,6 +48,10 @@ class MemoryStore final : public RecordStore {
         for (auto& slot : slots_) slot.clear();
     }
 
+    // Copies of all may be read elsewhere; those of database 1 stick.
+    [[nodiscard]] bool lends(const RecordKey&) const override { return true; }
+    [[nodiscard]] bool sticks(const RecordKey& key) const override { return key.database == 1; }
+
     [[nodiscard]] const Copy* find(const RecordKey& key) const {
         const auto& slot = of(key);
         const auto found = slot.find(key);

@@ -16,6 +16,7 @@ struct Options {
     bool own_slots = false;  // clients use only records whose slots their node locates
     bool transactions = true;
     bool mirrored = true;  // records of mirrored databases are among them
+    bool readers = true;   // there are clients that only read
     Planted planted = Planted::none;
     bool trace = false;  // prints every event and action
 };

@@ -38,6 +38,21 @@ TEST(Simulator, WhatIsMadeAndEndsWhereItIsLocatedSendsNothing) {
     EXPECT_GT(other.transitions.count(Transition::record_vacuumed), 10U);
 }
 
+// Readers get copies, which those who change the record have them give up.
+TEST(Simulator, ReadersHaveCopies) {
+    Options options;
+    options.faults = false;
+    options.transactions = false;
+    options.nodes = 3;
+    options.steps = 20000;
+    const Outcome outcome = World(options).run();
+    EXPECT_EQ(outcome.violation.value_or(""), "");
+    EXPECT_GT(outcome.reads, 1000U);
+    EXPECT_GT(outcome.transitions.count(Transition::delegation_came), 50U);
+    EXPECT_GT(outcome.transitions.count(Transition::delegations_ended), 20U);
+    EXPECT_EQ(outcome.transitions.count(Transition::delegation_lost), 0U);
+}
+
 TEST(Simulator, TheSameSeedGivesTheSameRun) {
     Options options;
     options.seed = 7;

@@ -7,6 +7,7 @@ namespace Atoll::ctdb::sim {
 namespace {
 
 constexpr size_t workers_per_host = 3;
+constexpr size_t readers_per_host = 2;
 constexpr size_t writers_per_host = 2;
 
 std::vector<RecordKey> make_keys(uint32_t count) {
@@ -30,7 +31,7 @@ World::World(const Options& options) : options_(options), random_(options.seed),
     blocked_.assign(options_.nodes, std::vector<uint32_t>(options_.nodes, 0));
     last_arrival_.assign(options_.nodes, std::vector<Time>(options_.nodes, 0));
     for (Pnn pnn = 0; pnn < options_.nodes; pnn++) {
-        hosts_.push_back(std::make_unique<Host>(options_.slots, workers_per_host, writers_per_host));
+        hosts_.push_back(std::make_unique<Host>(options_.slots, workers_per_host, readers_per_host, writers_per_host));
         hosts_.back()->pnn = pnn;
         hosts_.back()->clock_offset = static_cast<int64_t>(random_.between(1 * second, 1000 * second));
         hosts_.back()->clock_rate = static_cast<int64_t>(random_.below(2001)) - 1000;
@@ -46,6 +47,7 @@ void World::choose() {
     if (options_.fault_interval == 0) options_.fault_interval = random_.between(50, random_.one_in(2) ? 1000 : 5000);
     fault_interval_ = options_.fault_interval * millisecond;
     think_ = random_.between(1, 30) * millisecond;
+    reader_think_ = random_.one_in(4) ? think_ : 8 * think_;
     writer_think_ = random_.between(20, 500) * millisecond;
     if (!options_.faults) return;
     constexpr uint64_t rates[] = {0, 1000, 10000, 50000};
@@ -72,6 +74,7 @@ void World::start(Host& host) {
     offer_addresses(host);
     tick(host, host.incarnation);
     start_workers(host);
+    start_readers(host);
     start_writers(host);
 }
 
@@ -121,6 +124,7 @@ void World::crash(Host& host, bool supervised) {
     host.untakeable.clear();
     host.wanted.clear();
     for (Worker& worker : host.workers) worker.state = Worker::State::idle, worker.turn++;
+    for (Reader& reader : host.readers) reader.waits = false, reader.turn++;
     end_disk(host);
     checker_.host_lost(schedule_.now());
     schedule_.after(supervised ? random_.below(50 * millisecond) : random_.below(3 * second), [this, holder] { lock_.release(holder); });
@@ -178,6 +182,8 @@ void World::perform(Host& host, const Action& action) {
         transaction_done(host, *done);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         granted(host, *grant);
+    } else if (const auto* may_read = std::get_if<RecordReadable>(&action)) {
+        answered(host, *may_read);
     } else if (const auto* has_mirror = std::get_if<RecordMirrored>(&action)) {
         mirrored(host, *has_mirror);
     } else if (std::holds_alternative<EndClients>(action)) {
@@ -224,6 +230,7 @@ Outcome World::run() {
             outcome_.transitions.add(transition, count);
         }
         for (const Worker& worker : host->workers) outcome_.changes += worker.done;
+        for (const Reader& reader : host->readers) outcome_.reads += reader.done;
         for (const Writer& writer : host->writers) outcome_.transactions += writer.done;
     }
     return std::move(outcome_);
@@ -250,6 +257,7 @@ void World::calm() {
         host->untakeable.clear();
         offer_addresses(*host);
         for (Worker& worker : host->workers) outcome_.changes += std::exchange(worker.done, 0);
+        for (Reader& reader : host->readers) outcome_.reads += std::exchange(reader.done, 0);
         for (Writer& writer : host->writers) outcome_.transactions += std::exchange(writer.done, 0);
     }
 }
@@ -272,6 +280,10 @@ std::string World::unsettled() const {
         for (const Worker& worker : host->workers) {
             if (worker.done < 3)
                 return "a client of " + node + " waits for record " + std::to_string(number_of(worker.key));
+        }
+        for (const Reader& reader : host->readers) {
+            if (options_.readers && reader.done < 3)
+                return "a reader of " + node + " waits for record " + std::to_string(number_of(reader.key));
         }
     }
     for (const RecordKey& key : keys_) {

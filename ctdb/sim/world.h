@@ -23,6 +23,7 @@ struct Outcome {
     uint64_t of_records = 0;    // of those, to and fro about single records
     uint64_t of_recoveries = 0;
     uint64_t changes = 0;       // of records, by clients
+    uint64_t reads = 0;         // by clients that only read
     uint64_t transactions = 0;  // that were committed
     Time virtual_time = 0;
     uint32_t nodes = 0;
@@ -93,6 +94,16 @@ class World {
     bool clear_holder(Host& host, const RecordKey& key, Client client);
     [[nodiscard]] NodeLease lease_seen(const Host& host) const;
 
+    // Readers
+    void start_readers(Host& host);
+    void schedule_reader(Host& host, size_t reader, Time delay, void (World::*step)(Host&, size_t));
+    void begin_read(Host& host, size_t reader);
+    bool read_record(Host& host, const RecordKey& key);
+    void read_again(Host& host, size_t reader);
+    void finish_read(Host& host, size_t reader);
+    void answered(Host& host, const RecordReadable& answer);
+    void kill_reader(Host& host, size_t reader);
+
     // Transactions
     void start_writers(Host& host);
     void schedule_writer(Host& host, size_t writer);
@@ -146,6 +157,7 @@ class World {
     size_t filled_ = 0;        // records that clients have begun to fill
     bool stays_down_ = false;  // who crashes
     Time think_ = 0;
+    Time reader_think_ = 0;
     Time writer_think_ = 0;
     Time fault_interval_ = 0;
     bool lies_in_wait_ = false;  // a fault, for a phase that few have met
