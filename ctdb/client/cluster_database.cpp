@@ -46,11 +46,17 @@ Result<void> ClusterDatabase::reopen_after_fork() {
     return file_->reopen_after_fork();
 }
 
-Result<void> ClusterDatabase::do_lock(tdb::HeldRecord& held, bool wait) {
-    if (auto connected = node_->connect(); !connected) return connected;
+// Before ctdbd may lock it for this process, and before this process does.
+Result<void> ClusterDatabase::note(tdb::HeldRecord& held) {
     if (held.key.size() > protocol::MAX_KEY) return failed(Code::no_space, "the key is too long");
     held.cookie[slot] = slot_of_key(held.key);
     held.cookie[hold] = node_->note_hold(id_, static_cast<Slot>(held.cookie[slot]));
+    return {};
+}
+
+Result<void> ClusterDatabase::do_lock(tdb::HeldRecord& held, bool wait) {
+    if (auto connected = node_->connect(); !connected) return connected;
+    if (auto noted = note(held); !noted) return noted;
     auto locked = lock_noted(held, wait);
     if (!locked) node_->strike_out_hold(held.cookie[hold]);
     return locked;
@@ -153,26 +159,56 @@ Result<void> ClusterDatabase::await_mirror(const tdb::HeldRecord& held) {
 
 Result<bool> ClusterDatabase::do_parse(Bytes key, tdb::Parser parser) {
     if (auto connected = node_->connect(); !connected) return connected.failure();
-    enum class Seen { elsewhere, none, one, bad } seen = Seen::elsewhere;
+    const auto seen = look(key, parser);
+    if (!seen) return seen.failure();
+    return *seen != Seen::elsewhere ? Result<bool>(*seen == Seen::one) : read_elsewhere(key, parser);
+}
+
+// At what is here, if it may be read.
+Result<ClusterDatabase::Seen> ClusterDatabase::look(Bytes key, const tdb::Parser& parser) {
+    bool good = true;
+    Seen seen = Seen::elsewhere;
     const SlotGate& gate = node_->gate(slot_of_key(key));
     const auto parsed = file_->parse(key, [&](Bytes stored) {
         CopyHead head;
-        if (!read_copy_head(stored, head)) {
-            seen = Seen::bad;
-        } else if (head.dmaster && gate.open && node_->serves()) {
-            seen = value_of_copy(stored).empty() ? Seen::none : Seen::one;
-            if (seen == Seen::one) parser(value_of_copy(stored));
-        }
+        good = read_copy_head(stored, head);
+        if (!good || !is_readable(head, gate) || !node_->serves()) return;
+        seen = value_of_copy(stored).empty() ? Seen::none : Seen::one;
+        if (seen == Seen::one) parser(value_of_copy(stored));
     });
     if (!parsed) return parsed.failure();
-    if (seen == Seen::bad) return damaged();
-    if (seen != Seen::elsewhere) return seen == Seen::one;
+    if (!good) return damaged();
+    return seen;
+}
+
+// ctdbd either gets a copy that may be read or locks the record. A copy may have been revoked again by the time at which it is looked at.
+Result<bool> ClusterDatabase::read_elsewhere(Bytes key, const tdb::Parser& parser) {
     own_.key.assign(key);
-    if (auto locked = do_lock(own_, true); !locked) return locked.failure();
+    if (auto noted = note(own_); !noted) return noted.failure();
+    const auto locked = lock_or_get_copy(own_);
+    if (!locked || !*locked) node_->strike_out_hold(own_.cookie[hold]);
+    if (!locked) return locked.failure();
+    if (!*locked) {
+        const auto seen = look(key, parser);
+        if (!seen) return seen.failure();
+        if (*seen != Seen::elsewhere) return *seen == Seen::one;
+        if (auto relocked = do_lock(own_, true); !relocked) return relocked.failure();
+    }
     const bool exists = locked_exists(own_);
     if (exists) parser(own_.value);
     do_unlock(own_);
     return exists;
+}
+
+// True: it is locked.
+Result<bool> ClusterDatabase::lock_or_get_copy(tdb::HeldRecord& held) {
+    auto granted = node_->want_to_read(name(), held.key);
+    if (!granted || !*granted) return granted;
+    const auto taken = take_granted(held);
+    if (!taken) return taken.failure();
+    if (*taken) return true;
+    if (auto locked = lock_noted(held, true); !locked) return locked.failure();
+    return true;
 }
 
 Result<void> ClusterDatabase::do_store(Bytes key, Bytes value, tdb::StoreMode mode) {

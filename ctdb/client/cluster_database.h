@@ -9,6 +9,9 @@
 // Errors besides those of tdb/database.h: Code::dead, the node has no lease, or its session has ended since the record was locked. What
 // the process knows from the databases is then void: it ends its connections and itself (Node::serves).
 //
+// Where an administrator has allowed it (`ctdb setdbreadonly`), who only reads a record gets a copy of it that stays, and reading it again
+// costs what a record does that is here; whoever locks the record waits until the copies have been given up.
+//
 // In a database that is opened as mirrored a store or a removal returns when a second member has it too, unless ClusterOptions::mirrors
 // says that it need not: what was stored before a node is lost is there after. It blocks meanwhile, as one that waits for a record; the
 // record stays locked. Code::dead: whether it is there after is not known. A process that dies in the middle leaves the old value or the
@@ -69,11 +72,16 @@ class ClusterDatabase final : public tdb::Database {
     // What HeldRecord::cookie has.
     enum Cookie : uint8_t { session, hold, slot };
     struct Found;
+    enum class Seen { elsewhere, none, one };
 
     ClusterDatabase(std::shared_ptr<Node> node, std::string name, tdb::Rank rank, ClusterOptions options, uint32_t id,
                     std::unique_ptr<tdb::FileDatabase> file)
         : Database(std::move(name), rank), node_(std::move(node)), options_(options), id_(id), file_(std::move(file)) {}
 
+    Result<void> note(tdb::HeldRecord& held);
+    Result<Seen> look(Bytes key, const tdb::Parser& parser);
+    Result<bool> read_elsewhere(Bytes key, const tdb::Parser& parser);
+    Result<bool> lock_or_get_copy(tdb::HeldRecord& held);
     Result<void> lock_noted(tdb::HeldRecord& held, bool wait);
     Result<bool> take_here(tdb::HeldRecord& held);
     Result<bool> take_granted(tdb::HeldRecord& held);

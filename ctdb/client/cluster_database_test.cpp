@@ -191,6 +191,69 @@ TEST_F(ClusterDatabaseTest, NobodyServesOnANodeWhoseDaemonEnds) {
     EXPECT_EQ(get(*databases[1], "k"), "after");
 }
 
+// What `ctdb setdbreadonly` asks for.
+void lend_records(Node& node, const std::string& database) {
+    protocol::request request;
+    request.node = no_node;
+    request.op = protocol::operation::SET_LENDING;
+    request.database = database;
+    const auto reply = node.ask(request);
+    ASSERT_TRUE(reply.ok() && reply->result == protocol::outcome::DONE);
+}
+
+TEST_F(ClusterDatabaseTest, ReadersOfOtherNodesHaveCopiesUntilTheRecordChanges) {
+    for (const auto& node : nodes) lend_records(*node, "x.tdb");
+    ASSERT_TRUE(databases[0]->store(as_bytes("k"), as_bytes("v")).ok());
+    EXPECT_EQ(get(*databases[1], "k"), "v");
+    const uint64_t before[] = {nodes[0]->counters().wanted, nodes[1]->counters().wanted};
+    for (int turn = 0; turn < 100; turn++) {
+        for (const auto& database : databases) ASSERT_EQ(get(*database, "k"), "v");
+    }
+    for (int pnn = 0; pnn < 2; pnn++) EXPECT_EQ(nodes[pnn]->counters().wanted, before[pnn]) << "a copy is read without a message";
+    const auto seen = databases[1]->sequence_number();
+    ASSERT_TRUE(databases[0]->store(as_bytes("k"), as_bytes("w")).ok());
+    EXPECT_NE(*databases[1]->sequence_number(), *seen);
+    EXPECT_EQ(get(*databases[1], "k"), "w");
+    EXPECT_TRUE(*databases[1]->remove(as_bytes("k")));
+    EXPECT_EQ(get(*databases[0], "k"), "(none)");
+    EXPECT_EQ(get(*databases[1], "k"), "(none)");
+}
+
+TEST_F(ClusterDatabaseTest, ReadersNeverSeeARecordGoBack) {
+    constexpr int last = 300;
+    for (const auto& node : nodes) lend_records(*node, "x.tdb");
+    ASSERT_TRUE(databases[0]->store(as_bytes("n"), as_bytes("0")).ok());
+    const auto count = [](tdb::Database& database) {
+        for (int turn = 0; turn < last / 2; turn++) {
+            auto record = database.fetch_locked(as_bytes("n"));
+            if (!record || !record->store(as_bytes(std::to_string(std::stoi(std::string(as_text(record->value()))) + 1)))) return 1;
+        }
+        return 0;
+    };
+    const auto read = [](tdb::Database& database) {
+        for (int seen = 0; seen < last;) {
+            const std::string value = get(database, "n");
+            if (value[0] == '(' || std::stoi(value) < seen) return 2;
+            seen = std::stoi(value);
+        }
+        return 0;
+    };
+    std::vector<pid_t> children;
+    for (int child = 0; child < 6; child++) {
+        tdb::Database& database = *databases[child % 2];
+        children.push_back(::fork());
+        if (children.back() == 0) {
+            ::alarm(60);
+            ::_exit(!database.reopen_after_fork() ? 99 : child < 2 ? count(database) : read(database));
+        }
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
+}
+
 TEST_F(ClusterDatabaseTest, AWarmRecordCostsNoMessage) {
     ASSERT_TRUE(databases[0]->store(as_bytes("k"), as_bytes("v")).ok());
     const uint64_t before = nodes[0]->counters().wanted;

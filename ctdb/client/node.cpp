@@ -94,6 +94,15 @@ Result<void> Node::want(const std::string& database, Bytes key) {
     return {};
 }
 
+Result<bool> Node::want_to_read(const std::string& database, Bytes key) {
+    counters_.wanted++;
+    const auto reply = connection_->call(prepare(protocol::operation::WANT_READ, database, key), limits::record_patience);
+    if (!reply) return end("no answer about a record");
+    if (reply->result == protocol::outcome::READABLE) return false;
+    if (reply->result != protocol::outcome::DONE) return end("the node does not serve");
+    return true;
+}
+
 Result<void> Node::stored(const std::string& database, Bytes key) {
     counters_.mirrored++;
     const auto reply = connection_->call(prepare(protocol::operation::STORED, database, key), limits::record_patience);

@@ -55,6 +55,8 @@ class Node {
 
     // Blocks until ctdbd has locked the record for this process, limits::record_patience at most. Any error is the end of the connection.
     Result<void> want(const std::string& database, Bytes key);
+    // As want(), of a record that is only to be read. False: it is not locked, for there is a copy that may be read, or was a moment ago.
+    Result<bool> want_to_read(const std::string& database, Bytes key);
     // This process has stored a mirrored record that it has locked. Blocks until another member has the copy, limits::record_patience at most;
     // any error is the end of the connection.
     Result<void> stored(const std::string& database, Bytes key);
@@ -64,7 +66,7 @@ class Node {
     Result<protocol::reply> ask(protocol::request& request);
 
     struct Counters {
-        uint64_t wanted = 0;    // records that came from elsewhere, or had somebody in the way
+        uint64_t wanted = 0;    // records that came from elsewhere, or had somebody in the way; or copies of them
         uint64_t released = 0;  // and those that somebody waited for
         uint64_t mirrored = 0;  // stores that waited for their mirror
     };

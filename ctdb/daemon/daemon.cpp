@@ -44,8 +44,7 @@ Daemon::Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd super
       lock_(
           loop, std::move(supervisor),
           [this](Event event) {
-              if (const auto* checked = std::get_if<LockChecked>(&event))
-                  statistics_.lasted(&protocol::statistics::lock_check, node_now() - checked->asked);
+              if (const auto* checked = std::get_if<LockChecked>(&event)) note_lock_check(node_now() - checked->asked);
               deliver(std::move(event));
           },
           [this] { fail_now("its supervisor has ended"); }),
@@ -123,6 +122,8 @@ void Daemon::perform(const Action& action) {
         lock_.write(*write);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         if (!record_clients_.granted(*grant)) granted(*grant);
+    } else if (const auto* may_read = std::get_if<RecordReadable>(&action)) {
+        if (!record_clients_.readable(*may_read)) readable(*may_read);
     } else if (const auto* store = std::get_if<WritePersistent>(&action)) {
         persistent_databases_->write(*store);
     } else if (const auto* done = std::get_if<TransactionDone>(&action)) {
@@ -163,6 +164,18 @@ void Daemon::granted(const GrantRecord& grant) {
     }
     operations_.erase(found);
     release_record(grant.key, copy);
+}
+
+// Without a copy to be read the operation waits for the record.
+void Daemon::readable(const RecordReadable& readable) {
+    const auto found = operations_.find(readable.client);
+    if (found == operations_.end()) return;
+    Copy copy;
+    const SlotGate& gate = shared_.gates[databases_->slot_of(readable.key)];
+    if (!databases_->read(readable.key, copy) || !may_read_locally(copy, gate, shared_.lease, node_now()))
+        return deliver(ClientWants{readable.client, readable.key});
+    read_record(found->second, copy);
+    operations_.erase(found);
 }
 
 void Daemon::mirrored(const RecordMirrored& mirrored) {
@@ -215,6 +228,7 @@ void Daemon::tick() {
     statistics_.tick(wall_now(), tunables_.stat_history_interval);
     deliver(Ticked{});
     note_state();
+    note_lending();
     addresses_.tick(serving());
     note_placement();
     if (leave_until_ != 0 && ((may_leave() && addresses_.all_down()) || node_now() >= leave_until_)) leave();
@@ -260,6 +274,19 @@ void Daemon::note_state() {
         log_notice("the leader is {}", noted_leader_ == no_node ? "not known" : "node " + std::to_string(noted_leader_));
     }
     if (runs_ == protocol::run_state::FIRST_RECOVERY && serving() && !now_recovering) started();
+}
+
+void Daemon::note_lending() {
+    const uint64_t delegations = core_.transitions().count(Transition::delegated);
+    const uint64_t revokes = core_.transitions().count(Transition::delegations_revoked);
+    statistics_.count(&protocol::statistics::ro_delegations, delegations - std::exchange(noted_delegations_, delegations));
+    statistics_.count(&protocol::statistics::ro_revokes, revokes - std::exchange(noted_revokes_, revokes));
+}
+
+void Daemon::note_lock_check(Time lasted) {
+    statistics_.lasted(&protocol::statistics::lock_check, lasted);
+    const uint32_t limit = tunables_.rec_lock_latency_ms;
+    if (limit != 0 && lasted > limit * millisecond) log_notice("a look at the cluster lock has taken {} ms", lasted / millisecond);
 }
 
 void Daemon::shut_down() {

@@ -56,6 +56,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void deliver(Event event);
     void perform(const Action& action);
     void granted(const GrantRecord& grant);
+    void readable(const RecordReadable& readable);
     void mirrored(const RecordMirrored& mirrored);
     void session_ended();
     void release_record(const RecordKey& key, Copy& copy);
@@ -63,6 +64,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void answer_operation(const Operation& operation, protocol::reply reply);
     void tick();
     void note_state();
+    void note_lock_check(Time lasted);
+    void note_lending();
     void first_recovery();
     void started();
     void note_placement();
@@ -104,6 +107,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void show_database(const std::string& name, const Answer& answer) const;
     void find_client(const protocol::request& request, const Answer& answer) const;
     void detach(const std::string& name, const Answer& answer);
+    void set_database_flag(const protocol::request& request, const Answer& answer);
     void set_role(const protocol::request& request, const Answer& answer);
     [[nodiscard]] std::string memory_text() const;
     void reload_nodes(const Answer& answer);
@@ -158,6 +162,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool relist_ = false;  // Settings::nodes has changed
     Pnn noted_leader_ = no_node;
     Session noted_session_ = 0;
+    uint64_t noted_delegations_ = 0;
+    uint64_t noted_revokes_ = 0;
     protocol::view noted_view_;  // for whose placement the event ipreallocated has run
     bool leaving_event_ = false;
     Time leave_until_ = 0;  // of node_now(); not 0: shuts down

@@ -41,6 +41,8 @@ void Daemon::execute_administration(const protocol::request& request, const Answ
         case operation::DATABASE_STATISTICS: return show_database(request.database, answer);
         case operation::CLIENT_EXISTS: return find_client(request, answer);
         case operation::DETACH: return detach(request.database, answer);
+        case operation::SET_LENDING:
+        case operation::SET_STICKING: return set_database_flag(request, answer);
         case operation::SET_ROLE: return set_role(request, answer);
         case operation::RECOVER: deliver(RecoveryForced{}); return answer({});
         case operation::MEMORY: return answer(text_reply(memory_text()));
@@ -115,6 +117,20 @@ void Daemon::detach(const std::string& name, const Answer& answer) {
     }
     statistics_.forget(id);
     log_notice("detached from the database {}", name);
+    answer({});
+}
+
+// While this daemon runs. That of each node counts for what it lends, and for the records that it locates.
+void Daemon::set_database_flag(const protocol::request& request, const Answer& answer) {
+    const uint32_t id = databases_->find(request.database);
+    if (id == 0) return answer(outcome_reply(outcome::NO_DATABASE));
+    const bool lends = request.op == operation::SET_LENDING;
+    if (lends) {
+        databases_->set_lending(id);
+    } else {
+        databases_->set_sticking(id);
+    }
+    log_notice("an administrator sets {} of the database {}", lends ? "READONLY" : "STICKY", databases_->name_of(id));
     answer({});
 }
 

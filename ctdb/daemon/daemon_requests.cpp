@@ -21,7 +21,8 @@ Statistics::Counter counter_of(operation op) {
     switch (op) {
         case operation::READ_KEY:
         case operation::WRITE_KEY:
-        case operation::WANT: return &protocol::statistics::client_req_call;
+        case operation::WANT:
+        case operation::WANT_READ: return &protocol::statistics::client_req_call;
         case operation::SEND_MESSAGE: return &protocol::statistics::client_req_message;
         default: return &protocol::statistics::client_req_control;
     }
@@ -42,8 +43,8 @@ void Daemon::requested(ClientId client, const protocol::request& request) {
         forwarded.number = request.number;
         return forward(request.node, request, std::move(forwarded));
     }
-    if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::RELEASED ||
-        request.op == operation::STORED)
+    if (request.op == operation::REGISTER || request.op == operation::WANT || request.op == operation::WANT_READ ||
+        request.op == operation::RELEASED || request.op == operation::STORED)
         return record_clients_.requested(client, request, may_serve());
     if (request.op == operation::OPEN_MAILBOX) return mailboxes_.open(client, request);
     execute(request, client, [this, client, number = request.number](protocol::reply reply) {
@@ -126,6 +127,7 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::REGISTER:
         case operation::OPEN_MAILBOX:
         case operation::WANT:
+        case operation::WANT_READ:
         case operation::STORED:
         case operation::RELEASED: return answer(outcome_reply(outcome::INVALID, "not from another node"));
         case operation::ADDRESSES:
@@ -149,6 +151,8 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::DATABASE_STATISTICS:
         case operation::CLIENT_EXISTS:
         case operation::DETACH:
+        case operation::SET_LENDING:
+        case operation::SET_STICKING:
         case operation::SET_ROLE:
         case operation::RECOVER:
         case operation::MEMORY:
@@ -244,6 +248,8 @@ void Daemon::start_operation(const protocol::request& request, ClientId owner, c
     const Client id = ++last_operation_;
     const RecordKey key{database, request.key};
     operations_[id] = Operation{request, key, answer, owner, false, node_now()};
+    const bool reads = request.op == operation::READ_KEY && request.seconds != 0 && databases_->lends(key);
+    if (reads) return deliver(ClientReads{id, key});
     deliver(ClientWants{id, key});
 }
 
@@ -272,9 +278,11 @@ protocol::node_state Daemon::state() const {
     state.locators.erase(std::unique(state.locators.begin(), state.locators.end()), state.locators.end());
     if (state.locators.size() > protocol::MAX_NODES) state.locators.clear();
     put_nodes(state);
-    for (const auto& entry : databases_->entries()) state.databases.push_back({entry.id, entry.name, entry.path, false});
+    for (const auto& entry : databases_->entries())
+        state.databases.push_back({entry.id, entry.name, entry.path, false, entry.sticks, entry.lends});
     for (const auto& entry : persistent_databases_->entries()) {
-        if (state.databases.size() < protocol::MAX_DATABASES) state.databases.push_back({entry.id, entry.name, entry.path, true});
+        if (state.databases.size() < protocol::MAX_DATABASES)
+            state.databases.push_back({entry.id, entry.name, entry.path, true, false, false});
     }
     return state;
 }

@@ -45,7 +45,7 @@ void RecordClients::requested(ClientId client, const protocol::request& request,
     const auto found = processes_.find(client);
     if (found == processes_.end()) return answer(client, request.number, outcome::INVALID, {}, "the process is not registered");
     if (request.op == operation::STORED) return stored(client, found->second, request);
-    if (request.op == operation::WANT) return want(client, found->second, request, may_serve);
+    if (request.op == operation::WANT || request.op == operation::WANT_READ) return want(client, found->second, request, may_serve);
     const uint32_t database = databases_.find(request.database);
     if (database != 0) deliver_(ClientReleased{{database, request.key}});
 }
@@ -83,7 +83,27 @@ void RecordClients::want(ClientId client, Process& process, const protocol::requ
     if (!may_serve) return answer(client, request.number, outcome::NOT_SERVING);
     process.waiting = request.number;
     process.since = node_now();
-    deliver_(ClientWants{client_of(client), {database, request.key}});
+    const RecordKey key{database, request.key};
+    if (request.op == operation::WANT_READ && databases_.lends(database)) return deliver_(ClientReads{client_of(client), key});
+    deliver_(ClientWants{client_of(client), key});
+}
+
+// Without a copy to be read it waits for the record.
+bool RecordClients::readable(const RecordReadable& readable) {
+    const auto found = processes_.find(readable.client & ~process_bit);
+    if ((readable.client & process_bit) == 0 || found == processes_.end() || found->second.waiting == 0) return false;
+    if (!readable.readable) {
+        deliver_(ClientWants{readable.client, readable.key});
+        return true;
+    }
+    finish_waiting(found->first, found->second, readable.key.database, outcome::READABLE);
+    return true;
+}
+
+void RecordClients::finish_waiting(ClientId client, Process& process, uint32_t database, outcome result) {
+    statistics_.called(database);
+    statistics_.lasted(&protocol::statistics::call, node_now() - process.since);
+    answer(client, std::exchange(process.waiting, 0), result);
 }
 
 void RecordClients::stored(ClientId client, Process& process, const protocol::request& request) {
@@ -112,10 +132,7 @@ bool RecordClients::granted(const GrantRecord& grant) {
         if (clear_holder(grant.key, grant.client)) deliver_(ClientReleased{grant.key});
         return true;
     }
-    const uint64_t number = std::exchange(found->second.waiting, 0);
-    statistics_.called(grant.key.database);
-    statistics_.lasted(&protocol::statistics::call, node_now() - found->second.since);
-    answer(client, number, outcome::DONE);
+    finish_waiting(client, found->second, grant.key.database, outcome::DONE);
     return true;
 }
 
@@ -197,7 +214,7 @@ protocol::record_page list_records(const RecordDatabases& databases, uint32_t da
             full = page.records.size() == protocol::MAX_LISTED || bytes + size > page_bytes;
             if (full) return;
             bytes += size;
-            page.records.push_back({key.key, whole ? copy.value : Value(), copy.rsn, copy.dmaster, whole});
+            page.records.push_back({key.key, whole ? copy.value : Value(), copy.rsn, copy.dmaster, copy.delegated, whole});
         });
         page.next_slot = slot;
         if (full) return page;

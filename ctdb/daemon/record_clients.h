@@ -34,6 +34,7 @@ class RecordClients {
     void requested(ClientId client, const protocol::request& request, bool may_serve);
     // False: that client is none of these.
     bool granted(const GrantRecord& grant);
+    bool readable(const RecordReadable& readable);
     bool mirrored(const RecordMirrored& mirrored);
     void left(ClientId client);
     // The session has ended: their connections end, and they serve nobody any more.
@@ -45,7 +46,7 @@ class RecordClients {
     struct Process {
         uint32_t place = 0;
         pid_t pid = 0;
-        uint64_t waiting = 0;  // the number of the request that waits for a record; 0: none does
+        uint64_t waiting = 0;  // the number of the request that waits for a record, or a copy of one; 0: none does
         uint64_t stored = 0;   // and for a mirror
         Time since = 0;        // of node_now(): it waits
     };
@@ -53,6 +54,7 @@ class RecordClients {
     void answer(ClientId client, uint64_t number, protocol::outcome result, Bytes data = {}, std::string_view text = {});
     void enrol(ClientId client, uint64_t number);
     void want(ClientId client, Process& process, const protocol::request& request, bool may_serve);
+    void finish_waiting(ClientId client, Process& process, uint32_t database, protocol::outcome result);
     void stored(ClientId client, Process& process, const protocol::request& request);
     bool clear_holder(const RecordKey& key, Client holder);
     uint32_t free_place();

@@ -57,7 +57,7 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     // It may be open still, in processes that used it with a former daemon.
     if (auto wiped = (*file)->wipe(); !wiped) return wiped.failure();
     detached_.erase(id);
-    databases_[id] = Opened{name, options.path, flags, std::move(*file)};
+    databases_[id] = Opened{name, options.path, flags, std::move(*file), false, false};
     return true;
 }
 
@@ -100,7 +100,7 @@ uint32_t RecordDatabases::find(const std::string& name_or_id) const {
 
 std::vector<RecordDatabases::Entry> RecordDatabases::entries() const {
     std::vector<Entry> all;
-    for (const auto& [id, opened] : databases_) all.push_back({id, opened.name, opened.path});
+    for (const auto& [id, opened] : databases_) all.push_back({id, opened.name, opened.path, opened.lends, opened.sticks});
     return all;
 }
 
@@ -113,6 +113,16 @@ protocol::catalogue RecordDatabases::catalogue() const {
 bool RecordDatabases::mirrored(uint32_t id) const {
     const auto found = databases_.find(id);
     return found != databases_.end() && any(found->second.flags & protocol::database_flags::DATABASE_MIRRORED);
+}
+
+bool RecordDatabases::lends(uint32_t id) const {
+    const auto found = databases_.find(id);
+    return found != databases_.end() && found->second.lends;
+}
+
+bool RecordDatabases::sticks(const RecordKey& key) const {
+    const auto found = databases_.find(key.database);
+    return found != databases_.end() && found->second.sticks;
 }
 
 bool RecordDatabases::read(const RecordKey& key, Copy& copy) const {

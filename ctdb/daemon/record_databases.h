@@ -39,6 +39,8 @@ class RecordDatabases final : public RecordStore {
         uint32_t id;
         std::string name;
         std::string path;
+        bool lends;
+        bool sticks;
     };
     [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
     [[nodiscard]] size_t count(uint32_t id) const;     // of the copies that this node has
@@ -47,6 +49,13 @@ class RecordDatabases final : public RecordStore {
     [[nodiscard]] bool mirrored(uint32_t id) const;
     [[nodiscard]] const std::string& name_of(uint32_t id) const { return databases_.at(id).name; }
 
+    // Until the daemon ends. They are this node's, and not in the catalogue.
+    void set_lending(uint32_t id) { databases_.at(id).lends = true; }
+    void set_sticking(uint32_t id) { databases_.at(id).sticks = true; }
+    [[nodiscard]] bool lends(uint32_t id) const;
+
+    [[nodiscard]] bool lends(const RecordKey& key) const override { return lends(key.database); }
+    [[nodiscard]] bool sticks(const RecordKey& key) const override;
     [[nodiscard]] Slot slot_of(const RecordKey& key) const override;
     // A database that is not attached has no records, and what is written to it is lost. A write or clear that fails, or a copy that is
     // none, ends the process: the others go on without what it holds.
@@ -63,6 +72,8 @@ class RecordDatabases final : public RecordStore {
         std::string path;
         protocol::database_flags flags;
         std::unique_ptr<tdb::Database> file;
+        bool lends = false;
+        bool sticks = false;
     };
 
     RecordDatabases(std::string directory, Pnn pnn, bool mutexes)

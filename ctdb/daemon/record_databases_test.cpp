@@ -49,12 +49,14 @@ TEST_P(RecordDatabasesTest, KeepCopiesAsTheyAre) {
     copy.rsn = 7;
     copy.holder = 9;
     copy.dmaster = true;
+    copy.delegated = true;
     copy.value = {4, 5, 0};
     databases->write(key, copy);
     ASSERT_TRUE(databases->read(key, read));
     EXPECT_EQ(read.rsn, 7U);
     EXPECT_EQ(read.holder, 9U);
     EXPECT_TRUE(read.dmaster);
+    EXPECT_TRUE(read.delegated);
     EXPECT_FALSE(read.wanted);
     EXPECT_EQ(read.value, copy.value);
 }
@@ -118,6 +120,23 @@ TEST_P(RecordDatabasesTest, TakeAwayWhatIsAsItWasSeen) {
     EXPECT_FALSE(databases->read(key, other));
     EXPECT_FALSE(databases->remove(key, seen));
     databases->each(databases->slot_of(key), [](const RecordKey&, const Copy&) { FAIL(); });
+}
+
+TEST_P(RecordDatabasesTest, LendAndStickWhereTheyAreTold) {
+    ASSERT_TRUE(databases->attach("foo.tdb").ok());
+    ASSERT_TRUE(databases->attach("bar.tdb").ok());
+    const RecordKey foo{databases->find("foo.tdb"), {1}}, bar{databases->find("bar.tdb"), {1}};
+    EXPECT_FALSE(databases->lends(foo) || databases->sticks(foo) || databases->lends(RecordKey{1, {1}}));
+    databases->set_lending(foo.database);
+    databases->set_sticking(bar.database);
+    EXPECT_TRUE(databases->lends(foo) && databases->sticks(bar));
+    EXPECT_FALSE(databases->lends(bar) || databases->sticks(foo));
+    for (const auto& entry : databases->entries()) {
+        EXPECT_EQ(entry.lends, entry.id == foo.database);
+        EXPECT_EQ(entry.sticks, entry.id == bar.database);
+    }
+    EXPECT_FALSE(*databases->attach("foo.tdb"));
+    EXPECT_TRUE(databases->lends(foo));
 }
 
 TEST_P(RecordDatabasesTest, TakeSlotsFromKeysWhereTheyStand) {

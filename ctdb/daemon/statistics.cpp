@@ -32,9 +32,9 @@ std::vector<protocol::hot_key> HotKeys::hottest() const {
 
 Statistics::Statistics(uint64_t now) { total_.since = interval_.since = now; }
 
-void Statistics::count(Counter counter) {
-    (total_.*counter)++;
-    (interval_.*counter)++;
+void Statistics::count(Counter counter, uint64_t times) {
+    total_.*counter += times;
+    interval_.*counter += times;
 }
 
 void Statistics::lasted(Latency latency, uint64_t microseconds) {

@@ -29,7 +29,7 @@ class Statistics {
     // `now`: microseconds since 1970.
     explicit Statistics(uint64_t now);
 
-    void count(Counter counter);
+    void count(Counter counter, uint64_t times = 1);
     void lasted(Latency latency, uint64_t microseconds);
     // Of a database's records.
     void called(uint32_t database);

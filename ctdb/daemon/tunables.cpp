@@ -34,12 +34,12 @@ constexpr std::array<Tunable, 14> known{{
 
 // The others of ctdb-tunables(7).
 constexpr std::array meaningless{
-    "SeqnumInterval",       "ControlTimeout",     "TraverseTimeout",    "KeepaliveInterval",   "KeepaliveLimit",      "RecoverTimeout",
-    "RecoverInterval",      "ElectionTimeout",    "TakeoverTimeout",    "RecoveryGracePeriod", "DatabaseHashSize",    "DatabaseMaxDead",
-    "RerecoveryTimeout",    "VerboseMemoryNames", "RecdPingTimeout",    "RecdFailCount",       "LogLatencyMs",        "QueueBufferSize",
-    "RecoveryDropAllIPs",   "VacuumInterval",     "VacuumMaxRunTime",   "RepackLimit",         "VacuumFastPathCount", "MaxQueueDropMsg",
-    "AllowUnhealthyDBRead", "DeferredAttachTO",   "FetchCollapse",      "IPAllocAlgorithm",    "AllowMixedVersions",
-    "DBRecordCountWarn",    "DBRecordSizeWarn",   "DBSizeWarn",         "PullDBPreallocation", "LockProcessesPerDB",  "RecBufferSizeLimit",
+    "SeqnumInterval",       "ControlTimeout",     "TraverseTimeout",     "KeepaliveInterval",   "KeepaliveLimit",      "RecoverTimeout",
+    "RecoverInterval",      "ElectionTimeout",    "TakeoverTimeout",     "RecoveryGracePeriod", "DatabaseHashSize",    "DatabaseMaxDead",
+    "RerecoveryTimeout",    "VerboseMemoryNames", "RecdPingTimeout",     "RecdFailCount",       "LogLatencyMs",        "QueueBufferSize",
+    "RecoveryDropAllIPs",   "VacuumInterval",     "VacuumMaxRunTime",    "RepackLimit",         "VacuumFastPathCount", "MaxQueueDropMsg",
+    "AllowUnhealthyDBRead", "DeferredAttachTO",   "FetchCollapse",       "IPAllocAlgorithm",    "AllowMixedVersions",  "DBRecordCountWarn",
+    "DBRecordSizeWarn",     "DBSizeWarn",         "PullDBPreallocation", "LockProcessesPerDB",  "RecBufferSizeLimit",
 };
 
 bool same(std::string_view a, const char* b) { return ::strcasecmp(std::string(a).c_str(), b) == 0; }

@@ -118,8 +118,9 @@ DumpedRecord sequence_record(uint64_t number) {
 bool is_sequence_record(const DumpedRecord& record) { return record.key == sequence_key; }
 
 std::string text_of(const DumpedRecord& record) {
-    return fmt::format("key{}\ndmaster: {}\nrsn: {}\nflags: 0x{:08x}\ndata{}\n\n", quoted(record.key), record.dmaster, record.rsn,
-                       record.flags, quoted(record.value));
+    return fmt::format("key{}\ndmaster: {}\nrsn: {}\nflags: 0x{:08x}{}{}\ndata{}\n\n", quoted(record.key), record.dmaster, record.rsn,
+                       record.flags, (record.flags & has_delegations) != 0 ? " RO_HAVE_DELEGATIONS" : "",
+                       (record.flags & is_delegation) != 0 ? " RO_HAVE_READONLY" : "", quoted(record.value));
 }
 
 }  // namespace Atoll::ctdb

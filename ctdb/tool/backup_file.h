@@ -17,6 +17,10 @@ constexpr size_t max_backup_file = size_t{256} << 20;
 constexpr uint64_t backup_version = 3;
 
 // How the tool names a record: catdb's form.
+// Of a record that others read: the dmaster has lent copies, or this is one.
+constexpr uint32_t has_delegations = 0x01000000;
+constexpr uint32_t is_delegation = 0x02000000;
+
 struct DumpedRecord {
     std::string key, value;
     uint64_t rsn = 0;

@@ -263,12 +263,13 @@ int run_getdbstatus(Call& call) {
     return 0;
 }
 
-Result<protocol::reply, int> on_key(Call& call, operation op, const std::string& data) {
+Result<protocol::reply, int> on_key(Call& call, operation op, const std::string& data, uint32_t seconds = 0) {
     const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
     protocol::request request;
     request.node = call.node;
     request.op = op;
+    request.seconds = seconds;
     request.database = database->name;
     request.key.assign(call.arguments[1].begin(), call.arguments[1].end());
     request.data.assign(data.begin(), data.end());
@@ -279,10 +280,10 @@ Result<protocol::reply, int> on_key(Call& call, operation op, const std::string&
     return call.ask(request);
 }
 
-// A read-only copy reads as the record does.
 int run_readkey(Call& call) {
-    if (call.arguments.size() > 2 && call.arguments[2] != "readonly") return usage_status;
-    const auto reply = on_key(call, operation::READ_KEY, "");
+    const bool readonly = call.arguments.size() > 2;
+    if (readonly && call.arguments[2] != "readonly") return usage_status;
+    const auto reply = on_key(call, operation::READ_KEY, "", readonly ? 1 : 0);
     if (!reply) return reply.error();
     say(fmt::format("Data: size:{} ptr:[{}]\n", reply->data.size(), std::string(reply->data.begin(), reply->data.end())));
     return 0;

@@ -62,12 +62,13 @@ bool nobody_attaches(Call& call) {
     return true;
 }
 
-int detach(Call& call, const std::string& name) {
+// Of every node that is there; one that does not know the database has nothing to do.
+int tell_all(Call& call, operation op, const std::string& name) {
     for (const auto& node : call.here.nodes) {
         if (!node.connected) continue;
         protocol::request request;
         request.node = node.pnn;
-        request.op = operation::DETACH;
+        request.op = op;
         request.database = name;
         auto reply = call.client->call(request, std::chrono::seconds(call.options.time_limit));
         if (reply && (reply->result == outcome::DONE || reply->result == outcome::NO_DATABASE)) continue;
@@ -92,7 +93,7 @@ int run_detach(Call& call) {
     }
     if (names.empty()) return 0;
     for (const std::string& name : names) {
-        if (const int status = detach(call, name); status != 0) return status;
+        if (const int status = tell_all(call, operation::DETACH, name); status != 0) return status;
     }
     if (call.here.leader == protocol::NO_NODE) return 0;
     protocol::request request;
@@ -102,15 +103,17 @@ int run_detach(Call& call) {
     return done ? 0 : done.error();
 }
 
-int no_such_records(Call& call, const char* flag, const char* what) {
+// Until their daemons end.
+int set_flag(Call& call, const char* flag, operation op) {
     const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
-    complain(database->persistent ? fmt::format("{} can be set only on volatile DB", flag) : fmt::format("{} are not supported", what));
+    if (!database->persistent) return tell_all(call, op, database->name);
+    complain(fmt::format("{} can be set only on volatile DB", flag));
     return failure;
 }
 
-int run_setdbreadonly(Call& call) { return no_such_records(call, "READONLY", "read-only copies of records"); }
-int run_setdbsticky(Call& call) { return no_such_records(call, "STICKY", "sticky records"); }
+int run_setdbreadonly(Call& call) { return set_flag(call, "READONLY", operation::SET_LENDING); }
+int run_setdbsticky(Call& call) { return set_flag(call, "STICKY", operation::SET_STICKING); }
 
 // A record of Samba's: RSN u64, dmaster u32, u32, flags u32, u32 and the value, little-endian.
 constexpr size_t record_head = 24;

@@ -13,6 +13,11 @@ void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stder
 
 std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
+uint32_t flags_of(const protocol::listed_record& record) {
+    if (!record.delegated) return 0;
+    return record.dmaster ? has_delegations : is_delegation;
+}
+
 }  // namespace
 
 Result<std::vector<DumpedRecord>, int> persistent_records(Call& call, const std::string& name) {
@@ -41,7 +46,8 @@ int append_records_of(Call& call, uint32_t pnn, const std::string& database, Cop
             if (!record.whole) complain(fmt::format("node {}: a value of {} is too large to be listed", pnn, database));
             const bool wanted = record.dmaster || copies == Copies::all;
             if (wanted && record.whole && !record.value.empty())
-                out.push_back({text(record.key), text(record.value), record.rsn, record.dmaster ? pnn : protocol::NO_NODE, 0});
+                out.push_back({text(record.key), text(record.value), record.rsn, record.dmaster ? pnn : protocol::NO_NODE,
+                               copies == Copies::all ? flags_of(record) : 0});
         }
         request.seconds = page.next_slot;
         request.key = page.records.empty() ? std::vector<uint8_t>{} : page.records.back().key;

@@ -58,8 +58,8 @@ constexpr std::array lines{
     Line{"", "pending_childwrite_calls"},
     Line{"", "memory_used", &statistics::memory_used},
     Line{"", "max_hop_count"},
-    Line{"", "total_ro_delegations"},
-    Line{"", "total_ro_revokes"},
+    Line{"", "total_ro_delegations", &statistics::ro_delegations},
+    Line{"", "total_ro_revokes", &statistics::ro_revokes},
 };
 
 // In the machine's order.

@@ -49,6 +49,19 @@ TEST(ToolOutput, DeletedNodesAreCounted) {
     EXPECT_EQ(nodes_count(state), "Number of nodes:6 (including 2 deleted nodes)\n");
 }
 
+TEST(ToolOutput, Databases) {
+    protocol::node_state state = sample();
+    state.databases = {{0x88127240, "foo.tdb", "/v/foo.tdb.0", false, false, true},
+                       {0xC445C6AB, "test.tdb", "/v/test.tdb.0", false, true, false}};
+    EXPECT_EQ(databases_text(state, {}),
+              "Number of databases:2\n"
+              "dbid:0x88127240 name:foo.tdb path:/v/foo.tdb.0 READONLY\n"
+              "dbid:0xc445c6ab name:test.tdb path:/v/test.tdb.0 STICKY\n");
+    EXPECT_NE(databases_text(state, {true, '|'}).find("|0x88127240|foo.tdb|/v/foo.tdb.0|0|0|0|1|0|\n"), std::string::npos);
+    EXPECT_NE(databases_text(state, {true, '|'}).find("|0xC445C6AB|test.tdb|/v/test.tdb.0|0|1|0|0|0|\n"), std::string::npos);
+    EXPECT_NE(database_text(state.databases[1]).find("STICKY: yes\nREADONLY: no\n"), std::string::npos);
+}
+
 TEST(ToolOutput, Statistics) {
     protocol::statistics found;
     found.num_clients = 3;

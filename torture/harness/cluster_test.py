@@ -8,6 +8,7 @@ Our tool prints what Debian's does on three of Debian's daemons (torture/expecte
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,33 @@ def records_move(cluster):
         for reader in nodes:
             read = reader.output("readkey", "test.tdb", f"key{turn % 5}")
             require(read == f"Data: size:{len(f'value{turn}')} ptr:[value{turn}]", f"node {reader.pnn} reads {read} after {turn} was written")
+
+
+def read_only_and_sticky_records(cluster):
+    nodes = cluster.nodes
+    nodes[0].output("attach", "flags.tdb")
+    await_that(lambda: all("name:flags.tdb" in node.output("getdbmap") for node in nodes), "a database is not known everywhere")
+    require(nodes[0].output("setdbreadonly", "flags.tdb") == "" and nodes[1].output("setdbsticky", "flags.tdb") == "", "a flag is not set quietly")
+    for node in nodes:
+        require("STICKY: yes\nREADONLY: yes" in node.output("getdbstatus", "flags.tdb"), "getdbstatus does not show the flags")
+        line = next(line for line in node.output("getdbmap").splitlines() if "name:flags.tdb" in line)
+        require(line.endswith(" STICKY READONLY"), f"getdbmap does not show the flags: {line}")
+    require("STICKY: no\nREADONLY: no" in nodes[0].output("getdbstatus", "test.tdb"), "another database has the flags")
+    for turn in range(6):
+        nodes[turn % 3].output("writekey", "flags.tdb", "k", f"value{turn}")
+        for reader in nodes:
+            require(f"[value{turn}]" in reader.output("readkey", "flags.tdb", "k", "readonly"), "a reader sees an older value")
+
+    def lent():
+        require(all("[value5]" in node.output("readkey", "flags.tdb", "k", "readonly") for node in nodes), "a reader sees an older value")
+        shown = [node.output("cattdb", "flags.tdb") for node in nodes]
+        return sum("0x01000000 RO_HAVE_DELEGATIONS" in text for text in shown) == 1 and sum("0x02000000 RO_HAVE_READONLY" in text for text in shown) == 2
+
+    await_that(lent, "two nodes have no copies of what the third has")
+    nodes[0].output("writekey", "flags.tdb", "k", "other")
+    require(not any("RO_HAVE" in node.output("cattdb", "flags.tdb") for node in nodes), "copies outlive a change")
+    counted = "".join(node.output("statistics") for node in nodes)
+    require(re.search(r"total_ro_delegations +[1-9]", counted) and re.search(r"total_ro_revokes +[1-9]", counted), "nothing is counted")
 
 
 def persistent(cluster):
@@ -214,6 +242,8 @@ def run(tally, arguments):
             mine = answers(ours)
             compare(tally, mine, json.loads(RECORDING.read_text()), "Debian's was recorded with")
             ours.await_settled()
+        with tally.case("databases whose records are lent, and stick"):
+            read_only_and_sticky_records(ours)
         with tally.case("transactions on persistent databases"):
             persistent(ours)
         with tally.case("20 000 records in a transaction; backups between Debian's tool and ours"):
