@@ -58,7 +58,8 @@ class RecordStore {
     }
     // Likewise takes the copy away.
     virtual bool remove(const RecordKey& key, const Copy& seen) = 0;
-    virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;  // by rising key
+    // By rising key. `visit` changes no record.
+    virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;
     virtual void clear() = 0;
     // What an administrator has allowed for the record's database: copies that others read; that a record stays which moves too often.
     [[nodiscard]] virtual bool lends(const RecordKey&) const { return false; }
