@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "base/log.h"
@@ -11,10 +12,14 @@
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/persistent.h"
 #include "tdb/committer/committer.h"
+#include "tdb/committer/durable_store.h"
+#include "tdb/committer/file_journal.h"
 
 namespace Atoll::server {
 
 namespace {
+
+constexpr auto drain_patience = std::chrono::seconds(4);  // less than the listener's
 
 class CommitterProcess {
  public:
@@ -31,7 +36,9 @@ class CommitterProcess {
         options.path = committer::database_path(conf.state_directory);
         options.databases = {xsrv::version_database, accounts::activity_database, xsrv::persistent_open_database,
                              xsrv::persistent_lock_database, xsrv::persistent_file_database, xsrv::create_intent_database};
-        auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), options);
+        auto journal = committer::FileJournal::open(options);
+        if (!journal) return journal.failure();
+        auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), std::move(*journal));
         if (!opened) return opened.failure();
         committer_ = std::move(*opened);
         committer_->on_broken = [this] { broken(); };
@@ -41,7 +48,7 @@ class CommitterProcess {
     // False: it has to be started again.
     bool run() {
         loop_.run();
-        if (!is_broken_) committer_->drain();
+        if (!is_broken_) committer_->drain(drain_patience);
         return !is_broken_;
     }
 

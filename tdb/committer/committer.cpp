@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <iterator>
+#include <map>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -30,15 +32,15 @@ struct Committer::Connection {
     std::optional<loop::FdWatch> watch;
     std::optional<Guid> sender;  // after its hello
     std::deque<answer> answers;  // that its socket did not take; not read from until it has
-    size_t gathered = 0;         // of its batches
+    size_t undecided = 0;        // of its batches
+    bool is_ended = false;       // and stays until they are decided
 };
 
-Result<std::unique_ptr<Committer>> Committer::open(loop::Loop& loop, const std::string& socket_path, const JournalOptions& options) {
-    auto journal = Journal::open(options);
-    if (!journal) return journal.failure();
+Result<std::unique_ptr<Committer>> Committer::open(loop::Loop& loop, const std::string& socket_path,
+                                                   std::unique_ptr<Journal> journal) {
     auto door = loop::listen_on_path(socket_path);
     if (!door) return door.failure();
-    return std::unique_ptr<Committer>(new Committer(loop, std::move(*door), std::move(*journal)));
+    return std::unique_ptr<Committer>(new Committer(loop, std::move(*door), std::move(journal)));
 }
 
 Committer::Committer(loop::Loop& loop, UniqueFd door, std::unique_ptr<Journal> journal)
@@ -49,6 +51,9 @@ Committer::Committer(loop::Loop& loop, UniqueFd door, std::unique_ptr<Journal> j
       commit_timer_(loop, [this] { commit_gathered(); }),
       clean_timer_(loop, [this] { clean(); }),
       accept_timer_(loop, [this] { door_watch_.watch_read(true); }) {
+    journal_->on_broken = [this] {
+        if (on_broken) on_broken();
+    };
     door_watch_.watch_read(true);
     clean_timer_.set_in(soon);
 }
@@ -74,16 +79,38 @@ void Committer::accept() {
         const auto it = connections_.emplace(connections_.end(), std::move(socket), peer.pid);
         it->watch.emplace(
             loop_, it->socket.get(), [this, it] { spoke(it); }, [this, it] { send_answers(it); });
-        it->watch->watch_read(true);
+        it->watch->watch_read(!holds_back_);
     }
 }
 
+bool Committer::is_full() const {
+    return gathered_.size() >= limits::max_batches_in_commit || gathered_bytes_ >= limits::max_commit_bytes;
+}
+
 void Committer::spoke(Connections::iterator connection) {
-    const bool lives = read_from(*connection);
-    const bool is_full = gathered_.size() >= limits::max_batches_in_commit || gathered_bytes_ >= limits::max_commit_bytes;
-    if (!lives || is_full) commit_gathered();
-    if (!lives) return close(connection);
-    if (!gathered_.empty() && !commit_timer_.is_set()) commit_timer_.set_at(monotonic_now());
+    if (!read_from(*connection)) return end(connection);
+    if (is_full()) commit_gathered();
+    if (is_full()) hold_back();
+    commit_soon();
+}
+
+void Committer::commit_soon() {
+    if (!gathered_.empty() && !is_deciding() && !commit_timer_.is_set()) commit_timer_.set_at(monotonic_now());
+}
+
+// What one transaction does not take stays with its senders.
+void Committer::hold_back() {
+    holds_back_ = true;
+    for (Connection& connection : connections_) {
+        if (connection.watch) connection.watch->watch_read(false);
+    }
+}
+
+void Committer::go_on_reading() {
+    holds_back_ = false;
+    for (Connection& connection : connections_) {
+        if (connection.watch) connection.watch->watch_read(connection.answers.empty());
+    }
 }
 
 // Reads what there is, but not more than one sender may have unanswered. False: the connection has ended, or has to.
@@ -105,7 +132,7 @@ bool Committer::read_from(Connection& connection) {
 bool Committer::take_hello(Connection& connection, Bytes packet) {
     hello greeting;
     if (!decode(packet, greeting)) return false;
-    if (!journal_->enter(greeting.sender, connection.pid, greeting.answered)) return false;
+    if (!journal_->senders().enter(greeting.sender, connection.pid, greeting.answered)) return false;
     connection.sender = greeting.sender;
     return true;
 }
@@ -114,35 +141,50 @@ bool Committer::take_batch(Connection& connection, Bytes packet) {
     Pending pending;
     if (!decode(packet, pending.request)) return false;
     pending.sender = *connection.sender;
-    switch (journal_->recall(pending.sender, pending.request, pending.reply)) {
-        case Journal::Known::out_of_order: return false;
-        case Journal::Known::decided: connection.answers.push_back(std::move(pending.reply)); break;
-        case Journal::Known::is_new:
+    switch (journal_->senders().recall(pending.sender, pending.request, pending.reply)) {
+        case Senders::Known::out_of_order: return false;
+        case Senders::Known::decided: connection.answers.push_back(std::move(pending.reply)); break;
+        case Senders::Known::is_new:
             gathered_.push_back(std::move(pending));
             gathered_bytes_ += packet.size();
-            connection.gathered++;
+            connection.undecided++;
             return true;
     }
     // In its order: what was decided before is older than what it has gathered.
-    return connection.gathered == 0 && flush(connection);
+    return connection.undecided == 0 && flush(connection);
 }
 
 void Committer::commit_gathered() {
     commit_timer_.cancel();
-    if (gathered_.empty()) return;
-    journal_->decide(gathered_);
-    std::map<Guid, Connection*> by_name;
-    for (Connection& connection : connections_) {
-        if (connection.gathered == 0) continue;
-        connection.gathered = 0;
-        by_name.emplace(*connection.sender, &connection);
-    }
-    for (Pending& pending : gathered_) by_name.at(pending.sender)->answers.push_back(std::move(pending.reply));
+    if (gathered_.empty() || is_deciding()) return;
+    deciding_ = std::move(gathered_);
     gathered_.clear();
     gathered_bytes_ = 0;
-    // An end of a connection is heard when it is next read from.
-    for (auto& [name, connection] : by_name) (void)flush(*connection);
-    if (journal_->is_broken() && on_broken) on_broken();
+    journal_->decide(deciding_, [this] { decided(); });
+}
+
+void Committer::decided() {
+    std::map<Guid, Connections::iterator> by_name;
+    for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+        if (it->undecided > 0) by_name.emplace(*it->sender, it);
+    }
+    for (Pending& pending : deciding_) {
+        Connection& connection = *by_name.at(pending.sender);
+        connection.undecided--;
+        connection.answers.push_back(std::move(pending.reply));
+    }
+    deciding_.clear();
+    decided_groups_++;
+    for (const auto& [name, connection] : by_name) {
+        // That one has ended is heard when it is next read from.
+        if (!connection->is_ended) {
+            (void)flush(*connection);
+        } else if (connection->undecided == 0) {
+            close(connection);
+        }
+    }
+    if (holds_back_ && !is_full()) go_on_reading();
+    commit_soon();
 }
 
 // False: the connection has ended.
@@ -159,19 +201,24 @@ bool Committer::flush(Connection& connection) {
         connection.answers.pop_front();
     }
     connection.watch->watch_write(!connection.answers.empty());
-    connection.watch->watch_read(connection.answers.empty());
+    connection.watch->watch_read(connection.answers.empty() && !holds_back_);
     return true;
 }
 
 void Committer::send_answers(Connections::iterator connection) {
-    if (flush(*connection)) return;
-    if (connection->gathered > 0) commit_gathered();
-    close(connection);
+    if (!flush(*connection)) end(connection);
+}
+
+void Committer::end(Connections::iterator connection) {
+    if (connection->undecided > 0) commit_gathered();
+    if (connection->undecided == 0) return close(connection);
+    connection->is_ended = true;
+    connection->watch.reset();
 }
 
 void Committer::close(Connections::iterator connection) {
-    ATOLL_ASSERT(connection->gathered == 0);
-    if (connection->sender) journal_->leave(*connection->sender);
+    ATOLL_ASSERT(connection->undecided == 0);
+    if (connection->sender) journal_->senders().leave(*connection->sender);
     connections_.erase(connection);
     process_ended();
 }
@@ -185,16 +232,26 @@ void Committer::clean() {
     clean_soon_ = false;
     journal_->clean();
     clean_timer_.set_in(std::chrono::seconds(limits::clean_readers_seconds));
-    if (journal_->is_broken() && on_broken) on_broken();
 }
 
-void Committer::drain() {
-    uint64_t before;
+// All that has come, as one group or, if more than one holds has, several.
+void Committer::drain_once(Monotonic deadline) {
+    for (auto it = connections_.begin(); it != connections_.end() && !is_full();) {
+        const auto next = std::next(it);
+        if (!it->is_ended) spoke(it);
+        it = next;
+    }
+    commit_gathered();
+    while (is_deciding() && monotonic_now() < deadline) (void)loop_.run_once(deadline);
+}
+
+void Committer::drain(std::chrono::milliseconds patience) {
+    const Monotonic deadline = monotonic_now() + patience;
+    uint64_t before = 0;
     do {
-        before = journal_->batches();
-        for (auto it = connections_.begin(); it != connections_.end();) spoke(it++);
-        commit_gathered();
-    } while (journal_->batches() != before);
+        before = decided_groups_;
+        drain_once(deadline);
+    } while (decided_groups_ != before && monotonic_now() < deadline);
 }
 
 }  // namespace Atoll::committer

@@ -58,7 +58,7 @@ class CommitterTest : public testing::Test {
         while (!done() && monotonic_now() < deadline) (void)loop.run_once(monotonic_now() + std::chrono::milliseconds(50));
         return done();
     }
-    uint64_t last_commit() { return (*store.environment())->last_commit(); }
+    uint64_t last_commit() { return *store.database("one")->sequence_number(); }
 
     TestDirectory directory;
     CommitterProcess committer{directory};
@@ -276,9 +276,7 @@ TEST_F(CommitterTest, DeadSendersAreForgotten) {
         EXPECT_EQ(status, 0);
     }
     const auto senders = [this] {
-        auto database = tdb::LmdbDatabase::open(*store.environment(), "committer_senders", tdb::Rank::none);
-        EXPECT_TRUE(database.ok());
-        return *(*database)->traverse([](Bytes, Bytes) { return tdb::Visit::go_on; });
+        return *store.database(senders_database)->traverse([](Bytes, Bytes) { return tdb::Visit::go_on; });
     };
     EXPECT_TRUE(run_until([&] { return senders() == 0; }));
 }

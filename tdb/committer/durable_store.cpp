@@ -1,5 +1,6 @@
 #include "tdb/committer/durable_store.h"
 
+#include <map>
 #include <utility>
 
 #include "base/loop/identity.h"
@@ -16,9 +17,7 @@ class CommittedDatabase final : public tdb::Database {
     CommittedDatabase(DurableStore& store, std::string name, tdb::Rank rank) : Database(std::move(name), rank), store_(store) {}
 
     Result<uint32_t> sequence_number() override {
-        auto database = reader();
-        if (!database) return database.failure();
-        return (*database)->sequence_number();
+        return store_.reader().sequence_number(name());
     }
 
     Result<void> wipe() override {
@@ -35,9 +34,7 @@ class CommittedDatabase final : public tdb::Database {
 
  protected:
     Result<bool> do_parse(Bytes key, tdb::Parser parser) override {
-        auto database = reader();
-        if (!database) return database.failure();
-        return (*database)->read(key, parser);
+        return store_.reader().read(name(), key, parser);
     }
 
     Result<void> do_store(Bytes key, Bytes value, tdb::StoreMode mode) override {
@@ -64,9 +61,7 @@ class CommittedDatabase final : public tdb::Database {
     }
 
     Result<uint64_t> do_traverse(tdb::Visitor visitor) override {
-        auto database = reader();
-        if (!database) return database.failure();
-        return (*database)->traverse(visitor);
+        return store_.reader().traverse(name(), visitor);
     }
 
     Result<void> do_lock(tdb::HeldRecord& held, bool /*wait*/) override {
@@ -118,19 +113,55 @@ class CommittedDatabase final : public tdb::Database {
         return failed(Code::busy, "the record has been changed");
     }
 
-    Result<tdb::LmdbDatabase*> reader() {
-        if (!reader_) {
-            auto environment = store_.environment();
-            if (!environment) return environment.failure();
-            auto opened = tdb::LmdbDatabase::open(std::move(*environment), name(), tdb::Rank::none);
-            if (!opened) return opened.failure();
-            reader_ = std::move(*opened);
-        }
-        return reader_.get();
+    DurableStore& store_;
+};
+
+// The LMDB file, which is opened when it is first read and is root's alone.
+class FileReader final : public DurableReader {
+ public:
+    explicit FileReader(std::string path) : path_(std::move(path)) {}
+
+    Result<bool> read(const std::string& database, Bytes key, tdb::Parser parser) override {
+        auto opened = open(database);
+        if (!opened) return opened.failure();
+        return (*opened)->read(key, parser);
+    }
+    Result<uint64_t> traverse(const std::string& database, tdb::Visitor visitor) override {
+        auto opened = open(database);
+        if (!opened) return opened.failure();
+        return (*opened)->traverse(visitor);
+    }
+    Result<uint32_t> sequence_number(const std::string& database) override {
+        auto opened = open(database);
+        if (!opened) return opened.failure();
+        return (*opened)->sequence_number();
     }
 
-    DurableStore& store_;
-    std::unique_ptr<tdb::LmdbDatabase> reader_;
+ private:
+    // Code::not_found: the committer has never run, or was never told of it.
+    Result<tdb::LmdbDatabase*> open(const std::string& name) {
+        const auto found = databases_.find(name);
+        if (found != databases_.end()) return found->second.get();
+        if (auto there = open_environment(); !there) return there.failure();
+        auto opened = tdb::LmdbDatabase::open(environment_, name, tdb::Rank::none);
+        if (!opened) return opened.failure();
+        return databases_.emplace(name, std::move(*opened)).first->second.get();
+    }
+    Result<void> open_environment() {
+        if (environment_) return {};
+        const loop::RootScope root;
+        tdb::LmdbEnvironmentOptions options;
+        options.path = path_;
+        options.read_only = true;
+        auto opened = tdb::LmdbEnvironment::open(options);
+        if (!opened) return opened.failure();
+        environment_ = std::move(*opened);
+        return {};
+    }
+
+    const std::string path_;
+    std::shared_ptr<tdb::LmdbEnvironment> environment_;
+    std::map<std::string, std::unique_ptr<tdb::LmdbDatabase>, std::less<>> databases_;
 };
 
 }  // namespace
@@ -140,23 +171,13 @@ std::string database_path(const std::string& state_directory) { return state_dir
 std::string socket_path(const std::string& lock_directory) { return lock_directory + "/committer.sock"; }
 
 DurableStore::DurableStore(const std::string& state_directory, const std::string& lock_directory, loop::Loop* loop)
-    : path_(database_path(state_directory)), client_(socket_path(lock_directory), loop) {}
+    : DurableStore(std::make_unique<FileReader>(database_path(state_directory)), socket_path(lock_directory), loop) {}
+
+DurableStore::DurableStore(std::unique_ptr<DurableReader> reader, std::string committer_socket, loop::Loop* loop)
+    : reader_(std::move(reader)), client_(std::move(committer_socket), loop) {}
 
 std::unique_ptr<tdb::Database> DurableStore::database(const std::string& name, tdb::Rank rank) {
     return std::make_unique<CommittedDatabase>(*this, name, rank);
-}
-
-Result<std::shared_ptr<tdb::LmdbEnvironment>> DurableStore::environment() {
-    if (!environment_) {
-        const loop::RootScope root;  // the file is root's alone
-        tdb::LmdbEnvironmentOptions options;
-        options.path = path_;
-        options.read_only = true;
-        auto opened = tdb::LmdbEnvironment::open(options);
-        if (!opened) return opened.failure();
-        environment_ = std::move(*opened);
-    }
-    return environment_;
 }
 
 }  // namespace Atoll::committer

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "tdb/committer/committer.h"
 #include "tdb/committer/durable_store.h"
+#include "tdb/committer/file_journal.h"
 
 namespace Atoll::committer {
 
@@ -113,19 +114,23 @@ class CommitterProcess {
         loop::Loop loop;
         running = &loop;
         ::signal(SIGTERM, [](int) { running->stop(); });
-        auto committer = Committer::open(loop, directory.socket(), {directory.database(), settings.databases, settings.map_size});
-        if (!committer) {
-            std::fprintf(stderr, "%s\n", committer.error().message().c_str());
-            ::_exit(1);
-        }
+        auto journal = FileJournal::open({directory.database(), settings.databases, settings.map_size});
+        if (!journal) fail_to_start(journal.error());
+        auto committer = Committer::open(loop, directory.socket(), std::move(*journal));
+        if (!committer) fail_to_start(committer.error());
         (*committer)->on_broken = [] { ::_exit(3); };
         (void)!::write(ready, "r", 1);
         loop.run();
-        (*committer)->drain();
+        (*committer)->drain(std::chrono::seconds(10));
         ::_exit(0);
     }
 
  private:
+    [[noreturn]] static void fail_to_start(const Error& error) {
+        std::fprintf(stderr, "%s\n", error.message().c_str());
+        ::_exit(1);
+    }
+
     const TestDirectory& directory_;
     CommitterSettings settings_;
     pid_t pid_ = -1;
