@@ -59,4 +59,27 @@ Result<protocol::reply> DaemonConnection::call(protocol::request& request, std::
     }
 }
 
+Result<bool> DaemonConnection::try_send(protocol::request& request) {
+    request.number = last_ + 1;
+    packet_.clear();
+    encode(request, packet_, protocol::request::newest_version);
+    for (;;) {
+        if (::send(fd_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) break;
+        if (errno == EAGAIN) return false;
+        if (errno != EINTR) return fail(Code::dead, where, "the connection has ended");
+    }
+    last_++;
+    return true;
+}
+
+Result<std::optional<protocol::reply>> DaemonConnection::try_receive() {
+    std::optional<protocol::reply> out;
+    packet_.resize(protocol::MAX_REQUEST);
+    const ssize_t size = ::recv(fd_.get(), packet_.data(), packet_.size(), MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return out;
+    if (size <= 0) return fail(Code::dead, where, "the connection has ended");
+    if (auto read = decode(Bytes(packet_.data(), static_cast<size_t>(size)), out.emplace()); !read) return read.failure();
+    return out;
+}
+
 }  // namespace Atoll::ctdb

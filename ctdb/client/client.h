@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -25,6 +26,12 @@ class DaemonConnection {
     // What is not answered; its number is 0. Waits while the daemon is behind, `patience` at most.
     Result<void> tell(protocol::request& request, std::chrono::milliseconds patience);
     [[nodiscard]] int fd() const { return fd_.get(); }
+
+    // Without waiting, for who watches fd(): one who uses these does not call().
+    // Gives the request its number. False: nothing was sent, and can be when fd() is writable. Code::dead: the daemon has ended.
+    Result<bool> try_send(protocol::request& request);
+    // nullopt: none has come.
+    Result<std::optional<protocol::reply>> try_receive();
 
  private:
     Result<void> send(const protocol::request& request, Monotonic deadline);
