@@ -37,7 +37,7 @@ constexpr Kind kinds[] = {
     {&Databases::session, "smbXsrv_session_global.tdb", tdb::Rank::session, {with_slot}},
     {&Databases::tcon, "smbXsrv_tcon_global.tdb", tdb::Rank::tcon, {with_slot}},
     {&Databases::open, "smbXsrv_open_global.tdb", tdb::Rank::open, {with_slot, open_outlives_node}},
-    {&Databases::open_index, "smbXsrv_open_index.tdb", tdb::Rank::index},
+    {&Databases::open_index, "smbXsrv_open_index.tdb", tdb::Rank::index, {hashed, index_outlives_node}},
     {&Databases::locking, "locking.tdb", tdb::Rank::locking, {hashed, entries_outlive_node}},
     {&Databases::brlock, "brlock.tdb", tdb::Rank::brlock, {hashed, locks_outlive_node}, true},
     {&Databases::leases, "leases.tdb", tdb::Rank::leases},

@@ -33,4 +33,6 @@ bool locks_outlive_node(Bytes value) {
     return says<fsa::brlock_record>(value, [&](const fsa::brlock_record& record) { return std::ranges::any_of(record.holders, outlives); });
 }
 
+bool index_outlives_node(Bytes value) { return !value.empty(); }
+
 }  // namespace Atoll::xsrv

@@ -9,5 +9,6 @@ namespace Atoll::xsrv {
 bool open_outlives_node(Bytes value);    // of smbXsrv_open_global.tdb
 bool entries_outlive_node(Bytes value);  // of locking.tdb
 bool locks_outlive_node(Bytes value);    // of brlock.tdb
+bool index_outlives_node(Bytes value);   // of smbXsrv_open_index.tdb, which has persistent opens alone
 
 }  // namespace Atoll::xsrv

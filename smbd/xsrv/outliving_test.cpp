@@ -53,5 +53,12 @@ TEST(Outliving, LocksOfDurableOpens) {
     EXPECT_TRUE(locks_outlive_node(encoded(record)));
 }
 
+TEST(Outliving, TheIndexOfPersistentOpens) {
+    open_index record;
+    record.opens.resize(1);
+    EXPECT_TRUE(index_outlives_node(encoded(record)));
+    EXPECT_FALSE(index_outlives_node({})) << "the last has gone";
+}
+
 }  // namespace
 }  // namespace Atoll::xsrv
