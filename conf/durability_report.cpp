@@ -27,9 +27,6 @@ std::string described(const Section& section, const char* name, bool value) {
     return std::string(name) + " = " + (value ? "yes" : "no") + origin_of(section, find_parameter(name)->id);
 }
 
-// A node's persistent opens are on its own disk, where the others do not find them when it is lost.
-bool is_clustered(const Section& section) { return std::get<int64_t>(section.global_value(find_parameter("clustering")->id)) != 0; }
-
 std::string yes_or_no(const std::vector<std::string>& against) {
     if (against.empty()) return "yes";
     std::string out = "no, because of ";
@@ -49,7 +46,6 @@ std::vector<std::string> lines_against_durable(const ShareConf& share) {
 
 std::vector<std::string> lines_against_continuous_availability(const ShareConf& share) {
     std::vector<std::string> out;
-    if (is_clustered(share.section)) out.emplace_back("clustering = yes (in [global])");
     for (const Line& line : lines) {
         if (line.forbids && share.*line.member) out.push_back(described(share.section, line.parameter, true));
     }
@@ -60,7 +56,6 @@ std::vector<std::string> lines_against_persistent(const ShareConf& share) {
     std::vector<std::string> out;
     const ParameterId global = find_parameter("persistent handles")->id;
     if (std::get<int64_t>(share.section.global_value(global)) == 0) out.emplace_back("persistent handles = no (in [global])");
-    if (is_clustered(share.section)) out.emplace_back("clustering = yes (in [global])");
     if (!share.continuous_availability) out.push_back(described(share.section, "continuous availability", false));
     const std::vector<std::string> durable = lines_against_durable(share);
     out.insert(out.end(), durable.begin(), durable.end());

@@ -15,7 +15,7 @@ std::vector<std::string> lines_against_durable(const ShareConf& share);
 // The same of persistent handles (why_not_persistent).
 std::vector<std::string> lines_against_persistent(const ShareConf& share);
 // Those of them that may not stand beside `continuous availability = yes`, for what is promised there would be kept from programs on this
-// machine: kernel oplocks, kernel share modes, posix locking; or could not be kept: clustering.
+// machine: kernel oplocks, kernel share modes, posix locking.
 std::vector<std::string> lines_against_continuous_availability(const ShareConf& share);
 
 // "[data]: durable handles: yes; persistent handles: no, because of continuous availability = no (the default)".

@@ -1,7 +1,9 @@
 // smbrecords: writes numbered records into a file of a continuously available share, as recordlog does, but through our client that fails
 // over: servers may end and come back meanwhile.
 //
-//     smbrecords //server/share FILE -U user%password -p PORT
+//     smbrecords //server[,server...]/share FILE -U user%password -p PORT
+//
+// Several servers are the nodes of a cluster: it comes back to whichever serves.
 //
 // Each record is written under a lock of its own; a line "acknowledged N" tells of each that the server has answered. One more lock, at
 // `kept_lock`, is held from beginning to end. At the end of its input it reads all records through another open and says "records N bad N
@@ -12,6 +14,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
+#include <sstream>
+#include <string>
 
 #include "base/loop/loop.h"
 #include "libcli/auth/initiator.h"
@@ -49,8 +53,10 @@ client::FailoverOptions failover_options(const Options& options) {
     client::FailoverOptions out;
     if (!options.unc.starts_with("//") || slash == options.unc.npos || percent == options.user.npos) return out;
     const std::string host = options.unc.substr(2, slash - 2);
-    out.addresses = {{host, options.port}};
-    out.share = "\\\\" + host + "\\" + options.unc.substr(slash + 1);
+    std::istringstream hosts(host);
+    for (std::string one; std::getline(hosts, one, ',');) out.addresses.push_back({one, options.port});
+    if (out.addresses.empty()) return out;
+    out.share = "\\\\" + out.addresses.front().host + "\\" + options.unc.substr(slash + 1);
     out.credentials.user = options.user.substr(0, percent);
     out.credentials.hash = auth::nt_hash(options.user.substr(percent + 1)).value_or(auth::NtHash{});
     out.log_on.seal = options.seal;
@@ -106,7 +112,7 @@ bool run(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     CLI::App app("Writes numbered records while servers end", "smbrecords");
-    app.add_option("share", options.unc, "//server/share")->required();
+    app.add_option("share", options.unc, "//server[,server...]/share")->required();
     app.add_option("file", options.file, "Name of the file")->required();
     app.add_option("-U,--user", options.user, "USER%PASSWORD")->required();
     app.add_option("-p,--port", options.port, "TCP port");

@@ -49,14 +49,14 @@ class Client {
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           verifier_(loop_, authd_socket_path(start.configuration->global())),
           id_map_(authd_socket_path(start.configuration->global())),
-          durable_(start.configuration->global().state_directory, start.configuration->global().lock_directory, &loop_),
+          durable_(membership_->durable_store(start.configuration->global(), loop_)),
           life_(std::move(start.listener_life)),
           life_watch_(loop_, life_.get(), [this] { end("the listener has gone"); }),
           signals_(loop_, {SIGTERM}, [this](int) { end("told to end"); }),
-          process_(smb2::ClientProcess::create(
-              {loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration), [this] { idle(); },
-               [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, durable_of_handles(), service(),
-               node_grants(), grants_ ? &grants_->directories() : nullptr})) {
+          process_(smb2::ClientProcess::create({loop_, pool_, *messaging_, *tables_, verifier_, std::move(start.configuration),
+                                                [this] { idle(); },
+                                                [this](const accounts::IdQuestion& question) { return id_map_.ask(question); }, &durable_,
+                                                service(), node_grants(), grants_ ? &grants_->directories() : nullptr})) {
         life_watch_.watch_read(true);
         receive_common_messages(*messaging_, [this] { reload(); });
         messaging_->receive(messaging::message_shutdown, [this](messaging::Message&) { end("told to end"); });
@@ -72,8 +72,6 @@ class Client {
         expect(std::move(start.taker));
     }
 
-    // Persistent handles are this node's alone (docs/differences.md): in a cluster none is granted.
-    committer::DurableStore* durable_of_handles() { return membership_->clustered() ? nullptr : &durable_; }
     std::function<void()> service() {
         if (!membership_->clustered()) return {};
         return [this] { membership_->need_service(); };

@@ -3,10 +3,16 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <chrono>
 #include <csignal>
+#include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "base/loop/loop.h"
+#include "ctdb/durable/common_database.h"
+#include "ctdb/durable/durable_keys.h"
+#include "ctdb/durable/shared_journal.h"
 #include "smbd/accounts/activity.h"
 #include "smbd/server/common_messages.h"
 #include "smbd/xsrv/databases.h"
@@ -19,7 +25,11 @@ namespace Atoll::server {
 
 namespace {
 
-constexpr auto drain_patience = std::chrono::seconds(4);  // less than the listener's
+constexpr auto drain_patience = std::chrono::seconds(2);  // of each; less than the listener's
+
+std::vector<std::string> handle_databases() {
+    return {xsrv::persistent_open_database, xsrv::persistent_lock_database, xsrv::persistent_file_database, xsrv::create_intent_database};
+}
 
 class CommitterProcess {
  public:
@@ -34,8 +44,8 @@ class CommitterProcess {
     Result<void> open(const conf::GlobalConf& conf) {
         committer::JournalOptions options;
         options.path = committer::database_path(conf.state_directory);
-        options.databases = {xsrv::version_database, accounts::activity_database, xsrv::persistent_open_database,
-                             xsrv::persistent_lock_database, xsrv::persistent_file_database, xsrv::create_intent_database};
+        options.databases = handle_databases();
+        options.databases.insert(options.databases.end(), {xsrv::version_database, accounts::activity_database});
         auto journal = committer::FileJournal::open(options);
         if (!journal) return journal.failure();
         auto opened = committer::Committer::open(loop_, committer::socket_path(conf.lock_directory), std::move(*journal));
@@ -45,9 +55,29 @@ class CommitterProcess {
         return control_.send(PacketKind::ready, {});
     }
 
+    // Waits until this node is a member. What belongs to one session of it: processes of another find no committer at that socket.
+    Result<void> join(const ClusterNode& node, const conf::GlobalConf& conf) {
+        membership_ = Membership::attend(node, control_.fd());
+        auto common = ctdb::open_common_database(loop_, node.socket, ctdb::durable_database);
+        if (!common) return common.failure();
+        if (auto attached = membership_->attach_durable_state(); !attached) return attached;
+        // Both connections live, so they are of this one.
+        const uint64_t session = membership_->session();
+        membership_->end_with_service(loop_);
+        auto journal = ctdb::SharedJournal::open(loop_, std::move(*common), node.number, handle_databases());
+        if (!journal) return journal.failure();
+        ctdb::remove_other_durable_sockets(conf.lock_directory, session);
+        auto opened = committer::Committer::open(loop_, ctdb::durable_socket_path(conf.lock_directory, session), std::move(*journal));
+        if (!opened) return opened.failure();
+        common_committer_ = std::move(*opened);
+        common_committer_->on_broken = [this] { broken(); };
+        return {};
+    }
+
     // False: it has to be started again.
     bool run() {
         loop_.run();
+        if (!is_broken_ && common_committer_) common_committer_->drain(drain_patience);
         if (!is_broken_) committer_->drain(drain_patience);
         return !is_broken_;
     }
@@ -74,6 +104,8 @@ class CommitterProcess {
     loop::FdWatch control_watch_;
     std::unique_ptr<messaging::Messaging> messaging_;
     std::unique_ptr<committer::Committer> committer_;
+    std::unique_ptr<Membership> membership_;                  // null: no cluster
+    std::unique_ptr<committer::Committer> common_committer_;  // of what all nodes have in common
     bool is_broken_ = false;
 };
 
@@ -88,6 +120,12 @@ bool serve(CommitterStart& start) {
     if (const auto opened = process.open(conf); !opened) {
         log_error("{}", opened.error().message());
         return false;
+    }
+    if (start.cluster) {
+        if (const auto joined = process.join(*start.cluster, conf); !joined) {
+            log_error("{}", joined.error().message());
+            return false;
+        }
     }
     return process.run();
 }

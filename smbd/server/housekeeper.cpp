@@ -16,6 +16,7 @@
 #include "smbd/fsa/local_changes.h"
 #include "smbd/fsa/notify_index.h"
 #include "smbd/server/common_messages.h"
+#include "smbd/server/limits.h"
 #include "smbd/server/persistent_opens.h"
 #include "smbd/server/process_packets.h"
 #include "smbd/server/scavenger.h"
@@ -73,7 +74,7 @@ class Housekeeper {
               .open_ended = [this](uint64_t open_id) { tables_->remove_disconnected_open(open_id); },
               .notify_index = &tables_->notify_index(),
           })),
-          durable_(configuration_->global().state_directory, configuration_->global().lock_directory, &loop_) {
+          durable_(membership_->durable_store(configuration_->global(), loop_)) {
         control_watch_.watch_read(true);
         receive_common_messages(*messaging_, [] {});
         messaging_->receive(xsrv::message_open_disconnected, [this](messaging::Message& message) {
@@ -95,6 +96,12 @@ class Housekeeper {
         std::ranges::copy_if(*holders, std::inserter(dead, dead.end()), [this](const auto& id) { return !messaging_->exists(id); });
         processes_ended(dead);
     }
+    // In a cluster, then: persistent opens that are on the disks of all nodes and in nobody's tables are put back.
+    Result<void> restore_lost() {
+        return persistent_.restore_lost([this](const messaging::ServerId& id) { return messaging_->exists(id); },
+                                        [this](uint64_t persistent_id) { scavenger_.mind(persistent_id); });
+    }
+    Result<void> drop_unused() { return persistent_.drop_unused(); }
     // Of a server that has ended: what outlives it goes on as if its processes had just been killed.
     Result<void> take_up(const xsrv::Leftover* leftover, const xsrv::Leftover::Targets& targets) {
         if (auto wiped = tables_->wipe_volatile(); !wiped) return wiped;
@@ -133,17 +140,33 @@ class Housekeeper {
         Packet packet;
         for (;;) {
             const auto received = control_.receive(packet);
-            if (received == PacketSocket::Received::nothing) return processes_ended(ended);
+            if (received == PacketSocket::Received::nothing) return these_ended(ended);
             if (received == PacketSocket::Received::ended) return loop_.stop();
             const auto process = process_of(packet);
             if (packet.kind == PacketKind::process_ended && process) ended.insert(*process);
         }
     }
 
+    // A process of this node that was killed may have closed an open and not yet written that, or have lost its record with a former
+    // session of the node. Which, nobody knows: in a cluster it is put back, and its client, who was not answered, closes it again.
+    void these_ended(const messaging::ServerIds& ended) {
+        processes_ended(ended);
+        if (membership_->clustered() && !ended.empty()) end_what_is_lost();
+    }
+
     void node_lost(uint32_t node) {
         log_notice("node {} has left the cluster: what its processes held ends", node);
         if (grants_) grants_->node_lost();
         end_the_dead();
+        end_what_is_lost();
+    }
+
+    // An open that its record was lost of may be on the disk.
+    void end_what_is_lost() {
+        if (const auto restored = restore_lost(); !restored) {
+            log_warning("persistent handles cannot be restored yet: {}", restored.error().message());
+            return restore_timer_.set_in(limits::restore_again);
+        }
         scavenger_.end_those_without_record();
     }
 
@@ -157,7 +180,7 @@ class Housekeeper {
         share_.reset();
         loop::take_root();
         tables_->end_holders(ended);
-        persistent_.processes_ended(ended);
+        if (!membership_->clustered()) persistent_.processes_ended(ended);
         if (local_changes_) {
             local_changes_->processes_ended(ended);
         } else {
@@ -211,7 +234,9 @@ class Housekeeper {
     std::unique_ptr<fsa::Share> share_;  // in which is deleted
     committer::DurableStore durable_;
     PersistentOpens persistent_{loop_, *tables_, *file_system_, durable_};
-    Scavenger scavenger_{loop_, *tables_, *file_system_, [this](const xsrv::open_global& record) { persistent_.ended(record); }};
+    Scavenger scavenger_{loop_, *tables_, *file_system_,
+                         [this](const xsrv::open_global& record, Scavenger::Then then) { persistent_.end(record, std::move(then)); }};
+    loop::Timer restore_timer_{loop_, [this] { end_what_is_lost(); }};
     fsa::Holders ending_;
     std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };
@@ -238,10 +263,15 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     const auto targets = xsrv::Leftover::targets_of(start.databases);
     const bool watches = start.watches;
     const bool clustered = start.cluster.has_value();
+    if (clustered) {
+        if (auto attached = (*membership)->attach_durable_state(); !attached) return attached.failure();
+    }
     auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value(), std::move(*membership));
     if (clustered) {
         if (auto joined = housekeeper->join_grants(); !joined) return joined.failure();
         housekeeper->end_the_dead();
+        if (auto restored = housekeeper->restore_lost(); !restored) return restored.failure();
+        if (auto dropped = housekeeper->drop_unused(); !dropped) return dropped.failure();
     } else if (first) {
         if (auto taken = housekeeper->take_up(leftover.get(), targets); !taken) return taken.failure();
     }

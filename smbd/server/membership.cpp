@@ -12,6 +12,8 @@
 #include "ctdb/client/cluster_messaging.h"
 #include "ctdb/client/node.h"
 #include "ctdb/client/persistent_value.h"
+#include "ctdb/durable/durable_keys.h"
+#include "ctdb/durable/persistent_reader.h"
 #include "ctdb/shared/node_clock.h"
 #include "smbd/server/limits.h"
 #include "smbd/xsrv/shared_database.h"
@@ -104,18 +106,24 @@ Result<std::unique_ptr<Membership>> Membership::join(const std::optional<Cluster
         if (auto reopened = xsrv::reopen_after_fork(databases); !reopened) return reopened.failure();
         return made;
     }
-    made->socket_ = node->socket;
-    made->wait_until_member(life);
+    made = attend(*node, life);
     if (made->node_->pnn() != node->number)
         return fail(Code::invalid, node->socket, "ctdbd is another node's than when the server started: start the server again");
-    auto opened = xsrv::open_databases(
-        conf.lock_directory, [&](const std::string& name, tdb::Rank rank) { return open_shared(made->node_, name, rank); });
+    auto opened = xsrv::open_databases(conf.lock_directory,
+                                       [&](const std::string& name, tdb::Rank rank) { return open_shared(made->node_, name, rank); });
     if (!opened) return opened.failure();
     databases = std::move(*opened);
     xsrv::set_own_slots([node = made->node_] { return node->own_slot(); });
     auto grants = DirectoryGrants::open(made->node_, conf.lock_directory);
     if (!grants) return grants.failure();
     made->grants_ = std::move(*grants);
+    return made;
+}
+
+std::unique_ptr<Membership> Membership::attend(const ClusterNode& node, int life) {
+    std::unique_ptr<Membership> made(new Membership);
+    made->socket_ = node.socket;
+    made->wait_until_member(life);
     return made;
 }
 
@@ -143,12 +151,35 @@ std::unique_ptr<messaging::Messaging> Membership::begin(loop::Loop& loop, messag
     events.cut_off = [] { end("ctdbd has ended"); };
     auto made = ctdb::make_cluster_messaging(loop, std::move(local), socket_, std::move(events));
     if (!made) end(made.error().message());
+    end_with_service(loop);
+    return std::move(*made);
+}
+
+void Membership::end_with_service(loop::Loop& loop) {
     // Outside a request nothing comes there but the end.
     watch_ = std::make_unique<loop::FdWatch>(loop, node_->fd(), [] { end("its session has ended"); });
     watch_->watch_read(true);
     timer_ = std::make_unique<loop::Timer>(loop, [this] { lease_is_over(); });
     lease_is_over();
-    return std::move(*made);
+}
+
+uint64_t Membership::session() const { return node_->session(); }
+
+Result<void> Membership::attach_durable_state() const {
+    ctdb::PersistentReader reader(socket_, ctdb::durable_database);
+    const Monotonic deadline = monotonic_now() + limits::membership_patience;
+    for (;;) {
+        need_service();
+        auto attached = reader.attach();
+        if (attached || attached.error().code != Code::busy || monotonic_now() > deadline) return attached;
+        std::this_thread::sleep_for(look_again);
+    }
+}
+
+committer::DurableStore Membership::durable_store(const conf::GlobalConf& conf, loop::Loop& loop) const {
+    if (!node_) return {conf.state_directory, conf.lock_directory, &loop};
+    return {std::make_unique<ctdb::PersistentReader>(socket_, ctdb::durable_database),
+            ctdb::durable_socket_path(conf.lock_directory, node_->session()), &loop};
 }
 
 void Membership::need_service() const {

@@ -17,6 +17,7 @@
 #include "conf/configuration.h"
 #include "smbd/server/directory_grants.h"
 #include "smbd/xsrv/databases.h"
+#include "tdb/committer/durable_store.h"
 #include "tdb/messaging/messaging.h"
 
 namespace Atoll::ctdb {
@@ -46,6 +47,8 @@ class Membership {
     // until the node is a member; the process ends if `life` hangs up meanwhile.
     static Result<std::unique_ptr<Membership>> join(const std::optional<ClusterNode>& node, const conf::GlobalConf& conf, int life,
                                                     xsrv::Databases& databases);
+    // The same without open state, of a node of a cluster, for the committer.
+    static std::unique_ptr<Membership> attend(const ClusterNode& node, int life);
     ~Membership();
 
     [[nodiscard]] bool clustered() const { return node_ != nullptr; }
@@ -57,6 +60,16 @@ class Membership {
                                                 std::function<void(uint32_t node)> node_lost = {});
     // Before an answer leaves: ends the process if the node serves no longer. A look into shared memory.
     void need_service() const;
+    // Part of begin(), for who has no messages to or from other nodes.
+    void end_with_service(loop::Loop& loop);
+
+    // In a cluster: the one to which this process belongs.
+    [[nodiscard]] uint64_t session() const;
+    // Before the first use of the durable state that all nodes have in common. They make it; they may be busy with a change of members, and
+    // are waited for.
+    [[nodiscard]] Result<void> attach_durable_state() const;
+    // What persistent handles stand in: this node's own durable state, or what all nodes of the cluster have in common.
+    [[nodiscard]] committer::DurableStore durable_store(const conf::GlobalConf& conf, loop::Loop& loop) const;
 
  private:
     Membership() = default;

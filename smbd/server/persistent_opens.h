@@ -2,6 +2,8 @@
 // lost them, and what is left on the disk of opens that have ended goes. Main thread only.
 #pragma once
 
+#include <functional>
+
 #include "base/loop/loop.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/server/limits.h"
@@ -23,10 +25,19 @@ class PersistentOpens {
     // Processes have been killed, and the tables say what outlives them: what they closed before they could commit that goes. Reads the
     // same, once.
     void processes_ended(const messaging::ServerIds& ended);
-    // An open whose client did not come back has been closed.
-    void ended(const xsrv::open_global& record);
+    // In a cluster, where the tables outlive a node and not everything that was in them: enters those that they do not have and whose
+    // owners do not exist any more. `restored` is told of each that waits for its client then. Reads what all nodes have of the disk; other
+    // nodes may do the same at the same time.
+    using Exists = std::function<bool(const messaging::ServerId&)>;
+    Result<void> restore_lost(const Exists& exists, const std::function<void(uint64_t persistent_id)>& restored);
+    // Before anybody of this node is served: what is on the disk of opens that have ended goes.
+    Result<void> drop_unused();
+    // Takes an open whose client did not come back from the disk (Scavenger::EndOnDisk).
+    void end(const xsrv::open_global& record, std::function<void(bool done)> then);
 
  private:
+    bool enter(xsrv::open_global& record);
+    void look_again(const xsrv::open_global& record);
     void drop_old_intents();
     void drop_unused_files(const std::vector<fsa::FileId>& used);
     void drop_unused_locks(const std::vector<xsrv::open_global>& records);

@@ -119,7 +119,7 @@ void Listener::start_helper(Role role) {
             case Role::authd: run_authd({std::move(theirs), id, std::move(databases_), cluster_, configuration_, load_options_});
             case Role::housekeeper:
                 run_housekeeper({std::move(theirs), id, std::move(databases_), cluster_, configuration_, first, leftover_, !draining_});
-            case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, configuration_});
+            case Role::committer: databases_ = {}; run_committer({std::move(theirs), id, cluster_, configuration_});
             case Role::preauth:
                 databases_ = {};
                 run_preauth(std::move(theirs), {configuration_, smb2::negotiate_policy(*configuration_, server_guid_),

@@ -94,11 +94,22 @@ void Scavenger::end(uint64_t persistent_id) {
     if (record && fsa::is_disconnected(record->owner)) end(*record);
 }
 
+// From the disk first: what is there and not in the tables would be put back into them.
 void Scavenger::end(const xsrv::open_global& record) {
-    files_.end_disconnected(xsrv::file_of(record), record.persistent_id);
+    end_on_disk_(record, [this, id = record.persistent_id](bool done) {
+        if (done) return end_in_tables(id);
+        due_.emplace(NtTime{NtTime::now().ticks + limits::end_again_ticks}, id);
+        set_timer();
+    });
+}
+
+// Of one that its client has taken back meanwhile nothing ends; it has written it to the disk anew.
+void Scavenger::end_in_tables(uint64_t persistent_id) {
+    const auto record = tables_.find_open(persistent_id);
+    if (!record || !fsa::is_disconnected(record->owner)) return;
+    files_.end_disconnected(xsrv::file_of(*record), persistent_id);
     loop::take_root();
-    tables_.remove_disconnected_open(record.persistent_id);
-    ended_(record);
+    tables_.remove_disconnected_open(persistent_id);
 }
 
 void Scavenger::end_those_due() {

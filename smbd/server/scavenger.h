@@ -15,9 +15,12 @@ namespace Atoll::server {
 
 class Scavenger {
  public:
-    // `ended` is told of each open that has been closed.
-    Scavenger(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files, std::function<void(const xsrv::open_global&)> ended)
-        : tables_(tables), files_(files), ended_(std::move(ended)), timer_(loop, [this] { end_those_due(); }) {}
+    // `end_on_disk` comes before the end of each open: it calls `then` when nothing is left of it that outlives the tables, at once or
+    // later on the loop; with false if that could not be, or the client is about to take it back.
+    using Then = std::function<void(bool done)>;
+    using EndOnDisk = std::function<void(const xsrv::open_global&, Then then)>;
+    Scavenger(loop::Loop& loop, xsrv::Tables& tables, fsa::FileSystem& files, EndOnDisk end_on_disk)
+        : tables_(tables), files_(files), end_on_disk_(std::move(end_on_disk)), timer_(loop, [this] { end_those_due(); }) {}
 
     // Finds those that a former housekeeper minded. Reads the whole table.
     void begin();
@@ -37,12 +40,13 @@ class Scavenger {
  private:
     void mind(const xsrv::open_global& record);
     void end(const xsrv::open_global& record);
+    void end_in_tables(uint64_t persistent_id);
     void end_those_due();
     void set_timer();
 
     xsrv::Tables& tables_;
     fsa::FileSystem& files_;
-    std::function<void(const xsrv::open_global&)> ended_;
+    EndOnDisk end_on_disk_;
     std::set<std::pair<NtTime, uint64_t>> due_;  // when, and the persistent id; one that is taken back meanwhile stays here until then
     loop::Timer timer_;
 };

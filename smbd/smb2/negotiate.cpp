@@ -221,7 +221,7 @@ NegotiatePolicy negotiate_policy(const conf::Configuration& configuration, const
     policy.encryption_offered = global.server_smb_encrypt != conf::Demand::off;
     policy.multi_channel = global.server_multi_channel_support;
     policy.leasing = global.smb2_leases;
-    policy.persistent_handles = global.persistent_handles && !global.clustering;
+    policy.persistent_handles = global.persistent_handles;
     for (const conf::Cipher cipher : global.server_smb3_encryption_algorithms) policy.ciphers.push_back(static_cast<uint16_t>(cipher));
     for (const conf::Signing signing : global.server_smb3_signing_algorithms)
         policy.signing_algorithms.push_back(static_cast<uint16_t>(signing));

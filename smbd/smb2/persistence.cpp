@@ -297,12 +297,12 @@ NtStatus commit_reconnect(Request& request) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
     Persistence& persistence = persistence_of(request);
     persistence.note(*request.open);
-    // A LOCK may have been under way when its process was killed.
+    // A LOCK may have been under way when its process was killed; and whoever was about to end the open may have taken them from the disk.
     const xsrv::open_global record = persistence.record_of(*request.open);
     const xsrv::LockBuckets differing = persistence.state().differing(record);
     request.open->lock_buckets = xsrv::buckets_of(record) | differing;
     committer::Batch batch;
-    xsrv::put_locks(batch, record, differing);
+    xsrv::put_locks(batch, record, request.open->lock_buckets);
     put_own_open(request, batch);
     return answer_when_committed(request, batch);
 }

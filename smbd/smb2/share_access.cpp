@@ -109,8 +109,7 @@ NtStatus connect_files(Connection& connection, const UserLists& lists, const con
         return NtStatus::BAD_NETWORK_NAME;
     }
     tcon.share = std::move(*share);
-    tcon.continuously_available = !connection.client().is_clustered() &&
-                                  conf::why_not_persistent(connection.client().configuration().global(), *tcon.conf).empty();
+    tcon.continuously_available = conf::why_not_persistent(connection.client().configuration().global(), *tcon.conf).empty();
     tcon.maximal_access = tcon.share->maximal_access();
     return NtStatus::SUCCESS;
 }

@@ -132,6 +132,10 @@ void put_locks(committer::Batch& batch, const open_global& record, LockBuckets b
 
 void remove_open(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets) {
     batch.remove(persistent_open_database, open_key(persistent_id));
+    remove_locks(batch, persistent_id, buckets);
+}
+
+void remove_locks(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets) {
     for_each_bucket(buckets, [&](size_t bucket) { batch.remove(persistent_lock_database, lock_key(persistent_id, bucket)); });
 }
 
@@ -193,6 +197,33 @@ std::optional<open_global> PersistentState::find_open(uint64_t persistent_id) {
         if (found) add(found->locks, *record->durable);
     }
     return record;
+}
+
+Result<bool> PersistentState::has_open(uint64_t persistent_id) {
+    return store_.reader().read(persistent_open_database, open_key(persistent_id), [](Bytes) {});
+}
+
+Result<bool> PersistentState::remove_unchanged_open(committer::Batch& batch, uint64_t persistent_id) {
+    const auto key = open_key(persistent_id);
+    const auto expect = [&](Bytes value) { batch.expect(persistent_open_database, key, value); };
+    auto there = store_.reader().read(persistent_open_database, key, expect);
+    if (!there || !*there) return there;
+    batch.remove(persistent_open_database, key);
+    for (size_t bucket = 0; bucket < LOCK_BUCKETS; bucket++) {
+        const auto lock = lock_key(persistent_id, bucket);
+        const auto found = store_.reader().read(persistent_lock_database, lock, [](Bytes) {});
+        if (!found) return found;
+        if (*found) batch.remove(persistent_lock_database, lock);
+    }
+    return true;
+}
+
+Result<bool> PersistentState::remove_unchanged_file(committer::Batch& batch, const fsa::FileId& file) {
+    const auto key = file_key(file);
+    const auto expect = [&](Bytes value) { batch.expect(persistent_file_database, key, value); };
+    auto there = store_.reader().read(persistent_file_database, key, expect);
+    if (there && *there) batch.remove(persistent_file_database, key);
+    return there;
 }
 
 LockBuckets PersistentState::differing(const open_global& record) {

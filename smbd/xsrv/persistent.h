@@ -38,6 +38,7 @@ void put_open(committer::Batch& batch, const open_global& record);
 void put_locks(committer::Batch& batch, const open_global& record, LockBuckets buckets);
 // With its locks in these buckets.
 void remove_open(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets);
+void remove_locks(committer::Batch& batch, uint64_t persistent_id, LockBuckets buckets);
 void put_file(committer::Batch& batch, const fsa::FileId& file, const fsa::FileState& state);
 void remove_file(committer::Batch& batch, const fsa::FileId& file);
 void put_intent(committer::Batch& batch, const create_intent& intent);
@@ -52,6 +53,12 @@ class PersistentState {
     Result<void> for_each_file(const std::function<void(const fsa::FileId&)>& visit);
     Result<void> for_each_intent(const std::function<void(const create_intent&)>& visit);
     std::optional<open_global> find_open(uint64_t persistent_id);
+    Result<bool> has_open(uint64_t persistent_id);
+    // Adds its removal, with its locks, and that it has not changed: what somebody writes of it meanwhile, the client that takes it back
+    // first of all, fails the batch. False: it is not there, and nothing is added.
+    Result<bool> remove_unchanged_open(committer::Batch& batch, uint64_t persistent_id);
+    // The same of a file's.
+    Result<bool> remove_unchanged_file(committer::Batch& batch, const fsa::FileId& file);
     // The buckets in which the disk has other locks than the record.
     LockBuckets differing(const open_global& record);
     // `visit` gets whose locks they are.
