@@ -8,9 +8,7 @@ Nodes die with all their processes: ctdbd, its supervisor, smbd. The disks of th
 
 import argparse
 import contextlib
-import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +19,7 @@ import report
 from accounts import USER1
 from cluster import TOP, await_that
 from clustered import PORT, ServerCluster
-from clustered_test import LASTING, OK, READ, WRITE, Holder, kill_node, start_node
+from clustered_test import LASTING, OK, READ, WRITE, Holder, kill_node, kill_nodes, start_node
 from report import require
 
 PERSISTENT = "durable2=60000 persistent"
@@ -96,16 +94,6 @@ def a_node_dies(cluster):
         start_node(cluster, victim)
 
 
-def kill_all(cluster):
-    """With one look for them, so that no node has the time to see another one go."""
-    pids = [pid for node, server in zip(cluster.nodes, cluster.servers) for pid in [*node.processes(), *server.processes()]]
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    for server in cluster.servers:
-        server.process.wait()
-
-
 def start_all(cluster, order=(0, 1, 2)):
     for pnn in order:
         cluster.nodes[pnn].start()
@@ -118,7 +106,7 @@ def start_all(cluster, order=(0, 1, 2)):
 
 def all_nodes_die(cluster):
     clients = [Persistent(cluster, pnn, f"all{pnn}") for pnn in range(3)]
-    kill_all(cluster)
+    kill_nodes(cluster, range(3))
     for client in clients:
         client.end()
     start_all(cluster, (2, 0, 1))
@@ -194,7 +182,7 @@ def a_client_works_on(cluster):
             records.more(20)
             start_node(cluster, victim)
         records.more(20)
-        kill_all(cluster)
+        kill_nodes(cluster, range(3))
         start_all(cluster)
         records.more(20)
         count, bad, reconnects = records.end()

@@ -313,11 +313,18 @@ def outlives_its_node(cluster, victim, bystander, refuge):
 
 def kill_node(cluster, pnn):
     """All its processes at once: ctdbd, its supervisor, smbd."""
-    node, server = cluster.nodes[pnn], cluster.servers[pnn]
-    for pid in [*node.processes(), *server.processes()]:
+    kill_nodes(cluster, [pnn])
+
+
+def kill_nodes(cluster, pnns):
+    """With one look for their processes, so that none has the time to see another one go. They have ended when it returns."""
+    nodes, servers = [cluster.nodes[pnn] for pnn in pnns], [cluster.servers[pnn] for pnn in pnns]
+    for pid in [pid for member in (*nodes, *servers) for pid in member.processes()]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    server.process.wait()
+    for server in servers:
+        server.process.wait()
+    await_that(lambda: not any(node.processes() for node in nodes), "what was killed does not end")
 
 
 def start_node(cluster, pnn):
