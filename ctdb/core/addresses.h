@@ -17,6 +17,7 @@ class Addresses {
     void offered(std::vector<AddressId> addresses) { takeable_ = std::move(addresses); }
     // Taken, and not surely released yet.
     [[nodiscard]] std::vector<AddressId> held() const;
+    [[nodiscard]] bool holds() const { return !held_.empty(); }
     [[nodiscard]] const std::vector<AddressId>& takeable() const { return takeable_; }
 
  private:

@@ -84,6 +84,7 @@ class Core final : private MembershipObserver, private SlotTransport {
 
     void view_accepted(const protocol::view& former) override;
     void session_ended() override;
+    [[nodiscard]] bool holds_addresses() const override { return addresses_.holds(); }
     void send(Pnn to, protocol::slot_message message) override;
 
     Config config_;

@@ -57,7 +57,8 @@ void Membership::propose(const protocol::view& view) {
         end_session();
     }
     if (me == nullptr) return;
-    if (context_.session == 0 && (me->session <= last_session_ || kept_out())) return;
+    // The leader says it again until it is accepted.
+    if (context_.session == 0 && (me->session <= last_session_ || kept_out() || observer_.holds_addresses())) return;
     accept(view, me->session);
 }
 

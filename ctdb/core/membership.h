@@ -17,6 +17,8 @@ class MembershipObserver {
     virtual void view_accepted(const protocol::view& former) = 0;
     // Every record, gate, link and address of the session is void. Context::session is 0.
     virtual void session_ended() = 0;
+    // Whether addresses of a session that has ended are not surely released yet: others may have them by now.
+    [[nodiscard]] virtual bool holds_addresses() const = 0;
 };
 
 class Membership {

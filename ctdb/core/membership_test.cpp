@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+#include "ctdb/core/core.h"
+
+namespace Atoll::ctdb {
+namespace {
+
+constexpr Pnn leader = 0, me = 1;
+constexpr AddressId address = 4;
+
+class NoRecords final : public RecordStore {
+ public:
+    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
+    bool read(const RecordKey&, Copy&) const override { return false; }
+    void write(const RecordKey&, const Copy&) override {}
+    bool remove(const RecordKey&, const Copy&) override { return false; }
+    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
+    void clear() override {}
+};
+
+class NoDatabases final : public PersistentStore {
+ public:
+    std::vector<holding> holdings() const override { return {}; }
+    Writes last_writes(DatabaseId) const override { return {}; }
+    void each(DatabaseId, const std::function<void(const protocol::record_write&)>&) const override {}
+};
+
+// A node that is told by the leader what it is.
+class MembershipTest : public testing::Test {
+ protected:
+    MembershipTest() {
+        config_.me = me;
+        config_.slots = 1;
+        config_.nodes = {leader, me};
+        core_.emplace(config_, shared_, store_);
+    }
+
+    // The `number`th view of the leader's term, in which this node has that session, and who holds the address.
+    std::vector<Action> view(uint64_t number, uint64_t session, Pnn holder) {
+        protocol::view view;
+        view.id = id_of(number);
+        view.locators = {leader};
+        view.located_since = {id_of(1)};
+        for (const auto& [pnn, of] : {std::pair{leader, id_of(1)}, {me, id_of(session)}}) {
+            protocol::member member;
+            member.pnn = pnn;
+            member.incarnation = pnn == me ? config_.incarnation : 1;
+            member.session = of;
+            view.members.push_back(member);
+        }
+        protocol::address placed;
+        placed.id = address;
+        placed.holder = holder;
+        placed.former = no_node;
+        view.addresses.push_back(placed);
+        Buffer bytes;
+        encode(view, bytes, protocol::view::newest_version);
+        protocol::message message;
+        message.from = leader;
+        message.to = me;
+        message.body.make_viewed() = std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size());
+        return actions(Received{std::move(message)});
+    }
+    std::vector<Action> actions(Event event) {
+        now_ += millisecond;
+        const auto done = core_->handle(std::move(event), now_);
+        return {done.begin(), done.end()};
+    }
+    static ViewId id_of(uint64_t number) { return (Term{7} << 32) + number; }
+    template <class Kind>
+    static bool has(const std::vector<Action>& actions) {
+        return std::ranges::any_of(actions, [](const Action& action) { return std::holds_alternative<Kind>(action); });
+    }
+
+    std::optional<Core> core_;
+
+ private:
+    Config config_;
+    NodeLease lease_;
+    std::array<SlotGate, 1> gates_;
+    NoRecords records_;
+    NoDatabases store_;
+    SharedState shared_{lease_, gates_, records_};
+    Time now_ = second;
+};
+
+TEST_F(MembershipTest, ASessionBeginsWithItsView) {
+    EXPECT_TRUE(has<TakeAddress>(view(2, 2, me)));
+    EXPECT_EQ(core_->session(), id_of(2));
+    EXPECT_TRUE(has<ReleaseAddress>(view(3, 2, leader)));
+    EXPECT_EQ(core_->session(), id_of(2)) << "a member may release an address while it serves";
+}
+
+TEST_F(MembershipTest, NoSessionBeginsBeforeTheAddressesOfTheLastAreReleased) {
+    view(2, 2, me);
+    const auto ended = view(3, 3, leader);  // it has slept meanwhile, and others have its address
+    EXPECT_TRUE(has<ReleaseAddress>(ended));
+    EXPECT_TRUE(has<EndClients>(ended));
+    EXPECT_EQ(core_->session(), 0u);
+    view(3, 3, leader);
+    EXPECT_EQ(core_->session(), 0u) << "the address is still there";
+    actions(AddressReleased{address});
+    view(3, 3, leader);
+    EXPECT_EQ(core_->session(), id_of(3));
+}
+
+}  // namespace
+}  // namespace Atoll::ctdb
