@@ -73,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="release")
     arguments = parser.parse_args()
-    tally = report.Tally("app_instance")
+    tally = report.Tally("app instance")
     options = {"kernel oplocks": "no", "kernel share modes": "no", "posix locking": "no"}
     with tally.guard("the server"), Server("atoll", shares={"share": options}, users=[USER1, USER2], preset=arguments.preset) as server:
         cases(tally, server, arguments.preset)

@@ -211,7 +211,7 @@ def main():
     parser.add_argument("--preset", default="release")
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
-    tally = report.Tally("available_cluster")
+    tally = report.Tally("available cluster")
     isolation.run(lambda: run(tally, options), network=True)
     return tally.finish()
 
