@@ -27,7 +27,7 @@ from accounts import USER1
 from cluster import TOP, await_that
 from clustered import PORT, ServerCluster
 from guest import END, Guest
-from guest_failover_test import is_clients_own, records_on_disk
+from guest_failover_test import not_clients_own, records_on_disk
 from public_cluster import PUBLIC, tell
 from report import Failure, require
 from wire import answers_negotiate
@@ -388,7 +388,7 @@ def kernel_lost_nothing(cluster, kernel):
         on_disk = records_on_disk(kernel.path(mount))
         require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
         # As over channels, what is sent again may go over a connection that has just ended too: the first new one to a node that dies.
-        errors = [word for word in found[3].split() if not is_clients_own(word, other_channels=True)]
+        errors = not_clients_own(found[3].split(), other_channels=True)
         require(not errors, f"errors that are not the client's own: {errors}")
 
 
