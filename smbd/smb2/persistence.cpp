@@ -23,17 +23,17 @@ Persistence& persistence_of(const Request& request) { return request.connection(
 
 NtStatus status_of(const Error& error) { return error.code == Code::no_space ? NtStatus::DISK_FULL : NtStatus::INSUFFICIENT_RESOURCES; }
 
-// What is done for a request whose changes could not be written. Its answer, or PENDING.
-NtStatus not_committed(Request& request, const Error& error, Undo undo) {
-    log_error("what a client has open persistently cannot be written: {}", error.message());
+// The answer of a request whose commit has ended so, or PENDING.
+NtStatus settled(Request& request, const Result<void>& committed, Settle settle) {
+    if (!committed) log_error("what a client has open persistently cannot be written: {}", committed.error().message());
+    const NtStatus status = committed ? NtStatus::SUCCESS : status_of(committed.error());
     const bool open = request.open && request.open->is_open();
-    const NtStatus failed = status_of(error);
-    return undo != nullptr && open && act_as_user(request) == NtStatus::SUCCESS ? undo(request, failed) : failed;
+    return settle != nullptr && open && (committed || act_as_user(request) == NtStatus::SUCCESS) ? settle(request, status) : status;
 }
 
-void finish_commit(Request& request, const Result<void>& committed, Undo undo) {
+void finish_commit(Request& request, const Result<void>& committed, Settle settle) {
     request.connection().client().create_replays().not_waiting(request);
-    const NtStatus status = committed ? NtStatus::SUCCESS : not_committed(request, committed.error(), undo);
+    const NtStatus status = settled(request, committed, settle);
     if (status != NtStatus::PENDING) request.complete(status);
 }
 
@@ -42,9 +42,10 @@ void wait_as_create(Request& request, const Guid& create_guid) {
     request.connection().client().create_replays().waits(create_guid, request);
 }
 
-NtStatus undo_create(Request& request, NtStatus failed) {
+NtStatus settle_create(Request& request, NtStatus status) {
+    if (status == NtStatus::SUCCESS) return status;
     if (const auto closed = request.connection().client().close_open(*request.open); !closed) log_warning("closing a file");
-    return failed;
+    return status;
 }
 
 xsrv::LockBuckets buckets_of(const smb::LockRequest& lock) {
@@ -53,9 +54,10 @@ xsrv::LockBuckets buckets_of(const smb::LockRequest& lock) {
     return out;
 }
 
-// Its locks go again. Another LOCK that was on its way to the disk behind it told of them too: before the failure is answered, the disk has
-// them no more.
-NtStatus undo_locks(Request& request, NtStatus failed) {
+// After a failure its locks go again. Another LOCK that was on its way to the disk behind it told of them too: before the failure is
+// answered, the disk has them no more.
+NtStatus settle_locks(Request& request, NtStatus failed) {
+    if (failed == NtStatus::SUCCESS) return failed;
     const auto lock = smb::LockRequest::decode(request.message);
     if (!lock || (lock->element(0).flags & smb::lock_flags::unlock) != 0) return failed;
     forget_sequence(request, {lock->sequence_index, lock->sequence_number});
@@ -70,6 +72,13 @@ NtStatus undo_locks(Request& request, NtStatus failed) {
         request.complete(failed);
     });
     return submitted ? NtStatus::PENDING : failed;
+}
+
+// It came again while the first was on its way to the disk: if that has failed since, its locks are gone, whatever became of this commit.
+NtStatus settle_locks_again(Request& request, NtStatus status) {
+    const auto lock = smb::LockRequest::decode(request.message);
+    const bool done = lock && has_been_done(request, {lock->sequence_index, lock->sequence_number});
+    return status == NtStatus::SUCCESS && !done ? NtStatus::IO_DEVICE_ERROR : status;
 }
 
 bool same_lease(const std::optional<xsrv::open_lease>& known, const std::optional<xsrv::open_lease>& now) {
@@ -181,13 +190,13 @@ bool asks_for_persistent(const Request& request, const smb::CreateContexts& cont
     return asked && (asked->flags & smb::durable_flags::persistent) != 0 && may_be_persistent(request);
 }
 
-NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Undo undo) {
+NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Settle settle) {
     if (batch.empty()) return NtStatus::SUCCESS;
     request.caching_wait.cancel();
     request.abandon = nullptr;  // it will be on the disk, or nobody knows
     const auto submitted = persistence_of(request).commits().submit(
-        batch, [&request, undo](const Result<void>& committed) { finish_commit(request, committed, undo); });
-    return submitted ? NtStatus::PENDING : not_committed(request, submitted.error(), undo);
+        batch, [&request, settle](const Result<void>& committed) { finish_commit(request, committed, settle); });
+    return submitted ? NtStatus::PENDING : settled(request, submitted, settle);
 }
 
 NtStatus commit_intent(Request& request, const smb::CreateRequest& create, const smb::CreateContexts& contexts, std::string_view path) {
@@ -259,7 +268,7 @@ NtStatus commit_opened(Request& request) {
     Persistence& persistence = persistence_of(request);
     if (const auto& lease = request.open->durable->lease) persistence.put_changed(batch, lease->lease_key, request.open.get());
     wait_as_create(request, request.open->durable->create_guid.value_or(Guid{}));
-    const NtStatus status = answer_when_committed(request, batch, undo_create);
+    const NtStatus status = answer_when_committed(request, batch, settle_create);
     if (status != NtStatus::PENDING) request.connection().client().create_replays().not_waiting(request);
     return status;
 }
@@ -272,7 +281,7 @@ void finish_sync(Request& request, PoolWork& work) {
     if (status == NtStatus::SUCCESS) {
         status = commit_opened(request);
     } else {
-        status = undo_create(request, status);
+        status = settle_create(request, status);
     }
     if (status != NtStatus::PENDING) request.complete(status);
 }
@@ -290,7 +299,7 @@ NtStatus commit_create(Request& request, const smb::CreateContexts& contexts, co
     drop_intent(request, contexts);
     committer::Batch batch;
     if (result.oplock == fsa::OplockLevel::lease) persistence.put_changed(batch, contexts.lease->key, nullptr);
-    return answer_when_committed(request, batch, undo_create);
+    return answer_when_committed(request, batch, settle_create);
 }
 
 NtStatus commit_reconnect(Request& request) {
@@ -317,7 +326,7 @@ NtStatus commit_own_open(Request& request) {
 }
 
 // Of its locks those that may have been changed.
-NtStatus commit_changed_locks(Request& request, Undo undo) {
+NtStatus commit_changed_locks(Request& request, Settle settle) {
     if (!is_persistent(request)) return NtStatus::SUCCESS;
     const auto lock = smb::LockRequest::decode(request.message);
     if (!lock) return lock.error();
@@ -327,13 +336,13 @@ NtStatus commit_changed_locks(Request& request, Undo undo) {
     xsrv::put_locks(batch, record, changed);
     xsrv::put_open(batch, record);
     request.open->lock_buckets |= changed;
-    return answer_when_committed(request, batch, undo);
+    return answer_when_committed(request, batch, settle);
 }
 
 }  // namespace
 
-NtStatus commit_locks(Request& request) { return commit_changed_locks(request, undo_locks); }
-NtStatus commit_locks_again(Request& request) { return commit_changed_locks(request, nullptr); }
+NtStatus commit_locks(Request& request) { return commit_changed_locks(request, settle_locks); }
+NtStatus commit_locks_again(Request& request) { return commit_changed_locks(request, settle_locks_again); }
 
 NtStatus commit_file(Request& request) {
     if (!request.tcon->continuously_available || !persistence_of(request).is_there()) return NtStatus::SUCCESS;

@@ -54,11 +54,11 @@ class Persistence {
 [[nodiscard]] bool asks_for_persistent(const Request& request, const smb::CreateContexts& contexts);
 [[nodiscard]] bool may_be_persistent(const Request& request);
 
-// Takes back what could not be committed, acting as the user, of an open that still is open. Gives `failed`, or PENDING if it completes the
-// request with that later.
-using Undo = NtStatus (*)(Request& request, NtStatus failed);
+// What the request is answered with once its commit has ended in `status`, for an open that still is open; after a failure it takes back,
+// as the user, what could not be committed. Gives `status` or another, or PENDING if it completes the request later.
+using Settle = NtStatus (*)(Request& request, NtStatus status);
 // The answer is written; it is sent when `batch` is on the disk. PENDING. An empty batch: SUCCESS.
-NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Undo undo = nullptr);
+NtStatus answer_when_committed(Request& request, const committer::Batch& batch, Settle settle = nullptr);
 
 // Of a CREATE that asks for a persistent open, before the file system is touched. SUCCESS: it may be. PENDING: handle_create is called
 // again.
