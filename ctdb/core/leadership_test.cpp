@@ -3,26 +3,10 @@
 #include <array>
 
 #include "ctdb/core/core.h"
+#include "ctdb/core/empty_stores_test.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-class NoRecords final : public RecordStore {
- public:
-    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
-    bool read(const RecordKey&, Copy&) const override { return false; }
-    void write(const RecordKey&, const Copy&) override {}
-    bool remove(const RecordKey&, const Copy&) override { return false; }
-    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
-    void clear() override {}
-};
-
-class NoDatabases final : public PersistentStore {
- public:
-    std::vector<holding> holdings() const override { return {}; }
-    Writes last_writes(DatabaseId) const override { return {}; }
-    void each(DatabaseId, const std::function<void(const protocol::record_write&)>&) const override {}
-};
 
 // Node 2, alone, which takes the lock and finds in the register who has every committed transaction on its disk.
 class LeadershipTest : public testing::Test {

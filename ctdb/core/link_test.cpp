@@ -6,21 +6,11 @@
 #include <array>
 #include <deque>
 
+#include "ctdb/core/empty_stores_test.h"
 #include "ctdb/core/limits.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-// Links never look at records.
-class NoRecords final : public RecordStore {
- public:
-    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
-    bool read(const RecordKey&, Copy&) const override { return false; }
-    void write(const RecordKey&, const Copy&) override {}
-    bool remove(const RecordKey&, const Copy&) override { return false; }
-    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
-    void clear() override {}
-};
 
 struct End {
     explicit End(Pnn me) {

@@ -3,18 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "ctdb/core/empty_stores_test.h"
+
 namespace Atoll::ctdb {
 namespace {
-
-class NoRecords final : public RecordStore {
- public:
-    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
-    bool read(const RecordKey&, Copy&) const override { return false; }
-    void write(const RecordKey&, const Copy&) override {}
-    bool remove(const RecordKey&, const Copy&) override { return false; }
-    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
-    void clear() override {}
-};
 
 class LocatorTest : public testing::Test, private SlotTransport {
  protected:

@@ -4,29 +4,13 @@
 #include <array>
 
 #include "ctdb/core/core.h"
+#include "ctdb/core/empty_stores_test.h"
 
 namespace Atoll::ctdb {
 namespace {
 
 constexpr Pnn leader = 0, me = 1;
 constexpr AddressId address = 4;
-
-class NoRecords final : public RecordStore {
- public:
-    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
-    bool read(const RecordKey&, Copy&) const override { return false; }
-    void write(const RecordKey&, const Copy&) override {}
-    bool remove(const RecordKey&, const Copy&) override { return false; }
-    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>&) const override {}
-    void clear() override {}
-};
-
-class NoDatabases final : public PersistentStore {
- public:
-    std::vector<holding> holdings() const override { return {}; }
-    Writes last_writes(DatabaseId) const override { return {}; }
-    void each(DatabaseId, const std::function<void(const protocol::record_write&)>&) const override {}
-};
 
 // A node that is told by the leader what it is.
 class MembershipTest : public testing::Test {
