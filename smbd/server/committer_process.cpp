@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <chrono>
 #include <csignal>
 #include <string>
 #include <vector>

@@ -8,18 +8,15 @@ Nodes die with all their processes: ctdbd, its supervisor, smbd. The disks of th
 
 import argparse
 import contextlib
-import re
-import subprocess
 import sys
-import threading
 import time
 
 import isolation
 import report
-from accounts import USER1
-from cluster import TOP, await_that
+from cluster import await_that
 from clustered import PORT, ServerCluster
 from clustered_test import LASTING, OK, READ, WRITE, Holder, kill_node, kill_nodes, start_node
+from records import Records
 from report import require
 
 PERSISTENT = "durable2=60000 persistent"
@@ -135,46 +132,10 @@ def who_was_away_brings_nothing_back(cluster):
     made.is_taken_back(cluster, 2)
 
 
-class Records:
-    """An smbrecords at work with the addresses of all nodes."""
-
-    def __init__(self, cluster, name):
-        self.acknowledged, self.last = 0, ""
-        hosts = ",".join(node.address for node in cluster.nodes)
-        program = TOP / "build" / cluster.preset / "bin" / "smbrecords"
-        self.process = subprocess.Popen([str(program), f"//{hosts}/share", name, "-U", USER1.credentials, "-p", str(PORT), "--patience", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.last = line.strip()
-            if self.last.startswith("acknowledged "):
-                self.acknowledged = int(self.last.split()[1]) + 1
-
-    def more(self, count):
-        goal, deadline = self.acknowledged + count, time.monotonic() + 60
-        while self.acknowledged < goal:
-            require(self.process.poll() is None, f"smbrecords ended: {self.last}")
-            require(time.monotonic() < deadline, f"{self.acknowledged} of {goal} records within 60 s")
-            time.sleep(0.02)
-
-    def end(self):
-        self.process.stdin.close()
-        self.reader.join(60)
-        found = re.fullmatch(r"records (\d+) bad (\d+) reconnects (\d+)", self.last)
-        require(self.process.wait(10) == 0 and found, f"smbrecords ends with {self.last}")
-        return tuple(map(int, found.groups()))
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
 def a_client_works_on(cluster):
     """One that fails over writes records under locks while nodes die, one after another and then all at once."""
-    records = Records(cluster, "records")
+    hosts = ",".join(node.address for node in cluster.nodes)
+    records = Records(cluster.preset, f"//{hosts}/share", PORT, "records", "--patience", "60")
     try:
         for victim in range(3):
             records.more(20)

@@ -27,6 +27,7 @@ import report
 from accounts import USER1
 from guest import HOST, Guest, PROGRAMS
 from guest_failover_test import records_on_disk
+from records import Records
 from report import require
 from server import TOP, free_port
 from volatile_disk import VolatileDisk
@@ -110,44 +111,6 @@ class Machine:
         flushed, lost = self.disk.power_cut()
         self.cuts += 1
         print(f"# power cut {self.cuts}: the disk had flushed {flushed} writes and lost {lost} sectors of others", flush=True)
-
-
-class Records:
-    """An smbrecords at work; `acknowledged` is the number of records that it has been told of."""
-
-    def __init__(self, machine, name, *options):
-        self.name, self.acknowledged, self.last = name, 0, ""
-        command = [TOP / "build" / machine.preset / "bin" / "smbrecords", "//127.0.0.1/available", name, "-p", str(machine.port), "-U", USER1.credentials, *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.last = line.strip()
-            if self.last.startswith("acknowledged "):
-                self.acknowledged = int(self.last.split()[1]) + 1
-
-    def more(self, count):
-        """Waits until so many more have been acknowledged."""
-        goal, deadline = self.acknowledged + count, time.monotonic() + PATIENCE
-        while self.acknowledged < goal:
-            require(self.process.poll() is None, f"{self.name}: {self.last}")
-            require(time.monotonic() < deadline, f"{self.name}: {self.acknowledged} of {goal} records within {PATIENCE} s")
-            time.sleep(0.05)
-
-    def end(self):
-        """(records, bad, reconnects), by its own account."""
-        self.process.stdin.close()
-        self.reader.join()
-        found = re.fullmatch(r"records (\d+) bad (\d+) reconnects (\d+)", self.last)
-        require(self.process.wait() == 0 and found, f"{self.name}: {self.last}")
-        return tuple(map(int, found.groups()))
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.reader.join()
 
 
 class Client:
@@ -269,7 +232,8 @@ def run(machine, cuts, full, moment, tally, stack):
     for number in range(cuts + 1):
         with machine.serving():
             if not logs:
-                logs = [Records(machine, "log"), Records(machine, "sealed-log", "--seal")]
+                logs = [Records(machine.preset, "//127.0.0.1/available", machine.port, name, *options, patience=PATIENCE)
+                        for name, options in (("log", ()), ("sealed-log", ("--seal",)))]
                 for log in logs:
                     stack.callback(log.kill)
                 kernel = KernelClient(machine, 30 * cuts) if full else None
