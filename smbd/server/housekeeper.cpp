@@ -134,17 +134,17 @@ class Housekeeper {
         return in.ok() ? id : 0;
     }
 
-    // Those whose end has been told meanwhile end together.
+    // Those whose end has been told meanwhile end together. A listener tells of its last client, and ends.
     void control_spoke() {
         messaging::ServerIds ended;
         Packet packet;
-        for (;;) {
-            const auto received = control_.receive(packet);
-            if (received == PacketSocket::Received::nothing) return these_ended(ended);
-            if (received == PacketSocket::Received::ended) return loop_.stop();
+        auto received = control_.receive(packet);
+        for (; received == PacketSocket::Received::packet; received = control_.receive(packet)) {
             const auto process = process_of(packet);
             if (packet.kind == PacketKind::process_ended && process) ended.insert(*process);
         }
+        these_ended(ended);
+        if (received == PacketSocket::Received::ended) loop_.stop();
     }
 
     // A process of this node that was killed may have closed an open and not yet written that, or have lost its record with a former
