@@ -77,18 +77,26 @@ function(_atoll_view out view)
   endif()
 endfunction()
 
-# clang's builds, those with sanitizers, parse the standard library once; gcc's show that each source includes what it uses.
-if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+# The standard library is parsed once for all targets, save in the preset debug, which shows that each source includes what it uses.
+if(ATOLL_PRECOMPILE)
+  # gcc takes a precompiled header only under the macros under which it was made.
+  set(ATOLL_PRECOMPILED_MACROS $<TARGET_PROPERTY:fmt::fmt,INTERFACE_COMPILE_DEFINITIONS>)
   file(WRITE ${CMAKE_BINARY_DIR}/precompiled.cpp "")
   add_library(atoll_precompiled OBJECT ${CMAKE_BINARY_DIR}/precompiled.cpp)
-  target_precompile_headers(atoll_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  # By a name without the directory, so that each working tree precompiles the same text.
+  target_include_directories(atoll_precompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake)
+  target_precompile_headers(atoll_precompiled PRIVATE <precompiled.h>)
+  target_compile_definitions(atoll_precompiled PRIVATE ${ATOLL_PRECOMPILED_MACROS})
   target_link_libraries(atoll_precompiled PRIVATE Threads::Threads)
-  target_compile_options(atoll_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # or ccache takes each for another
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(atoll_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # or ccache takes each for another
+  endif()
 endif()
 
 function(_atoll_attach target room_set view links)
   if(TARGET atoll_precompiled)
     target_precompile_headers(${target} REUSE_FROM atoll_precompiled)
+    target_compile_definitions(${target} PRIVATE ${ATOLL_PRECOMPILED_MACROS})
   endif()
   target_include_directories(${target} PRIVATE ${view})
   if(links)

@@ -8,6 +8,7 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
 
 set(ATOLL_SANITIZE "" CACHE STRING "Sanitizers to build with, comma separated; empty for none")
+option(ATOLL_PRECOMPILE "Parse the standard library once for all sources" OFF)
 option(ATOLL_FUZZ "Link the fuzzers with libFuzzer (clang only); otherwise they replay files" OFF)
 
 # All symbols are bound at the start: what smbd forks binds none again, and the tables of addresses are read-only.
@@ -33,5 +34,6 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
+find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -8,7 +8,7 @@
 namespace Atoll::ctdb {
 namespace {
 
-std::string corpus(const char* name) { return std::string(CTDB_TOOL_CORPUS) + "/" + name; }
+std::string corpus(const char* name) { return CTDB_TOOL_CORPUS "/" + std::string(name); }
 
 // Made by Debian's ctdb 4.17.
 TEST(BackupFile, ReadsDebians) {

@@ -103,7 +103,7 @@ std::string statistics_text(const statistics& from) {
         if (first) text += " " + group + "\n";
         text += counter_line(group.empty() ? 0 : 1, line.name, value_of(line, from));
     }
-    text += std::string(" hop_count_buckets:") + no_buckets + " lock_buckets:" + no_buckets;
+    text += fmt::format(" hop_count_buckets:{0} lock_buckets:{0}", no_buckets);
     text += latency_line("locks_latency", {}) + latency_line("reclock_ctdbd", from.lock_check) + latency_line("reclock_recd", {});
     return text + latency_line("call_latency", from.call) + latency_line("childwrite_latency", {});
 }

@@ -18,7 +18,7 @@ class SnapshotsTest : public FsaTest {
         write("dir/file", "newer");
         connect("vfs objects = shadow_copy2\nshadow:snapdir = .snapshots\nshadow:mountpoint = " + root_ + "\n");
     }
-    static std::string snapshot(const std::string& path) { return std::string(".snapshots/") + token + "/" + path; }
+    static std::string snapshot(const std::string& path) { return ".snapshots/" + std::string(token).append("/" + path); }
     CreateParams then(std::string_view path, uint32_t desired = read_access, Disposition disposition = Disposition::open) {
         CreateParams p = params(path, desired, disposition);
         p.snapshot = taken;
@@ -55,7 +55,7 @@ TEST_F(SnapshotsTest, WhatIsNotThere) {
     }
     connect();  // a share that shows none
     EXPECT_EQ(status(then("dir\\file")), NtStatus::OBJECT_NAME_NOT_FOUND);
-    EXPECT_EQ(status(params(std::string(token) + "\\gone")), NtStatus::OBJECT_PATH_NOT_FOUND);
+    EXPECT_EQ(status(params(std::string(token).append("\\gone"))), NtStatus::OBJECT_PATH_NOT_FOUND);
 }
 
 TEST_F(SnapshotsTest, NothingChangesThem) {

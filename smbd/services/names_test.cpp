@@ -54,7 +54,7 @@ TEST(Names, TypesHaveRulesOfTheirOwn) {
     EXPECT_EQ(validate_name("group*", 11, 0), net_error::success);
     EXPECT_EQ(validate_name("gr*oup", 11, 0), net_error::invalid_name);
     EXPECT_EQ(validate_name(std::string(259, 'x'), 11, 0), net_error::invalid_name);
-    EXPECT_EQ(validate_name(std::string(258, 'x') + "*", 11, 0), net_error::success);
+    EXPECT_EQ(validate_name(std::string(258, 'x').append("*"), 11, 0), net_error::success);
 }
 
 TEST(Names, CanonicalFormsAreCutAndUpper) {

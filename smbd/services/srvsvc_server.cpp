@@ -44,16 +44,16 @@ struct Transport {
 
 void put(const Transport& from, SERVER_TRANSPORT_INFO_0& to) {
     to.svti0_numberofvcs = from.connections;
-    to.svti0_transportname = std::string(transport_name);
+    to.svti0_transportname = transport_name;
     to.svti0_transportaddress = ascii(from.netbios_name);
-    to.svti0_networkaddress = std::string(transport_address);
+    to.svti0_networkaddress = transport_address;
 }
 
 void put(const Transport& from, SERVER_TRANSPORT_INFO_1& to) {
     to.svti1_numberofvcs = from.connections;
-    to.svti1_transportname = std::string(transport_name);
+    to.svti1_transportname = transport_name;
     to.svti1_transportaddress = ascii(from.netbios_name);
-    to.svti1_networkaddress = std::string(transport_address);
+    to.svti1_networkaddress = transport_address;
     to.svti1_domain = from.domain;
 }
 
