@@ -3,22 +3,19 @@
 #include <fmt/core.h>
 
 #include <charconv>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <thread>
 
 #include "base/time.h"
 #include "ctdb/network/ip_address.h"
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
 
 using protocol::node_flags;
 using protocol::operation;
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 std::string joined(const std::vector<std::string>& words, const char* separator) {
     std::string text;

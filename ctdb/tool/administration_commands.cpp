@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
 
 #include "base/unique_fd.h"
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -21,9 +21,6 @@ using protocol::operation;
 using protocol::outcome;
 
 constexpr int invalid_value = 22;  // EINVAL
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 protocol::request request_of(uint32_t node, operation op, const std::string& text = "", uint32_t number = 0) {
     protocol::request request;

@@ -12,14 +12,12 @@
 #include "base/file.h"
 #include "base/unique_fd.h"
 #include "ctdb/tool/backup_file.h"
+#include "ctdb/tool/output.h"
 #include "ctdb/tool/persistent_database.h"
 #include "ctdb/tool/record_listing.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 

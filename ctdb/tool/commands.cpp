@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <charconv>
-#include <cstdio>
 #include <functional>
 #include <strings.h>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "ctdb/tool/backup_commands.h"
 #include "ctdb/tool/database_commands.h"
 #include "ctdb/tool/event_commands.h"
+#include "ctdb/tool/output.h"
 #include "ctdb/tool/persistent_commands.h"
 #include "ctdb/tool/reload_nodes.h"
 #include "ctdb/tool/statistics_commands.h"
@@ -29,9 +29,6 @@ using protocol::outcome;
 namespace {
 
 constexpr int invalid_value = 22;  // EINVAL
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 const char* outcome_text(outcome result) {
     switch (result) {

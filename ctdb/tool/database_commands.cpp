@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "ctdb/tool/backup_file.h"
+#include "ctdb/tool/output.h"
 #include "ctdb/tool/record_listing.h"
 #include "ctdb/tool/persistent_database.h"
 #include "tdb/file/file_database.h"
@@ -17,9 +18,6 @@ namespace {
 
 using protocol::operation;
 using protocol::outcome;
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 // What this node has, whoever is dmaster of it.
 int run_cattdb(Call& call) {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <ctime>
 
 #include "ctdb/events/event_runner.h"
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -31,9 +31,6 @@ constexpr const char* event_usage =
     "  script list <component>                      List event scripts\n"
     "  script enable <component> <script>           Enable an event script\n"
     "  script disable <component> <script>          Disable an event script\n";
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 // Twice, as Debian's says it.
 int show_usage() {

@@ -4,24 +4,22 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "ctdb/tool/commands.h"
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
 
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
-
 int show_help() {
-    std::fputs(help_text(), stdout);
-    std::fputs("\nCommands:\n", stdout);
-    for (const Command& command : commands()) std::fputs(command_line(command).c_str(), stdout);
+    say(help_text());
+    say("\nCommands:\n");
+    for (const Command& command : commands()) say(command_line(command));
     return failure;
 }
 
 int show_usage(const Command& command) {
-    std::fputs((std::string(usage_text()) + "\nCommands:\n" + command_line(command)).c_str(), stdout);
+    say(std::string(usage_text()) + "\nCommands:\n" + command_line(command));
     return failure;
 }
 
@@ -88,7 +86,7 @@ int main(int count, char** arguments) {
     using namespace Atoll;
     const auto options = ctdb::parse_options({arguments + 1, arguments + count});
     if (!options) {
-        std::fputs((options.error().text + "\n").c_str(), stderr);
+        ctdb::complain(options.error().text);
         return ctdb::failure;
     }
     ::signal(SIGALRM, ctdb::run_out);

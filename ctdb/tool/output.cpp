@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <ctime>
 #include <initializer_list>
 
@@ -23,6 +24,9 @@ std::string row(const Format& format, std::initializer_list<std::string> fields)
 std::string bit(bool set) { return set ? "1" : "0"; }
 
 }  // namespace
+
+void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
+void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 std::string moment_text(uint64_t microseconds) {
     const auto seconds = static_cast<time_t>(microseconds / second);

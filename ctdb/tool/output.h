@@ -7,6 +7,11 @@
 
 namespace Atoll::ctdb {
 
+// On standard output, as it is.
+void say(const std::string& text);
+// A line on standard error.
+void complain(const std::string& text);
+
 // Of -Y, -X and -x.
 struct Format {
     bool machine = false;

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <cstdlib>
+
+#include "ctdb/tool/output.h"
 #include "ctdb/tool/persistent_database.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 std::optional<PersistentDatabase> persistent_of(Call& call, const char* command) {
     const auto* database = database_of(call, command, call.arguments[0]);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/buffer.h"
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -13,8 +14,6 @@ using protocol::outcome;
 constexpr int most_readings = 8;        // of a database that changes meanwhile
 constexpr size_t part_bytes = 60000;    // of a transaction's part: below MAX_DATA with what encoding adds
 constexpr size_t record_overhead = 32;  // that encoding adds to a record, at most
-
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 const char* meaning_of(outcome result) {
     switch (result) {

@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
+#include "ctdb/tool/output.h"
 #include "ctdb/tool/persistent_database.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 

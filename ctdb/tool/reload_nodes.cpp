@@ -3,15 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
 
 using protocol::operation;
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 Result<protocol::reply, int> ask(Call& call, uint32_t node, operation op) {
     protocol::request request;

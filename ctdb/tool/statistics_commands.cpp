@@ -4,16 +4,14 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
+
+#include "ctdb/tool/output.h"
 
 namespace Atoll::ctdb {
 namespace {
 
 using protocol::operation;
 using protocol::statistics;
-
-void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void complain(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
 // A line: a group is its own line in front of its first, and part of its machine name. Without a value it is 0.
 struct Line {
