@@ -1,5 +1,12 @@
 // All records, pointer structures and functions of example.idl.
 #include "idl/example.idl.h"
+#include "idl/level.h"
+
+namespace Atoll::idl {
+
+Level newest_known_level() { return 3; }
+
+}  // namespace Atoll::idl
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace Atoll;

@@ -5,6 +5,14 @@
 
 #include "base/utf.h"
 #include "idl/example.idl.h"
+#include "idl/level.h"
+
+namespace Atoll::idl {
+
+// This program knows all of example.idl.
+Level newest_known_level() { return 3; }
+
+}  // namespace Atoll::idl
 
 namespace Atoll::idl_example {
 namespace {
@@ -171,6 +179,34 @@ TEST(Records, HeaderIsChecked) {
     EXPECT_EQ(with(2, static_cast<uint8_t>(out[2] ^ 1)).code, Code::corrupt);
     EXPECT_EQ(idl::decode<tiny_record>(out.bytes().first(3)).error().code, Code::corrupt);
     EXPECT_EQ(idl::decode<tiny_record>(out)->name, "abc");
+}
+
+// Though the record's own newest version would be higher: so an older program is made of this one's sources.
+TEST(Records, NewerThanTheProgramKnowsIsRefused) {
+    constexpr uint16_t newest = 9, tag = 0x1234;
+    const auto known = static_cast<uint16_t>(idl::newest_known_level());
+    for (const bool newer : {false, true}) {
+        Buffer out;
+        idl::NdrWriter writer(out, idl::newest_level);
+        idl::put_record_header(writer, static_cast<uint16_t>(newer ? known + 1 : known), tag);
+        idl::NdrReader reader(out);
+        const auto level = idl::get_record_header(reader, "a record", newest, tag);
+        EXPECT_EQ(level.ok(), !newer);
+        EXPECT_TRUE(level.ok() || level.error().code == Code::unsupported);
+    }
+}
+
+TEST(WrittenLevel, IsTheFirstUntilItIsSetAndThenOnesOwnOrAnothers) {
+    EXPECT_EQ(idl::written_level(), idl::first_level);
+    idl::set_written_level(2);
+    EXPECT_EQ(idl::written_level(), 2u);
+    Shared<uint32_t> shared = 2;
+    idl::follow_written_level(shared);
+    shared = 3;
+    EXPECT_EQ(idl::written_level(), 3u);
+    idl::set_written_level(idl::first_level);
+    shared = 2;
+    EXPECT_EQ(idl::written_level(), idl::first_level);
 }
 
 TEST(Records, EveryTruncationIsRefused) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/utf.h"
+#include "idl/level.h"
 
 namespace Atoll::idl {
 
@@ -274,9 +275,10 @@ Result<Level> get_record_header(NdrReader& in, std::string_view record, uint16_t
     if (found != tag)
         return Atoll::fail(Code::corrupt, std::string(record), fmt::format("tag {:#06x} belongs to another kind of record", found));
     if (version == 0) return Atoll::fail(Code::corrupt, std::string(record), "version 0");
-    if (version > newest) {
+    const Level readable = std::min<Level>(newest, newest_known_level());
+    if (version > readable) {
         return Atoll::fail(Code::unsupported, std::string(record),
-                           fmt::format("version {} was written by a newer program; this one reads up to {}", version, newest));
+                           fmt::format("version {} was written by a newer program; this one reads up to {}", version, readable));
     }
     return Level{version};
 }

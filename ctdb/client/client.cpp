@@ -7,6 +7,7 @@
 
 #include "base/loop/socket_path.h"
 #include "base/time.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -32,7 +33,7 @@ Result<DaemonConnection> DaemonConnection::connect(const std::string& socket_pat
 
 Result<void> DaemonConnection::send(const protocol::request& request, Monotonic deadline) {
     packet_.clear();
-    encode(request, packet_, protocol::request::newest_version);
+    encode(request, packet_, idl::written_level());
     if (!wait_for(fd_.get(), POLLOUT, deadline)) return fail(Code::busy, where, "does not answer");
     if (::send(fd_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL) < 0) return fail(Code::dead, where, "the connection has ended");
     return {};

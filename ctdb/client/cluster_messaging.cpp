@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ctdb/client/limits.h"
 #include "ctdb/core/types.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -24,7 +25,7 @@ ServerId to_server(const protocol::process_id& id) { return {id.node, id.pid, id
 template <class Record>
 void put_data(protocol::request& request, const Record& record) {
     Buffer encoded;
-    encode(record, encoded, Record::newest_version);
+    encode(record, encoded, idl::written_level());
     request.data.assign(encoded.data(), encoded.data() + encoded.size());
 }
 
@@ -106,7 +107,7 @@ class ClusterMessaging final : public messaging::Messaging {
         request.op = operation::SEND_MESSAGE;
         put_data(request, message);
         waiting_.emplace_back();
-        encode(request, waiting_.back(), protocol::request::newest_version);
+        encode(request, waiting_.back(), idl::written_level());
         if (to.pid != 0) sent_[last_] = Sent{to, type};
         send_waiting();
         return {};
@@ -136,6 +137,7 @@ class ClusterMessaging final : public messaging::Messaging {
         const auto delivery = idl::decode<protocol::delivery>(data);
         if (!delivery) return end();
         if (delivery->lost_node && events_.node_lost) events_.node_lost(*delivery->lost_node);
+        if (delivery->level_rose && events_.level_rose) events_.level_rose();
         if (!delivery->message) return;
         messaging::Message message;
         message.from = to_server(delivery->message->from);

@@ -15,6 +15,8 @@ namespace Atoll::ctdb {
 struct MessagingEvents {
     // All processes of that node's last session have ended.
     std::function<void(uint32_t node)> node_lost;
+    // The format level at which all write (Node::level()) has risen.
+    std::function<void()> level_rose;
     // ctdbd has ended, or this node is to serve no longer: nothing reaches other nodes any more.
     std::function<void()> cut_off;
 };

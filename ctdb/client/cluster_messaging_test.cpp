@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "ctdb/client/limits.h"
 #include "ctdb/client/two_nodes_test.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -76,6 +78,22 @@ TEST_F(ClusterMessagingTest, ReachesProcessesOfAllNodesInOrder) {
     ASSERT_TRUE(run_until([&] { return got.size() == 104; }));
     EXPECT_EQ(got[103], "0" + large);
     EXPECT_EQ(here->send(there->self(), type, as_bytes(large + "x")).error().code, Code::invalid);
+}
+
+// Both daemons read the newest: then all of the cluster write at it.
+TEST_F(ClusterMessagingTest, WhoDoesNotReadWhatTheClusterWritesIsRefused) {
+    Node node(cluster.socket(0));
+    ASSERT_TRUE(node.connect().ok());
+    ASSERT_TRUE(await_that([&] { return node.level() == idl::newest_known_level(); }));
+    auto older = DaemonConnection::connect(cluster.socket(0));
+    ASSERT_TRUE(older.ok());
+    protocol::request request;
+    request.node = no_node;
+    request.op = protocol::operation::REGISTER;
+    request.seconds = idl::newest_known_level() - 1;
+    const auto reply = older->call(request, limits::daemon_patience);
+    ASSERT_TRUE(reply.ok());
+    EXPECT_EQ(reply->result, protocol::outcome::TOO_OLD);
 }
 
 TEST_F(ClusterMessagingTest, BroadcastsGoToAClassOnAllNodes) {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "ctdb/client/limits.h"
 #include "ctdb/shared/node_clock.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -13,10 +14,12 @@ Result<void> Node::register_here() {
     protocol::request request;
     request.node = no_node;
     request.op = protocol::operation::REGISTER;
+    request.seconds = idl::newest_known_level();
     const auto reply = connection->call(request, limits::daemon_patience);
     if (!reply) return reply.failure();
     if (reply->result != protocol::outcome::DONE)
-        return fail(Code::denied, socket_path_, "ctdbd does not take this process: " + reply->text);
+        return fail(reply->result == protocol::outcome::TOO_OLD ? Code::unsupported : Code::denied, socket_path_,
+                    "ctdbd does not take this process: " + reply->text);
     const auto registration = idl::decode<protocol::registration>(Bytes(reply->data));
     if (!registration) return registration.failure();
     auto memory = SharedMemory::attach(registration->shared_memory);

@@ -24,7 +24,8 @@ class Node {
  public:
     explicit Node(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
-    // Nothing but a look once it is connected. Code::dead: no ctdbd listens, or the connection has ended.
+    // Nothing but a look once it is connected. Code::dead: no ctdbd listens, or the connection has ended. Code::unsupported: the cluster
+    // writes at a newer format level than this program reads.
     Result<void> connect() {
         if (__builtin_expect(connection_.has_value(), 1)) return {};
         return register_here();
@@ -41,6 +42,8 @@ class Node {
     // After connect().
     [[nodiscard]] Pnn pnn() const { return pnn_; }
     [[nodiscard]] Client id() const { return id_; }
+    // At which all of the node write; it rises while processes run.
+    [[nodiscard]] const Shared<uint32_t>& level() const { return memory_.level(); }
     [[nodiscard]] const NodeLease& lease() const { return memory_.lease(); }
     [[nodiscard]] const SlotGate& gate(Slot slot) const { return memory_.gates()[slot]; }
     // Readable when the connection has ended.

@@ -2,6 +2,7 @@
 
 #include "ctdb/client/limits.h"
 #include "ctdb/core/types.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -41,7 +42,7 @@ class CommonRecord {
         part.base = base;
         part.writes.push_back({{key_.begin(), key_.end()}, {value.begin(), value.end()}});
         Buffer encoded;
-        encode(part, encoded, protocol::transaction_part::newest_version);
+        encode(part, encoded, idl::written_level());
         const auto reply = ask(operation::COMMIT, {}, encoded);
         if (!reply) return reply.failure();
         return reply->result;

@@ -35,6 +35,7 @@ enum class Planted : uint8_t {
     changes_beside_readers,  // a record is locked before those that read copies of it have given them up
     keeps_delegations,       // copies are read on although the slot was recovered
     forgets_lending,         // what is stored after copies were revoked has their RSN
+    raises_level_early,      // the format level rises while a node cannot read it
     count
 };
 
@@ -56,6 +57,8 @@ struct Config {
     uint64_t incarnation = 1;  // of this start: higher than at every earlier one
     std::vector<Pnn> nodes;    // all that are listed, rising
     uint32_t slots = protocol::SLOTS;
+    uint32_t level = 1;         // the format level that the cluster had when this node last heard
+    uint32_t newest_level = 1;  // that this program reads
 
     Time tick = 50 * millisecond;                  // at least so often the core gets an event
     Time clock_step = 250 * millisecond;           // more between two events: the clock jumped or the process stood still

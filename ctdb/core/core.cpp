@@ -113,6 +113,7 @@ void Core::on_keepalive(Pnn from, const protocol::keepalive& keepalive) {
 void Core::on_view(const std::vector<uint8_t>& bytes) {
     protocol::view view;
     if (!decode(Bytes(bytes), view).ok() || view.locators.size() != config_.slots || view.located_since.size() != config_.slots) return;
+    if (view.level > config_.newest_level) return;
     membership_.propose(view);
 }
 

@@ -34,6 +34,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const protocol::view& view() const { return context_.view; }  // without members when there is no session
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
+    // The highest format level that the cluster was heard to have, in this session or before.
+    [[nodiscard]] uint32_t level() const { return membership_.level(); }
     [[nodiscard]] bool settled() const { return locator_.settled(); }
     // It would go on with what it does if it had an event, and is in no hurry.
     [[nodiscard]] bool has_more() const { return locator_.has_more(); }
@@ -69,6 +71,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(AddressAssigned& event) { leadership_.assign(event.address, event.pnn); }
     void on(AddressesBalanced&) { leadership_.balance(); }
     void on(NodesListed& event) { config_.nodes = std::move(event.nodes); }
+    void on(LevelRead& event) { membership_.reads(event.newest); }
     void on(PolicySet& event) { context_.policy = event.policy; }
     void on(RecoveryForced&) { leadership_.recover_all(); }
     void on(ClientCommits& event) { persistent_.client_commits(event.client, event.database, event.base, std::move(event.writes)); }

@@ -96,6 +96,10 @@ struct AddressesBalanced {};
 struct NodesListed {
     std::vector<Pnn> nodes;
 };
+// The newest format level that all processes of this node read.
+struct LevelRead {
+    uint32_t newest = 1;
+};
 struct PolicySet {
     Policy policy;
 };
@@ -116,8 +120,8 @@ struct PersistentWritten {
 
 using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
                            AdministratorBanned, BanPardoned, ClientWants, ClientReads, ClientReleased, ClientStored, ClientGone,
-                           AddressReleased, AddressesOffered, AddressAssigned, AddressesBalanced, NodesListed, PolicySet, RecoveryForced,
-                           ClientCommits, PersistentWritten>;
+                           AddressReleased, AddressesOffered, AddressAssigned, AddressesBalanced, NodesListed, LevelRead, PolicySet,
+                           RecoveryForced, ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {

@@ -41,7 +41,8 @@ void Leadership::lock_refused() {
 }
 
 void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stored) {
-    if (role_ != Role::asking || !membership_.may_lead() || term < membership_.highest_term()) {
+    const bool too_new = stored && stored->level > context_.config.newest_level;
+    if (role_ != Role::asking || !membership_.may_lead() || term < membership_.highest_term() || too_new) {
         context_.act(ReleaseLock{});
         if (role_ == Role::asking) role_ = Role::following;
         return;
@@ -54,6 +55,7 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
     recover_all_ = false;
     pending_.reset();
     current_ = stored.value_or(protocol::view());
+    current_.level = std::max(current_.level, membership_.level());
     current_.locators.resize(context_.config.slots, no_node);
     current_.located_since.resize(context_.config.slots, 0);
     standings_.clear();
@@ -116,7 +118,7 @@ void Leadership::register_written(ViewId id, bool ok) {
 void Leadership::broadcast() {
     const protocol::view view = current_;
     Buffer bytes;
-    encode(view, bytes, protocol::view::newest_version);
+    encode(view, bytes, view.level);
     for (const protocol::member& member : view.members) {
         if (member.pnn != context_.config.me) context_.send(member.pnn, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size()));
     }
@@ -137,7 +139,7 @@ void Leadership::answer(Pnn from, const protocol::keepalive& keepalive) {
     }
     if (same && keepalive.view != current_.id) {
         Buffer bytes;
-        encode(current_, bytes, protocol::view::newest_version);
+        encode(current_, bytes, current_.level);
         context_.send(from, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size()));
     }
     if (keepalive.session != 0) give_lease(from, keepalive);
@@ -167,7 +169,7 @@ void Leadership::consider() {
     judge();
     protocol::view next = next_view();
     const bool same = next.members == current_.members && next.locators == current_.locators && next.addresses == current_.addresses &&
-                      next.persistent == current_.persistent;
+                      next.persistent == current_.persistent && next.level == current_.level;
     if (same && !first_view_due_ && !recover_all_) return;
     first_view_due_ = recover_all_ = false;
     pending_ = next;

@@ -56,8 +56,11 @@ class Leadership {
     [[nodiscard]] bool gone(const protocol::member& member);
     void blame(Pnn pnn);
     [[nodiscard]] protocol::view next_view();
-    [[nodiscard]] std::vector<protocol::member> next_members(ViewId id);
-    void add_members(std::vector<protocol::member>& members, ViewId id);
+    [[nodiscard]] uint32_t next_level() const;
+    [[nodiscard]] uint32_t level_written() const;
+    [[nodiscard]] std::vector<protocol::member> next_members(const protocol::view& next);
+    void add_members(std::vector<protocol::member>& members, const protocol::view& next);
+    [[nodiscard]] bool fits(const protocol::keepalive& last, uint32_t level) const;
     void place_slots(protocol::view& view) const;
     void place_addresses(protocol::view& view) const;
     void place_persistent(protocol::view& view) const;

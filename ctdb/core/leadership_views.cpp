@@ -1,5 +1,6 @@
 // How the leader finds the next view: who is left out, who is let in, and where slots and addresses go.
 #include <algorithm>
+#include <set>
 
 #include "ctdb/core/leadership.h"
 #include "ctdb/core/placement.h"
@@ -90,14 +91,49 @@ void Leadership::pardon(Pnn pnn) {
 protocol::view Leadership::next_view() {
     protocol::view next = current_;
     next.id = std::max(current_.id, term_ << 32) + 1;
-    next.members = next_members(next.id);
+    next.level = next_level();
+    next.members = next_members(next);
     place_slots(next);
     place_addresses(next);
     place_persistent(next);
     return next;
 }
 
-std::vector<protocol::member> Leadership::next_members(ViewId id) {
+// What nodes write at that were members before: of more than the register says, if that has been lost.
+uint32_t Leadership::level_written() const {
+    uint32_t level = current_.level;
+    for (const Pnn pnn : context_.config.nodes) {
+        const uint32_t written = peers_.of(pnn).last.level;
+        if (written <= context_.config.newest_level) level = std::max(level, written);
+    }
+    return level;
+}
+
+// It never falls, and rises when every listed node, and every member that other lists had, is there and reads the next: one that is away
+// may come back as it was.
+uint32_t Leadership::next_level() const {
+    const uint32_t written = level_written();
+    uint32_t common = context_.config.newest_level;
+    std::set<Pnn> nodes(context_.config.nodes.begin(), context_.config.nodes.end());
+    for (const protocol::member& member : current_.members) nodes.insert(member.pnn);
+    if (context_.planted(Planted::raises_level_early)) nodes.clear();
+    for (const Pnn pnn : nodes) {
+        const Peer& peer = peers_.of(pnn);
+        if (!peer.known || peers_.silent(pnn)) return written;
+        common = std::min(common, peer.last.newest_level);
+    }
+    if (common <= written) return written;
+    context_.took(Transition::level_raised);
+    return common;
+}
+
+// It reads what the others write, and they what it writes.
+bool Leadership::fits(const protocol::keepalive& last, uint32_t level) const {
+    if (last.newest_level < level) context_.took(Transition::member_too_old);
+    return last.newest_level >= level && last.level <= level;
+}
+
+std::vector<protocol::member> Leadership::next_members(const protocol::view& next) {
     std::vector<protocol::member> members;
     for (const protocol::member& member : current_.members) {
         if (gone(member)) continue;
@@ -107,11 +143,11 @@ std::vector<protocol::member> Leadership::next_members(ViewId id) {
         members.back().flags = peer.last.flags;
         members.back().leaving = any(peer.last.flags & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED));
     }
-    add_members(members, id);
+    add_members(members, next);
     return members;
 }
 
-void Leadership::add_members(std::vector<protocol::member>& members, ViewId id) {
+void Leadership::add_members(std::vector<protocol::member>& members, const protocol::view& next) {
     for (const Pnn pnn : context_.config.nodes) {
         const auto at = std::lower_bound(members.begin(), members.end(), pnn, [](const protocol::member& m, Pnn p) { return m.pnn < p; });
         if (at != members.end() && at->pnn == pnn) continue;
@@ -120,11 +156,12 @@ void Leadership::add_members(std::vector<protocol::member>& members, ViewId id) 
         if (!peer.last.addresses.empty()) continue;  // of its last session: others may have them by now
         if (any(peer.last.flags & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)) || standings_[pnn].banned_until > context_.waited)
             continue;
+        if (!fits(peer.last, next.level)) continue;
         context_.took(Transition::member_added);
         protocol::member added;
         added.pnn = pnn;
         added.incarnation = peer.last.incarnation;
-        added.session = id;
+        added.session = next.id;
         added.flags = peer.last.flags;
         members.insert(at, added);
         standings_[pnn].granted_until = 0;

@@ -68,6 +68,7 @@ void Membership::accept(const protocol::view& view, Session session) {
     const protocol::view former = std::exchange(context_.view, view);
     last_view_ = view.id;
     last_session_ = session;
+    level_ = std::max(level_, view.level);
     context_.session = session;
     for (const protocol::member& member : view.members) {
         if (find_session(former, member.pnn, member.session) == nullptr) peers_.expect(member.pnn);
@@ -115,6 +116,8 @@ protocol::keepalive Membership::keepalive(bool settled, const Addresses& address
     keepalive.settled = settled;
     keepalive.flags = flags_;
     keepalive.sent = context_.now;
+    keepalive.level = level_;
+    keepalive.newest_level = newest_level_;
     keepalive.unheard = unheard;
     keepalive.addresses = addresses.held();
     keepalive.takeable = addresses.takeable();

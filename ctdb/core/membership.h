@@ -23,7 +23,8 @@ class MembershipObserver {
 
 class Membership {
  public:
-    Membership(Context& context, Peers& peers, MembershipObserver& observer) : context_(context), peers_(peers), observer_(observer) {}
+    Membership(Context& context, Peers& peers, MembershipObserver& observer)
+        : context_(context), peers_(peers), observer_(observer), level_(context.config.level) {}
 
     // Keepalives say that this node leads under `term`; 0: it does not.
     void lead(Term term);
@@ -35,6 +36,7 @@ class Membership {
     void extend_lease(Time deadline);
     void set_flag(node_flags flag, bool on);
     void ban(Time duration);  // 0: lifts it
+    void reads(uint32_t newest_level) { newest_level_ = newest_level; }
     void tick();
 
     // What a keepalive of this node says now.
@@ -44,6 +46,8 @@ class Membership {
     [[nodiscard]] bool kept_out() const { return any(flags_ & (node_flags::NODE_STOPPED | node_flags::NODE_BANNED)); }
     [[nodiscard]] bool may_lead() const { return !kept_out() && !any(flags_ & node_flags::NODE_NO_LEAD); }
     [[nodiscard]] Term highest_term() const { return highest_term_; }
+    // The highest format level that the cluster was heard to have, in this session or before.
+    [[nodiscard]] uint32_t level() const { return level_; }
     // Some leader of the highest term was heard of lately.
     [[nodiscard]] bool led() const;
 
@@ -56,6 +60,8 @@ class Membership {
     Peers& peers_;
     MembershipObserver& observer_;
     node_flags flags_ = node_flags::none;
+    uint32_t level_;                                  // outlives the session: the cluster's does not fall
+    uint32_t newest_level_ = protocol::view().level;  // that all processes of the node read
     Term leading_ = 0;
     Term highest_term_ = 0;
     Time leader_heard_ = 0;

@@ -25,6 +25,7 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "lease_lapsed",
                                                                                               "lease_revived",
                                                                                               "member_added",
+                                                                                              "member_too_old",
                                                                                               "member_silent",
                                                                                               "member_deaf",
                                                                                               "member_replaced",
@@ -33,6 +34,7 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "member_dropped",
                                                                                               "member_banned",
                                                                                               "ban_over",
+                                                                                              "level_raised",
                                                                                               "slot_collecting",
                                                                                               "slot_early",
                                                                                               "slot_frozen",
@@ -145,7 +147,8 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "counts_late_answers",
                                                                                         "changes_beside_readers",
                                                                                         "keeps_delegations",
-                                                                                        "forgets_lending"};
+                                                                                        "forgets_lending",
+                                                                                        "raises_level_early"};
 
 }  // namespace
 

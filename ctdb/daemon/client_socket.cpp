@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/loop/socket_path.h"
 #include "ctdb/daemon/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -38,7 +39,7 @@ class ClientSocket::Connection {
     void send(const protocol::reply& reply) {
         socket_.statistics_.count(&protocol::statistics::client_packets_sent);
         waiting_.emplace_back();
-        encode(reply, waiting_.back(), protocol::reply::newest_version);
+        encode(reply, waiting_.back(), idl::written_level());
         if (waiting_.size() > limits::max_client_replies) {
             log_warning("client {} does not read its replies", id_);
             broken_ = true;

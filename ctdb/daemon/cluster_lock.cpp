@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/files.h"
 #include "ctdb/daemon/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -156,7 +157,9 @@ Result<protocol::lock_register> ClusterLock::read_register() const {
         auto text = read_file(directory + (slash == register_.npos ? "/" : "") + name, limits::max_register_file);
         if (!text) return text.failure();
         auto content = idl::decode<protocol::lock_register>(as_bytes(*text));
-        if (!content) return fail(Code::corrupt, directory + name, content.error().message());
+        if (!content) return fail(content.error().code, directory + name, content.error().message());
+        if (content->last && content->last->level > idl::newest_known_level())
+            return fail(Code::unsupported, directory + name, "the cluster writes at format level " + std::to_string(content->last->level));
         if (rank_of(*content) > rank_of(highest)) highest = std::move(*content);
     }
     return highest;
@@ -164,7 +167,7 @@ Result<protocol::lock_register> ClusterLock::read_register() const {
 
 Result<void> ClusterLock::write_own(const protocol::lock_register& content) {
     Buffer bytes;
-    encode(content, bytes, protocol::lock_register::newest_version);
+    encode(content, bytes, content.last ? content.last->level : idl::first_level);
     return replace_file(register_ + "." + std::to_string(me_), as_text(bytes));
 }
 

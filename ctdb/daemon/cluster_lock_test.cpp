@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "ctdb/daemon/files.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -105,6 +107,32 @@ TEST_F(ClusterLockTest, ADamagedRegisterIsNotTakenForNone) {
     lock.release();
     std::ofstream(at("lock.register.0")) << "nonsense";
     EXPECT_EQ(lock.take().error().code, Code::corrupt);
+}
+
+// Whoever does not read that level has to find it readable as long as it is not written at.
+TEST_F(ClusterLockTest, TheRegisterIsWrittenAtTheLevelOfItsView) {
+    ClusterLock lock(at("lock"), at("lock.register"), 0);
+    ASSERT_TRUE(lock.take().ok());
+    for (const uint32_t level : {1U, 2U}) {
+        protocol::view view = view_of(1, level);
+        view.level = level;
+        ASSERT_TRUE(lock.write(view).ok());
+        const auto written = read_file(at("lock.register.0"), 1 << 20);
+        ASSERT_TRUE(written.ok());
+        EXPECT_EQ(load_le<uint16_t>(as_bytes(*written).data()), level);
+    }
+    lock.release();
+    EXPECT_EQ(lock.take()->last->level, 2U);
+}
+
+TEST_F(ClusterLockTest, ARegisterOfANewerLevelIsRefused) {
+    ClusterLock lock(at("lock"), at("lock.register"), 0);
+    ASSERT_TRUE(lock.take().ok());
+    protocol::view view = view_of(1, 1);
+    view.level = idl::newest_known_level() + 1;
+    EXPECT_FALSE(lock.write(view).ok());
+    lock.release();
+    EXPECT_EQ(lock.take().error().code, Code::unsupported);
 }
 
 TEST_F(ClusterLockTest, AHelperHoldsIt) {

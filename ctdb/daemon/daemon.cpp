@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/shared/node_clock.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -18,6 +19,8 @@ Config core_config(const Settings& settings) {
     Config config;
     config.me = settings.me;
     config.incarnation = settings.incarnation;
+    config.level = settings.level;
+    config.newest_level = idl::newest_known_level();
     for (const auto& node : settings.nodes) config.nodes.push_back(node.pnn);
     return config;
 }
@@ -47,7 +50,7 @@ Daemon::Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd super
               if (const auto* checked = std::get_if<LockChecked>(&event)) note_lock_check(node_now() - checked->asked);
               deliver(std::move(event));
           },
-          [this] { fail_now("its supervisor has ended"); }),
+          [this](const std::string& why) { fail_now(why); }),
       fence_(fence),
       node_events_(loop, settings, tunables_, fence, [this](bool healthy) { deliver(Monitored{healthy}); }),
       tickles_(loop, tunables_,
@@ -64,6 +67,9 @@ Daemon::Daemon(loop::Loop& loop, Settings& settings, Fence fence, UniqueFd super
 
 Result<void> Daemon::start() {
     persistent_databases_->start(loop_, [this](PersistentWritten written) { deliver(written); });
+    idl::set_written_level(settings_.level);
+    memory_.level() = settings_.level;
+    deliver(LevelRead{idl::newest_known_level()});
     deliver(Monitored{false});
     set_policy();
     if (!settings_.conf.lmaster_capability) deliver(AdministratorSet{node_flags::NODE_NO_SLOTS, true});
@@ -102,11 +108,25 @@ void Daemon::deliver(Event event) {
         Event next = std::move(events_.front());
         events_.pop_front();
         for (const Action& action : core_.handle(std::move(next), node_now())) perform(action);
+        note_level();
         fence_.set_deadline(core_.session() != 0 ? static_cast<Time>(shared_.lease.deadline) : 0);
     }
     handling_ = false;
     if (core_.has_more() && !once_more_.is_set()) once_more_.set_in({});
     persistent_.serve();
+}
+
+// From now on this node writes at the level that the cluster has, and so do its processes. One that has come meanwhile and cannot read
+// that is ended.
+void Daemon::note_level() {
+    const uint32_t level = core_.level();
+    if (level <= idl::written_level()) return;
+    log_notice("the cluster's format level is {}", level);
+    if (auto noted = note_format_level(settings_, level); !noted) log_error("{}", noted.error().message());
+    memory_.level() = level;
+    idl::set_written_level(level);
+    record_clients_.end_older(level);
+    mailboxes_.note_level();
 }
 
 void Daemon::perform(const Action& action) {

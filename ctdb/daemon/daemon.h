@@ -55,6 +55,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     // The core.
     void deliver(Event event);
     void perform(const Action& action);
+    void note_level();
     void granted(const GrantRecord& grant);
     void readable(const RecordReadable& readable);
     void mirrored(const RecordMirrored& mirrored);
@@ -83,6 +84,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool received(Pnn from, const protocol::ask& ask) override;
     bool received(Pnn from, const protocol::answer& answer) override;
     bool received(Pnn from, const protocol::ended& ended) override;
+    void outdated(uint32_t level) override;
     bool received(Pnn from, const protocol::connections& list) override { return tickles_.received(from, list); }
     protocol::catalogue catalogue() override;
     void disconnected(Pnn pnn) override;

@@ -110,7 +110,7 @@ bool Daemon::received(Pnn from, const protocol::ask& ask) {
     execute(request, 0, [this, from, number = ask.number, asked = request.number](protocol::reply reply) {
         reply.number = asked;
         Buffer bytes;
-        encode(reply, bytes, protocol::reply::newest_version);
+        encode(reply, bytes, idl::written_level());
         links_.send_bulk(from, PacketKind::answer,
                          protocol::answer{number, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())});
     });
@@ -139,6 +139,11 @@ bool Daemon::received(Pnn from, const protocol::ended& ended) {
     log_notice("the supervisor of node {} says that its ctdbd has ended", from);
     deliver(PeerEnded{ended.pnn, ended.incarnation});
     return true;
+}
+
+void Daemon::outdated(uint32_t level) {
+    fail_now("the cluster writes at format level " + std::to_string(level) + ", and this ctdbd reads up to " +
+             std::to_string(idl::newest_known_level()) + ": start a newer one");
 }
 
 void Daemon::disconnected(Pnn pnn) {

@@ -8,8 +8,9 @@
 #include "ctdb/daemon/database_names.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/daemon/replies.h"
-#include "ctdb/shared/node_clock.h"
 #include "ctdb/protocol/version.h"
+#include "ctdb/shared/node_clock.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -55,7 +56,7 @@ void Daemon::requested(ClientId client, const protocol::request& request) {
 
 void Daemon::forward(Pnn node, const protocol::request& request, Forwarded forwarded) {
     Buffer bytes;
-    encode(request, bytes, protocol::request::newest_version);
+    encode(request, bytes, idl::written_level());
     const uint64_t number = ++last_forwarded_;
     const protocol::ask ask{number, std::vector<uint8_t>(bytes.data(), bytes.data() + bytes.size())};
     if (forwarded_.size() < limits::max_forwarded && links_.send_bulk(node, PacketKind::ask, ask)) {
@@ -277,6 +278,8 @@ protocol::node_state Daemon::state() const {
     std::sort(state.locators.begin(), state.locators.end());
     state.locators.erase(std::unique(state.locators.begin(), state.locators.end()), state.locators.end());
     if (state.locators.size() > protocol::MAX_NODES) state.locators.clear();
+    state.level = idl::written_level();
+    state.newest_level = core_.peer(settings_.me).last.newest_level;
     put_nodes(state);
     for (const auto& entry : databases_->entries())
         state.databases.push_back({entry.id, entry.name, entry.path, false, entry.sticks, entry.lends});

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -66,11 +67,23 @@ Result<void> NodeLinks::Incoming::greeted(Bytes body) {
     if (hello.kind != protocol::connection_kind::URGENT && hello.kind != protocol::connection_kind::BULK) return bad("a malformed hello");
     if (hello.from != pnn_ || hello.to != links_.settings_.me) return bad("a hello of another node, or for another");
     if (hello.cluster != links_.settings_.cluster) return bad("a node whose `nodes` differs from ours");
+    if (auto fits = check_levels(hello); !fits) return fits;
     greeted_ = true;
     kind_ = hello.kind;
     patience_.cancel();
     if (kind_ == protocol::connection_kind::BULK) reader_.set_limit(limits::max_node_packet);
     return {};
+}
+
+// Each of the two reads what the other writes.
+Result<void> NodeLinks::Incoming::check_levels(const protocol::hello& hello) {
+    if (hello.level > idl::newest_known_level()) {
+        links_.observer_.outdated(hello.level);
+        return bad("writes at a newer format level");
+    }
+    if (hello.newest_level >= idl::written_level()) return {};
+    return bad("its ctdbd reads format levels up to " + std::to_string(hello.newest_level) + ", and the cluster writes at " +
+               std::to_string(idl::written_level()));
 }
 
 Result<void> NodeLinks::Incoming::message(Bytes body) {

@@ -16,6 +16,7 @@ class NodeLinks::Incoming {
     Result<void> take_all();
     Result<void> take(const Packet& packet);
     Result<void> greeted(Bytes body);
+    Result<void> check_levels(const protocol::hello& hello);
     Result<void> message(Bytes body);
     template <class Record>
     Result<void> hand_on(Bytes body);

@@ -9,7 +9,7 @@
 
 namespace Atoll::ctdb {
 
-LockChannel::LockChannel(loop::Loop& loop, UniqueFd supervisor, Deliver deliver, std::function<void()> ended)
+LockChannel::LockChannel(loop::Loop& loop, UniqueFd supervisor, Deliver deliver, std::function<void(const std::string&)> ended)
     : fd_(std::move(supervisor)),
       deliver_(std::move(deliver)),
       ended_(std::move(ended)),
@@ -31,15 +31,13 @@ void LockChannel::relist() { send({protocol::lock_step::RELIST, 0, 0, {}}); }
 
 void LockChannel::write(const WriteRegister& write) {
     Buffer view;
-    encode(write.view, view, protocol::view::newest_version);
+    encode(write.view, view, write.view.level);
     send({protocol::lock_step::WRITE, write.term, 0, std::vector<uint8_t>(view.data(), view.data() + view.size())});
 }
 
 void LockChannel::send(const protocol::lock_request& request) {
     if (waiting_.size() >= limits::max_lock_requests) {
-        log_error("the supervisor does not take what it is asked");
-        ended_();
-        return;
+        return ended_("its supervisor does not take what it is asked");
     }
     waiting_.emplace_back();
     encode(request, waiting_.back(), protocol::lock_request::newest_version);
@@ -63,8 +61,7 @@ void LockChannel::readable() {
     protocol::lock_reply reply;
     if (size <= 0 || !decode(Bytes(packet_.data(), static_cast<size_t>(size)), reply)) {
         watch_.watch_read(false);
-        ended_();
-        return;
+        return ended_("its supervisor has ended");
     }
     if (!reply.text.empty()) log_error("cluster lock: {}", reply.text);
     answered(reply);
@@ -73,6 +70,7 @@ void LockChannel::readable() {
 void LockChannel::answered(const protocol::lock_reply& reply) {
     switch (reply.step) {
         case protocol::lock_step::TAKE: {
+            if (reply.too_new) return ended_("the cluster writes at a newer format level than this ctdbd reads: start a newer one");
             if (!reply.ok) return deliver_(LockRefused{});
             LockTaken taken;
             taken.term = reply.term;

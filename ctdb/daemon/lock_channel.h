@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <functional>
+#include <string>
 
 #include "base/loop/loop.h"
 #include "base/unique_fd.h"
@@ -15,8 +16,8 @@ class LockChannel {
  public:
     using Deliver = std::function<void(Event)>;
 
-    // `ended`: the supervisor is gone, and with it the lock.
-    LockChannel(loop::Loop& loop, UniqueFd supervisor, Deliver deliver, std::function<void()> ended);
+    // `ended`: the supervisor is gone, and with it the lock, or the cluster is of another age than this program; why.
+    LockChannel(loop::Loop& loop, UniqueFd supervisor, Deliver deliver, std::function<void(const std::string&)> ended);
 
     void take();
     void check(const CheckLock& check);
@@ -33,7 +34,7 @@ class LockChannel {
 
     UniqueFd fd_;
     Deliver deliver_;
-    std::function<void()> ended_;
+    std::function<void(const std::string&)> ended_;
     std::deque<Buffer> waiting_;
     Buffer packet_;
     loop::FdWatch watch_;

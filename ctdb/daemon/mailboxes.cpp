@@ -1,6 +1,7 @@
 #include "ctdb/daemon/mailboxes.h"
 
 #include "ctdb/daemon/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -30,10 +31,14 @@ void Mailboxes::left(ClientId client) {
 
 void Mailboxes::send(ClientId client, const protocol::delivery& delivery) {
     Buffer encoded;
-    encode(delivery, encoded, protocol::delivery::newest_version);
+    encode(delivery, encoded, idl::written_level());
     protocol::reply reply;
     reply.data.assign(encoded.data(), encoded.data() + encoded.size());
     socket_.reply(client, reply);
+}
+
+void Mailboxes::send_all(const protocol::delivery& delivery) {
+    for (const auto& [process, client] : mailboxes_) send(client, delivery);
 }
 
 outcome Mailboxes::put(ClientId client, const protocol::process_message& message) {
@@ -71,8 +76,14 @@ void Mailboxes::note_members(const protocol::view& view) {
         if (still != now.end() && still->second == session) continue;
         protocol::delivery delivery;
         delivery.lost_node = pnn;
-        for (const auto& [process, client] : mailboxes_) send(client, delivery);
+        send_all(delivery);
     }
+}
+
+void Mailboxes::note_level() {
+    protocol::delivery delivery;
+    delivery.level_rose = true;
+    send_all(delivery);
 }
 
 }  // namespace Atoll::ctdb

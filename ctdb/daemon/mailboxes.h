@@ -24,12 +24,15 @@ class Mailboxes {
     [[nodiscard]] bool has(uint64_t pid, uint64_t unique_id) const { return mailboxes_.contains({pid, unique_id}); }
     // Tells the processes of this node which sessions of others have ended since the last call.
     void note_members(const protocol::view& view);
+    // Tells them that the format level has risen.
+    void note_level();
 
  private:
     using Process = std::pair<uint64_t, uint64_t>;  // pid and unique id
 
     protocol::outcome put(ClientId client, const protocol::process_message& message);
     void send(ClientId client, const protocol::delivery& delivery);
+    void send_all(const protocol::delivery& delivery);
 
     ClientSocket& socket_;
     std::map<Process, ClientId> mailboxes_;

@@ -30,6 +30,8 @@ class NodeObserver {
     virtual bool received(Pnn from, const protocol::connections& list) = 0;
     // The first packet after the hello of each new BULK connection to others.
     virtual protocol::catalogue catalogue() = 0;
+    // Another node writes at that format level, which this program does not read.
+    virtual void outdated(uint32_t level) = 0;
     // What was sent to it on the BULK connection may be lost.
     virtual void disconnected(Pnn pnn) = 0;
 };

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/daemon/sockets.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -51,7 +52,9 @@ void NodeLinks::Outgoing::writable() {
 
 void NodeLinks::Outgoing::greet() {
     const Settings& settings = links_.settings_;
-    append_packet(queue_, PacketKind::hello, protocol::hello{settings.me, to_, settings.incarnation, kind_, settings.cluster});
+    append_packet(
+        queue_, PacketKind::hello,
+        protocol::hello{settings.me, to_, settings.incarnation, kind_, settings.cluster, idl::newest_known_level(), idl::written_level()});
     if (kind_ == protocol::connection_kind::BULK) append_packet(queue_, PacketKind::catalogue, links_.observer_.catalogue());
 }
 

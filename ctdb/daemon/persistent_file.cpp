@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "ctdb/protocol/node.idl.h"
+#include "idl/level.h"
 #include "tdb/lmdb/cut_short.h"
 
 namespace Atoll::ctdb {
@@ -126,7 +127,7 @@ int PersistentFile::change(MDB_txn* transaction, PersistentWrite kind, const hol
     if (outcome == 0 && kind == PersistentWrite::replace) outcome = put_all(transaction, records_, writes, false);
     if (outcome != 0) return outcome;
     Buffer bytes;
-    encode(protocol::persistent_state{after}, bytes, protocol::persistent_state::newest_version);
+    encode(protocol::persistent_state{after}, bytes, idl::written_level());
     MDB_val key = key_of_state(), value = to_val(bytes.bytes());
     return ::mdb_put(transaction, state_, &key, &value, 0);
 }

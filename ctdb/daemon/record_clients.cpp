@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
 #include "ctdb/shared/node_clock.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -41,7 +42,7 @@ void RecordClients::answer(ClientId client, uint64_t number, outcome result, Byt
 }
 
 void RecordClients::requested(ClientId client, const protocol::request& request, bool may_serve) {
-    if (request.op == operation::REGISTER) return enrol(client, request.number);
+    if (request.op == operation::REGISTER) return enrol(client, request);
     const auto found = processes_.find(client);
     if (found == processes_.end()) return answer(client, request.number, outcome::INVALID, {}, "the process is not registered");
     if (request.op == operation::STORED) return stored(client, found->second, request);
@@ -59,7 +60,12 @@ uint32_t RecordClients::free_place() {
     return place;
 }
 
-void RecordClients::enrol(ClientId client, uint64_t number) {
+void RecordClients::enrol(ClientId client, const protocol::request& request) {
+    const uint64_t number = request.number;
+    if (request.seconds < idl::written_level())
+        return answer(client, number, outcome::TOO_OLD, {},
+                      "the cluster writes at format level " + std::to_string(idl::written_level()) + ", and the program reads up to " +
+                          std::to_string(request.seconds));
     if (!databases_.shared()) return answer(client, number, outcome::INVALID, {}, "`tdb mutexes = no`: records cannot be shared");
     const auto places = memory_.places();
     const uint32_t place = free_place();
@@ -69,10 +75,11 @@ void RecordClients::enrol(ClientId client, uint64_t number) {
     places[place] = ProcessPlace();
     places[place].pid = static_cast<uint64_t>(pid);
     places[place].client = client_of(client);
-    processes_[client] = Process{place, pid, 0, 0};
+    processes_[client] = Process{place, pid, 0, 0, 0, request.seconds};
+    tell_level();
     const protocol::registration registration{client_of(client), identity_.pnn, place, identity_.incarnation, identity_.shared_memory};
     Buffer encoded;
-    encode(registration, encoded, protocol::registration::newest_version);
+    encode(registration, encoded, idl::written_level());
     answer(client, number, outcome::DONE, encoded);
 }
 
@@ -178,13 +185,29 @@ void RecordClients::left(ClientId client) {
     clear_locks(process.place, client_of(client));
     deliver_(ClientGone{client_of(client)});
     abandoned_[process.place] = process.pid;
+    tell_level();
+}
+
+// What all of this node read.
+void RecordClients::tell_level() {
+    uint32_t newest = idl::newest_known_level();
+    for (const auto& [client, process] : processes_) newest = std::min(newest, process.newest_level);
+    deliver_(LevelRead{newest});
+}
+
+void RecordClients::end(ClientId client, const Process& process) {
+    memory_.places()[process.place].client = 0;
+    socket_.disconnect(client);
+}
+
+void RecordClients::end_older(uint32_t level) {
+    for (const auto& [client, process] : processes_) {
+        if (process.newest_level < level) end(client, process);
+    }
 }
 
 void RecordClients::end_all() {
-    for (const auto& [client, process] : processes_) {
-        memory_.places()[process.place].client = 0;
-        socket_.disconnect(client);
-    }
+    for (const auto& [client, process] : processes_) end(client, process);
 }
 
 void RecordClients::stands_still(pid_t thread) const {

@@ -39,6 +39,8 @@ class RecordClients {
     void left(ClientId client);
     // The session has ended: their connections end, and they serve nobody any more.
     void end_all();
+    // The same for those that do not read that format level.
+    void end_older(uint32_t level);
     // Of a process that has had a lock in a file for long; it may be one that has ended a moment ago.
     void stands_still(pid_t thread) const;
 
@@ -46,13 +48,16 @@ class RecordClients {
     struct Process {
         uint32_t place = 0;
         pid_t pid = 0;
-        uint64_t waiting = 0;  // the number of the request that waits for a record, or a copy of one; 0: none does
-        uint64_t stored = 0;   // and for a mirror
-        Time since = 0;        // of node_now(): it waits
+        uint64_t waiting = 0;       // the number of the request that waits for a record, or a copy of one; 0: none does
+        uint64_t stored = 0;        // and for a mirror
+        Time since = 0;             // of node_now(): it waits
+        uint32_t newest_level = 0;  // of the format levels that it reads
     };
 
     void answer(ClientId client, uint64_t number, protocol::outcome result, Bytes data = {}, std::string_view text = {});
-    void enrol(ClientId client, uint64_t number);
+    void enrol(ClientId client, const protocol::request& request);
+    void tell_level();
+    void end(ClientId client, const Process& process);
     void want(ClientId client, Process& process, const protocol::request& request, bool may_serve);
     void finish_waiting(ClientId client, Process& process, uint32_t database, protocol::outcome result);
     void stored(ClientId client, Process& process, const protocol::request& request);

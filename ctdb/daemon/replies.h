@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "ctdb/protocol/client.idl.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -19,7 +20,7 @@ inline protocol::reply outcome_reply(protocol::outcome result, const std::string
 template <class Record>
 protocol::reply data_reply(const Record& record) {
     Buffer encoded;
-    encode(record, encoded, Record::newest_version);
+    encode(record, encoded, idl::written_level());
     if (encoded.size() > protocol::MAX_DATA) return outcome_reply(protocol::outcome::INVALID, "the answer is too large");
     protocol::reply reply;
     reply.data.assign(encoded.data(), encoded.data() + encoded.size());

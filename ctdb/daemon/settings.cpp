@@ -1,11 +1,17 @@
 #include "ctdb/daemon/settings.h"
 
+#include <charconv>
+
+#include "base/file.h"
 #include "base/log.h"
 #include "ctdb/daemon/files.h"
 #include "ctdb/daemon/sockets.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
+
+constexpr size_t max_level_file = 32;
 
 uint64_t hash_of_cluster(const std::vector<conf::ClusterNode>& nodes) {
     std::string text = std::to_string(protocol::SLOTS);
@@ -26,6 +32,20 @@ Result<void> find_me(Settings& settings) {
     }
     return fail(Code::invalid, settings.paths.base + "/nodes",
                 wanted.empty() ? "none of its addresses is this machine's" : "the node address " + wanted + " is not in it");
+}
+
+std::string level_file(const Settings& settings) { return settings.conf.state_directory + "/format_level." + std::to_string(settings.me); }
+
+Result<void> find_level(Settings& settings) {
+    const std::string path = level_file(settings);
+    const auto text = read_file(path, max_level_file);
+    if (!text) return text.error().code == Code::not_found ? Result<void>() : text.failure();
+    const auto end = std::from_chars(text->data(), text->data() + text->size(), settings.level);
+    if (end.ec != std::errc() || settings.level < idl::first_level) return fail(Code::corrupt, path, "names no format level");
+    if (settings.level <= idl::newest_known_level()) return {};
+    return fail(Code::unsupported, path,
+                "the cluster writes at format level " + std::to_string(settings.level) + ", and this ctdbd reads up to " +
+                    std::to_string(idl::newest_known_level()) + ": start a newer one");
 }
 
 }  // namespace
@@ -74,7 +94,12 @@ Result<Settings> load_settings(const conf::CtdbPaths& paths) {
     auto incarnation = next_incarnation(state + "/incarnation." + std::to_string(settings.me));
     if (!incarnation) return incarnation.failure();
     settings.incarnation = *incarnation;
+    if (auto known = find_level(settings); !known) return known.failure();
     return settings;
+}
+
+Result<void> note_format_level(const Settings& settings, uint32_t level) {
+    return replace_file(level_file(settings), std::to_string(level) + "\n");
 }
 
 }  // namespace Atoll::ctdb

@@ -24,6 +24,7 @@ struct Settings {
     std::string address;
     uint64_t incarnation = 0;
     uint64_t cluster = 0;  // protocol::hello::cluster
+    uint32_t level = 1;    // the format level that the cluster had when the node last heard
 
     // The nodes from now on.
     void set_nodes(conf::ClusterNodes list);
@@ -32,6 +33,10 @@ struct Settings {
 };
 
 // Reads the files, finds which node this is, and counts its start.
+// Code::unsupported: the cluster writes at a newer format level than this program reads.
 Result<Settings> load_settings(const conf::CtdbPaths& paths);
+
+// For the next start: the cluster has this format level now.
+Result<void> note_format_level(const Settings& settings, uint32_t level);
 
 }  // namespace Atoll::ctdb

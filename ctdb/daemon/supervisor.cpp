@@ -87,12 +87,13 @@ class Supervisor {
         if (!taken) {
             const Error& error = taken.error();
             if (error.code != Code::busy) reply.text = error.message().substr(0, 512);
+            reply.too_new = error.code == Code::unsupported;
             return;
         }
         reply.term = taken->term;
         if (!taken->last) return;
         Buffer stored;
-        encode(*taken->last, stored, protocol::view::newest_version);
+        encode(*taken->last, stored, taken->last->level);
         reply.stored.assign(stored.data(), stored.data() + stored.size());
     }
 
@@ -114,7 +115,10 @@ class Supervisor {
             auto connection = start_connecting(settings_.address, node.address, node_port, protocol::connection_kind::BULK);
             if (!connection) continue;
             connections.push_back(std::move(*connection));
-            protocol::hello hello{settings_.me, node.pnn, settings_.incarnation, protocol::connection_kind::BULK, settings_.cluster};
+            const protocol::hello hello{settings_.me,          node.pnn,
+                                        settings_.incarnation, protocol::connection_kind::BULK,
+                                        settings_.cluster,     idl::newest_known_level(),
+                                        idl::first_level};
             words.emplace_back();
             append_packet(words.back(), PacketKind::hello, hello);
             append_packet(words.back(), PacketKind::ended, protocol::ended{settings_.me, settings_.incarnation});

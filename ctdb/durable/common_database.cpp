@@ -40,7 +40,7 @@ std::deque<protocol::request> in_requests(const std::string& database, int64_t b
             part.writes.push_back(std::move(writes[next]));
         }
         Buffer encoded;
-        encode(part, encoded, protocol::transaction_part::newest_version);
+        encode(part, encoded, idl::written_level());
         out.push_back(request_of(next < writes.size() ? operation::STAGE : operation::COMMIT, database));
         out.back().data.assign(encoded.data(), encoded.data() + encoded.size());
     } while (next < writes.size());
@@ -128,6 +128,7 @@ Result<std::unique_ptr<CommonDatabase>> open_common_database(loop::Loop& loop, c
     auto connection = DaemonConnection::connect(socket_path);
     if (!connection) return connection.failure();
     auto request = request_of(operation::REGISTER, {});
+    request.seconds = idl::newest_known_level();
     const auto reply = connection->call(request, limits::daemon_patience);
     if (!reply) return reply.failure();
     if (reply->result != outcome::DONE) return fail(Code::denied, socket_path, "ctdbd does not take this process: " + reply->text);

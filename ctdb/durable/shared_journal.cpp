@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "ctdb/durable/durable_keys.h"
 #include "ctdb/protocol/client.idl.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -15,7 +16,6 @@ using committer::Pending;
 
 namespace {
 
-constexpr idl::Level level = idl::first_level;
 constexpr unsigned max_conflicts = 16;  // of a transaction with conditions; then its batches are tried by themselves, or are busy
 
 size_t size_of(const committer::batch& request) {
@@ -144,7 +144,7 @@ void SharedJournal::put_senders() {
     }
     for (const Guid& name : names) {
         Buffer state;
-        encode(senders().state(name), state, level);
+        encode(senders().state(name), state, idl::written_level());
         writes_[sender_key(node_, name)].assign(state.data(), state.data() + state.size());
     }
 }

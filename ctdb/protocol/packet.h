@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/result.h"
 #include "ctdb/protocol/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -14,7 +15,7 @@ struct Packet {
     Bytes body;
 };
 
-// Encodes `record` as a packet at the end of `out`.
+// Encodes `record` as a packet at the end of `out`. A hello is always of the first level.
 template <class Record>
 void append_packet(Buffer& out, PacketKind kind, const Record& record);
 
@@ -46,7 +47,7 @@ void append_packet(Buffer& out, PacketKind kind, const Record& record) {
     const size_t start = out.size();
     out.append_zeros(packet_head);
     Buffer body;
-    encode(record, body, Record::newest_version);
+    encode(record, body, kind == PacketKind::hello ? idl::first_level : idl::written_level());
     out.append(body);
     finish_packet(out, start, kind);
 }

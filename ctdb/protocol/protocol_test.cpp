@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "ctdb/protocol/client.idl.h"
 #include "ctdb/protocol/cluster.idl.h"
+#include "ctdb/protocol/node.idl.h"
+#include "ctdb/protocol/packet.h"
 
 namespace Atoll::protocol {
 namespace {
@@ -35,6 +38,31 @@ TEST(Protocol, AMessageThatEndsEarlyOrGoesOnIsRefused) {
         bytes.append_zeros(1);
         EXPECT_FALSE(decode(bytes, read).ok()) << seed;
     }
+}
+
+TEST(Protocol, TheProgramReadsAllThatItCanWrite) {
+    for (const auto types : {cluster_records(), node_records(), client_records()}) {
+        for (const idl::RecordType& type : types) EXPECT_LE(type.newest, idl::newest_known_level()) << type.name;
+    }
+}
+
+// What came before views had one is of the first.
+TEST(Protocol, AViewSaysItsLevelFromTheSecondOn) {
+    view written;
+    written.level = 2;
+    Buffer first, second;
+    encode(written, first, 1);
+    encode(written, second, 2);
+    EXPECT_EQ(idl::decode<view>(first)->level, 1U);
+    EXPECT_EQ(idl::decode<view>(second)->level, 2U);
+}
+
+TEST(Protocol, AHelloIsOfTheFirstLevelWhateverTheClusterHas) {
+    idl::set_written_level(2);
+    Buffer packet;
+    ctdb::append_packet(packet, ctdb::PacketKind::hello, hello{});
+    idl::set_written_level(idl::first_level);
+    EXPECT_EQ(load_le<uint16_t>(packet.data() + ctdb::packet_head), 1U);
 }
 
 }  // namespace

@@ -8,17 +8,18 @@
 #include <cerrno>
 
 #include "base/unique_fd.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
 
 constexpr uint64_t magic_number = 0x3143544C4F5441;  // "ATOLTC1"
-constexpr uint32_t format_level = 2;
+constexpr uint32_t layout_number = 3;
 constexpr size_t page = 4096;
 
 }  // namespace
 
-// The part up to and with the lease is the same at each format level, so that a later ctdbd can end the lease of an earlier one.
+// The part up to and with the lease is the same in each layout, so that a later ctdbd can end the lease of an earlier one.
 struct SharedMemory::Layout {
     uint64_t magic;
     uint32_t format;
@@ -26,6 +27,7 @@ struct SharedMemory::Layout {
     Shared<uint64_t> incarnation;
     NodeLease lease;
     std::array<SlotGate, protocol::SLOTS> gates;
+    Shared<uint32_t> level;
     alignas(page) std::array<ProcessPlace, limits::max_record_clients> places;  // a process maps the pages before them read-only
 };
 
@@ -43,7 +45,7 @@ Result<SharedMemory> SharedMemory::map(const std::string& path, bool writes) {
     if (at == MAP_FAILED) return fail_errno(errno, path, "cannot map");
     SharedMemory memory(static_cast<Layout*>(at));
     const Layout& layout = *memory.memory_;
-    if (layout.magic != magic_number || layout.format != format_level || layout.slots != protocol::SLOTS)
+    if (layout.magic != magic_number || layout.format != layout_number || layout.slots != protocol::SLOTS)
         return fail(Code::unsupported, path, "is not of this program's format");
     if (!writes && ::mprotect(at, offsetof(Layout, places), PROT_READ) != 0) return fail_errno(errno, path, "cannot protect");
     return memory;
@@ -76,7 +78,7 @@ Result<SharedMemory> SharedMemory::create(const std::string& path, uint64_t inca
         if (const int error = ::posix_fallocate(fd.get(), 0, sizeof(Layout)); error != 0) return fail_errno(error, path, "cannot make");
         const struct {
             uint64_t magic = magic_number;
-            uint32_t format = format_level, slots = protocol::SLOTS;
+            uint32_t format = layout_number, slots = protocol::SLOTS;
         } head;
         if (::pwrite(fd.get(), &head, sizeof head, 0) != sizeof head) return fail_errno(errno, path, "cannot write");
         mapped = map(path, true);
@@ -84,6 +86,7 @@ Result<SharedMemory> SharedMemory::create(const std::string& path, uint64_t inca
     }
     mapped->memory_->incarnation = incarnation;
     mapped->lease() = NodeLease();
+    mapped->level() = idl::first_level;
     for (SlotGate& gate : mapped->gates()) gate = SlotGate();
     for (ProcessPlace& place : mapped->places()) {
         if (place.pid != 0) place = ProcessPlace();
@@ -93,6 +96,7 @@ Result<SharedMemory> SharedMemory::create(const std::string& path, uint64_t inca
 
 uint64_t SharedMemory::incarnation() const { return memory_->incarnation; }
 NodeLease& SharedMemory::lease() const { return memory_->lease; }
+Shared<uint32_t>& SharedMemory::level() const { return memory_->level; }
 std::span<SlotGate> SharedMemory::gates() const { return memory_->gates; }
 std::span<ProcessPlace> SharedMemory::places() const { return memory_->places; }
 

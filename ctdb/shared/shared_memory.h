@@ -1,5 +1,6 @@
 // What ctdbd and the node's processes that lock records share besides the records themselves, in a file of run/: the node lease, the gates
-// of the slots, and for each process a place where it notes the records that it has locked, so that ctdbd finds them when it dies.
+// of the slots, the format level, and for each process a place where it notes the records that it has locked, so that ctdbd finds them when
+// it dies.
 //
 // ctdbd writes lease and gates, and a process sees them read-only. Each word is atomic; what belongs together is ordered by the chain lock
 // of the record in question (ctdb/core/shared_state.h): a gate is closed before copies are read under their locks, and a process looks at
@@ -53,6 +54,7 @@ class SharedMemory {
     [[nodiscard]] bool mapped() const { return memory_ != nullptr; }
     [[nodiscard]] uint64_t incarnation() const;  // of the ctdbd that writes it
     [[nodiscard]] NodeLease& lease() const;
+    [[nodiscard]] Shared<uint32_t>& level() const;  // the format level at which the node writes
     [[nodiscard]] std::span<SlotGate> gates() const;
     [[nodiscard]] std::span<ProcessPlace> places() const;
 

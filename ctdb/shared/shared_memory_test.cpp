@@ -35,6 +35,9 @@ TEST_F(SharedMemoryTest, ShowsLeaseAndGatesToOthers) {
     EXPECT_TRUE(lease_holds(theirs->lease(), 5));
     EXPECT_FALSE(lease_holds(theirs->lease(), 10));
     EXPECT_TRUE(theirs->gates()[1023].open);
+    EXPECT_EQ(theirs->level(), 1U);
+    ours->level() = 2;
+    EXPECT_EQ(theirs->level(), 2U);
     theirs->places()[4].holds[2] = make_hold(9, 1023);
     const Hold hold = ours->places()[4].holds[2];
     EXPECT_EQ(database_of_hold(hold), 9U);

@@ -31,8 +31,13 @@ bool Checker::is_member(const Host& host) const {
 
 void Checker::view_written(const protocol::view& view, Time now) {
     if (view.id <= view_.id) violated("the register went back from view " + std::to_string(view_.id) + " to " + std::to_string(view.id));
+    if (view.level < view_.level) violated("the format level fell to " + std::to_string(view.level));
     view_ = view;
-    for (const auto& host : hosts_) check_lease(*host, now);
+    for (const auto& host : hosts_) {
+        if (is_member(*host) && host->newest_level < view.level)
+            violated(describe(*host) + " cannot read format level " + std::to_string(view.level));
+        check_lease(*host, now);
+    }
     lower_floors();
 }
 

@@ -49,6 +49,8 @@ struct Host {
     bool stopped = false;  // ctdbd stands still
     bool frozen = false;   // so does everything
     uint64_t incarnation = 0;
+    uint32_t level = 1;         // that it has noted: the cluster had it
+    uint32_t newest_level = 1;  // that its ctdbd reads
     int64_t clock_offset = 0;
     int64_t clock_rate = 0;  // millionths by which its clock is fast
     MemoryStore store;

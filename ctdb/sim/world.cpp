@@ -9,6 +9,7 @@ namespace {
 constexpr size_t workers_per_host = 3;
 constexpr size_t readers_per_host = 2;
 constexpr size_t writers_per_host = 2;
+constexpr uint32_t newest_level = 2;
 
 std::vector<RecordKey> make_keys(uint32_t count) {
     std::vector<RecordKey> keys;
@@ -68,14 +69,28 @@ void World::start(Host& host) {
     config.writes_in_part = 2;
     config.recovers_at_once = 2;
     config.planted = options_.planted;
+    config.newest_level = host.newest_level = choose_level(host);
+    config.level = std::min(host.level, config.newest_level);
     host.core = std::make_unique<Core>(config, host.shared, host.disk);
     host.up = true;
     trace(host, "starts", "");
+    deliver(host, host.incarnation, LevelRead{host.newest_level});
     offer_addresses(host);
     tick(host, host.incarnation);
     start_workers(host);
     start_readers(host);
     start_writers(host);
+}
+
+// Programs are upgraded as they are started again; now and then an older one is put back. Where that is too old by now it is upgraded soon.
+uint32_t World::choose_level(Host& host) {
+    if (calm_ || !options_.faults) return newest_level;
+    const bool older = host.incarnation == 1 ? random_.one_in(2) : random_.one_in(host.newest_level == newest_level ? 16 : 2);
+    if (!older) return newest_level;
+    schedule_.after(random_.between(1 * second, 10 * second), [this, &host, incarnation = host.incarnation] {
+        if (host.up && host.incarnation == incarnation) crash(host, true);
+    });
+    return newest_level - 1;
 }
 
 // Each node can hold two of three addresses, and each address can be held by somebody.
@@ -115,6 +130,7 @@ void World::crash(Host& host, bool supervised) {
     for (size_t index = 0; index < static_cast<size_t>(Transition::count); index++) {
         host.past.add(static_cast<Transition>(index), host.core->transitions().count(static_cast<Transition>(index)));
     }
+    host.level = std::max(host.level, host.core->level());
     const LockService::Holder holder{host.pnn, host.incarnation};
     host.up = host.stopped = host.frozen = false;
     host.shared.lease = NodeLease();

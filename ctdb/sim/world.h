@@ -54,6 +54,7 @@ class World {
     void choose();
     // Life of a host
     void start(Host& host);
+    uint32_t choose_level(Host& host);
     void crash(Host& host, bool supervised);
     void tick(Host& host, uint64_t incarnation);
     void deliver(Host& host, uint64_t incarnation, Event event);

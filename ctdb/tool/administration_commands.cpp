@@ -75,6 +75,19 @@ int run_setvar(Call& call) {
     return done ? 0 : done.error();
 }
 
+// Ours: Debian's has none.
+int run_formatlevel(Call& call) {
+    const auto state = call.state_of(call.node);
+    if (!state) return state.error();
+    const char bar = call.options.format.separator;
+    if (call.options.format.machine) {
+        say(fmt::format("{0}LEVEL{0}READS{0}\n{0}{1}{0}{2}{0}\n", bar, state->level, state->newest_level));
+    } else {
+        say(fmt::format("LEVEL: {}\nREADS: {}\n", state->level, state->newest_level));
+    }
+    return 0;
+}
+
 int run_getcapabilities(Call& call) {
     const auto state = call.state_of(call.node);
     if (!state) return state.error();
@@ -180,6 +193,7 @@ std::vector<Command> administration_commands() {
         {"setvar", run_setvar, "<name> <value>", "set a tunable variable", 2, 2},
         {"listvars", run_listvars, "", "list tunable variables"},
         {"getcapabilities", run_getcapabilities, "", "show node capabilities"},
+        {"formatlevel", run_formatlevel, "", "show at which format level the cluster writes, and up to which the node reads"},
         {"setlmasterrole", run_setlmasterrole, "on|off", "set LMASTER role", 1, 1},
         {"setleaderrole", run_setleaderrole, "on|off", "set LEADER role", 1, 1},
         {"recover", run_recover, "", "force recovery"},

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "ctdb/tool/output.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -93,7 +94,7 @@ Result<uint64_t, int> PersistentDatabase::sequence_number() {
 
 int PersistentDatabase::send(operation op, const protocol::transaction_part& part) {
     Buffer bytes;
-    encode(part, bytes, protocol::transaction_part::newest_version);
+    encode(part, bytes, idl::written_level());
     if (bytes.size() > protocol::MAX_DATA) {
         complain(name_ + ": a record is too large");
         return failure;

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::accounts {
 
@@ -14,7 +15,7 @@ void ActivityNotes::logged_on(const Sid& account, const std::string& user, const
     activity.last_logon = NtTime::now();
     activity.peer_address = peer_address;
     Buffer encoded;
-    encode(activity, encoded, idl::first_level);
+    encode(activity, encoded, idl::written_level());
     committer::Batch batch;
     batch.store(activity_database, as_bytes(to_string(account)), encoded);
     const auto submitted = commits_.submit(batch, [user](const Result<void>& done) {

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/utf.h"
+#include "idl/level.h"
 #include "smbd/accounts/tdbsam.h"
 #include "tdb/file/file_database.h"
 #include "tdb/lmdb/lmdb_database.h"
@@ -41,7 +42,7 @@ struct Codec {
 };
 
 Result<void> decode_record(Bytes in, Account& out) { return decode(in, out); }
-void encode_record(const Account& account, Buffer& out) { encode(account, out, Account::newest_version); }
+void encode_record(const Account& account, Buffer& out) { encode(account, out, idl::written_level()); }
 
 class DatabasePassdb final : public Passdb {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/record_key.h"
@@ -12,9 +13,6 @@
 namespace Atoll::fsa {
 
 namespace {
-
-// The format level that records are written at.
-constexpr idl::Level format_level = idl::first_level;
 
 NtStatus failed(const Error& error) {
     log_error("brlock: {}", error.message());
@@ -65,7 +63,7 @@ Result<void, NtStatus> ByteRangeLocks::store(tdb::LockedRecord& record) {
         return {};
     }
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     if (auto r = record.store(encoded_); !r) return failed(r.error());
     return {};
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/record_key.h"
 
@@ -172,7 +173,7 @@ Result<void> Grants::set_mark(const FileId& id, const ShareModes::Deletion& orde
     what.name = orders.name;
     what.delete_token = orders.token;
     Buffer encoded;
-    encode(what, encoded, idl::first_level);
+    encode(what, encoded, idl::written_level());
     const Bytes bytes = encoded.bytes();
     grants::deletion_mark mark;
     mark.how.assign(bytes.begin(), bytes.end());

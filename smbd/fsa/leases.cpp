@@ -4,12 +4,11 @@
 #include <array>
 
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::fsa {
 
 namespace {
-
-constexpr idl::Level format_level = idl::first_level;
 
 using Key = std::array<uint8_t, 32>;
 
@@ -36,7 +35,7 @@ const lease_record* LeaseTable::find(const lease_id& id) {
 
 Result<void, NtStatus> LeaseTable::put(const lease_record& record) {
     encoded_.clear();
-    encode(record, encoded_, format_level);
+    encode(record, encoded_, idl::written_level());
     const auto stored = database_->store(key_of(record.id), encoded_);
     if (stored) return {};
     log_error("leases: {}", stored.error().message());

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/notify_messages.h"
 #include "vfs/path.h"
@@ -80,7 +81,7 @@ void Notifier::send() {
     if (own_news_.changes.empty()) return;
     encoded_.clear();
     own_news_.news = notify_news::NOTIFY_CHANGED;
-    encode(own_news_, encoded_, idl::first_level);
+    encode(own_news_, encoded_, idl::written_level());
     own_news_.changes.clear();
     // What does not arrive is told twice.
     if (const auto* watcher = index.hears_own_changes(messaging_->self().node))
@@ -95,7 +96,7 @@ void Notifier::tell(const tdb::server_id& process, const notify_told& news) {
     }
     if (owed_.contains(to)) return owe(process, news);  // in their order: what it missed is told first
     encoded_.clear();
-    encode(news, encoded_, idl::first_level);
+    encode(news, encoded_, idl::written_level());
     const auto sent = messaging_->send(to, message_notify, encoded_);
     if (!sent && sent.error().code != Code::dead) owe(process, news);
 }
@@ -118,7 +119,7 @@ void Notifier::pay() {
         news.changes.emplace_back();
         for (const uint64_t open_id : it->second) news.changes.back().watches.push_back({open_id, 0});
         encoded_.clear();
-        encode(news, encoded_, idl::first_level);
+        encode(news, encoded_, idl::written_level());
         const auto sent = messaging_->send(it->first, message_notify, encoded_);
         it = sent || sent.error().code == Code::dead ? owed_.erase(it) : std::next(it);
     }

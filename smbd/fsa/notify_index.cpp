@@ -4,12 +4,12 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::fsa {
 
 namespace {
 
-constexpr idl::Level format_level = idl::first_level;
 constexpr std::string_view state_key = "state";  // no path: those begin with a slash
 
 bool is_below(std::string_view path, std::string_view directory) {
@@ -70,7 +70,7 @@ Result<void> NotifyIndex::change_count(int64_t by) {
         state_.watches += static_cast<uint64_t>(by);
     }
     encoded_.clear();
-    encode(state_, encoded_, format_level);
+    encode(state_, encoded_, idl::written_level());
     return locked->store(encoded_);
 }
 
@@ -90,7 +90,7 @@ Result<void> NotifyIndex::enter(std::string_view directory, const directory_watc
         return fail(Code::no_space, std::string(directory), "too many watches of one directory");
     record_.watches.insert(record_.watches.end(), watches, watches + count);
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return locked->store(encoded_);
 }
 
@@ -106,7 +106,7 @@ size_t NotifyIndex::take_out(std::string_view directory, Predicate which) {
         gone = std::erase_if(record_.watches, which);
         if (gone == 0) return 0;
         encoded_.clear();
-        encode(record_, encoded_, format_level);
+        encode(record_, encoded_, idl::written_level());
         const auto stored = record_.watches.empty() ? locked->remove() : locked->store(encoded_);
         if (!stored) {
             log_error("{}", stored.error().message());
@@ -180,7 +180,7 @@ Result<void> NotifyIndex::set_local_watcher(const tdb::server_id& process, bool 
         return fail(Code::no_space, database_->name(), "too many nodes look at local changes");
     state_.local_watchers.push_back({process, wants_own_changes});
     encoded_.clear();
-    encode(state_, encoded_, format_level);
+    encode(state_, encoded_, idl::written_level());
     return locked->store(encoded_);
 }
 
@@ -191,7 +191,7 @@ void NotifyIndex::drop_local_watchers(const messaging::ServerIds& ended) {
     if (!locked || !locked->exists() || !decode(locked->value(), state_)) return;
     std::erase_if(state_.local_watchers, has_ended);
     encoded_.clear();
-    encode(state_, encoded_, format_level);
+    encode(state_, encoded_, idl::written_level());
     if (auto stored = locked->store(encoded_); !stored) log_error("{}", stored.error().message());
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/utf.h"
+#include "idl/level.h"
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/limits.h"
 #include "smbd/fsa/notify_messages.h"
@@ -113,7 +114,7 @@ void NotifyWatches::send_look(uint64_t open_id, const std::string& directory) {
     look_.open_id = open_id;
     look_.directory = directory;
     encoded_.clear();
-    encode(look_, encoded_, idl::first_level);
+    encode(look_, encoded_, idl::written_level());
     for (const local_watcher& one : watchers)
         (void)messaging_->send(messaging::ServerId(one.process), message_look_at_watches, encoded_).ok();
 }

@@ -6,13 +6,13 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "idl/level.h"
 #include "smbd/fsa/kept_beside.h"
 
 namespace Atoll::fsa {
 
 namespace {
 
-constexpr idl::Level format_level = idl::first_level;
 constexpr size_t id_size = 16;
 
 using Key = std::array<uint8_t, 8 + id_size>;
@@ -69,7 +69,7 @@ Result<void, NtStatus> ObjectIds::claim(vfs::Vfs& vfs, const vfs::File& file, ui
     }
     owner_.handle.assign(handle_.bytes().begin(), handle_.bytes().end());
     encoded_.clear();
-    encode(owner_, encoded_, format_level);
+    encode(owner_, encoded_, idl::written_level());
     Result<void, NtStatus> given;
     if (auto r = ids->store(key, encoded_); r) {
         given = give();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "smbd/fsa/core.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/limits.h"
@@ -357,7 +358,7 @@ void OplockTable::send() {
             continue;
         }
         encoded_.clear();
-        encode(asked.message, encoded_);
+        encode(asked.message, encoded_, idl::written_level());
         const auto sent = params_.messaging->send(messaging::ServerId(asked.holder), message_caching_breaks, encoded_);
         // One that has ended holds nothing; one that is behind is overtaken by the deadline.
         if (!sent) log_info("fsa: a break: {}", sent.error().message());

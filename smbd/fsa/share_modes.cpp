@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/loop/identity.h"
+#include "idl/level.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/rights.h"
@@ -14,9 +15,6 @@
 namespace Atoll::fsa {
 
 namespace {
-
-// The format level that records are written at.
-constexpr idl::Level format_level = idl::first_level;
 
 NtStatus failed(const Error& error) {
     log_error("locking: {}", error.message());
@@ -102,7 +100,7 @@ Result<void, NtStatus> ShareModes::write(tdb::LockedRecord& record) {
     }
     record_.cached = std::ranges::any_of(record_.share_modes, [](const share_mode& entry) { return entry.caching != 0; });
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     if (auto r = record.store(encoded_); !r) return failed(r.error());
     return {};
 }

@@ -116,6 +116,9 @@ class Authd {
                 if (socket && process) takers_.spare_came(*process, PacketSocket(std::move(socket)));
                 return;
             case PacketKind::no_spare: return takers_.no_spare();
+            case PacketKind::format_level:
+                if (!membership_->clustered()) take_format_level(packet);  // otherwise ctdbd says it
+                return;
             case PacketKind::reload: takers_.let_go_of_spares(); return reload();
             default: log_warning("unexpected packet {} from the listener", static_cast<uint32_t>(packet.kind));
         }

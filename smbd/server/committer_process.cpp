@@ -14,6 +14,7 @@
 #include "ctdb/durable/shared_journal.h"
 #include "smbd/accounts/activity.h"
 #include "smbd/server/common_messages.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/xsrv/databases.h"
 #include "smbd/xsrv/persistent.h"
 #include "tdb/committer/committer.h"
@@ -56,7 +57,9 @@ class CommitterProcess {
 
     // Waits until this node is a member. What belongs to one session of it: processes of another find no committer at that socket.
     Result<void> join(const ClusterNode& node, const conf::GlobalConf& conf) {
-        membership_ = Membership::attend(node, control_.fd());
+        auto attending = Membership::attend(node, control_.fd());
+        if (!attending) return attending.failure();
+        membership_ = std::move(*attending);
         auto common = ctdb::open_common_database(loop_, node.socket, ctdb::durable_database);
         if (!common) return common.failure();
         if (auto attached = membership_->attach_durable_state(); !attached) return attached;
@@ -89,6 +92,7 @@ class CommitterProcess {
             if (received == PacketSocket::Received::nothing) return;
             if (received == PacketSocket::Received::ended) return loop_.stop();
             if (packet.kind == PacketKind::process_ended) committer_->process_ended();
+            if (packet.kind == PacketKind::format_level) take_format_level(packet);
         }
     }
 

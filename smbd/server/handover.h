@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "idl/level.h"
 #include "smbd/server/server.idl.h"
 #include "smbd/smb2/channel.h"
 #include "smbd/smb2/client_process.h"
@@ -13,11 +14,11 @@ smb2::ChannelState from_record(const channel_state& record);
 logon_grant to_record(const smb2::LogonGrant& grant);
 smb2::LogonGrant from_record(const logon_grant& record);
 
-// All records here travel between processes of one build.
+// After `smbcontrol smbd upgrade` the two ends may be of different builds.
 template <class Record>
 Buffer encode_record(const Record& record) {
     Buffer out;
-    encode(record, out, Record::newest_version);
+    encode(record, out, idl::written_level());
     return out;
 }
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/loop/identity.h"
 #include "base/loop/loop.h"
+#include "idl/level.h"
 #include "smbd/fsa/fsa.h"
 #include "smbd/fsa/local_changes.h"
 #include "smbd/fsa/notify_index.h"
@@ -40,6 +41,12 @@ std::set<uint64_t> processes_with_mailbox(const std::string& lock_directory) {
     return pids;
 }
 
+// In the node's own durable state, also where it is one of a cluster.
+Result<idl::Level> settle_format_level(const conf::GlobalConf& conf, idl::Level level) {
+    committer::DurableStore durable(conf.state_directory, conf.lock_directory);
+    return xsrv::settle_format_level(*durable.database(xsrv::version_database, tdb::Rank::version), level);
+}
+
 // This process breaks others' caching for other nodes, and has no open itself.
 class NoOpens final : public fsa::BreakSink {
  public:
@@ -54,7 +61,8 @@ class Housekeeper {
         : control_(std::move(start.control)),
           control_watch_(loop_, control_.fd(), [this] { control_spoke(); }),
           membership_(std::move(membership)),
-          messaging_(membership_->begin(loop_, std::move(mailbox), [this](uint32_t node) { node_lost(node); })),
+          messaging_(membership_->begin(loop_, std::move(mailbox),
+                                        {.node_lost = [this](uint32_t node) { node_lost(node); }, .level_rose = [this] { level_rose(); }})),
           grants_(membership_->take_grants()),
           tables_(xsrv::Tables::on(std::move(start.databases), loop_, *messaging_)),
           configuration_(std::move(start.configuration)),
@@ -118,8 +126,14 @@ class Housekeeper {
         local_changes_ = fsa::LocalChanges::start(
             {loop_, *messaging_, tables_->notify_index(), [path = conf.lock_directory] { return processes_with_mailbox(path); }});
     }
-    Result<void> tell_ready() { return control_.send(PacketKind::ready, {}); }
+    Result<void> tell_ready() { return send_format_level(control_, PacketKind::ready, idl::written_level()); }
     void run() { loop_.run(); }
+    // Of a cluster's node: that the node's server starts without the cluster, and is too old for what stands in its durable databases, is
+    // refused.
+    void note_level() {
+        const auto noted = settle_format_level(configuration_->global(), idl::written_level());
+        if (!noted) log_error("{}", noted.error().message());
+    }
 
  private:
     grants::NodeGrants* node_grants() {
@@ -168,6 +182,12 @@ class Housekeeper {
             return restore_timer_.set_in(limits::restore_again);
         }
         scavenger_.end_those_without_record();
+    }
+
+    // Whoever is started from now on begins at it too.
+    void level_rose() {
+        note_level();
+        if (const auto told = tell_ready(); !told) log_warning("{}", told.error().message());
     }
 
     // All of them in one walk through each table: a node that is lost had thousands.
@@ -241,18 +261,17 @@ class Housekeeper {
     std::unique_ptr<fsa::LocalChanges> local_changes_;  // null: nobody looks at them
 };
 
-Result<void> settle_format_level(const std::string& state_directory, const std::string& lock_directory) {
-    committer::DurableStore durable(state_directory, lock_directory);
-    return xsrv::settle_format_level(*durable.database(xsrv::version_database, tdb::Rank::version));
-}
-
 Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     auto mailbox = messaging::MessageSocket::open(start.configuration->global().lock_directory, start.self);
     if (!mailbox) return mailbox.failure();
     const conf::GlobalConf& conf = start.configuration->global();
-    if (auto settled = settle_format_level(conf.state_directory, conf.lock_directory); !settled) return settled.failure();
     auto membership = Membership::join(start.cluster, conf, start.control.fd(), start.databases);
     if (!membership) return membership.failure();
+    // A server that starts alone on its node has it to itself. One that takes over from another keeps to what that one's processes read.
+    const bool alone = start.first && !start.cluster;
+    const auto level = settle_format_level(conf, alone ? idl::newest_known_level() : idl::written_level());
+    if (!level) return level.failure();
+    if (!start.cluster) idl::set_written_level(*level);
     if (start.first) {
         for (const messaging::ServerId& id : mailbox->processes()) {
             if (!mailbox->exists(id)) mailbox->forget(id);
@@ -268,6 +287,7 @@ Result<std::unique_ptr<Housekeeper>> make_housekeeper(HousekeeperStart& start) {
     }
     auto housekeeper = std::make_unique<Housekeeper>(std::move(start), std::move(mailbox).value(), std::move(*membership));
     if (clustered) {
+        housekeeper->note_level();  // it may have risen before this process was told of such things
         if (auto joined = housekeeper->join_grants(); !joined) return joined.failure();
         housekeeper->end_the_dead();
         if (auto restored = housekeeper->restore_lost(); !restored) return restored.failure();

@@ -25,7 +25,8 @@ struct HousekeeperStart {
     bool watches = true;  // local changes, which one process of the node does
 };
 
-// Runs in a freshly forked process. Once clients may be served it tells the listener (PacketKind::ready).
+// Runs in a freshly forked process. Once clients may be served it tells the listener (PacketKind::ready), and the u32 format level at which
+// the server's processes write; again when that rises.
 [[noreturn]] void run_housekeeper(HousekeeperStart start);
 
 }  // namespace Atoll::server

@@ -158,7 +158,7 @@ void Listener::take_control(Helper& helper) {
         const auto received = helper.control.receive(packet);
         if (received == PacketSocket::Received::nothing) return;
         if (received == PacketSocket::Received::ended) return helper.control.close();  // it is reaped soon
-        if (packet.kind == PacketKind::ready) is_ready(helper);
+        if (packet.kind == PacketKind::ready) is_ready(helper, packet);
         const auto process = process_of(packet);
         if (!process) continue;
         if (helper.role == Role::authd && packet.kind == PacketKind::spare_taken) spare_taken(*process);

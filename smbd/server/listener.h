@@ -116,7 +116,8 @@ class Listener {
     void start_missing();
     void retire_preauth();
     Result<void> await_ready(Role role);
-    void is_ready(Helper& helper);
+    void is_ready(Helper& helper, const Packet& said);
+    void follow_level(const Packet& said);
     void link(Helper& preauth, Helper& authd);
     void link_all();
     static const char* name_of(Role role);

@@ -15,6 +15,7 @@
 #include "ctdb/durable/durable_keys.h"
 #include "ctdb/durable/persistent_reader.h"
 #include "ctdb/shared/node_clock.h"
+#include "idl/level.h"
 #include "smbd/server/limits.h"
 #include "smbd/xsrv/shared_database.h"
 #include "smbd/xsrv/slot.h"
@@ -36,6 +37,10 @@ Result<std::optional<uint32_t>> ask_for_number(const std::string& socket) {
     const auto reply = connection->call(request, limits::membership_patience);
     if (!reply) return reply.failure();
     if (!reply->state) return fail(Code::denied, socket, "ctdbd refuses this process: smbd has to be root, or ctdbd's user");
+    if (reply->state->level > idl::newest_known_level())
+        return fail(Code::unsupported, socket,
+                    fmt::format("the cluster writes at format level {}, and this smbd reads up to {}: start a newer one", reply->state->level,
+                                idl::newest_known_level()));
     if (!reply->state->is_member) return std::optional<uint32_t>();
     return std::optional<uint32_t>(reply->state->pnn);
 }
@@ -66,7 +71,7 @@ Result<std::optional<ClusterNode>> find_cluster_node(const conf::GlobalConf& con
             found = std::move(node);
             return found;
         }
-        if (!number && number.error().code == Code::denied) return number.failure();
+        if (!number && (number.error().code == Code::denied || number.error().code == Code::unsupported)) return number.failure();
         if (monotonic_now() > deadline)
             return fail(Code::dead, "clustering = yes",
                         fmt::format("{}: {}", node.socket,
@@ -97,7 +102,9 @@ messaging::ServerId make_server_id(const std::optional<ClusterNode>& node, messa
     return id;
 }
 
-Membership::~Membership() = default;
+Membership::~Membership() {
+    if (node_) idl::set_written_level(idl::written_level());
+}
 
 Result<std::unique_ptr<Membership>> Membership::join(const std::optional<ClusterNode>& node, const conf::GlobalConf& conf, int life,
                                                      xsrv::Databases& databases) {
@@ -106,7 +113,10 @@ Result<std::unique_ptr<Membership>> Membership::join(const std::optional<Cluster
         if (auto reopened = xsrv::reopen_after_fork(databases); !reopened) return reopened.failure();
         return made;
     }
-    made = attend(*node, life);
+    auto attending = attend(*node, life);
+    if (!attending) return attending.failure();
+    made = std::move(*attending);
+    idl::follow_written_level(made->node_->level());
     if (made->node_->pnn() != node->number)
         return fail(Code::invalid, node->socket, "ctdbd is another node's than when the server started: start the server again");
     auto opened = xsrv::open_databases(conf.lock_directory,
@@ -120,19 +130,20 @@ Result<std::unique_ptr<Membership>> Membership::join(const std::optional<Cluster
     return made;
 }
 
-std::unique_ptr<Membership> Membership::attend(const ClusterNode& node, int life) {
+Result<std::unique_ptr<Membership>> Membership::attend(const ClusterNode& node, int life) {
     std::unique_ptr<Membership> made(new Membership);
     made->socket_ = node.socket;
-    made->wait_until_member(life);
+    if (auto member = made->wait_until_member(life); !member) return member.failure();
     return made;
 }
 
 // The registration stays as long as its connection does: a new one would take another place in ctdbd's memory.
-void Membership::wait_until_member(int life) {
+Result<void> Membership::wait_until_member(int life) {
     for (bool told = false;; told = true) {
         if (!node_) node_ = std::make_shared<ctdb::Node>(socket_);
         const auto connected = node_->connect();
         if (connected && node_->serves()) break;
+        if (!connected && connected.error().code == Code::unsupported) return connected;
         if (!told) log_notice("waits until this node is a member of the cluster");
         pollfd fds[] = {{life, 0, 0}, {node_->fd(), POLLIN, 0}};
         (void)::poll(fds, std::size(fds), static_cast<int>(look_again.count()));
@@ -140,14 +151,15 @@ void Membership::wait_until_member(int life) {
         if (fds[1].revents != 0 || !connected) node_.reset();
     }
     node_->on_end = [] { end("ctdbd has ended, or does not answer"); };
+    return {};
 }
 
-std::unique_ptr<messaging::Messaging> Membership::begin(loop::Loop& loop, messaging::MessageSocket mailbox,
-                                                        std::function<void(uint32_t)> node_lost) {
+std::unique_ptr<messaging::Messaging> Membership::begin(loop::Loop& loop, messaging::MessageSocket mailbox, MembershipEvents told) {
     auto local = messaging::make_local_messaging(loop, std::move(mailbox));
     if (!node_) return local;
     ctdb::MessagingEvents events;
-    events.node_lost = std::move(node_lost);
+    events.node_lost = std::move(told.node_lost);
+    events.level_rose = std::move(told.level_rose);
     events.cut_off = [] { end("ctdbd has ended"); };
     auto made = ctdb::make_cluster_messaging(loop, std::move(local), socket_, std::move(events));
     if (!made) end(made.error().message());

@@ -41,23 +41,29 @@ Result<Guid> cluster_server_guid(const ClusterNode& node);
 // A new id for a process of this node.
 messaging::ServerId make_server_id(const std::optional<ClusterNode>& node, messaging::ProcessClass process_class);
 
+struct MembershipEvents {
+    // A session of that node has ended, and with it all its processes.
+    std::function<void(uint32_t node)> node_lost;
+    // idl::written_level() is another now.
+    std::function<void()> level_rose;
+};
+
 class Membership {
  public:
     // In a freshly forked process, as root: `databases` as the listener had them open become its own, or, in a cluster, are opened. Waits
-    // until the node is a member; the process ends if `life` hangs up meanwhile.
+    // until the node is a member; the process ends if `life` hangs up meanwhile. Code::unsupported: the cluster is of a newer format level.
     static Result<std::unique_ptr<Membership>> join(const std::optional<ClusterNode>& node, const conf::GlobalConf& conf, int life,
                                                     xsrv::Databases& databases);
     // The same without open state, of a node of a cluster, for the committer.
-    static std::unique_ptr<Membership> attend(const ClusterNode& node, int life);
+    static Result<std::unique_ptr<Membership>> attend(const ClusterNode& node, int life);
     ~Membership();
 
     [[nodiscard]] bool clustered() const { return node_ != nullptr; }
     // What of open state is this node's, under grants; null without a cluster. Once; given to one who lives as long as the databases.
     std::unique_ptr<DirectoryGrants> take_grants() { return std::move(grants_); }
-    // Before the loop runs: from now on the process ends when the node serves no longer, at once if it does not now. `node_lost`: a session
-    // of that node has ended, and with it all its processes.
-    std::unique_ptr<messaging::Messaging> begin(loop::Loop& loop, messaging::MessageSocket mailbox,
-                                                std::function<void(uint32_t node)> node_lost = {});
+    // Before the loop runs: from now on the process ends when the node serves no longer, at once if it does not now. What happens in the
+    // cluster it is told on the loop.
+    std::unique_ptr<messaging::Messaging> begin(loop::Loop& loop, messaging::MessageSocket mailbox, MembershipEvents told = {});
     // Before an answer leaves: ends the process if the node serves no longer. A look into shared memory.
     void need_service() const;
     // Part of begin(), for who has no messages to or from other nodes.
@@ -73,7 +79,7 @@ class Membership {
 
  private:
     Membership() = default;
-    void wait_until_member(int life);
+    Result<void> wait_until_member(int life);
     void lease_is_over();
     [[noreturn]] static void end(const std::string& why);
 

@@ -21,6 +21,8 @@ enum class PacketKind : uint32_t {
     authd_link = 2,  // [a socket to authd, in place of the former]
     retire = 3,      // end when the last connection has gone
     log_level = 21,  // u8
+    // listener to preauth, authd and committer
+    format_level = 30,  // u32: at which the server's processes write from now on
     // listener to authd
     preauth_link = 4,  // [a socket to a preauth process]
     reload = 5,        // read smb.conf again, and let go of all spares: they have the former one
@@ -31,7 +33,7 @@ enum class PacketKind : uint32_t {
     // listener to housekeeper, and without an id to the committer
     process_ended = 8,  // its server id as text; sent back by the housekeeper when everything of it is gone
     // authd, housekeeper and committer to listener, a spare to authd
-    ready = 14,  // has opened all that it needs
+    ready = 14,  // has opened all that it needs; the housekeeper says it again when the format level rises
     // preauth or a client process to authd, and back
     verify = 9,     // verify_request
     verified = 10,  // verify_answer [to preauth, on success: its end of the hand-over socket]

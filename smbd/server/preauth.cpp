@@ -11,6 +11,7 @@
 #include "smbd/server/handover.h"
 #include "smbd/server/preauth_connection.h"
 #include "smbd/server/privileges.h"
+#include "smbd/server/process_packets.h"
 #include "smbd/xsrv/slot.h"
 
 namespace Atoll::server {
@@ -98,6 +99,7 @@ class Preauth final : public PreauthHost {
             case PacketKind::log_level:
                 if (packet.payload.size() == 1) log_set_level(packet.payload[0]);
                 return;
+            case PacketKind::format_level: return take_format_level(packet);
             case PacketKind::retire:
                 retired_ = true;
                 loop_.defer(sweeper_);

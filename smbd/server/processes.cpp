@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/loop.h"
+#include "idl/level.h"
 #include "smbd/fsa/name_sharing.h"
 #include "smbd/server/authd.h"
 #include "smbd/server/committer_process.h"
@@ -162,9 +163,22 @@ void Listener::link_all() {
 }
 
 // Those who log on wait with preauth until authd can answer, and not in its socket.
-void Listener::is_ready(Helper& helper) {
+void Listener::is_ready(Helper& helper, const Packet& said) {
     helper.ready = true;
     if (helper.role == Role::authd) link_all();
+    if (helper.role == Role::housekeeper) follow_level(said);
+}
+
+// Those that are forked from now on have the level with the fork.
+void Listener::follow_level(const Packet& said) {
+    const idl::Level before = idl::written_level();
+    take_format_level(said);
+    if (idl::written_level() == before) return;
+    for (const auto& helper : helpers_) {
+        if (helper->role == Role::housekeeper || !helper->control.valid()) continue;
+        if (const auto told = send_format_level(helper->control, PacketKind::format_level, idl::written_level()); !told)
+            log_warning("{} is not told the format level: {}", name_of(helper->role), told.error().message());
+    }
 }
 
 Result<void> Listener::await_ready(Role role) {
@@ -175,7 +189,7 @@ Result<void> Listener::await_ready(Role role) {
     for (;;) {
         const auto received = helper->control.receive(packet);
         if (received == PacketSocket::Received::packet && packet.kind == PacketKind::ready) {
-            is_ready(*helper);
+            is_ready(*helper, packet);
             return {};
         }
         if (received == PacketSocket::Received::ended)

@@ -1,6 +1,5 @@
 #include "smbd/xsrv/databases.h"
 
-#include "idl/ndr.h"
 #include "smbd/xsrv/outliving.h"
 #include "smbd/xsrv/shared_database.h"
 #include "smbd/xsrv/xsrv.idl.h"
@@ -8,8 +7,6 @@
 
 namespace Atoll::xsrv {
 namespace {
-
-constexpr idl::Level newest_level = 1;
 
 Result<std::unique_ptr<tdb::Database>> open_one(const std::string& directory, const char* name, tdb::Rank rank, bool counts) {
     tdb::FileOptions options;
@@ -72,22 +69,24 @@ Result<std::unique_ptr<tdb::Database>> open_object_ids(const std::string& state_
     return std::unique_ptr<tdb::Database>(std::move(*opened));
 }
 
-Result<void> settle_format_level(tdb::Database& database) {
-    const Bytes key = as_bytes("version");
-    auto record = database.fetch_locked(key);
+// The record itself is always of the first level, for every program has to read it.
+Result<idl::Level> settle_format_level(tdb::Database& database, idl::Level level) {
+    auto record = database.fetch_locked(as_bytes("version"));
     if (!record.ok()) return record.failure();
     version_global version;
-    if (!record->exists()) {
-        version.format_level = idl::first_level;
-        Buffer encoded;
-        encode(version, encoded, idl::first_level);
-        return record->store(encoded);
+    if (record->exists()) {
+        if (auto decoded = decode(record->value(), version); !decoded.ok()) return decoded.failure();
     }
-    if (auto decoded = decode(record->value(), version); !decoded.ok()) return decoded;
-    if (version.format_level <= newest_level) return {};
-    return fail(Code::unsupported, database.name(),
-                "its records are written at format level " + std::to_string(version.format_level) + "; this program reads up to " +
-                    std::to_string(newest_level));
+    if (version.format_level > idl::newest_known_level())
+        return fail(Code::unsupported, database.name(),
+                    "records are written at format level " + std::to_string(version.format_level) + ", and this program reads up to " +
+                        std::to_string(idl::newest_known_level()) + ": start a newer one");
+    if (version.format_level >= level) return idl::Level{version.format_level};
+    version.format_level = level;
+    Buffer encoded;
+    encode(version, encoded, idl::first_level);
+    if (auto stored = record->store(encoded); !stored) return stored.failure();
+    return level;
 }
 
 Result<void> reopen_after_fork(const Databases& databases) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "idl/level.h"
 #include "tdb/database.h"
 #include "tdb/messaging/messaging.h"
 #include "tdb/watch/watches.h"
@@ -38,10 +39,11 @@ Result<Databases> open_databases(const std::string& directory, const OpenShared&
 // object_ids.tdb, which outlives the server, in `state directory` (smbd/fsa/object_ids.h).
 Result<std::unique_ptr<tdb::Database>> open_object_ids(const std::string& state_directory);
 
-// The durable database (docs/durable.md) whose one record says at which format level records are written. A fresh one gets the lowest.
-// Code::unsupported: a level that this program does not know; it may then use none of the others.
+// The durable database (docs/durable.md) whose one record says at which format level records are written, of all databases. It is raised to
+// `level` if it is lower, and what it is then is given. Code::unsupported: a level that this program does not read; it may then use none of
+// the others.
 constexpr const char* version_database = "smbXsrv_version_global";
-Result<void> settle_format_level(tdb::Database& version);
+Result<idl::Level> settle_format_level(tdb::Database& version, idl::Level level);
 
 // In the child of a process that had them open at the fork, before their first use there.
 Result<void> reopen_after_fork(const Databases& databases);

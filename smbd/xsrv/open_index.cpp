@@ -3,15 +3,10 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "smbd/xsrv/persistent.h"
 
 namespace Atoll::xsrv {
-
-namespace {
-
-constexpr idl::Level format_level = idl::first_level;
-
-}  // namespace
 
 const Guid* index_key_of(const open_global& record) {
     return is_persistent(record) && record.durable->create_guid ? &*record.durable->create_guid : nullptr;
@@ -27,7 +22,7 @@ Result<void> OpenIndex::add(const Guid& create_guid, uint64_t persistent_id) {
     if (record_.opens.size() >= MAX_SAME_CREATE_GUID) return fail(Code::no_space, database_.name(), "too many opens have one create GUID");
     record_.opens.push_back({persistent_id, self_});
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return locked->store(encoded_);
 }
 
@@ -38,7 +33,7 @@ Result<void> OpenIndex::remove(const Guid& create_guid, uint64_t persistent_id) 
     std::erase_if(record_.opens, [&](const indexed_open& one) { return one.persistent_id == persistent_id; });
     if (record_.opens.empty()) return locked->remove();
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return locked->store(encoded_);
 }
 

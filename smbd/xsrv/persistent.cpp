@@ -8,12 +8,11 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::xsrv {
 
 namespace {
-
-constexpr idl::Level format_level = idl::first_level;
 
 // Big-endian, so that records sort and print as the numbers do.
 template <size_t Numbers>
@@ -64,7 +63,7 @@ void add(const std::vector<open_lock>& locks, durable_open& durable) {
 template <class Record>
 void put(committer::Batch& batch, const char* database, Bytes key, const Record& record) {
     Buffer encoded;
-    encode(record, encoded, format_level);
+    encode(record, encoded, idl::written_level());
     batch.store(database, key, encoded);
 }
 

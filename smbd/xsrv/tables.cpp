@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/utf.h"
+#include "idl/level.h"
 #include "smbd/fsa/disconnected.h"
 #include "smbd/fsa/brlock.idl.h"
 #include "smbd/fsa/locking.idl.h"
@@ -16,8 +17,6 @@
 
 namespace Atoll::xsrv {
 namespace {
-
-constexpr idl::Level format_level = idl::first_level;  // what smbXsrv_version_global says; one level exists
 
 // Keys are big-endian and begin with the slot (smbd/xsrv/slot.h). That of a session id is in its lower half, which comes first.
 class IdKey {
@@ -182,7 +181,7 @@ Result<void> FileTables::store_session(const Session& session, tdb::StoreMode mo
         record.channels.push_back(std::move(channel));
     }
     encoded_.clear();
-    encode(record, encoded_, format_level);
+    encode(record, encoded_, idl::written_level());
     return databases_.session->store(IdKey::of_session(session.id), encoded_, mode);
 }
 
@@ -208,7 +207,7 @@ Result<void> FileTables::put_tcon(const Tcon& tcon) {
     record.created = tcon.created;
     record.share_name = tcon.share_name;
     encoded_.clear();
-    encode(record, encoded_, format_level);
+    encode(record, encoded_, idl::written_level());
     return databases_.tcon->store(IdKey::of_tcon(tcon.session_id, tcon.id), encoded_);
 }
 
@@ -260,7 +259,7 @@ Result<bool> FileTables::insert_record(const open_global& record) {
         if (auto added = index_.add(*key, record.persistent_id); !added) return added.failure();
     }
     encoded_.clear();
-    encode(record, encoded_, format_level);
+    encode(record, encoded_, idl::written_level());
     const auto stored = databases_.open->store(IdKey::of_open(record.persistent_id), encoded_, tdb::StoreMode::insert);
     if (stored.ok()) return true;
     // The one that is there may be the very same.
@@ -302,7 +301,7 @@ Result<bool> FileTables::change_open(uint64_t persistent_id, const std::function
     if (auto decoded = decode(locked->value(), record); !decoded) return decoded.failure();
     if (!change(record)) return false;
     encoded_.clear();
-    encode(record, encoded_, format_level);
+    encode(record, encoded_, idl::written_level());
     if (auto stored = locked->store(encoded_); !stored) return stored.failure();
     return true;
 }

@@ -263,17 +263,22 @@ TEST_F(TablesTest, EveryProcessThatStandsInARecordIsKnown) {
     EXPECT_EQ(*tables_->holders(), wanted);
 }
 
+TEST_F(TablesTest, TheFormatLevelOnlyRises) {
+    const auto memory = tdb::MemoryDatabase::open({});
+    EXPECT_EQ(*settle_format_level(*memory, 1), 1u);
+    EXPECT_EQ(*settle_format_level(*memory, idl::newest_known_level()), idl::newest_known_level());
+    EXPECT_EQ(*settle_format_level(*memory, 1), idl::newest_known_level());
+}
+
 TEST_F(TablesTest, ANewerFormatLevelIsRefused) {
     const auto memory = tdb::MemoryDatabase::open({});
     tdb::Database& version = *memory;
-    ASSERT_TRUE(settle_format_level(version).ok());
-    ASSERT_TRUE(settle_format_level(version).ok());
     version_global newer;
     newer.format_level = 99;
     Buffer encoded;
     encode(newer, encoded, idl::first_level);
     ASSERT_TRUE(version.store(as_bytes("version"), encoded).ok());
-    const auto refused = settle_format_level(version);
+    const auto refused = settle_format_level(version, idl::first_level);
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, Code::unsupported);
     EXPECT_NE(refused.error().message().find("99"), std::string::npos);

@@ -11,12 +11,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/socket_path.h"
+#include "idl/level.h"
 #include "tdb/committer/packet.h"
 
 namespace Atoll::committer {
 namespace {
 
-constexpr idl::Level level = idl::first_level;
 constexpr auto retry_pause = std::chrono::milliseconds(20);
 constexpr size_t max_answer = 1024;  // bytes
 
@@ -97,7 +97,7 @@ void CommitClient::connect() {
     greeting.sender = name_;
     greeting.answered = answered_number_;
     encoded_.clear();
-    encode(greeting, encoded_, level);
+    encode(greeting, encoded_, idl::written_level());
     if (::send(socket_.get(), encoded_.data(), encoded_.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return lose_connection();
     if (loop_ == nullptr) return;
     watch_.emplace(
@@ -125,7 +125,7 @@ void CommitClient::send_more() {
         batch& record = waiting_[sent_].record;
         record.answered = answered_number_;
         encoded_.clear();
-        encode(record, encoded_, level);
+        encode(record, encoded_, idl::written_level());
         ATOLL_ASSERT(encoded_.size() <= max_batch_bytes);
         switch (send_packet(socket_.get(), encoded_)) {
             case Sent::sent: sent_++; break;

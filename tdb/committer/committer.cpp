@@ -13,12 +13,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop/socket_path.h"
+#include "idl/level.h"
 #include "tdb/committer/packet.h"
 
 namespace Atoll::committer {
 namespace {
 
-constexpr idl::Level level = idl::first_level;
 constexpr auto soon = std::chrono::seconds(1);
 constexpr auto pause_without_descriptors = std::chrono::milliseconds(100);
 constexpr int accepts_per_turn = 64;
@@ -191,7 +191,7 @@ void Committer::decided() {
 bool Committer::flush(Connection& connection) {
     while (!connection.answers.empty()) {
         encoded_.clear();
-        encode(connection.answers.front(), encoded_, level);
+        encode(connection.answers.front(), encoded_, idl::written_level());
         const Sent sent = send_packet(connection.socket.get(), encoded_);
         if (sent == Sent::ended) {
             connection.answers.clear();

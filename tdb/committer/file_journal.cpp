@@ -4,14 +4,9 @@
 #include <set>
 
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::committer {
-namespace {
-
-constexpr idl::Level level = idl::first_level;
-
-}  // namespace
-
 Result<std::unique_ptr<FileJournal>> FileJournal::open(const JournalOptions& options) {
     tdb::LmdbEnvironmentOptions file;
     file.path = options.path;
@@ -86,7 +81,7 @@ Result<void> FileJournal::store_senders(std::span<const Pending> group) {
     }
     for (const Guid& name : names) {
         encoded_.clear();
-        encode(senders().state(name), encoded_, level);
+        encode(senders().state(name), encoded_, idl::written_level());
         if (auto stored = senders_database_->store(name.bytes, encoded_); !stored) return stored;
     }
     return {};

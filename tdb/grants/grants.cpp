@@ -1,15 +1,10 @@
 #include "tdb/grants/grants.h"
 
 #include "base/log.h"
+#include "idl/level.h"
 #include "tdb/grants/limits.h"
 
 namespace Atoll::grants {
-
-namespace {
-
-constexpr idl::Level format_level = idl::first_level;
-
-}  // namespace
 
 // Into record_. One that does not decode, or is of another session, counts as none: then the cluster part is asked.
 bool NodeGrants::read(Bytes value) {
@@ -33,7 +28,7 @@ Result<tdb::LockedRecord> NodeGrants::lock(Bytes file) {
 Result<void> NodeGrants::write(tdb::LockedRecord& record) {
     if (record_.session == 0) return fail(Code::dead, held_.name(), "the node does not serve");
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return record.store(encoded_);
 }
 

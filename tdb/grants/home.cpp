@@ -4,13 +4,12 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "idl/level.h"
 #include "tdb/grants/limits.h"
 
 namespace Atoll::grants {
 
 namespace {
-
-constexpr idl::Level format_level = idl::first_level;
 
 rights common(const rights& a, const rights& b) { return without(a, without(a, b)); }
 
@@ -27,7 +26,7 @@ void ProcessHome::ask(Bytes file, const rights& wanted) {
     notice.file.assign(file.begin(), file.end());
     notice.of = wanted;
     encoded_.clear();
-    encode(message, encoded_, format_level);
+    encode(message, encoded_, idl::written_level());
     to_agent_(encoded_);
 }
 
@@ -288,7 +287,7 @@ void HomeAgent::send_all() {
         counters_.messages++;
         counters_.notices += message.notices.size();
         encoded.clear();
-        encode(message, encoded, format_level);
+        encode(message, encoded, idl::written_level());
         to_node_(node, encoded);
     }
 }

@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::grants {
 
 namespace {
-
-constexpr idl::Level format_level = idl::first_level;
 
 template <class Entry>
 NodeSession who_is(const Entry& entry) {
@@ -36,7 +35,7 @@ Result<void> HomeRecords::write(tdb::LockedRecord& record) {
     drop_idle_mark();
     if (record_.holders.empty() && record_.wants.empty()) return record.remove();
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return record.store(encoded_);
 }
 

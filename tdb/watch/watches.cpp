@@ -6,11 +6,11 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "idl/level.h"
 
 namespace Atoll::watch {
 namespace {
 
-constexpr idl::Level format_level = idl::first_level;
 constexpr auto retry_interval = std::chrono::milliseconds(5);
 
 bool same(const waiter& a, const waiter& b) { return a.watch == b.watch && a.who == b.who; }
@@ -62,7 +62,7 @@ void Watches::load(const tdb::LockedRecord& companion) {
 Result<void> Watches::store(tdb::LockedRecord& companion) {
     if (record_.waiters.empty()) return companion.remove();
     encoded_.clear();
-    encode(record_, encoded_, format_level);
+    encode(record_, encoded_, idl::written_level());
     return companion.store(encoded_);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "idl/arbitrary.h"
+#include "idl/level.h"
 #include "smbd/accounts/account.idl.h"
 #include "smbd/accounts/tdbsam.h"
 #include "smbd/fsa/leases.idl.h"
@@ -187,6 +188,7 @@ TEST_F(Dump, EveryRecordIsKnownUnderItsDatabase) {
     for (const auto& database : databases) {
         for (const idl::RecordType& type : database.second) {
             Buffer encoded;
+            EXPECT_LE(type.newest, idl::newest_known_level()) << type.name << ": idl/newest_level.cpp is behind";
             type.make(random, encoded, type.newest);
             for (const Form form : {Form::text, Form::json}) {
                 const auto described = schema_of(database.first).describe({}, encoded, form);

@@ -36,6 +36,7 @@ class Node:
         self.address = cluster.addresses[pnn]
         self.log = self.base / "log"
         self.prefix = []  # of every command: where its machine is
+        self.programs = {}  # {name: of the program that this node has instead}
 
     def write_files(self):
         for name in ("run", "events/legacy", "events/notification", "db/v", "db/p", "db/s"):
@@ -51,8 +52,11 @@ class Node:
     def environment(self):
         return dict(os.environ, CTDB_BASE=str(self.base), CTDB_TEST_MODE="1", LC_ALL="C", TZ="UTC")
 
+    def program(self, name):
+        return self.cluster.program(self.programs.get(name, name))
+
     def start(self):
-        run = subprocess.run([*self.prefix, self.cluster.program("ctdbd")], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE)
+        run = subprocess.run([*self.prefix, self.program("ctdbd")], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE)
         require(run.returncode == 0, f"ctdbd of node {self.pnn} does not start: {run.stderr}")
 
     def pid(self):

@@ -23,11 +23,11 @@ def packet(kind, body, size=None):
     return struct.pack("<IB", len(body) if size is None else size, kind) + body
 
 
-def hello(cluster, sender, receiver, kind, hashed=None):
+def hello(cluster, sender, receiver, kind, hashed=None, newest_level=99):
     """As node.idl has it, with the head of the record that stands in the corpus."""
     seed = (TOP / "ctdb/protocol/corpus/stream").read_bytes()
     head = seed[6:14]
-    return packet(HELLO, head + struct.pack("<IIQI4xQ", sender, receiver, 1, kind, cluster_hash(cluster.addresses) if hashed is None else hashed))
+    return packet(HELLO, head + struct.pack("<IIQI4xQII", sender, receiver, 1, kind, cluster_hash(cluster.addresses) if hashed is None else hashed, newest_level, 1))
 
 
 def refused(cluster, node, source, words):
@@ -56,6 +56,7 @@ def strangers(cluster):
         "a hello of another node": (peer, hello(cluster, 2, 0, BULK)),
         "a second hello": (peer, bulk + bulk),
         "a node whose `nodes` differs": (peer, hello(cluster, 1, 0, BULK, 7)),
+        "its ctdbd reads format levels up to 0": (peer, hello(cluster, 1, 0, BULK, newest_level=0)),
         "a packet of unknown kind 77": (peer, packet(77, b"")),
         "a packet of 16777216 bytes": (peer, bulk + packet(MESSAGE, b"", 16777216)),
         "a packet on the urgent connection": (peer, urgent + packet(CATALOGUE, b"")),

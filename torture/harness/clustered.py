@@ -23,6 +23,9 @@ class ClusteredServer(Server):
                          host=node.address, prefix=node.prefix)
         self.cluster, self.node = cluster, node
 
+    def program(self, name):
+        return super().program(self.node.programs.get(name, name))
+
     def add_user(self, user):
         if self.node.pnn == 0:
             super().add_user(user)
