@@ -8,6 +8,7 @@
 #include "ctdb/client/client.h"
 #include "ctdb/client/limits.h"
 #include "ctdb/durable/persistent_reader.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 namespace {

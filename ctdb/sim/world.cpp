@@ -146,7 +146,8 @@ void World::crash(Host& host, bool supervised) {
     schedule_.after(supervised ? random_.below(50 * millisecond) : random_.below(3 * second), [this, holder] { lock_.release(holder); });
     if (supervised) {
         for (const auto& other : hosts_) {
-            if (other.get() == &host || random_.one_in(8) || blocked_[host.pnn][other->pnn] > 0) continue;
+            const bool unheard = options_.faults && random_.one_in(8);
+            if (other.get() == &host || unheard || blocked_[host.pnn][other->pnn] > 0) continue;
             const PeerEnded ended{host.pnn, host.incarnation};
             schedule_.after(random_.below(20 * millisecond), [this, &other, ended] { deliver(*other, other->incarnation, ended); });
         }
