@@ -29,7 +29,7 @@ std::span<const Action> Core::handle(Event event, Time now) {
     pass_time(now);
     std::visit([this](auto& e) { on(e); }, event);
     // Before any view that rests on them.
-    if (membership_.flags() != told_flags_) send_keepalives();
+    if (membership_.flags() != told_flags_ || membership_.leading() != told_term_) send_keepalives();
     deliver_own();
     watch_lease();
     deliver_own();
@@ -62,6 +62,7 @@ void Core::on(Ticked&) {
 void Core::send_keepalives() {
     kept_alive_ = context_.now;
     told_flags_ = membership_.flags();
+    told_term_ = membership_.leading();
     const protocol::keepalive keepalive = own_keepalive();
     for (const Pnn pnn : config_.nodes) {
         if (pnn != config_.me) context_.send(pnn, keepalive);
@@ -89,6 +90,12 @@ void Core::on(ClientGone& event) {
     mirrors_.client_gone(event.client);
     delegations_.client_gone(event.client);
     holder_.client_gone(event.client);
+}
+
+// The leader goes on without it, or others try for the lock of a leader that was.
+void Core::on(PeerEnded& event) {
+    peers_.ended(event.pnn, event.incarnation);
+    leadership_.tick();
 }
 
 void Core::on(Received& event) {

@@ -56,7 +56,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(LockRefused&) { leadership_.lock_refused(); }
     void on(LockChecked& event) { leadership_.lock_checked(event.term, event.asked, event.held); }
     void on(RegisterWritten& event) { leadership_.register_written(event.id, event.ok); }
-    void on(PeerEnded& event) { peers_.ended(event.pnn, event.incarnation); }
+    void on(PeerEnded& event);
     void on(Monitored& event) { membership_.set_flag(node_flags::NODE_UNHEALTHY, !event.healthy); }
     void on(AdministratorSet& event) { membership_.set_flag(event.flag, event.on); }
     void on(AdministratorBanned& event) { membership_.ban(event.duration); }
@@ -107,6 +107,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     std::deque<protocol::slot_message> own_;  // to this node from itself
     Time kept_alive_ = 0;
     node_flags told_flags_ = node_flags::none;  // in the last keepalives
+    Term told_term_ = 0;                        // the same: of the lock under which this node leads; 0: it does not
     bool had_lease_ = false;
 };
 

@@ -83,6 +83,7 @@ void Leadership::lock_checked(Term term, Time asked, bool held) {
         return;
     }
     extend_authority(asked);
+    if (first_view_due_) consider();
 }
 
 void Leadership::extend_authority(Time asked) {

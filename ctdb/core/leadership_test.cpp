@@ -29,8 +29,7 @@ class LeadershipTest : public testing::Test {
         Time now = second;
         core.handle(Ticked{}, now);
         core.handle(LockTaken{7, stored}, now);
-        core.handle(LockChecked{7, now, true}, now);
-        for (const Action& action : core.handle(Ticked{}, now)) {
+        for (const Action& action : core.handle(LockChecked{7, now, true}, now)) {
             if (const auto* write = std::get_if<WriteRegister>(&action)) return write->view.persistent;
         }
         ADD_FAILURE() << "nothing was written to the register";

@@ -16,10 +16,12 @@ void Membership::note_leader(Pnn pnn, Term term) {
     if (term > highest_term_ && pnn != context_.config.me) context_.took(Transition::leader_seen);
     highest_term_ = term;
     leader_heard_ = context_.waited;
-    any_leader_ = true;
+    leader_ = pnn;
 }
 
-bool Membership::led() const { return any_leader_ && context_.waited - leader_heard_ <= context_.config.dead_after; }
+bool Membership::led() const {
+    return leader_ != no_node && !peers_.gone(leader_) && context_.waited - leader_heard_ <= context_.config.dead_after;
+}
 
 void Membership::heard(Pnn from, const protocol::keepalive& keepalive) {
     if (peers_.note(from, keepalive) && keepalive.term != 0) note_leader(from, keepalive.term);

@@ -28,6 +28,7 @@ class Membership {
 
     // Keepalives say that this node leads under `term`; 0: it does not.
     void lead(Term term);
+    [[nodiscard]] Term leading() const { return leading_; }
     void heard(Pnn from, const protocol::keepalive& keepalive);
     void lease(const protocol::lease& lease);
     void expelled(const protocol::expel& expel);
@@ -48,7 +49,7 @@ class Membership {
     [[nodiscard]] Term highest_term() const { return highest_term_; }
     // The highest format level that the cluster was heard to have, in this session or before.
     [[nodiscard]] uint32_t level() const { return level_; }
-    // Some leader of the highest term was heard of lately.
+    // Some leader of the highest term was heard of lately, and has not ended since.
     [[nodiscard]] bool led() const;
 
  private:
@@ -65,7 +66,7 @@ class Membership {
     Term leading_ = 0;
     Term highest_term_ = 0;
     Time leader_heard_ = 0;
-    bool any_leader_ = false;
+    Pnn leader_ = no_node;      // of the highest term; no_node: none was heard of
     ViewId last_view_ = 0;      // outlives the session: no older view is accepted
     Session last_session_ = 0;  // the same: none is entered twice
     Time banned_until_ = 0;

@@ -54,6 +54,17 @@ class MembershipTest : public testing::Test {
         return {done.begin(), done.end()};
     }
     static ViewId id_of(uint64_t number) { return (Term{7} << 32) + number; }
+    // From the leader's second incarnation, which leads.
+    std::vector<Action> keepalive() {
+        protocol::message message;
+        message.from = leader;
+        message.to = me;
+        protocol::keepalive& alive = message.body.make_alive();
+        alive.incarnation = 2;
+        alive.term = 7;
+        alive.sent = now_;
+        return actions(Received{std::move(message)});
+    }
     template <class Kind>
     static bool has(const std::vector<Action>& actions) {
         return std::ranges::any_of(actions, [](const Action& action) { return std::holds_alternative<Kind>(action); });
@@ -89,6 +100,14 @@ TEST_F(MembershipTest, NoSessionBeginsBeforeTheAddressesOfTheLastAreReleased) {
     actions(AddressReleased{address});
     view(3, 3, leader);
     EXPECT_EQ(core_->session(), id_of(3));
+}
+
+TEST_F(MembershipTest, TheLockOfALeaderThatHasEndedIsAskedForAtOnce) {
+    keepalive();
+    EXPECT_FALSE(has<TakeLock>(actions(Ticked{})));
+    EXPECT_FALSE(has<TakeLock>(actions(PeerEnded{leader, 1}))) << "an earlier incarnation";
+    EXPECT_TRUE(has<TakeLock>(actions(PeerEnded{leader, 2})));
+    EXPECT_FALSE(has<TakeLock>(actions(PeerEnded{leader, 2}))) << "it has been asked for";
 }
 
 }  // namespace

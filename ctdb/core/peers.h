@@ -24,6 +24,8 @@ class Peers {
     // From now on its silence counts: it has become a member.
     void expect(Pnn pnn) { peers_[pnn].heard = std::max(peers_[pnn].heard, context_.waited); }
     [[nodiscard]] bool silent(Pnn pnn) const { return context_.waited - of(pnn).heard > context_.config.dead_after; }
+    // Its last incarnation that was heard of has ended.
+    [[nodiscard]] bool gone(Pnn pnn) const { return of(pnn).known && of(pnn).ended_incarnation >= of(pnn).last.incarnation; }
     [[nodiscard]] const Peer& of(Pnn pnn) const;
 
  private:

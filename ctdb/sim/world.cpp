@@ -14,7 +14,8 @@ constexpr uint32_t newest_level = 2;
 std::vector<RecordKey> make_keys(uint32_t count) {
     std::vector<RecordKey> keys;
     for (uint32_t number = 0; number < count; number++) {
-        const uint8_t low = static_cast<uint8_t>(number), high = static_cast<uint8_t>(number >> 8), higher = static_cast<uint8_t>(number >> 16);
+        const uint8_t low = static_cast<uint8_t>(number), high = static_cast<uint8_t>(number >> 8),
+                      higher = static_cast<uint8_t>(number >> 16);
         if (number % 4 != 1) {
             keys.push_back(RecordKey{1, {low, high, higher}});
             continue;
@@ -143,13 +144,16 @@ void World::crash(Host& host, bool supervised) {
     for (Reader& reader : host.readers) reader.waits = false, reader.turn++;
     end_disk(host);
     checker_.host_lost(schedule_.now());
-    schedule_.after(supervised ? random_.below(50 * millisecond) : random_.below(3 * second), [this, holder] { lock_.release(holder); });
+    // A supervisor gives the lock back before it tells.
+    const Time released = supervised ? random_.below(50 * millisecond) : random_.below(3 * second);
+    schedule_.after(released, [this, holder] { lock_.release(holder); });
     if (supervised) {
         for (const auto& other : hosts_) {
             const bool unheard = options_.faults && random_.one_in(8);
             if (other.get() == &host || unheard || blocked_[host.pnn][other->pnn] > 0) continue;
             const PeerEnded ended{host.pnn, host.incarnation};
-            schedule_.after(random_.below(20 * millisecond), [this, &other, ended] { deliver(*other, other->incarnation, ended); });
+            schedule_.after(released + random_.below(20 * millisecond),
+                            [this, &other, ended] { deliver(*other, other->incarnation, ended); });
         }
     }
     schedule_.after(random_.between(50 * millisecond, 4 * second), [this, &host] {
@@ -295,8 +299,7 @@ std::string World::unsettled() const {
             if (options_.transactions && writer.done < 1) return "a transaction of " + node + " waits";
         }
         for (const Worker& worker : host->workers) {
-            if (worker.done < 3)
-                return "a client of " + node + " waits for record " + std::to_string(number_of(worker.key));
+            if (worker.done < 3) return "a client of " + node + " waits for record " + std::to_string(number_of(worker.key));
         }
         for (const Reader& reader : host->readers) {
             if (options_.readers && reader.done < 3)
