@@ -328,7 +328,7 @@ void OpenFile::reset() {
 
 NtStatus OpenFile::wait_for_changes(NotifyWait& wait, NotifyEvents& events) {
     const NtStatus status = core_.notify_watches.wait(*this, wait, events);
-    if (status != NtStatus::PENDING || !core_.modes.is_delete_pending(id)) return status;
+    if (status != NtStatus::PENDING || !core_.is_going(id)) return status;
     // Whoever marked it deleted before it was watched has told nobody.
     core_.notify_watches.forget(*this, wait);
     return NtStatus::DELETE_PENDING;

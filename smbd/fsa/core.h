@@ -28,7 +28,7 @@ class Core final : public FileSystem, private grants::Recalls {
           modes(params_),
           locks(params_),
           oplocks(*this, params_, modes),
-          node(params_, modes, oplocks, locks),
+          node(params_, modes, oplocks, locks, notifier),
           directory_leases(oplocks, node),
           kernel_oplocks(*this, params_.loop),
           object_ids(params_) {}

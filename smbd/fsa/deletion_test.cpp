@@ -2,6 +2,7 @@
 #include <deque>
 #include <list>
 
+#include "smbd/fsa/notify_fixture_test.h"
 #include "smbd/fsa/oplocks_fixture_test.h"
 #include "tdb/grants/home.h"
 
@@ -51,7 +52,8 @@ class DeletionTest : public OplocksTest {
                                                  .breaks = &process->client,
                                                  .node_grants = &site.node_grants,
                                                  .directories = site.directories.get(),
-                                                 .share_at = [process](const std::string&) { return process->share.get(); }});
+                                                 .share_at = [process](const std::string&) { return process->share.get(); },
+                                                 .notify_index = index_.get()});
             process->share = make_share(*process->files);
             site.agent.begin(site.node_grants, process->files->recalls(), *site.held);
         }
@@ -125,6 +127,7 @@ class DeletionTest : public OplocksTest {
     }
 
     std::unique_ptr<tdb::MemoryDatabase> home_ = tdb::MemoryDatabase::open({"grants_home", tdb::Rank::open});
+    std::unique_ptr<tdb::MemoryDatabase> index_ = tdb::MemoryDatabase::open({"notify_index", tdb::Rank::watches});
     std::deque<std::pair<uint32_t, std::string>> network_;
     std::list<Site> sites_;
     uint64_t stamps_ = 0;
@@ -158,6 +161,24 @@ TEST_F(DeletionTest, DeleteOnCloseWaitsForOtherNodes) {
     Open* none = nullptr;
     EXPECT_EQ(open(one_, none), NtStatus::DELETE_PENDING);
     shut(two_, second);
+    EXPECT_FALSE(exists("d"));
+}
+
+// MS-FSA 2.1.5.15.3. Whoever marks it tells those who watch it then, on all nodes; one who begins before his node has the mark hears of it
+// there.
+TEST_F(DeletionTest, NobodyGoesOnWatchingIt) {
+    Open &first = must(one_, option::delete_on_close), &second = must(two_), &third = must(two_);
+    Waiter before(false, all_names, 1000), between(false, all_names, 1000), after(false, all_names, 1000);
+    NotifyEvents events;
+    EXPECT_EQ(second.wait_for_changes(before, events), NtStatus::PENDING);
+    must_close(one_, first);
+    EXPECT_EQ(third.wait_for_changes(between, events), NtStatus::PENDING) << "the mark is on its way";
+    settle();
+    EXPECT_EQ(before.ended, NtStatus::DELETE_PENDING);
+    EXPECT_EQ(between.ended, NtStatus::DELETE_PENDING);
+    EXPECT_EQ(third.wait_for_changes(after, events), NtStatus::DELETE_PENDING);
+    shut(two_, second);
+    shut(two_, third);
     EXPECT_FALSE(exists("d"));
 }
 

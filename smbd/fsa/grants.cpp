@@ -280,7 +280,9 @@ void Grants::adopt_mark(const FileId& id) {
     if (!find_orders(id, orders_)) return;
     const auto marked =
         modes_.set_delete_pending(id, true, {orders_.share_path, orders_.name, {}}, orders_.token ? &*orders_.token : nullptr);
-    if (!marked) log_error("grants: what is to be deleted is not marked: {}", to_string(marked.error()));
+    if (!marked) return log_error("grants: what is to be deleted is not marked: {}", to_string(marked.error()));
+    // Who has begun to watch it since the other node told of it.
+    if (const locking_record* record = modes_.look_at(id)) notifier_.marked_deleted(record->share_modes);
 }
 
 void Grants::children_changed(const FileId& directory) {

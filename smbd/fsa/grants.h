@@ -6,6 +6,7 @@
 
 #include "smbd/fsa/byte_range_locks.h"
 #include "smbd/fsa/caching.h"
+#include "smbd/fsa/notifier.h"
 #include "smbd/fsa/oplocks.h"
 #include "smbd/fsa/share_modes.h"
 #include "tdb/grants/grants.h"
@@ -14,8 +15,8 @@ namespace Atoll::fsa {
 
 class Grants final {
  public:
-    Grants(const FileSystemParams& params, ShareModes& modes, OplockTable& oplocks, ByteRangeLocks& locks)
-        : params_(params), modes_(modes), oplocks_(oplocks), locks_(locks) {}
+    Grants(const FileSystemParams& params, ShareModes& modes, OplockTable& oplocks, ByteRangeLocks& locks, Notifier& notifier)
+        : params_(params), modes_(modes), oplocks_(oplocks), locks_(locks), notifier_(notifier) {}
 
     // Whether there are other nodes.
     [[nodiscard]] bool shared() const { return params_.node_grants != nullptr; }
@@ -97,6 +98,7 @@ class Grants final {
     ByteRangeLocks& locks_;
     std::list<Recall> recalls_;    // reused
     ShareModes::Deletion orders_;  // scratch
+    Notifier& notifier_;
 };
 
 }  // namespace Atoll::fsa

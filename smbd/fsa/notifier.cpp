@@ -72,7 +72,8 @@ void Notifier::add(std::string_view path, NotifyAction action, uint32_t filter, 
 // A change that this process has made.
 void Notifier::add_own(std::string_view path, NotifyAction action, uint32_t filter, uint32_t but_not) {
     add(path, action, filter, but_not);
-    if (index.hears_own_changes(messaging_->self().node) != nullptr) own_news_.changes.push_back({static_cast<uint32_t>(action), std::string(path), {}});
+    if (index.hears_own_changes(messaging_->self().node) != nullptr)
+        own_news_.changes.push_back({static_cast<uint32_t>(action), std::string(path), {}});
 }
 
 void Notifier::send() {
@@ -175,6 +176,13 @@ void Notifier::marked_deleted(const ShareRoot& share, std::string_view name) {
     const std::string path = full_path(share, name);
     const std::vector<directory_watch> watches = index.watches_of(path);
     tell_watches(notify_news::NOTIFY_MARKED_DELETED, path, watches);
+}
+
+void Notifier::marked_deleted(const std::vector<share_mode>& opens) {
+    if (!index.anyone()) return;
+    std::vector<directory_watch> watches;
+    for (const share_mode& open : opens) watches.push_back({open.holder, open.open_id, notify_filter::all, false});
+    tell_watches(notify_news::NOTIFY_MARKED_DELETED, {}, watches);
 }
 
 void Notifier::report_lost() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/loop/loop.h"
+#include "smbd/fsa/locking.idl.h"
 #include "smbd/fsa/notify.h"
 #include "smbd/fsa/notify_index.h"
 #include "smbd/fsa/share_root.h"
@@ -58,6 +59,8 @@ class Notifier {
                  std::string_view replaced = {});
     // A directory is to be deleted: requests that wait for changes of it end (MS-FSA 2.1.5.15.3).
     void marked_deleted(const ShareRoot& share, std::string_view name);
+    // The same of one that another node has marked: those who have it open on this one hear of it.
+    void marked_deleted(const std::vector<share_mode>& opens);
 
     // --- The same of changes that others have made, known by absolute path.
     void report(std::string_view path, NotifyAction action, uint32_t filter);

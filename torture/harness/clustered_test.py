@@ -479,7 +479,7 @@ CASES = [directories_exclude, directories_are_deleted_by_the_last, directories_a
 
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
 # Those of them in which two connections meet.
-OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.deny"]
+OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.deny"]
 # Without --full each suite that takes long is run in one of the two ways.
 ON_ONE_ONLY, OVER_NODES_ONLY = {"smb2.oplock"}, {"smb2.lease"}
 # Both connections are one client's, by its GUID, and one node serves a client at a time: the first connection is dropped.
