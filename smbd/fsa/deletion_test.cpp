@@ -192,6 +192,23 @@ TEST_F(DeletionTest, WhoHasClosedItKeepsNothing) {
     EXPECT_FALSE(exists("d"));
 }
 
+// MS-FSA 2.1.5.15.12: the directory of the new name is opened, without FILE_SHARE_DELETE.
+TEST_F(DeletionTest, NobodyMakesANameInWhatAnotherNodeMayDelete) {
+    write("d/f");
+    Open& directory = must(one_);
+    Open& file = *must_open(two_, params("d\\f", access::delete_)).open;
+    const auto rename = [&] {
+        const auto renamed = file.rename("d\\g", false, &*waiter_);
+        return renamed ? NtStatus::SUCCESS : renamed.error();
+    };
+    EXPECT_EQ(outcome(rename), NtStatus::SHARING_VIOLATION);
+    shut(one_, directory);
+    EXPECT_EQ(outcome(rename), NtStatus::SUCCESS);
+    EXPECT_TRUE(exists("d/g"));
+    shut(one_, must(one_));
+    shut(two_, file);
+}
+
 TEST_F(DeletionTest, AnyNodeMayWithdrawIt) {
     Open &first = must(one_), &second = must(two_);
     EXPECT_EQ(mark(first), NtStatus::SUCCESS);

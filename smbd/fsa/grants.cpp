@@ -122,6 +122,18 @@ Result<void, NtStatus> Grants::need_open(const FileId& id, const share_mode& ent
     return {};
 }
 
+Result<void, NtStatus> Grants::may_open(const FileId& id, uint32_t access, uint32_t share, Wait* wait) {
+    if (!covers(id)) return {};
+    rights opens;
+    opens.opens = grants::open_bit(access_of(access), share);
+    const auto open = ask(id, opens, wait);
+    if (!open) return open.failure();
+    if (*open == grants::Answer::wait) return NtStatus::PENDING;
+    if (*open == grants::Answer::refused) return why_refused(id);
+    const auto used = params_.node_grants->uses(key_of(id), opens);  // and may be recalled
+    return used ? Result<void, NtStatus>() : Result<void, NtStatus>(NtStatus::INSUFFICIENT_RESOURCES);
+}
+
 bool Grants::still_covers(const FileId& id, const share_mode& entry) {
     if (!covers(id)) return true;
     rights used = rights_of_open(entry);

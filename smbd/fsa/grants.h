@@ -27,6 +27,8 @@ class Grants final {
     // and of one that a client takes back. PENDING: the cluster part has been asked; SHARING_VIOLATION: another node has it open in a way
     // that excludes this. What it may cache is lowered to what may be handed out here. Asks for `unlocked` by the way.
     Result<void, NtStatus> need_open(const FileId& id, const share_mode& entry, CachingRequest& caching, Wait* wait);
+    // The same of an open that is not entered, as that of the directory in which a name is made (MS-FSA 2.1.5.15.12).
+    Result<void, NtStatus> may_open(const FileId& id, uint32_t access, uint32_t share, Wait* wait);
     // After it has been entered: false, if the grant has been recalled in between. Then the entry goes, and it is asked again.
     bool still_covers(const FileId& id, const share_mode& entry);
 
@@ -96,9 +98,9 @@ class Grants final {
     ShareModes& modes_;
     OplockTable& oplocks_;
     ByteRangeLocks& locks_;
+    Notifier& notifier_;
     std::list<Recall> recalls_;    // reused
     ShareModes::Deletion orders_;  // scratch
-    Notifier& notifier_;
 };
 
 }  // namespace Atoll::fsa

@@ -249,7 +249,9 @@ TEST_F(GrantsTest, WhoChangesADirectoryAsksForItAndDoesNotWait) {
     answer_all();
     must_close(one_, *out.open);
     CreateResult again = open_answered(one_, oplock(OplockLevel::none, "d", access::delete_));
-    EXPECT_TRUE(again.open->rename("e", false));
+    EXPECT_EQ(status_of(again.open->rename("e", false, &*waiter_)), NtStatus::PENDING) << "a name is made as by an open of the directory";
+    answer_all();
+    EXPECT_TRUE(again.open->rename("e", false, &*waiter_));
     EXPECT_TRUE(home_.by_the_way.empty()) << "it is asked for once";
     rights change{.change = true};
     two_.files->recalls().recall(key_of(root), change);

@@ -181,7 +181,7 @@ class OpenFile final : public Open {
     Result<void, NtStatus> set_file_times(const SetBasic& value);
     Result<void, NtStatus> rename_stream(std::string_view new_name, bool replace);
     Result<void, NtStatus> rename_to_unnamed(bool replace);
-    Result<void, NtStatus> check_new_directory(const vfs::Located& target);
+    Result<void, NtStatus> check_new_directory(const vfs::Located& target, Wait* wait);
     Result<void, NtStatus> check_nothing_open_below(Wait* wait);
     Result<void, NtStatus> add_archive_attribute();
     Result<bool, NtStatus> is_empty_directory();

@@ -44,7 +44,7 @@ Result<void, NtStatus> OpenFile::find_target(std::string_view new_path, vfs::Loc
 // The new name's directory is opened to make the name in it. A file's is shared as Windows does it before Windows 11 24H2 and Server 2025:
 // with FILE_SHARE_READ and FILE_SHARE_WRITE (MS-FSA 2.1.5.15.12, note 185); a directory's with FILE_SHARE_DELETE too, as later ones do it
 // for both. smbtorture's smb2.rename wants the one and its smb2.notify-inotify the other; Debian's smbd has it so.
-Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target) {
+Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target, Wait* wait) {
     if (target.parent.snapshot != 0) return NtStatus::MEDIA_WRITE_PROTECTED;
     const FileId parent = id_of(vfs().file_id(target.parent, target.parent_stat), target.parent_stat);
     if (core_.is_going(parent)) return NtStatus::DELETE_PENDING;
@@ -53,7 +53,7 @@ Result<void, NtStatus> OpenFile::check_new_directory(const vfs::Located& target)
     const uint32_t share = directory ? sharing::all : sharing::read | sharing::write;
     auto conflict = core_.modes.would_conflict(parent, access, share);
     if (!conflict) return conflict.failure();
-    return *conflict ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : Result<void, NtStatus>();
+    return *conflict ? Result<void, NtStatus>(NtStatus::SHARING_VIOLATION) : core_.node.may_open(parent, access, share, wait);
 }
 
 // Whether what stands at the new name may be replaced. `same_file`: it is this very file.
@@ -117,7 +117,7 @@ Result<void, NtStatus> OpenFile::rename(std::string_view new_path, bool replace,
     core_.find_name(*this);
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
-    if (auto r = check_new_directory(target); !r) return r;
+    if (auto r = check_new_directory(target, wait); !r) return r;
     if (core_.is_going(id)) return NtStatus::ACCESS_DENIED;
     if (auto r = refresh(); !r) return r;
     if (directory) {
@@ -166,7 +166,7 @@ Result<void, NtStatus> OpenFile::link(std::string_view new_path, bool replace, W
     if (core_.is_going(id)) return NtStatus::ACCESS_DENIED;
     vfs::Located& target = core_.located;
     if (auto r = find_target(new_path, target); !r) return r;
-    if (auto r = check_new_directory(target); !r) return r;
+    if (auto r = check_new_directory(target, wait); !r) return r;
     if (auto r = refresh(); !r) return r;
     bool same_file = false;
     if (auto r = check_target(target, replace, same_file, wait); !r) return r;

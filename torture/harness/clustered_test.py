@@ -390,8 +390,12 @@ def directories_exclude(cluster):
         second.does(f"open room access=110181 share=7 {directory}", "NT_STATUS_SHARING_VIOLATION")
         first.does("close")
         second.does(f"open room access=110181 share=7 {directory}")
-        for holder in (third, second, second):
-            holder.does("close")
+        third.does("close")
+        # Whoever may delete it keeps new names out.
+        first.does("open room\\file access=110080 share=7")
+        first.does("rename room\\renamed", "NT_STATUS_SHARING_VIOLATION")
+        second.does("close")
+        first.does("rename room\\renamed")
 
 
 def directories_are_deleted_by_the_last(cluster):
