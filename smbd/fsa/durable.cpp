@@ -148,7 +148,7 @@ Result<void, NtStatus> Core::take_back(OpenFile& open, const RemainingOpen& rema
     open.lease = entry.lease;
     open.locks = remains.locks.size();
     open.durable = true;
-    if (complete) return {};
+    if (complete) return oplocks.break_again(open.id, entry), Result<void, NtStatus>();
     log_notice("fsa: {} cannot be taken back: its locks or its lease are not there any more", open.name);
     RemainingOpen ignored;
     if (!modes.disconnect(open.id, open.open_id) || !locks.disconnect({open.id, open.open_id}, ignored.locks))

@@ -64,6 +64,7 @@ Result<void, NtStatus> ShareModes::reconnect(const FileId& id, uint64_t open_id,
     const auto found = find_disconnected(open_id);
     if (found == record_.share_modes.end() || !outlives_process(*found)) return NtStatus::OBJECT_NAME_NOT_FOUND;
     found->holder = server_id_of(params_.self);
+    oplocks_->renew_break(record_, *found);
     entry = *found;
     return write(*locked);
 }

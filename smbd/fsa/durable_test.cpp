@@ -167,6 +167,36 @@ TEST_F(PersistentTest, NobodyElseOpensTheFileWhileItsClientIsAway) {
     EXPECT_EQ(opens("f", access::read_attributes), NtStatus::SUCCESS);
 }
 
+// Its client may not have heard of it, and whoever minded it is gone.
+TEST_F(PersistentTest, ABreakGoesOnWhenItIsTakenBack) {
+    const LeaseRequest wanted = request(R | H | W, 1);
+    for (const bool lease_is_lost : {false, true}) {
+        SCOPED_TRACE(lease_is_lost);
+        FileState state;
+        const RemainingOpen remains = persistent(lease(wanted), state);
+        EXPECT_EQ(opens("f", rw_access), NtStatus::PENDING);
+        (void)disconnect(*open_);
+        if (lease_is_lost) {
+            ASSERT_TRUE(leases_->wipe());
+        }
+        EXPECT_EQ(opens("f", rw_access), NtStatus::FILE_NOT_AVAILABLE);
+        const auto taken = reconnect(remains, "F");
+        ASSERT_TRUE(taken) << to_string(taken.error());
+        EXPECT_EQ(taken->lease.state, R | H | W);
+        EXPECT_TRUE(taken->lease.breaking);
+        two_.client.leases.clear();
+        pump();
+        ASSERT_EQ(two_.client.leases.size(), 1u);
+        EXPECT_EQ(two_.client.leases[0].from, R | H | W);
+        EXPECT_EQ(two_.client.leases[0].to, R | H);
+        EXPECT_EQ(two_.client.leases[0].epoch, taken->lease.epoch);
+        EXPECT_TRUE(two_.client.leases[0].acknowledge);
+        EXPECT_TRUE(two_.files->acknowledge_lease(wanted.client, wanted.key, R | H));
+        EXPECT_EQ(opens("f", rw_access), NtStatus::SUCCESS);
+        for (Open* open : std::exchange(two_.opened, {})) must_close(two_, *open);
+    }
+}
+
 TEST_F(PersistentTest, DeletionThatWasToComeComes) {
     FileState state;
     const RemainingOpen remains = persistent(params("f", access::read_data | access::delete_), state);

@@ -127,9 +127,36 @@ void OplockTable::ask(const locking_record& record, const FileId& id, const shar
     for (const share_mode& other : record.share_modes) {  // of a lease, somebody who is there
         if (is_disconnected(asked.holder) && other.lease && other.lease == entry.lease) asked.holder = other.holder;
     }
-    asked.message = {file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
+    asked.message = message_of(id, entry, to, acknowledge, deadline);
+}
+
+caching_break OplockTable::message_of(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline) {
+    caching_break message{file_of(id), id.stream, entry.open_id, entry.caching, to, acknowledge, entry.lease, 0, deadline};
     const lease_record* lease = entry.lease ? leases_.find(*entry.lease) : nullptr;
-    if (lease != nullptr && lease->version > 1) asked.message.epoch = lease->epoch;
+    if (lease != nullptr && lease->version > 1) message.epoch = lease->epoch;
+    return message;
+}
+
+void OplockTable::renew_break(locking_record& record, share_mode& entry) {
+    if (!is_breaking(entry)) return;
+    bool minded = false;
+    for_lease(record, entry, [&](const share_mode& each) { minded = minded || (&each != &entry && !is_disconnected(each.holder)); });
+    if (minded) return;
+    const NtTime deadline{NtTime::now().ticks + break_timeout};
+    for_lease(record, entry, [&](share_mode& each) { each.break_deadline = deadline; });
+}
+
+// By way of the loop: whoever has the open takes it back just now.
+void OplockTable::break_again(const FileId& id, const share_mode& entry) {
+    if (is_breaking(entry)) tell(entry.holder, message_of(id, entry, entry.breaking_to, true, entry.break_deadline));
+}
+
+void OplockTable::tell(const tdb::server_id& holder, const caching_break& message) {
+    encoded_.clear();
+    encode(message, encoded_, idl::written_level());
+    const auto sent = params_.messaging->send(messaging::ServerId(holder), message_caching_breaks, encoded_);
+    // One that has ended holds nothing; one that is behind is overtaken by the deadline.
+    if (!sent) log_info("fsa: a break: {}", sent.error().message());
 }
 
 void OplockTable::lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step) {
@@ -357,11 +384,7 @@ void OplockTable::send() {
             hear(asked.message);
             continue;
         }
-        encoded_.clear();
-        encode(asked.message, encoded_, idl::written_level());
-        const auto sent = params_.messaging->send(messaging::ServerId(asked.holder), message_caching_breaks, encoded_);
-        // One that has ended holds nothing; one that is behind is overtaken by the deadline.
-        if (!sent) log_info("fsa: a break: {}", sent.error().message());
+        tell(asked.holder, asked.message);
     }
     now.clear();
     if (asked_.empty()) asked_.swap(now);  // its capacity

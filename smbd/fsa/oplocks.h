@@ -82,10 +82,15 @@ class OplockTable {
     Result<void> wait(const tdb::LockedRecord& record, NtTime until, Wait& wait);
     // The lease of an entry that was put back into the record. One that is there with no earlier epoch stays as it is.
     Result<void, NtStatus> restore(locking_record& record, const FileId& id, share_mode& entry, const LeaseGrant& lease);
+    // An entry is this process's from now on: a break that nobody minds any more begins anew, with all of its time.
+    void renew_break(locking_record& record, share_mode& entry);
     // An entry goes; the record still has it.
     void forget(const locking_record& record, const share_mode& entry);
     // Sends what take() has noted, once the record is released. The last act of a step: others follow from it, on other records.
     void send();
+
+    // The open is wholly this process's again: its client may not have heard of a break.
+    void break_again(const FileId& id, const share_mode& entry);
 
     // After processes have been killed: leases that nobody has any more go. Looks at every lease.
     void drop_orphans();
@@ -115,6 +120,8 @@ class OplockTable {
     void give_up(locking_record& record, share_mode& entry, uint8_t state);
     bool end_disconnected(locking_record& record, const FileId& id, share_mode& entry, Outcome& outcome);
     void ask(const locking_record& record, const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline);
+    caching_break message_of(const FileId& id, const share_mode& entry, uint8_t to, bool acknowledge, NtTime deadline);
+    void tell(const tdb::server_id& holder, const caching_break& message);
     void lease_breaks(const lease_id& lease, uint8_t to, bool acknowledge, Step step);
     void lease_came_down(const lease_id& lease, uint8_t state);
     template <class F>

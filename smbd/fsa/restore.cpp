@@ -69,6 +69,8 @@ Result<void, NtStatus> OplockTable::restore(locking_record& record, const FileId
     restored.state = static_cast<uint8_t>(lease.state);
     restored.epoch = lease.epoch;
     restored.parent = lease.parent;
+    restored.breaking = any(entry.flags & share_mode_flags::SHARE_MODE_BREAKING);
+    restored.breaking_to = entry.breaking_to;
     for_lease(record, entry, [&](share_mode& each) { each.caching = restored.state; });
     return leases_.put(restored);
 }
