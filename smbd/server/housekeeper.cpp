@@ -102,7 +102,8 @@ class Housekeeper {
         if (!holders) return log_error("{}", holders.error().message());
         messaging::ServerIds dead;
         std::ranges::copy_if(*holders, std::inserter(dead, dead.end()), [this](const auto& id) { return !messaging_->exists(id); });
-        processes_ended(dead);
+        // Opens whose clients are away were told of when they left; it may be that only the lost node had heard it.
+        dead.empty() ? scavenger_.begin() : processes_ended(dead);
     }
     // In a cluster, then: persistent opens that are on the disks of all nodes and in nobody's tables are put back.
     Result<void> restore_lost() {
