@@ -18,12 +18,17 @@
 //     locks COUNT LENGTH [FIRST [AT-ONCE]]     exclusive ones, side by side, from the place FIRST on, AT-ONCE of them in a request
 //     resilient MS                             asks for a resilient handle (MS-SMB2 2.2.31.3), on what was opened last
 //     close                                    the same
+//     action                                   of the last CREATE's answer (MS-SMB2 2.2.14), in place of a status
+//     lease                                    the same: the lease's state and flags in hex
+//     broken                                   waits for the break of a lease: the states from and to in hex, in place of a status
+//     acknowledge NAME HEX                     that NAME's lease is down to that state
 //     session, share                           the session's id; the share's capabilities in hex (MS-SMB2 2.2.10); in place of a status
 //     bind HOST                                a channel to this session by way of HOST, without the session's signature
 // At the end of its input it ends as a client does that is cut off: nothing is closed, nobody logs off.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <iostream>
 #include <list>
 #include <map>
@@ -76,6 +81,9 @@ class Holder {
         if (!opened) return NtStatus::CONNECTION_REFUSED;
         connection_ = std::move(*opened);
         connection_->set_timeout(answer_timeout);
+        connection_->on_break = [this](Bytes message) {
+            if (const auto broken = smb::LeaseBreakNotification::decode(message)) breaks_.push_back(*broken);
+        };
         session_ = std::make_unique<client::Session>(*connection_);
         tree_ = std::make_unique<client::Tree>(*session_);
         NtStatus status = connection_->negotiate(negotiation(options));
@@ -93,9 +101,11 @@ class Holder {
     std::string answer(const std::string& line) {
         if (line == "id") return id();
         if (line == "session") return std::to_string(session_->id());
-        std::ostringstream capabilities;
-        capabilities << std::hex << tree_->response().capabilities;
-        return line == "share" ? capabilities.str() : std::string(to_string(run(line)));
+        if (line == "share") return hex(tree_->response().capabilities);
+        if (line == "broken") return broken();
+        if (line == "action") return std::to_string(static_cast<uint32_t>(action_));
+        if (line == "lease") return hex(lease_.state) + " " + hex(lease_.flags);
+        return std::string(to_string(run(line)));
     }
 
     NtStatus run(const std::string& line) {
@@ -109,6 +119,7 @@ class Holder {
         if (command == "write" || command == "read") return transfer(words, command == "write");
         if (command == "rename") return rename(words);
         if (command == "resilient") return make_resilient(words);
+        if (command == "acknowledge") return acknowledge(words);
         if (command == "delete" && !files_.empty()) return files_.back().set_delete(true);
         if (command == "close" && !files_.empty()) {
             const NtStatus status = files_.back().close();
@@ -119,6 +130,12 @@ class Holder {
     }
 
  private:
+    static std::string hex(uint32_t value) {
+        std::ostringstream out;
+        out << std::hex << value;
+        return out.str();
+    }
+
     static client::NegotiateOptions negotiation(const Options& options) {
         static const std::map<std::string, smb::Dialect> dialects = {{"SMB2_02", smb::Dialect::smb2_02},
                                                                      {"SMB2_10", smb::Dialect::smb2_10},
@@ -190,6 +207,8 @@ class Holder {
         if (const auto decoded = smb::CreateResponseContexts::decode(response->contexts)) contexts = *decoded;
         const bool persistent = contexts.durable_v2 && (contexts.durable_v2->flags & smb::durable_flags::persistent) != 0;
         files_.emplace_back(*tree_, *response);
+        action_ = response->action;
+        lease_ = contexts.lease.value_or(smb::LeaseContext{});
         // Whoever asks for a persistent handle wants to know whether he got one.
         return !again && settings.contains("persistent") && !persistent ? NtStatus::NOT_SUPPORTED : NtStatus::SUCCESS;
     }
@@ -245,6 +264,23 @@ class Holder {
         return control(files_.back(), smb::ControlCode::lmr_request_resiliency, input, 0).status;
     }
 
+    // The one that came first, of those that nobody has asked for yet.
+    std::string broken() {
+        const Monotonic deadline = monotonic_now() + answer_timeout;
+        while (breaks_.empty() && monotonic_now() < deadline) (void)loop_.run_once(deadline);
+        if (breaks_.empty()) return std::string(to_string(NtStatus::IO_TIMEOUT));
+        const smb::LeaseBreakNotification first = breaks_.front();
+        breaks_.pop_front();
+        return hex(first.current_state) + " " + hex(first.new_state);
+    }
+
+    NtStatus acknowledge(std::istringstream& words) {
+        std::string name;
+        uint32_t state = 0;
+        if (!(words >> name >> std::hex >> state)) return NtStatus::INVALID_PARAMETER;
+        return connection_->wait(tree_->start(smb::Command::oplock_break, smb::LeaseBreakAck{guid_of(name), state}));
+    }
+
     NtStatus lock(std::istringstream& words) {
         uint64_t offset = 0, length = 0;
         std::string kind;
@@ -273,6 +309,10 @@ class Holder {
     std::unique_ptr<client::Session> session_;
     std::unique_ptr<client::Tree> tree_;
     std::list<client::File> files_;
+    // Of the last CREATE's answer.
+    smb::CreateAction action_{};
+    smb::LeaseContext lease_;
+    std::deque<smb::LeaseBreakNotification> breaks_;
 };
 
 int main(int argc, char** argv) {

@@ -8,6 +8,8 @@ Nodes die with all their processes: ctdbd, its supervisor, smbd. The disks of th
 
 import argparse
 import contextlib
+import re
+import subprocess
 import sys
 import time
 
@@ -15,9 +17,10 @@ import isolation
 import report
 from cluster import await_that
 from clustered import PORT, ServerCluster
-from clustered_test import LASTING, OK, READ, WRITE, Holder, kill_node, kill_nodes, start_node
+from clustered_test import LASTING, OK, READ, WRITE, Holder, kill_node, kill_nodes, select_line, start_node
 from records import Records
 from report import require
+from system_calls import tracer_of
 
 PERSISTENT = "durable2=60000 persistent"
 AWAY = "NT_STATUS_FILE_NOT_AVAILABLE"
@@ -132,6 +135,146 @@ def who_was_away_brings_nothing_back(cluster):
     made.is_taken_back(cluster, 2)
 
 
+def process_of_client(cluster, pnn):
+    """The smbd that serves the only client of that node."""
+    _, said = cluster.smbstatus(pnn, "-p")
+    pids = {int(pid) for pid in re.findall(rf"^{pnn}:(\d+) ", said, re.M)}
+    require(len(pids) == 1, f"node {pnn} does not serve one client: {said}")
+    return pids.pop()
+
+
+@contextlib.contextmanager
+def stands_still_when_it_makes(pid, name):
+    """Within it the process stops at the very moment when it has made that file."""
+    strace = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-P", name, "-e", "trace=openat2", "-e", "inject=openat2:signal=SIGSTOP"], stdin=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    try:
+        await_that(lambda: tracer_of(pid), "strace does not attach")
+        yield
+    finally:
+        strace.kill()
+        strace.wait()
+
+
+def opens_of(cluster, pnn, name):
+    """Lines of smbstatus."""
+    return [line for line in cluster.smbstatus(pnn, "-L")[1].splitlines() if f" {name} " in line]
+
+
+def comes_again(client, line):
+    """A CREATE that is said to come again, until it is answered."""
+    await_that(lambda: client.ask(f"replay {line}") == OK, f"`replay {line}` is never answered")
+
+
+def a_create_was_begun(cluster):
+    """Its node dies when it has said on the disk what it is about to do and nobody has the open yet: one has made its file, one waits for a lease. Each comes again at another node."""
+    making = f"made {WRITE} share=0 disposition=2 {PERSISTENT}"
+    waiting = f"waited {WRITE} share=7 {PERSISTENT}"
+    path = cluster.path("share") / "made"
+    with Holder(cluster, 0, "--client-guid", "maker") as maker, Holder(cluster, 1) as leased:
+        with stands_still_when_it_makes(process_of_client(cluster, 0), "made"):
+            leased.does(f"open waited {WRITE} share=7 lease2=7")
+            maker.tell(f"open {making}")
+            await_that(path.exists, "nothing is made")
+            with Holder(cluster, 0, "--client-guid", "waiter") as waiter:
+                waiter.tell(f"open {waiting}")
+                require(leased.ask("broken") == "7 3", "another break than that of RWH to RH")
+                kill_node(cluster, 0)
+        require(not opens_of(cluster, 1, "made"), "the open was in the tables")
+        with Holder(cluster, 2, "--client-guid", "maker") as maker, Holder(cluster, 2, "--client-guid", "waiter") as waiter:
+            comes_again(maker, making)
+            identifier, action = maker.ask("id"), maker.ask("action")
+            require(action == "2", f"the file that it has made is said to be there already: action {action}")
+            maker.does(f"replay {making}")
+            require(maker.ask("id") == identifier, "the same CREATE gives two handles")
+            waiter.tell(f"replay {waiting}")
+            leased.does("acknowledge waited 3")
+            require(waiter.hear() == OK and waiter.ask("action") == "1", "what waited for a lease does not go on when it comes again")
+            for name, count in (("made", 1), ("waited", 2)):
+                found = opens_of(cluster, 1, name)
+                require(len(found) == count, f"{len(found)} opens of {name}: {found}")
+            # Nothing of the first time is left: who comes a third time is a stranger to the file.
+            maker.does("close")
+            maker.does("close", "NT_STATUS_FILE_CLOSED")
+            maker.does(f"replay {making}", "NT_STATUS_OBJECT_NAME_COLLISION")
+            waiter.does("close")
+    await_that(lambda: "smbXsrv_create_intent" not in cluster.nodes[1].output("catdb", "smbXsrv_durable.tdb"), "that a CREATE had begun stays on the disk")
+    with Holder(cluster, 1) as other:
+        for name in ("made", "waited"):
+            other.does(f"open {name} {WRITE} share=0")
+            other.does("close")
+    start_node(cluster, 0)
+
+
+def nobody_comes_back(cluster):
+    """A client dies with its node, and another one leaves a node that dies then: what they had open ends when its time is up and not before, and what has more time stays."""
+    seconds = 3
+    with Holder(cluster, 0, "--client-guid", "leaving") as leaving, Holder(cluster, 1, "--client-guid", "dying") as dying, Holder(cluster, 2, "--client-guid", "stranger") as other:
+        def opens(name):
+            said = other.ask(f"open {name} {WRITE} share=0 disposition=1")
+            require(said in (OK, AWAY, "NT_STATUS_SHARING_VIOLATION"), f"another client's open of {name} gives {said}")
+            return said
+
+        def is_kept(name):
+            await_that(lambda: opens(name) == AWAY, f"{name} is not kept for its client")
+
+        def ends(name, since):
+            await_that(lambda: opens(name) == OK, f"{name} is kept for ever")
+            require(time.monotonic() - since >= seconds, f"{name} has ended before its time")
+
+        for name, client in (("left", leaving), ("died", dying)):
+            for time_out, which in ((1000 * seconds, "short"), (60000, "long")):
+                client.does(f"open {name}_{which} {WRITE} share=0 lease2=7 durable2={time_out} persistent")
+                client.does("lock 0 4 exclusive")
+        taken_back = f"again left_long {leaving.ask('id')} {WRITE} lease2=7 persistent"
+        death = time.monotonic()
+        kill_node(cluster, 1)
+        is_kept("died_long")
+        leave = time.monotonic()
+        leaving.process.kill()
+        is_kept("left_long")
+        kill_node(cluster, 0)
+        ends("died_short", death)
+        ends("left_short", leave)
+        is_kept("died_long")
+        with Holder(cluster, 2, "--client-guid", "leaving") as leaving:
+            leaving.does(taken_back)
+    start_all(cluster, (0, 1))
+
+
+def a_lease_breaks_while_its_node_dies(cluster):
+    """Of two leases that another client's open breaks, one has been given up when the holder's node dies, and the other has not: who waits for that goes on waiting."""
+    back = {}
+    with Holder(cluster, 0, "--client-guid", "leased") as holder, Holder(cluster, 1) as waiting, Holder(cluster, 1) as other:
+        for name in ("given", "breaking"):
+            holder.does(f"open {name} {WRITE} share=7 lease2=7 {PERSISTENT}")
+            back[name] = f"again {name} {holder.ask('id')} {WRITE} lease2=7 persistent"
+        other.tell(f"open given {WRITE} share=7")
+        require(holder.ask("broken") == "7 3", "another break than that of RWH to RH")
+        holder.does("acknowledge given 3")
+        require(other.hear() == OK, "who waited for a lease is not told that it has been given up")
+        waiting.tell(f"open breaking {WRITE} share=7")
+        require(holder.ask("broken") == "7 3", "another break than that of RWH to RH")
+        kill_node(cluster, 0)
+        said = waiting.hear()
+        require(said == AWAY, f"who waits for the lease of a client that is away is told {said}")
+        with Holder(cluster, 2, "--client-guid", "leased") as holder:
+            for name in ("given", "breaking"):
+                await_that(lambda name=name: holder.ask(back[name]) == OK, f"{name} cannot be taken back")
+                back[name] = holder.ask("lease")
+            require(back == {"given": "3 0", "breaking": "7 2"}, f"the leases are {back}")  # the latter with SMB2_LEASE_FLAG_BREAK_IN_PROGRESS
+            require(holder.ask("broken") == "7 3", "the client is not told once more what breaks")
+            waiting.tell(f"open breaking {WRITE} share=7")
+            holder.does("write 0 cached")
+            require(not select_line(waiting.process), "opened before the holder has given up its lease")
+            holder.does("acknowledge breaking 3")
+            require(waiting.hear() == OK, "who waited for a lease is not told that it has been given up")
+            waiting.does("read 0 cached")
+            for _ in back:
+                holder.does("close")
+    start_node(cluster, 0)
+
+
 def a_client_works_on(cluster):
     """One that fails over writes records under locks while nodes die, one after another and then all at once."""
     hosts = ",".join(node.address for node in cluster.nodes)
@@ -154,7 +297,7 @@ def a_client_works_on(cluster):
     require(reconnects >= 2, "the client never had to come back")
 
 
-CASES = [says_that_it_is_available, a_node_dies, all_nodes_die, who_was_away_brings_nothing_back, a_client_works_on]
+CASES = [says_that_it_is_available, a_node_dies, all_nodes_die, who_was_away_brings_nothing_back, a_create_was_begun, nobody_comes_back, a_lease_breaks_while_its_node_dies, a_client_works_on]
 
 
 def run(tally, options):
