@@ -188,18 +188,19 @@ void Delegations::clear(const RecordKey& key) {
 void Delegations::freeze(Slot slot) {
     const auto of_slot = [&](const auto& entry) { return context_.slot_of(entry.first) == slot; };
     std::vector<RecordKey> keys;
-    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
-        if (copy.delegated && (copy.dmaster || !context_.planted(Planted::keeps_delegations))) keys.push_back(key);
-    });
-    if (!keys.empty()) context_.took(Transition::delegations_frozen);
-    for (const RecordKey& key : keys) clear(key);
     std::erase_if(lent_, of_slot);
     std::erase_if(revoking_, [&](const RecordKey& key) { return context_.slot_of(key) == slot; });
-    keys.clear();
     for (const auto& entry : reading_) {
         if (of_slot(entry)) keys.push_back(entry.first);
     }
     for (const RecordKey& key : keys) answer(key, false);
+}
+
+bool Delegations::ends(const Copy& copy) const { return copy.delegated && (copy.dmaster || !context_.planted(Planted::keeps_delegations)); }
+
+void Delegations::end_copies(const std::vector<RecordKey>& keys) {
+    if (!keys.empty()) context_.took(Transition::delegations_frozen);
+    for (const RecordKey& key : keys) clear(key);
 }
 
 // A session that is in no view has no lease either. Who waits for an answer may have asked one that is lost: it asks for the record.

@@ -38,8 +38,10 @@ class Delegations {
     // Some record waits until copies of it have been given up.
     [[nodiscard]] bool revoking() const { return !revoking_.empty(); }
 
-    // The slot's gate is closed.
+    // The slot's gate is closed. Of those of its copies that end with it end_copies() is told then.
     void freeze(Slot slot);
+    [[nodiscard]] bool ends(const Copy& copy) const;
+    void end_copies(const std::vector<RecordKey>& keys);
     // Records that nobody reads any more.
     std::vector<RecordKey> view_accepted();
     void session_ended();

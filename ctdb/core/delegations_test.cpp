@@ -161,6 +161,7 @@ TEST_F(DelegationsTest, AReaderHasACopyUntilItIsRevokedOrTheSlotIsRecovered) {
     delegation = {key, epoch, true, 8, {2}};
     delegations.came(2, delegation);
     delegations.freeze(0);
+    delegations.end_copies({key});
     EXPECT_FALSE(store.copies[key].delegated);
     delegation = {key, epoch - 1, true, 9, {3}};
     delegations.came(2, delegation);

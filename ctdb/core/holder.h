@@ -61,6 +61,13 @@ class Holder {
     bool give_back(const RecordKey& key, Copy& copy);
     void serve_slot(Slot slot);
     void note_mirrors(Slot slot, Pnn locator);
+    // What this node has of a frozen slot, in one walk through it.
+    struct SlotCopies {
+        std::vector<protocol::copy> copies;
+        std::vector<RecordKey> delegated;  // of those that are read elsewhere, or are such copies
+        bool held = false;                 // by a client: `copies` lacks some
+    };
+    [[nodiscard]] SlotCopies copies_of(Slot slot) const;
     void offer_when_free(Slot slot);
     void offer(Slot slot, std::vector<protocol::copy>& copies);
 

@@ -34,19 +34,28 @@ void Holder::recover(Pnn from, const protocol::recover& recover) {
 
 // A client that locked a record before the gate closed may still change it: the copies are offered once it is done.
 void Holder::offer_when_free(Slot slot) {
-    const bool waits = !context_.planted(Planted::offers_while_held);
-    std::vector<protocol::copy> copies;
-    bool held = false;
-    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
-        held = held || (waits && copy.holder != 0);
-        if (!held) copies.push_back(protocol::copy{key, copy.rsn, copy.sequence, copy.dmaster, copy.value});
-    });
-    if (held) {
+    SlotCopies found = copies_of(slot);
+    if (!found.delegated.empty()) {
+        delegations_.end_copies(found.delegated);
+        found = copies_of(slot);
+    }
+    if (found.held) {
         context_.took(Transition::slot_offer_deferred);
         return;
     }
     unoffered_.erase(slot);
-    offer(slot, copies);
+    offer(slot, found.copies);
+}
+
+Holder::SlotCopies Holder::copies_of(Slot slot) const {
+    const bool waits = !context_.planted(Planted::offers_while_held);
+    SlotCopies found;
+    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+        if (delegations_.ends(copy)) found.delegated.push_back(key);
+        found.held = found.held || (waits && copy.holder != 0);
+        if (!found.held) found.copies.push_back(protocol::copy{key, copy.rsn, copy.sequence, copy.dmaster, copy.value});
+    });
+    return found;
 }
 
 void Holder::offer(Slot slot, std::vector<protocol::copy>& copies) {
@@ -91,7 +100,7 @@ void Holder::recovered(Pnn from, const protocol::recovered& recovered) {
 // The lmaster keeps a copy of each mirrored record that it was offered, so a recovery makes up for a lost mirror too.
 void Holder::note_mirrors(Slot slot, Pnn locator) {
     std::vector<std::pair<RecordKey, Copy>> mirrored;
-    context_.shared.records.each(slot, [&](const RecordKey& key, const Copy& copy) {
+    context_.shared.records.each_mirrored(slot, [&](const RecordKey& key, const Copy& copy) {
         if (copy.dmaster && copy.sequence != 0) mirrored.emplace_back(key, copy);
     });
     for (const auto& [key, copy] : mirrored) mirrors_.came(key, copy, locator != context_.config.me ? locator : no_node);

@@ -48,13 +48,15 @@ bool Locator::must_recover(const Located& located, const protocol::view& former)
 // Whoever asked in a session that has ended waits no more, and who is leaving is told to ask again later. A record that is being recalled
 // for nobody is kept by this node.
 void Locator::forget_waiters(Located& located, const protocol::view& former) {
-    for (auto& [key, entry] : located.records) {
-        std::erase_if(entry.queue, [&, &waited = key](Pnn pnn) {
+    std::erase_if(located.waited, [&](const RecordKey& key) {
+        std::vector<Pnn>& queue = located.records.at(key).queue;
+        std::erase_if(queue, [&](Pnn pnn) {
             if (goes_on(pnn, former)) return false;
-            transport_.send_body(pnn, protocol::refuse{waited, 0});
+            transport_.send_body(pnn, protocol::refuse{key, 0});
             return true;
         });
-    }
+        return queue.empty();
+    });
 }
 
 void Locator::collect(Slot slot) {
@@ -124,7 +126,8 @@ void Locator::complete(Slot slot, Located& located) {
     std::map<Pnn, std::vector<RecordKey>> lost;
     while (!located.best.empty()) {
         auto found = located.best.extract(located.best.begin());
-        settle(located, found.key(), found.mapped(), lost);
+        const auto at = located.records.try_emplace(located.records.end(), std::move(found.key()));
+        settle(located, at->first, at->second, found.mapped(), lost);
     }
     for (const protocol::member& member : context_.view.members) reopen(slot, located, member.pnn, lost[member.pnn]);
 }
@@ -146,8 +149,7 @@ void Locator::reopen(Slot slot, const Located& located, Pnn pnn, const std::vect
     transport_.send_body(pnn, std::move(recovered));
 }
 
-void Locator::settle(Located& located, const RecordKey& key, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost) {
-    Entry& entry = located.records.try_emplace(located.records.end(), key)->second;
+void Locator::settle(Located& located, const RecordKey& key, Entry& entry, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost) {
     settle_winner(located, entry, key, best);
     const auto note = [&](const Offerer& offerer) {
         note_copy(entry, offerer.pnn);
@@ -232,6 +234,7 @@ void Locator::want(Pnn from, const protocol::want& want) {
     if (waits) return;
     if (entry.recalling || !entry.queue.empty()) context_.took(Transition::record_queued);
     entry.queue.push_back(from);
+    located->waited.insert(want.key);
     next(want.key, *located, entry);
 }
 
@@ -267,6 +270,7 @@ void Locator::next(const RecordKey& key, Located& located, Entry& entry) {
         context_.took(Transition::record_recalled);
         transport_.send_body(entry.dmaster, protocol::recall{key, located.epoch});
     }
+    if (entry.queue.empty()) located.waited.erase(key);
 }
 
 void Locator::yielded(Pnn from, protocol::yield& yield) {
@@ -298,7 +302,8 @@ void Locator::yielded(Pnn from, protocol::yield& yield) {
     note_copy(entry, from);
     note_copy(entry, to);
     context_.took(Transition::record_given);
-    transport_.send_body(to, protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, sticky, std::move(yield.value)});
+    transport_.send_body(to,
+                         protocol::give{yield.key, located->epoch, yield.rsn + 1, yield.sequence, from, sticky, std::move(yield.value)});
     next(yield.key, *located, entry);
 }
 

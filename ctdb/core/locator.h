@@ -76,7 +76,8 @@ class Locator {
         std::set<Pnn> missing;  // who has not offered everything yet
         std::map<RecordKey, Best, KeyLess> best;
         std::map<RecordKey, Entry, KeyLess> records;
-        std::map<Pnn, size_t> held;  // so many records of each dmaster
+        std::set<RecordKey, KeyLess> waited;  // those that have a queue
+        std::map<Pnn, size_t> held;           // so many records of each dmaster
     };
 
     Located* serving(const RecordKey& key, Epoch epoch);
@@ -88,7 +89,7 @@ class Locator {
     void complete(Slot slot, Located& located);
     [[nodiscard]] bool newer(const protocol::copy& one, const protocol::copy& other) const;
     void keep(const RecordKey& key, protocol::copy& offered);
-    void settle(Located& located, const RecordKey& key, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost);
+    void settle(Located& located, const RecordKey& key, Entry& entry, Best& best, std::map<Pnn, std::vector<RecordKey>>& lost);
     void settle_winner(Located& located, Entry& entry, const RecordKey& key, Best& best);
     void reopen(Slot slot, const Located& located, Pnn pnn, const std::vector<RecordKey>& lost);
     Entry& entry_of(Located& located, const RecordKey& key);

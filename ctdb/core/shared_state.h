@@ -25,14 +25,15 @@ struct SlotGate {
     Shared<bool> located;  // by this node
 };
 
-// A node's copy of a record. Only the dmaster's may be changed, and that or a delegated one read; others wait for a recovery to ask for them.
+// A node's copy of a record. Only the dmaster's may be changed, and that or a delegated one read; others wait for a recovery to ask for
+// them.
 struct CopyHead {
-    uint64_t rsn = 0;       // rises when the record gets a new dmaster, and when copies of it that others read have been revoked
-    uint64_t sequence = 0;  // of a mirrored record: rises with each store; 0: it is none
-    bool dmaster = false;   // this node is
-    bool wanted = false;    // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
-    bool delegated = false; // the dmaster's: others read copies of it, and nobody locks it; another's: it is such a copy
-    Client holder = 0;      // the client that has locked it; 0: nobody
+    uint64_t rsn = 0;        // rises when the record gets a new dmaster, and when copies of it that others read have been revoked
+    uint64_t sequence = 0;   // of a mirrored record: rises with each store; 0: it is none
+    bool dmaster = false;    // this node is
+    bool wanted = false;     // clients or a recall wait in the daemon: no client takes the record by itself, and who releases it says so
+    bool delegated = false;  // the dmaster's: others read copies of it, and nobody locks it; another's: it is such a copy
+    Client holder = 0;       // the client that has locked it; 0: nobody
 
     bool operator==(const CopyHead&) const = default;
 };
@@ -60,6 +61,8 @@ class RecordStore {
     virtual bool remove(const RecordKey& key, const Copy& seen) = 0;
     // By rising key. `visit` changes no record.
     virtual void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const = 0;
+    // Of those all that are mirrored, and perhaps others.
+    virtual void each_mirrored(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const { each(slot, visit); }
     virtual void clear() = 0;
     // What an administrator has allowed for the record's database: copies that others read; that a record stays which moves too often.
     [[nodiscard]] virtual bool lends(const RecordKey&) const { return false; }
@@ -92,8 +95,8 @@ inline bool may_commit(const CopyHead& copy, Client client, Session session, con
     return lease_holds(lease, now) && lease.session == session && copy.dmaster && copy.holder == client;
 }
 
-// A mirrored record is stored with the next sequence, and ClientStored follows. The store counts once ctdbd has answered it (RecordMirrored)
-// and the lease still holds in the session in which the record was locked; until then the record stays locked.
+// A mirrored record is stored with the next sequence, and ClientStored follows. The store counts once ctdbd has answered it
+// (RecordMirrored) and the lease still holds in the session in which the record was locked; until then the record stays locked.
 
 // Must the client that released the record tell the daemon?
 inline bool release_is_awaited(const CopyHead& copy, const SlotGate& gate) { return copy.wanted || !gate.open; }

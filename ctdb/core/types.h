@@ -28,9 +28,12 @@ using RecordKey = protocol::record_key;
 using Value = std::vector<uint8_t>;
 
 struct KeyLess {
+    using is_transparent = void;
     bool operator()(const RecordKey& a, const RecordKey& b) const {
         return a.database != b.database ? a.database < b.database : a.key < b.key;
     }
+    // lower_bound(database): the first key of that.
+    bool operator()(const RecordKey& a, uint32_t database) const { return a.database < database; }
 };
 
 inline Term term_of(ViewId id) { return id >> 32; }

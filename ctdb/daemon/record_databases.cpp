@@ -182,6 +182,16 @@ void RecordDatabases::each(Slot slot, const std::function<void(const RecordKey&,
     }
 }
 
+void RecordDatabases::each_mirrored(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const {
+    Copy copy;
+    for (const auto& [id, opened] : databases_) {
+        if (!any(opened.flags & protocol::database_flags::DATABASE_MIRRORED)) continue;
+        for (auto at = keys_[slot].lower_bound(id); at != keys_[slot].end() && at->database == id; ++at) {
+            if (read(*at, copy)) visit(*at, copy);
+        }
+    }
+}
+
 void RecordDatabases::clear() {
     for (auto& [id, opened] : databases_) must(opened.file->wipe());
     for (auto& keys : keys_) keys.clear();

@@ -64,6 +64,7 @@ class RecordDatabases final : public RecordStore {
     bool replace(const RecordKey& key, const Copy& seen, const Copy& next) override;
     bool remove(const RecordKey& key, const Copy& seen) override;
     void each(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override;
+    void each_mirrored(Slot slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override;
     void clear() override;
 
  private:

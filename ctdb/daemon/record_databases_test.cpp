@@ -61,6 +61,23 @@ TEST_P(RecordDatabasesTest, KeepCopiesAsTheyAre) {
     EXPECT_EQ(read.value, copy.value);
 }
 
+TEST_P(RecordDatabasesTest, VisitsThoseThatAreMirrored) {
+    std::map<uint32_t, size_t> seen;
+    for (const char* name : {"foo.tdb", "bar.tdb", "baz.tdb"}) {
+        const bool mirrored = name == std::string_view("bar.tdb");
+        const auto flags = mirrored ? protocol::database_flags::DATABASE_MIRRORED : protocol::database_flags::none;
+        ASSERT_TRUE(databases->attach(name, flags).ok());
+        for (uint8_t number = 0; number < 200; number++) databases->write({databases->find(name), {number}}, Copy());
+    }
+    for (Slot slot = 0; slot < protocol::SLOTS; slot++) {
+        databases->each_mirrored(slot, [&](const RecordKey& key, const Copy&) {
+            EXPECT_EQ(databases->slot_of(key), slot);
+            seen[key.database]++;
+        });
+    }
+    EXPECT_EQ(seen, (std::map<uint32_t, size_t>{{databases->find("bar.tdb"), 200}}));
+}
+
 TEST_P(RecordDatabasesTest, VisitsASlotInOrderAndClears) {
     ASSERT_TRUE(databases->attach("foo.tdb").ok());
     const uint32_t id = databases->find("foo.tdb");
