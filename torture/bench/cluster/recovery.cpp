@@ -23,8 +23,8 @@ constexpr const char* database_name = "clusterbench_recovery.tdb";
 constexpr unsigned patience_s = 1200;  // for all of it, filling included
 constexpr auto patience_with_slots = std::chrono::seconds(60);
 constexpr size_t max_nodes = 16;
-constexpr uint64_t eighth = 8;     // of a node's records one is in another node's slot
-constexpr Slot shared_stride = 4;  // of the survivors' slots one has records of the victim
+constexpr uint64_t eighth = 8;       // of a node's records one is in another node's slot
+constexpr uint32_t shared_bits = 2;  // of four slots of the survivors one has records of the victim
 constexpr unsigned between_probes_us = 1000;
 constexpr unsigned between_looks_us = 500;
 constexpr uint32_t nobody = ctdb::no_node;
@@ -65,7 +65,8 @@ class Plan {
         if (own_.empty() || away_.empty() || own_count_ < own_.size() || away_count_ < away_.size()) give_up("too few records, or slots");
     }
 
-    static bool shared(Slot slot) { return slot % shared_stride == 0; }
+    // Nodes may locate every second slot, or every third: the shared ones are scattered, so that each node has as many.
+    static bool shared(Slot slot) { return slot * 0x9E3779B1 >> (32 - shared_bits) == 0; }
     [[nodiscard]] uint64_t count() const { return own_count_ + away_count_; }
     // The slots in turn, so that the first of either kind are one in each.
     [[nodiscard]] uint64_t id(uint64_t number) const { return number < own_count_ ? own(number) : away(number - own_count_); }
