@@ -1,4 +1,5 @@
 // What a cluster of many nodes and records costs: messages and virtual time, without faults but for one node that is lost.
+#include <algorithm>
 #include <ctime>
 
 #include "ctdb/sim/world.h"
@@ -30,6 +31,14 @@ bool World::all_settled() const {
         if (!host->up) continue;
         const Core& core = *host->core;
         if (core.session() == 0 || core.view().members.size() != up || !core.settled() || core.recovering()) return false;
+    }
+    return true;
+}
+
+// No client has a record or waits for one: a recovery would wait for those that keep theirs for long.
+bool World::at_rest() const {
+    for (const auto& host : hosts_) {
+        if (std::ranges::any_of(host->workers, [](const Worker& worker) { return worker.state != Worker::State::idle; })) return false;
     }
     return true;
 }
@@ -67,6 +76,7 @@ Cost World::measure() {
     cost.messages_per_change = static_cast<double>(outcome_.of_records - before) / static_cast<double>(changes() - filled);
 
     work_ = Work::none;
+    advance_until([this] { return at_rest(); });
     since = schedule_.now();
     advance_until([this, since] { return schedule_.now() >= since + second; });
     since = schedule_.now();

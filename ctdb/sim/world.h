@@ -80,6 +80,7 @@ class World {
     // Clients
     void start_workers(Host& host);
     [[nodiscard]] bool all_settled() const;
+    [[nodiscard]] bool at_rest() const;
     [[nodiscard]] uint64_t changes() const;
     void advance_until(const std::function<bool()>& condition);
     void schedule_worker(Host& host, size_t worker, Time delay, void (World::*step)(Host&, size_t));
