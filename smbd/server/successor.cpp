@@ -110,7 +110,8 @@ void Listener::upgraded() {
     log_notice("process {} has taken over; {} clients stay", successor_->pid, clients_.size() - spares_.size() - released_.size());
 }
 
-// Connections that have not logged on get that far, with the processes that wait for them; then only clients are left.
+// Connections that have not logged on get that far, with the processes that wait for them; then only clients are left, and what the
+// housekeeper, which may be about to start, has to clean up after them.
 void Listener::drain() {
     if (!draining_ || stopping_) return;
     const auto is_preauth = [](const auto& helper) { return helper->role == Role::preauth; };
@@ -120,7 +121,7 @@ void Listener::drain() {
         authd->retired = true;
         authd->control.close();
     }
-    if (clients_.empty() && !predecessor_) stopping_ = true;
+    if (clients_.empty() && ended_.empty() && !predecessor_) stopping_ = true;
 }
 
 Result<void> Listener::take_over() {
