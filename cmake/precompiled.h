@@ -1,5 +1,5 @@
 // What nearly every source includes of the standard library, parsed once (cmake/rooms.cmake).
-// Sources go on including what they use: the preset debug has no precompiled header.
+// Sources go on including what they use: the presets debug and tsan have no precompiled header.
 #pragma once
 
 #include <algorithm>

@@ -77,7 +77,7 @@ function(_atoll_view out view)
   endif()
 endfunction()
 
-# The standard library is parsed once for all targets, save in the preset debug, which shows that each source includes what it uses.
+# The standard library is parsed once for all targets, save in the presets debug and tsan, which show that each source includes what it uses.
 if(ATOLL_PRECOMPILE)
   # gcc takes a precompiled header only under the macros under which it was made.
   set(ATOLL_PRECOMPILED_MACROS $<TARGET_PROPERTY:fmt::fmt,INTERFACE_COMPILE_DEFINITIONS>)

@@ -69,6 +69,7 @@ class Players {
     void await(const std::function<bool()>& condition);
     // Until all of them have ended.
     void await_end();
+    [[nodiscard]] size_t playing() const { return playing_.size(); }
 
  private:
     void reap();

@@ -291,7 +291,8 @@ void run_recovery(const RecoveryOptions& options) {
     }
     players.await([&] { return board->filled.complete(2 * count - 1); });
     const double fill_s = Summary::milliseconds(nanoseconds_now() - began) / 1e3;
-    players.await([&] { return board->armed.complete(2 * (count - 1)); });
+    // The victim's player is gone by then: its supervisor would end it.
+    players.await([&] { return board->armed.complete(2 * (count - 1)) && players.playing() == 2 * (count - 1); });
     board->killed = nanoseconds_now();
     if (::kill(options.victim_pid, SIGKILL) != 0) give_up("cannot kill the victim's ctdbd");
     players.await([&] { return board->watched == count - 1; });
