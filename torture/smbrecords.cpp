@@ -8,19 +8,14 @@
 // Each record is written under a lock of its own; a line "acknowledged N" tells of each that the server has answered. One more lock, at
 // `kept_lock`, is held from beginning to end. At the end of its input it reads all records through another open and says "records N bad N
 // reconnects N"; bad are those that are lost or changed. A call that fails, and a handle or lock that does not come back, end it at once.
-#include <poll.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
-#include <sstream>
 #include <string>
 
 #include "base/loop/loop.h"
-#include "libcli/auth/initiator.h"
-#include "libcli/auth/ntlm.h"
 #include "libcli/client/failover.h"
+#include "torture/failing_over.h"
 #include "torture/record.h"
 
 namespace Atoll::torture {
@@ -29,39 +24,9 @@ namespace {
 constexpr uint64_t kept_lock = uint64_t{1} << 40;
 constexpr uint32_t exclusive = smb::lock_flags::exclusive_lock | smb::lock_flags::fail_immediately;
 
-struct Options {
-    std::string unc;
-    std::string file;
-    std::string user;
-    uint16_t port = 445;
-    unsigned patience_s = 300;
-    bool seal = false;
-};
-
 bool fail(const char* call, NtStatus status) {
     std::printf("failed %s: %s\n", call, std::string(to_string(status)).c_str());
     return false;
-}
-
-bool input_has_ended() {
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    return ::poll(&input, 1, 0) > 0;
-}
-
-client::FailoverOptions failover_options(const Options& options) {
-    const size_t slash = options.unc.find('/', 2), percent = options.user.find('%');
-    client::FailoverOptions out;
-    if (!options.unc.starts_with("//") || slash == options.unc.npos || percent == options.user.npos) return out;
-    const std::string host = options.unc.substr(2, slash - 2);
-    std::istringstream hosts(host);
-    for (std::string one; std::getline(hosts, one, ',');) out.addresses.push_back({one, options.port});
-    if (out.addresses.empty()) return out;
-    out.share = "\\\\" + out.addresses.front().host + "\\" + options.unc.substr(slash + 1);
-    out.credentials.user = options.user.substr(0, percent);
-    out.credentials.hash = auth::nt_hash(options.user.substr(percent + 1)).value_or(auth::NtHash{});
-    out.log_on.seal = options.seal;
-    out.patience = std::chrono::seconds(options.patience_s);
-    return out;
 }
 
 bool write_record(client::FailoverFile& file, uint64_t number) {
@@ -88,10 +53,10 @@ uint64_t count_bad(client::FailoverFile& file, uint64_t records) {
     return bad;
 }
 
-bool run(const Options& options) {
+bool run(const client::FailoverOptions& options, const std::string& name) {
     loop::Loop loop;
-    client::FailoverShare share(loop, failover_options(options));
-    const auto file = share.open(options.file);
+    client::FailoverShare share(loop, options);
+    const auto file = share.open(name);
     if (!file) return fail("open", file.error());
     if (!(*file)->persistent()) return fail("open", NtStatus::NOT_SUPPORTED);
     if (const NtStatus status = (*file)->lock(kept_lock, 1, exclusive); status != NtStatus::SUCCESS) return fail("lock", status);
@@ -102,7 +67,7 @@ bool run(const Options& options) {
     if (const NtStatus status = (*file)->close(); status != NtStatus::SUCCESS) return fail("close", status);
     client::FailoverOpen reading;
     reading.access = smb::access_mask::file_generic_read;
-    const auto again = share.open(options.file, reading);
+    const auto again = share.open(name, reading);
     if (!again) return fail("open", again.error());
     std::printf("records %llu bad %llu reconnects %u\n", static_cast<unsigned long long>(records),
                 static_cast<unsigned long long>(count_bad(**again, records)), share.reconnects());
@@ -110,21 +75,19 @@ bool run(const Options& options) {
 }
 
 int main(int argc, char** argv) {
-    Options options;
+    FailingOver client;
+    client.patience_s = 300;
+    std::string name;
+    bool seal = false;
     CLI::App app("Writes numbered records while servers end", "smbrecords");
-    app.add_option("share", options.unc, "//server[,server...]/share")->required();
-    app.add_option("file", options.file, "Name of the file")->required();
-    app.add_option("-U,--user", options.user, "USER%PASSWORD")->required();
-    app.add_option("-p,--port", options.port, "TCP port");
-    app.add_option("--patience", options.patience_s, "Seconds without a server after which it gives up");
-    app.add_flag("--seal", options.seal, "Seal every request");
+    client.add_to(app);
+    app.add_option("file", name, "Name of the file")->required();
+    app.add_flag("--seal", seal, "Seal every request");
     CLI11_PARSE(app, argc, argv);
-    if (!options.unc.starts_with("//") || options.unc.find('/', 2) == options.unc.npos || options.user.find('%') == options.user.npos) {
-        std::fprintf(stderr, "smbrecords: give //server/share and -U USER%%PASSWORD\n");
-        return 2;
-    }
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-    return run(options) ? 0 : 1;
+    client::FailoverOptions options = client.client_options();
+    options.log_on.seal = seal;
+    return run(options, name) ? 0 : 1;
 }
 
 }  // namespace

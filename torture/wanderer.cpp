@@ -5,8 +5,8 @@
 //     smbwanderer --rival WORD,WORD,... //address,.../share -U user%password -p PORT   opens what the others keep to themselves
 //
 // It has three files open. `records-WORD` is its own: nobody else may write; the handle is resilient, numbered records are written under
-// locks and flushed. `kept-WORD` is open with a durable handle, a lease, and a lock that is held all the time. `turns` is everybody's: under
-// a lock that waits for its turn a number is read, raised by one and written. When a handle does not come back it is opened anew.
+// locks and flushed. `kept-WORD` is open with a durable handle, a lease, and a lock that is held all the time. `turns` is everybody's:
+// under a lock that waits for its turn a number is read, raised by one and written. When a handle does not come back it is opened anew.
 //
 // A line of its output, times being those of CLOCK_MONOTONIC in seconds:
 //     held FILE SINCE                the handle was granted
@@ -19,9 +19,6 @@
 //     refused N                      a rival has been, so often
 // At the end of its input it reads all records through another open, and the last line is "records N bad N reconnects N". What is not as
 // it must be is "fault TEXT", and ends it.
-#include <poll.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -29,9 +26,8 @@
 #include <sstream>
 
 #include "base/loop/loop.h"
-#include "libcli/auth/initiator.h"
-#include "libcli/auth/ntlm.h"
 #include "libcli/client/failover.h"
+#include "torture/failing_over.h"
 #include "torture/record.h"
 
 namespace Atoll::torture {
@@ -53,23 +49,14 @@ constexpr auto patience_with_opens = std::chrono::seconds(60);
 constexpr uint32_t kept_for_ms = 60'000;
 
 struct Options {
+    FailingOver client;
     std::string word;
-    std::string unc;
-    std::string user;
     std::string rival_of;
-    uint16_t port = 445;
-    unsigned first = 0;
-    unsigned patience_s = 60;
 };
 
 double seconds(Monotonic at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
 
 std::string text(NtStatus status) { return std::string(to_string(status)); }
-
-bool input_has_ended() {
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    return ::poll(&input, 1, 0) > 0;
-}
 
 std::vector<std::string> split(const std::string& list) {
     std::vector<std::string> out;
@@ -78,16 +65,10 @@ std::vector<std::string> split(const std::string& list) {
     return out;
 }
 
-// The `first`th address is tried first.
-client::FailoverOptions failover_options(const Options& options, size_t first) {
-    const size_t slash = options.unc.find('/', 2), percent = options.user.find('%');
-    client::FailoverOptions out;
-    const auto hosts = split(options.unc.substr(2, slash - 2));
-    for (size_t i = 0; i < hosts.size(); i++) out.addresses.push_back({hosts[(first + i) % hosts.size()], options.port});
-    out.share = "\\\\cluster\\" + options.unc.substr(slash + 1);
-    out.credentials.user = options.user.substr(0, percent);
-    out.credentials.hash = auth::nt_hash(options.user.substr(percent + 1)).value_or(auth::NtHash{});
-    out.patience = std::chrono::seconds(options.patience_s);
+// `later`: by so many addresses.
+client::FailoverOptions failover_options(FailingOver client, size_t later = 0) {
+    client.first += later;
+    client::FailoverOptions out = client.client_options();
     out.answer_timeout = answer_timeout;
     return out;
 }
@@ -102,7 +83,8 @@ client::FailoverOptions failover_options(const Options& options, size_t first) {
 // One of the wanderer's files, which is opened anew when it does not come back.
 class Kept {
  public:
-    Kept(FailoverShare& share, std::string name, FailoverOpen how, uint64_t lock) : share_(share), name_(std::move(name)), how_(how), lock_(lock) {}
+    Kept(FailoverShare& share, std::string name, FailoverOpen how, uint64_t lock)
+        : share_(share), name_(std::move(name)), how_(how), lock_(lock) {}
 
     [[nodiscard]] const std::string& name() const { return name_; }
     FailoverFile& file() { return *file_; }
@@ -145,7 +127,8 @@ class Kept {
         while (true) {
             NtStatus status = try_to_open();
             if (status == NtStatus::SUCCESS) return;
-            const bool passing = status == NtStatus::SHARING_VIOLATION || status == NtStatus::LOCK_NOT_GRANTED || status == NtStatus::FILE_CLOSED;
+            const bool passing =
+                status == NtStatus::SHARING_VIOLATION || status == NtStatus::LOCK_NOT_GRANTED || status == NtStatus::FILE_CLOSED;
             if (!passing || monotonic_now() >= deadline) fault("open of " + name_ + ": " + text(status));
             (void)share_.loop().run_until(monotonic_now() + between_tries);
         }
@@ -191,7 +174,7 @@ FailoverOpen durable_with_lease() {
 class Wanderer {
  public:
     explicit Wanderer(const Options& options)
-        : share_(loop_, failover_options(options, options.first)),
+        : share_(loop_, failover_options(options.client)),
           records_(share_, "records-" + options.word, resilient_to_oneself(), kept_lock),
           kept_(share_, "kept-" + options.word, durable_with_lease(), kept_lock),
           turns_(share_, "turns", {}, 0) {}
@@ -285,7 +268,7 @@ void rival(const Options& options) {
     uint64_t refused = 0;
     for (size_t round = 0; !input_has_ended(); round++) {
         loop::Loop loop;
-        FailoverShare share(loop, failover_options(options, options.first + round));
+        FailoverShare share(loop, failover_options(options.client, round));
         for (const auto& word : words) {
             const std::string name = "records-" + word;
             FailoverOpen how;
@@ -310,17 +293,9 @@ int main(int argc, char** argv) {
     Options options;
     CLI::App app("A client of a cluster whose nodes die", "smbwanderer");
     app.add_option("word", options.word, "Its name, of which its files have theirs")->required();
-    app.add_option("share", options.unc, "//address,address,.../share")->required();
-    app.add_option("-U,--user", options.user, "USER%PASSWORD")->required();
-    app.add_option("-p,--port", options.port, "TCP port");
-    app.add_option("--first", options.first, "Which address it begins with");
-    app.add_option("--patience", options.patience_s, "Seconds without a server after which it gives up");
+    options.client.add_to(app);
     app.add_option("--rival", options.rival_of, "Open what these have open");
     CLI11_PARSE(app, argc, argv);
-    if (!options.unc.starts_with("//") || options.unc.find('/', 2) == options.unc.npos || options.user.find('%') == options.user.npos) {
-        std::fprintf(stderr, "smbwanderer: give //address/share and -U USER%%PASSWORD\n");
-        return 2;
-    }
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     if (options.rival_of.empty())
         Wanderer(options).run();

@@ -11,28 +11,11 @@ namespace {
 
 class DurableTest : public OplocksTest {
  protected:
-    void SetUp() override {
-        OplocksTest::SetUp();
-        for (Process* process : {&one_, &two_}) {
-            process->share.reset();
-            restart(*process);
-        }
-    }
-    void restart(Process& process) {
-        const messaging::ServerId& self = process.messages->self();
-        process.files.reset();
-        process.files = FileSystem::create({.locking = *locking_,
-                                            .brlock = *brlock_,
-                                            .self = {self.node, self.pid, self.unique_id},
-                                            .holder_exists = [this](const Holder& holder) { return holder.unique_id != dead_id_; },
-                                            .leases = leases_.get(),
-                                            .messaging = process.messages.get(),
-                                            .watches = &*watches_,
-                                            .loop = &loop_,
-                                            .breaks = &process.client,
-                                            .share_at = [&process](const std::string&) { return process.share.get(); },
-                                            .open_ended = [this](uint64_t id) { ended_.push_back(id); }});
-        process.share = make_share(*process.files);
+    FileSystemParams params_of(Process& process) override {
+        FileSystemParams out = OplocksTest::params_of(process);
+        out.share_at = [&process](const std::string&) { return process.share.get(); };
+        out.open_ended = [this](uint64_t id) { ended_.push_back(id); };
+        return out;
     }
     Open& durable(const CreateParams& p) {
         const CreateResult made = must_open(one_, p);

@@ -111,18 +111,23 @@ class OplocksTest : public FsaTest {
         two_.messages.reset();
         FsaTest::TearDown();
     }
-    void start(Process& process) {
+    // What the process's files stand on; a test may give them more.
+    virtual FileSystemParams params_of(Process& process) {
         const messaging::ServerId& self = process.messages->self();
-        process.files = FileSystem::create({.locking = *locking_,
-                                            .brlock = *brlock_,
-                                            .self = {self.node, self.pid, self.unique_id},
-                                            .holder_exists = [this](const Holder& holder) { return holder.unique_id != dead_id_; },
-                                            .leases = leases_.get(),
-                                            .messaging = process.messages.get(),
-                                            .watches = &*watches_,
-                                            .loop = &loop_,
-                                            .breaks = &process.client,
-                                            .node_grants = process.grants});
+        return {.locking = *locking_,
+                .brlock = *brlock_,
+                .self = {self.node, self.pid, self.unique_id},
+                .holder_exists = [this](const Holder& holder) { return holder.unique_id != dead_id_; },
+                .leases = leases_.get(),
+                .messaging = process.messages.get(),
+                .watches = &*watches_,
+                .loop = &loop_,
+                .breaks = &process.client,
+                .node_grants = process.grants};
+    }
+    void start(Process& process) {
+        process.share.reset();
+        process.files = FileSystem::create(params_of(process));
         process.share = make_share(*process.files);
     }
     // What has been sent arrives.
