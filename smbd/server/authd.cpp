@@ -275,7 +275,7 @@ void run_authd(AuthdStart start) {
         auto authd = Authd::create(std::move(start));
         if (!authd) {
             log_error("{}", authd.error().message());
-            _exit(1);
+            _exit(exit_status_after(authd.error()));
         }
         (*authd)->tell_ready();
         (*authd)->run();

@@ -310,7 +310,7 @@ void run_housekeeper(HousekeeperStart start) {
         auto housekeeper = make_housekeeper(start);
         if (!housekeeper) {
             log_error("{}", housekeeper.error().message());
-            _exit(1);
+            _exit(exit_status_after(housekeeper.error()));
         }
         (*housekeeper)->run();
     }

@@ -56,8 +56,7 @@ Result<std::unique_ptr<Listener>> Listener::start(ListenerStart start) {
         if (auto settled = listener->predecessor_->settle(PacketKind::prepared, PacketKind::go_on); !settled) return settled.failure();
     }
     for (const Role role : {Role::committer, Role::housekeeper, Role::authd}) {
-        listener->start_helper(role);
-        if (auto ready = listener->await_ready(role); !ready) return ready.failure();
+        if (auto ready = listener->start_first(role); !ready) return ready.failure();
     }
     listener->leftover_.reset();
     for (unsigned i = 0; i < limits::preauth_processes; ++i) listener->start_helper(Role::preauth);

@@ -115,7 +115,9 @@ class Listener {
     void start_helper(Role role);
     void start_missing();
     void retire_preauth();
+    Result<void> start_first(Role role);
     Result<void> await_ready(Role role);
+    Failure<Error> ended_at_once(Helper& helper);
     void is_ready(Helper& helper, const Packet& said);
     void follow_level(const Packet& said);
     void link(Helper& preauth, Helper& authd);

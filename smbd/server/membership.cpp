@@ -39,11 +39,20 @@ Result<std::optional<uint32_t>> ask_for_number(const std::string& socket) {
     if (!reply->state) return fail(Code::denied, socket, "ctdbd refuses this process: smbd has to be root, or ctdbd's user");
     if (reply->state->level > idl::newest_known_level())
         return fail(Code::unsupported, socket,
-                    fmt::format("the cluster writes at format level {}, and this smbd reads up to {}: start a newer one", reply->state->level,
-                                idl::newest_known_level()));
+                    fmt::format("the cluster writes at format level {}, and this smbd reads up to {}: start a newer one",
+                                reply->state->level, idl::newest_known_level()));
     if (!reply->state->is_member) return std::optional<uint32_t>();
     return std::optional<uint32_t>(reply->state->pnn);
 }
+
+Result<std::string> agreed_guid(const std::string& socket) {
+    auto daemon = ctdb::DaemonConnection::connect(socket);
+    if (!daemon) return daemon.failure();
+    return ctdb::agree_on_value(*daemon, server_database, "server_guid", to_string(Guid::random()));
+}
+
+// The members have just changed, or ctdbd is being started again.
+bool may_change(const Error& error) { return error.code == Code::busy || error.code == Code::dead; }
 
 Result<std::unique_ptr<tdb::Database>> open_shared(const std::shared_ptr<ctdb::Node>& node, const std::string& name, tdb::Rank rank) {
     const xsrv::SharedKind kind = xsrv::shared_kind(name);
@@ -83,18 +92,17 @@ Result<std::optional<ClusterNode>> find_cluster_node(const conf::GlobalConf& con
 }
 
 Result<Guid> cluster_server_guid(const ClusterNode& node) {
-    auto daemon = ctdb::DaemonConnection::connect(node.socket);
-    if (!daemon) return daemon.failure();
     const Monotonic deadline = monotonic_now() + limits::membership_patience;
     for (;;) {
-        const auto text = ctdb::agree_on_value(*daemon, server_database, "server_guid", to_string(Guid::random()));
-        const bool later = !text && text.error().code == Code::busy && monotonic_now() < deadline;  // the members have just changed
-        if (!text && !later) return text.failure();
+        const auto text = agreed_guid(node.socket);
+        if (!text && (!may_change(text.error()) || monotonic_now() > deadline)) return text.failure();
         if (const auto guid = text ? parse_guid(*text) : std::nullopt) return *guid;
         if (text) return fail(Code::corrupt, server_database, "server_guid is no GUID");
         std::this_thread::sleep_for(look_again);
     }
 }
+
+int exit_status_after(const Error& error) { return may_change(error) ? exit_service_ended : 1; }
 
 messaging::ServerId make_server_id(const std::optional<ClusterNode>& node, messaging::ProcessClass process_class) {
     messaging::ServerId id = messaging::ServerId::make(process_class);
@@ -208,7 +216,7 @@ void Membership::lease_is_over() {
 // Whoever serves the files now may contradict what clients would still be told, and what the process would still write.
 void Membership::end(const std::string& why) {
     log_error("this node serves no longer: {}", why);
-    ::_exit(1);
+    ::_exit(exit_service_ended);
 }
 
 }  // namespace Atoll::server

@@ -41,6 +41,10 @@ Result<Guid> cluster_server_guid(const ClusterNode& node);
 // A new id for a process of this node.
 messaging::ServerId make_server_id(const std::optional<ClusterNode>& node, messaging::ProcessClass process_class);
 
+// How a process ends whose node serves no longer: another one may be able to go on (EX_TEMPFAIL of sysexits.h).
+constexpr int exit_service_ended = 75;
+[[nodiscard]] int exit_status_after(const Error& error);
+
 struct MembershipEvents {
     // A session of that node has ended, and with it all its processes.
     std::function<void(uint32_t node)> node_lost;

@@ -18,6 +18,7 @@
 #include "smbd/server/authd.h"
 #include "smbd/server/committer_process.h"
 #include "smbd/server/housekeeper.h"
+#include "smbd/server/limits.h"
 #include "smbd/server/listener.h"
 #include "smbd/server/preauth.h"
 #include "smbd/server/process_packets.h"
@@ -38,6 +39,11 @@ void assert_forkable() {
     ATOLL_ASSERT(tdb::held_records() == 0);
     struct stat tasks;
     ATOLL_ASSERT(stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink == 3);  // ".", ".." and one thread
+}
+
+// By itself, or by its node's supervisor.
+bool ended_with_service(int status) {
+    return WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == exit_service_ended;
 }
 
 std::string describe(int status) {
@@ -181,6 +187,19 @@ void Listener::follow_level(const Packet& said) {
     }
 }
 
+// In a cluster it may have to be started again: the node may lose its membership while the server starts.
+Result<void> Listener::start_first(Role role) {
+    const bool first = role == Role::housekeeper && !housekeeper_was_started_;
+    const Monotonic deadline = monotonic_now() + limits::membership_patience;
+    for (;;) {
+        start_helper(role);
+        auto ready = await_ready(role);
+        if (ready || ready.error().code != Code::busy || monotonic_now() > deadline) return ready;
+        log_notice("{} is started again: {}", name_of(role), ready.error().text);
+        if (first) housekeeper_was_started_ = false;
+    }
+}
+
 Result<void> Listener::await_ready(Role role) {
     Helper* helper = find(role);
     if (helper == nullptr) return fail(Code::io, "smbd", "cannot start a helper process");
@@ -192,13 +211,22 @@ Result<void> Listener::await_ready(Role role) {
             is_ready(*helper, packet);
             return {};
         }
-        if (received == PacketSocket::Received::ended)
-            return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
+        if (received == PacketSocket::Received::ended) return ended_at_once(*helper);
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - monotonic_now()).count();
         if (left <= 0) return fail(Code::dead, "smbd", "a helper process does not start");
         pollfd fd{helper->control.fd(), POLLIN, 0};
         (void)poll(&fd, 1, static_cast<int>(left));
     }
+}
+
+// Code::busy: another one may be able to.
+Failure<Error> Listener::ended_at_once(Helper& helper) {
+    int status = 0;
+    (void)waitpid(helper.pid, &status, 0);
+    ended_.push_back(helper.id);
+    std::erase_if(helpers_, [&helper](const auto& one) { return one.get() == &helper; });
+    if (cluster_ && ended_with_service(status)) return fail(Code::busy, "smbd", "its node has lost its membership");
+    return fail(Code::dead, "smbd", "a helper process could not start; the log says why");
 }
 
 void Listener::retire_preauth() {

@@ -10,17 +10,19 @@ holds nothing any more, and one that may not serve answers nothing.
 import argparse
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 import isolation
 import report
 import smbtorture
 from accounts import USER1
-from cluster import TOP, await_that
+from cluster import PATIENCE, TOP, await_that
 from clustered import PORT, ServerCluster, between_nodes
 from conformance import hold
 from report import require
@@ -238,6 +240,33 @@ def killed_server_holds_nothing(cluster):
     server.start()
     status, said = cluster.smbstatus(0)
     require(status == 0 and "1:" not in said, f"what the killed server had is still listed: {said}")
+
+
+def server_starts_while_its_node_comes_and_goes(cluster):
+    """Whatever the server is doing when its ctdbd is killed, it goes on with the next one."""
+    node, server = cluster.nodes[2], cluster.servers[2]
+    for name in ("smbd", "committer", "housekeeper", "authd", "preauth"):
+        server.kill()
+        server.launch()
+        deadline = time.monotonic() + PATIENCE
+        while name not in names_of(server):
+            require(time.monotonic() < deadline, f"no process {name} comes")
+        daemon = pathlib.Path(f"/proc/{node.pid()}")
+        node.signal(signal.SIGKILL)
+        await_that(lambda: not daemon.exists(), "ctdbd does not die")
+        node.start()
+        await_that(lambda: cluster.smbclient(2, "ls")[0] == 0, lambda: f"the server does not serve whose node was lost while {name} started: {server.output()[-2000:]}")
+        require(server.process.poll() is None, f"the listener ended whose node was lost while {name} started")
+    cluster.await_settled()
+
+
+def names_of(server):
+    """What the server's processes call themselves."""
+    names = set()
+    for pid in server.processes():
+        with contextlib.suppress(OSError):
+            names.add(pathlib.Path(f"/proc/{pid}/comm").read_text().strip())
+    return names
 
 
 def lost_node_holds_nothing(cluster):
@@ -477,7 +506,7 @@ def directories_cost_no_message(cluster):
 
 
 CASES = [directories_exclude, directories_are_deleted_by_the_last, directories_are_cached, directories_cost_no_message, serves_everywhere, share_modes_exclude, locks_exclude, deletion_waits_for_the_last,
-         changes_are_told, local_changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
+         changes_are_told, local_changes_are_told, dead_process_holds_nothing, durable_moves, is_one_server, sessions_are_known_everywhere, killed_server_holds_nothing, server_starts_while_its_node_comes_and_goes, lost_node_holds_nothing, only_durable_opens_are_mirrored, durable_survives_its_node, stopped_node_answers_nothing,
          who_is_no_member_takes_nobody]
 
 

@@ -201,13 +201,17 @@ class Server:
         command = [self.program("smbd"), "-F", "-s", str(self.conf)]
         return command + ["--no-process-group"] if self.kind == "debian" else command
 
-    def start(self):
-        """Starts the server in a session of its own and waits until it answers a NEGOTIATE."""
+    def launch(self):
+        """Starts the server in a session of its own, and does not wait."""
         self.log.parent.mkdir(exist_ok=True)
         with open(self.stderr, "ab") as out:
             # setpriv: if the harness is killed the server is told to end.
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM"] + self.prefix + self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             start_new_session=True, cwd=self.top, env=self.environment())
+
+    def start(self):
+        """Starts the server and waits until it answers a NEGOTIATE."""
+        self.launch()
         deadline = time.monotonic() + START_SECONDS
         while not answers_negotiate(self.host, self.port):
             if self.process.poll() is not None:
