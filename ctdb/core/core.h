@@ -44,7 +44,9 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] const PersistentReplica& persistent() const { return persistent_.replica(); }
     // What was heard of a node, this one among them, and whether it has been silent for so long that it counts as disconnected.
     [[nodiscard]] const Peer& peer(Pnn pnn) const { return peers_.of(pnn); }
-    [[nodiscard]] bool hears(Pnn pnn) const { return pnn == config_.me || (peers_.of(pnn).known && !peers_.silent(pnn)); }
+    [[nodiscard]] bool hears(Pnn pnn) const {
+        return pnn == config_.me || (peers_.of(pnn).known && !peers_.silent(pnn) && !peers_.gone(pnn));
+    }
     // Who leads as far as is known here; no_node: nobody.
     [[nodiscard]] Pnn leader() const;
 

@@ -167,6 +167,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     uint64_t noted_delegations_ = 0;
     uint64_t noted_revokes_ = 0;
     protocol::view noted_view_;  // for whose placement the event ipreallocated has run
+    std::vector<Pnn> noted_heard_;
     bool leaving_event_ = false;
     Time leave_until_ = 0;  // of node_now(); not 0: shuts down
     std::vector<Answer> at_the_end_;

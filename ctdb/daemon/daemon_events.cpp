@@ -75,12 +75,19 @@ void Daemon::started() {
     });
 }
 
-// ipreallocated: once addresses, members or their health have changed, and this node has done its part.
+// ipreallocated: once addresses, members, their health or who of them is heard have changed, and this node has done its part. Scripts look
+// at all of it, and it does not change at one moment.
 void Daemon::note_placement() {
     const protocol::view& view = core_.view();
-    if (core_.session() == 0 || !addresses_.steady() || view.id == noted_view_.id) return;
-    const bool same = view.members == noted_view_.members && view.addresses == noted_view_.addresses;
+    if (core_.session() == 0 || !addresses_.steady()) return;
+    std::vector<Pnn> heard;
+    for (const protocol::member& member : view.members) {
+        if (core_.hears(member.pnn)) heard.push_back(member.pnn);
+    }
+    if (view.id == noted_view_.id && heard == noted_heard_) return;
+    const bool same = view.members == noted_view_.members && view.addresses == noted_view_.addresses && heard == noted_heard_;
     noted_view_ = view;
+    noted_heard_ = std::move(heard);
     if (same) return;
     tickles_.placed(settings_.me, [&](const IpAddress& ip) {
         const protocol::address* address = find_address(view, id_of(ip));

@@ -165,7 +165,7 @@ int run_rddumpmemory(Call&) {
 }
 
 // What stands beside this program, in the environment that event scripts have.
-int run_natgw(Call& call) {
+int run_helper(Call& call, const char* name) {
     char self[PATH_MAX];
     const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self - 1);
     const std::string program(self, size > 0 ? static_cast<size_t>(size) : 0);
@@ -174,16 +174,14 @@ int run_natgw(Call& call) {
     ::setenv("PATH", (directory + (path != nullptr ? ":" + std::string(path) : "")).c_str(), 1);
     ::setenv("CTDB_BASE", call.paths.base.c_str(), 1);
     ::setenv("CTDB_SOCKET", call.paths.socket.c_str(), 1);
-    const std::string helper = directory + "/ctdb_natgw";
-    ::execl(helper.c_str(), "ctdb_natgw", call.arguments[0].c_str(), nullptr);
+    const std::string helper = directory + "/" + name;
+    ::execl(helper.c_str(), name, call.arguments[0].c_str(), nullptr);
     complain(helper + " cannot be run");
     return failure;
 }
 
-int run_lvs(Call&) {
-    complain("LVS is not supported: see public addresses (ip) and the NAT gateway (natgw)");
-    return failure;
-}
+int run_natgw(Call& call) { return run_helper(call, "ctdb_natgw"); }
+int run_lvs(Call& call) { return run_helper(call, "ctdb_lvs"); }
 
 }  // namespace
 
