@@ -3,7 +3,7 @@ of them share. To be used inside isolation.run(network=True); the harness's own 
 
 import subprocess
 
-from accounts import USER1, USER2
+from accounts import ALL, USER1
 from public_cluster import PublicCluster
 from report import require
 from server import Server
@@ -19,7 +19,7 @@ class ClusteredServer(Server):
     def __init__(self, cluster, node, shares, options):
         private = {"private dir": cluster.top / "private"} if cluster.kind == "atoll" else {}
         cluster_options = {"netbios name": NAME, "clustering": "yes", "ctdbd socket": node.base / "run/ctdbd.socket", "bind interfaces only": "no", "interfaces": "eth0 eth1"}
-        super().__init__(cluster.kind, shares=shares, options={"kernel change notify": "no", **options, **private, **cluster_options}, users=(USER1, USER2), preset=cluster.preset, port=cluster.port,
+        super().__init__(cluster.kind, shares=shares, options={"kernel change notify": "no", **options, **private, **cluster_options}, users=tuple(ALL.values()), preset=cluster.preset, port=cluster.port,
                          host=node.address, prefix=node.prefix)
         self.cluster, self.node = cluster, node
 

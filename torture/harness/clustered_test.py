@@ -25,6 +25,7 @@ from accounts import USER1
 from cluster import PATIENCE, TOP, await_that
 from clustered import PORT, ServerCluster, between_nodes
 from conformance import hold
+from public_cluster import Network
 from report import require
 from suites import Suite, read_expectations
 from wire import server_guid
@@ -513,6 +514,9 @@ CASES = [directories_exclude, directories_are_deleted_by_the_last, directories_a
 SUITES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.durable-v2-open", "smb2.deny", "smb2.streams"]
 # Those of them in which two connections meet.
 OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.rename", "smb2.notify", "smb2.deny"]
+# With --full; in most of their tests one connection is all there is.
+MORE_OVER_NODES = ["smb2.durable-open", "smb2.durable-v2-open", "smb2.streams", "smb2.dir", "smb2.create", "smb2.getinfo", "smb2.delete-on-close-perms", "smb2.kernel-oplocks", "smb2.compound_find",
+                   "smb2.samba3misc"]
 # Without --full each suite that takes long is run in one of the two ways.
 ON_ONE_ONLY, OVER_NODES_ONLY = {"smb2.oplock"}, {"smb2.lease"}
 # Both connections are one client's, by its GUID, and one node serves a client at a time: the first connection is dropped.
@@ -520,16 +524,33 @@ ONE_CLIENT = {"smb2.lease.complex1", "smb2.lease.v2_complex1", "smb2.lease.v2_co
 WORKERS = 4
 
 
+def names_of_suites(options):
+    if options.cases:
+        return options.cases
+    if options.full:
+        return OVER_NODES + MORE_OVER_NODES if options.over_nodes else SUITES
+    left_out = ON_ONE_ONLY if options.over_nodes else OVER_NODES_ONLY
+    return [name for name in (OVER_NODES if options.over_nodes else SUITES) if name not in left_out]
+
+
 def run_suites(tally, options):
-    left_out = set() if options.full else ON_ONE_ONLY if options.over_nodes else OVER_NODES_ONLY
-    suites = [Suite(name) for name in options.cases or (OVER_NODES if options.over_nodes else SUITES) if options.cases or name not in left_out]
-    first = suites[0]
-    require(all(suite.conf == first.conf for suite in suites), "these suites have not one smb.conf")
-    shares = {f"share{worker}": first.conf["share"] for worker in range(WORKERS)}
-    with tally.guard("the cluster"), ServerCluster(options.preset, shares=shares, options=first.conf["global"]) as cluster:
-        server = cluster.servers[0]
-        if options.over_nodes:
-            server = OverNodes(cluster)
+    by_conf = {}
+    for suite in map(Suite, names_of_suites(options)):
+        by_conf.setdefault(repr(suite.conf), []).append(suite)
+    network = Network()
+    try:
+        for suites in by_conf.values():
+            run_alike(tally, options, network, suites)
+    finally:
+        network.end()
+
+
+def run_alike(tally, options, network, suites):
+    """Suites that have one smb.conf."""
+    conf = suites[0].conf
+    shares = {f"share{worker}": conf["share"] for worker in range(WORKERS)}
+    with tally.guard("the cluster"), ServerCluster(options.preset, shares=shares, options=conf["global"], network=network) as cluster:
+        server = OverNodes(cluster) if options.over_nodes else cluster.servers[0]
         for suite in suites:
             expected = read_expectations(suite.name)
             results = smbtorture.run_many(list(expected), lambda test, worker: suite.run_one(server, test, worker, options.seconds), WORKERS)

@@ -84,7 +84,7 @@ class PublicNode(Node):
     def __init__(self, cluster, pnn):
         super().__init__(cluster, pnn)
         self.machine = cluster.network.machines[pnn]
-        self.machine.tell("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
+        self.machine.tell("ip", "address", "replace", f"{self.address}/24", "dev", "eth0")
         self.prefix = self.machine.prefix
         self.tunables = ""
 
