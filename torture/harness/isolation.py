@@ -4,8 +4,10 @@ Linux gives each thread its namespaces, and a thread or process gets those of th
 that it starts (servers, smbtorture, further threads) sees what it sees. When the last of them ends, the kernel takes away the interfaces and the mounts.
 """
 
+import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import threading
 
@@ -41,10 +43,29 @@ def run(work, network=False, mounts=False):
 
     thread = threading.Thread(target=inside)
     thread.start()
-    thread.join()
+    with signals_end(thread):
+        thread.join()
     if "problem" in box:
         raise box["problem"]
     return box["result"]
+
+
+@contextlib.contextmanager
+def signals_end(thread):
+    """Who is told to end cleans up first: in the thread, where what has to be is, and when the call is over in which it is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number, _):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+    former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def loop_mount(kind, image, target, size):
