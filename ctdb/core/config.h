@@ -1,6 +1,8 @@
 // What a core is told once, and the faults that a test may plant in it.
 #pragma once
 
+#include <optional>
+
 #include "ctdb/core/types.h"
 
 namespace Atoll::ctdb {
@@ -36,8 +38,17 @@ enum class Planted : uint8_t {
     keeps_delegations,       // copies are read on although the slot was recovered
     forgets_lending,         // what is stored after copies were revoked has their RSN
     raises_level_early,      // the format level rises while a node cannot read it
+    votes_undurably,         // a vote is given before it is on the disk
+    votes_twice,             // and a term promised to two candidates
+    votes_beside_holder,     // and to another while the holder of the last one may lead
+    votes_unlearned,         // a node whose disk has lost its vote votes at once
+    half_is_majority,        // of an even number of nodes
+    trusts_minority,         // a view that a minority had is acted on by the next leader before a majority has it
+    forgets_voters,          // a list of nodes counts at once, whatever list the others go by
     count
 };
+
+constexpr Planted first_of_majority = Planted::votes_undurably;  // these say nothing where there is a cluster lock
 
 const char* name_of(Planted planted);
 
@@ -57,8 +68,10 @@ struct Config {
     uint64_t incarnation = 1;  // of this start: higher than at every earlier one
     std::vector<Pnn> nodes;    // all that are listed, rising
     uint32_t slots = protocol::SLOTS;
-    uint32_t level = 1;         // the format level that the cluster had when this node last heard
-    uint32_t newest_level = 1;  // that this program reads
+    uint32_t level = 1;                      // the format level that the cluster had when this node last heard
+    uint32_t newest_level = 1;               // that this program reads
+    bool by_majority = false;                // there is no cluster lock: a majority of the nodes stands for it
+    std::optional<protocol::ballot> ballot;  // then: what the disk has
 
     Time tick = 50 * millisecond;                  // at least so often the core gets an event
     Time clock_step = 250 * millisecond;           // more between two events: the clock jumped or the process stood still
@@ -70,6 +83,7 @@ struct Config {
     Time want_again = 50 * millisecond;            // after a refusal
     Time read_patience = 500 * millisecond;        // for which a reader waits for a copy before it asks for the record itself
     Time lock_again = 300 * millisecond;           // from one try for the cluster lock to the next
+    Time election = 600 * millisecond;             // after which a candidate without a majority gives up
     size_t recovers_at_once = 16;                  // slots of a node; the others wait
     size_t writes_in_part = protocol::MAX_WRITES;  // of a transaction's message
     uint32_t blame_limit = 5;                      // sessions lost to silence or deafness until a ban

@@ -30,6 +30,9 @@ struct Context {
     [[nodiscard]] bool planted(Planted fault) const { return config.planted == fault; }
     void took(Transition transition) { transitions.took(transition); }
     [[nodiscard]] Slot slot_of(const RecordKey& key) const { return shared.records.slot_of(key); }
+    // `duration` of any node's clock has passed for it once so much of ours has: clocks run within 1/128 of each other, and one event may
+    // come after a leap too short to be told from work.
+    [[nodiscard]] Time surely(Time duration) const { return duration + duration / 64 + config.clock_step; }
     template <class Body>
     void act(Body action) {
         actions.emplace_back(std::in_place_type<Body>, std::move(action));

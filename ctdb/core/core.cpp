@@ -9,7 +9,9 @@ Core::Core(const Config& config, SharedState& shared, const PersistentStore& per
       context_(config_, shared),
       peers_(context_),
       membership_(context_, peers_, *this),
-      leadership_(context_, peers_, membership_),
+      outside_lock_(context_),
+      quorum_(context_, peers_, membership_),
+      leadership_(context_, peers_, membership_, config.by_majority ? static_cast<LockRequests&>(quorum_) : outside_lock_),
       links_(context_, [this](Pnn from, protocol::slot_message& message) { on_slot_message(from, message); }),
       sticky_(context_),
       locator_(context_, *this, sticky_),
@@ -28,6 +30,7 @@ std::span<const Action> Core::handle(Event event, Time now) {
     context_.actions.clear();
     pass_time(now);
     std::visit([this](auto& e) { on(e); }, event);
+    answer_leader();
     // Before any view that rests on them.
     if (membership_.flags() != told_flags_ || membership_.leading() != told_term_) send_keepalives();
     deliver_own();
@@ -37,6 +40,11 @@ std::span<const Action> Core::handle(Event event, Time now) {
     deliver_own();
     links_.flush();
     return context_.actions;
+}
+
+// What the majority says of the lock, as if it were an event.
+void Core::answer_leader() {
+    while (auto answer = quorum_.answer()) std::visit([this](auto& e) { on(e); }, *answer);
 }
 
 // A step that is longer than the time between two events can be says nothing about how much time has passed elsewhere.
@@ -50,6 +58,7 @@ void Core::on(Ticked&) {
     membership_.tick();
     if (context_.now - kept_alive_ >= config_.keepalive) send_keepalives();
     peers_.note(config_.me, own_keepalive());
+    if (config_.by_majority) quorum_.tick();
     leadership_.tick();
     links_.tick();
     sticky_.tick();
@@ -108,6 +117,7 @@ void Core::on(Received& event) {
     if (body.is_expelled()) membership_.expelled(body.expelled());
     if (body.is_viewed()) on_view(body.viewed());
     if (body.is_framed()) links_.receive(from, body.framed());
+    if (body.is_of_quorum() && config_.by_majority) quorum_.receive(from, body.of_quorum());
     if (body.is_acknowledged()) links_.acknowledged(from, body.acknowledged());
 }
 
@@ -205,16 +215,21 @@ Pnn Core::leader() const {
     return no_node;
 }
 
+std::optional<Phase> Core::leading_phase() const {
+    if (leadership_.asking()) return quorum_.stands() ? Phase::standing : Phase::taking_lock;
+    return quorum_.voter().casting() ? std::optional(Phase::casting) : std::nullopt;
+}
+
 Phase Core::phase() const {
     const bool stopped = any(membership_.flags() & node_flags::NODE_STOPPED);
     if (context_.session == 0) {
         if (stopped) return Phase::stopped;
         if (membership_.kept_out()) return Phase::banned;
-        return leadership_.asking() ? Phase::taking_lock : Phase::joining;
+        return leading_phase().value_or(Phase::joining);
     }
     const protocol::member* me = find_member(context_.view, config_.me);
     if (me != nullptr && me->leaving) return Phase::leaving;
-    if (leadership_.asking()) return Phase::taking_lock;
+    if (const auto phase = leading_phase()) return *phase;
     if (!lease_holds(context_.shared.lease, context_.now)) return Phase::without_lease;
     if (leadership_.leading()) {
         if (leadership_.writing()) return Phase::writing_register;

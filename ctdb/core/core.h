@@ -15,6 +15,7 @@
 #include "ctdb/core/locator.h"
 #include "ctdb/core/mirrors.h"
 #include "ctdb/core/persistent.h"
+#include "ctdb/core/quorum.h"
 #include "ctdb/core/sticky_records.h"
 #include "ctdb/core/vacuum.h"
 
@@ -33,6 +34,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     [[nodiscard]] Session session() const { return context_.session; }
     [[nodiscard]] const protocol::view& view() const { return context_.view; }  // without members when there is no session
     [[nodiscard]] const Leadership& leadership() const { return leadership_; }
+    // Of a cluster without a cluster lock.
+    [[nodiscard]] const Voter& voter() const { return quorum_.voter(); }
     [[nodiscard]] node_flags flags() const { return membership_.flags(); }
     // The highest format level that the cluster was heard to have, in this session or before.
     [[nodiscard]] uint32_t level() const { return membership_.level(); }
@@ -58,6 +61,7 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on(LockRefused&) { leadership_.lock_refused(); }
     void on(LockChecked& event) { leadership_.lock_checked(event.term, event.asked, event.held); }
     void on(RegisterWritten& event) { leadership_.register_written(event.id, event.ok); }
+    void on(BallotWritten& event) { quorum_.ballot_written(event.ok); }
     void on(PeerEnded& event);
     void on(Monitored& event) { membership_.set_flag(node_flags::NODE_UNHEALTHY, !event.healthy); }
     void on(AdministratorSet& event) { membership_.set_flag(event.flag, event.on); }
@@ -82,10 +86,12 @@ class Core final : private MembershipObserver, private SlotTransport {
     void on_keepalive(Pnn from, const protocol::keepalive& keepalive);
     void on_view(const std::vector<uint8_t>& bytes);
     void on_slot_message(Pnn from, protocol::slot_message& message);
+    void answer_leader();
     void deliver_own();
     void watch_lease();
     void send_keepalives();
     [[nodiscard]] protocol::keepalive own_keepalive() const;
+    [[nodiscard]] std::optional<Phase> leading_phase() const;
 
     void view_accepted(const protocol::view& former) override;
     void session_ended() override;
@@ -96,6 +102,8 @@ class Core final : private MembershipObserver, private SlotTransport {
     Context context_;
     Peers peers_;
     Membership membership_;
+    OutsideLock outside_lock_;
+    Quorum quorum_;
     Leadership leadership_;
     Links links_;
     StickyRecords sticky_;

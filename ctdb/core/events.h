@@ -32,6 +32,10 @@ struct RegisterWritten {
     ViewId id = 0;
     bool ok = false;
 };
+// Answers WriteBallot. Not ok: the disk is as it was.
+struct BallotWritten {
+    bool ok = false;
+};
 // Its supervisor says that nothing of it serves any more.
 struct PeerEnded {
     Pnn pnn = 0;
@@ -118,10 +122,10 @@ struct PersistentWritten {
     bool ok = false;
 };
 
-using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, PeerEnded, Monitored, AdministratorSet,
-                           AdministratorBanned, BanPardoned, ClientWants, ClientReads, ClientReleased, ClientStored, ClientGone,
-                           AddressReleased, AddressesOffered, AddressAssigned, AddressesBalanced, NodesListed, LevelRead, PolicySet,
-                           RecoveryForced, ClientCommits, PersistentWritten>;
+using Event = std::variant<Ticked, Received, LockTaken, LockRefused, LockChecked, RegisterWritten, BallotWritten, PeerEnded, Monitored,
+                           AdministratorSet, AdministratorBanned, BanPardoned, ClientWants, ClientReads, ClientReleased, ClientStored,
+                           ClientGone, AddressReleased, AddressesOffered, AddressAssigned, AddressesBalanced, NodesListed, LevelRead,
+                           PolicySet, RecoveryForced, ClientCommits, PersistentWritten>;
 
 // Keepalives, leases, expulsions and views on a path that frames cannot delay.
 struct Send {
@@ -137,6 +141,10 @@ struct ReleaseLock {};
 struct WriteRegister {
     Term term = 0;
     protocol::view view;
+};
+// Where there is no cluster lock: durable, and as a whole, before it is answered. One at a time.
+struct WriteBallot {
+    protocol::ballot ballot;
 };
 // Copy::holder is the client: it has the lock.
 struct GrantRecord {
@@ -175,7 +183,7 @@ struct TransactionDone {
     uint64_t seqnum = 0;
 };
 
-using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, GrantRecord, RecordReadable, RecordMirrored, EndClients,
-                            TakeAddress, ReleaseAddress, WritePersistent, TransactionDone>;
+using Action = std::variant<Send, TakeLock, CheckLock, ReleaseLock, WriteRegister, WriteBallot, GrantRecord, RecordReadable, RecordMirrored,
+                            EndClients, TakeAddress, ReleaseAddress, WritePersistent, TransactionDone>;
 
 }  // namespace Atoll::ctdb

@@ -4,10 +4,6 @@
 
 namespace Atoll::ctdb {
 
-// `duration` of any node's clock has passed for it once so much of ours has: clocks run within 1/128 of each other, and one event may come
-// after a leap too short to be told from work.
-Time Leadership::surely(Time duration) const { return duration + duration / 64 + context_.config.clock_step; }
-
 bool Leadership::has_authority() const { return role_ == Role::leading && context_.now < authority_until_; }
 
 void Leadership::tick() {
@@ -32,7 +28,7 @@ void Leadership::contend() {
     ever_asked_ = true;
     asked_ = context_.waited;
     context_.took(Transition::lock_asked);
-    context_.act(TakeLock{});
+    lock_.take();
 }
 
 void Leadership::lock_refused() {
@@ -43,7 +39,7 @@ void Leadership::lock_refused() {
 void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stored) {
     const bool too_new = stored && stored->level > context_.config.newest_level;
     if (role_ != Role::asking || !membership_.may_lead() || term < membership_.highest_term() || too_new) {
-        context_.act(ReleaseLock{});
+        lock_.release();
         if (role_ == Role::asking) role_ = Role::following;
         return;
     }
@@ -60,7 +56,7 @@ void Leadership::lock_taken(Term term, const std::optional<protocol::view>& stor
     current_.located_since.resize(context_.config.slots, 0);
     standings_.clear();
     assigned_.clear();
-    const Time waits = context_.planted(Planted::forgetful_new_leader) ? 0 : surely(context_.config.lock_validity + context_.config.lease);
+    const Time waits = context_.planted(Planted::forgetful_new_leader) ? 0 : context_.surely(context_.config.lock_validity + context_.config.lease);
     for (const protocol::member& member : current_.members) standings_[member.pnn].granted_until = context_.waited + waits;
     membership_.lead(term);
     check_lock();
@@ -72,7 +68,7 @@ void Leadership::check_lock() {
         extend_authority(context_.now);
         return;
     }
-    context_.act(CheckLock{term_, context_.now});
+    lock_.check(CheckLock{term_, context_.now});
 }
 
 void Leadership::lock_checked(Term term, Time asked, bool held) {
@@ -97,7 +93,7 @@ void Leadership::step_down() {
     role_ = Role::following;
     pending_.reset();
     membership_.lead(0);
-    context_.act(ReleaseLock{});
+    lock_.release();
 }
 
 void Leadership::register_written(ViewId id, bool ok) {
@@ -151,7 +147,7 @@ void Leadership::give_lease(Pnn pnn, const protocol::keepalive& keepalive) {
     Standing& standing = standings_[pnn];
     if (standing.excluding || (pending_ && find_session(*pending_, pnn, keepalive.session) == nullptr)) return;
     context_.took(Transition::lease_granted);
-    standing.granted_until = std::max(standing.granted_until, context_.waited + surely(context_.config.lease));
+    standing.granted_until = std::max(standing.granted_until, context_.waited + context_.surely(context_.config.lease));
     context_.send(pnn, protocol::lease{term_, keepalive.session, keepalive.sent});
 }
 
@@ -174,7 +170,7 @@ void Leadership::consider() {
     if (same && !first_view_due_ && !recover_all_) return;
     first_view_due_ = recover_all_ = false;
     pending_ = next;
-    context_.act(WriteRegister{term_, std::move(next)});
+    lock_.write(WriteRegister{term_, std::move(next)});
 }
 
 }  // namespace Atoll::ctdb

@@ -5,13 +5,15 @@
 #include <map>
 #include <optional>
 
+#include "ctdb/core/lock_requests.h"
 #include "ctdb/core/membership.h"
 
 namespace Atoll::ctdb {
 
 class Leadership {
  public:
-    Leadership(Context& context, Peers& peers, Membership& membership) : context_(context), peers_(peers), membership_(membership) {}
+    Leadership(Context& context, Peers& peers, Membership& membership, LockRequests& lock)
+        : context_(context), peers_(peers), membership_(membership), lock_(lock) {}
 
     void tick();
     void lock_taken(Term term, const std::optional<protocol::view>& stored);
@@ -27,6 +29,7 @@ class Leadership {
 
     [[nodiscard]] bool leading() const { return role_ == Role::leading; }
     [[nodiscard]] bool has_authority() const;
+    [[nodiscard]] Time authority_until() const { return role_ == Role::leading ? authority_until_ : 0; }
     [[nodiscard]] bool asking() const { return role_ == Role::asking; }
     [[nodiscard]] bool writing() const { return pending_.has_value(); }
     [[nodiscard]] bool settled() const;
@@ -68,12 +71,12 @@ class Leadership {
     void clear_former(const protocol::view& view, protocol::address& address) const;
     void list_addresses(protocol::view& view) const;
     [[nodiscard]] std::vector<Pnn> able_to_hold(const protocol::view& view, AddressId address) const;
-    [[nodiscard]] Time surely(Time duration) const;
     void broadcast();
 
     Context& context_;
     Peers& peers_;
     Membership& membership_;
+    LockRequests& lock_;
     Role role_ = Role::following;
     Term term_ = 0;
     Time asked_ = 0;

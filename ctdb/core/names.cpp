@@ -5,8 +5,8 @@ namespace Atoll::ctdb {
 namespace {
 
 constexpr std::array<const char*, static_cast<size_t>(Phase::count)> phase_names = {
-    "stopped",    "banned", "taking_lock", "joining", "leaving",  "without_lease", "writing_register", "leading_unsettled",
-    "collecting", "frozen", "revoking",    "closed",  "deciding", "storing",       "leading",          "following"};
+    "stopped",           "banned",     "taking_lock", "standing", "casting", "joining",  "leaving", "without_lease", "writing_register",
+    "leading_unsettled", "collecting", "frozen",      "revoking", "closed",  "deciding", "storing", "leading",       "following"};
 
 constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transition_names = {"lock_asked",
                                                                                               "lock_taken",
@@ -14,6 +14,25 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "lock_lost",
                                                                                               "register_refused",
                                                                                               "stepped_down",
+                                                                                              "vote_asked",
+                                                                                              "vote_granted",
+                                                                                              "vote_withheld",
+                                                                                              "vote_refused",
+                                                                                              "ballot_unfit",
+                                                                                              "votes_won",
+                                                                                              "election_lost",
+                                                                                              "candidacy_given_up",
+                                                                                              "copy_stored",
+                                                                                              "copy_refused",
+                                                                                              "register_adopted",
+                                                                                              "look_affirmed",
+                                                                                              "look_refused",
+                                                                                              "majority_lost",
+                                                                                              "higher_term_met",
+                                                                                              "resigned",
+                                                                                              "votes_learned",
+                                                                                              "answers_voided",
+                                                                                              "voters_changed",
                                                                                               "leader_seen",
                                                                                               "view_written",
                                                                                               "view_accepted",
@@ -148,7 +167,14 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "changes_beside_readers",
                                                                                         "keeps_delegations",
                                                                                         "forgets_lending",
-                                                                                        "raises_level_early"};
+                                                                                        "raises_level_early",
+                                                                                        "votes_undurably",
+                                                                                        "votes_twice",
+                                                                                        "votes_beside_holder",
+                                                                                        "votes_unlearned",
+                                                                                        "half_is_majority",
+                                                                                        "trusts_minority",
+                                                                                        "forgets_voters"};
 
 }  // namespace
 

@@ -12,6 +12,8 @@ enum class Phase : uint8_t {
     stopped,           // by an administrator, and no member
     banned,            // by a leader, and no member
     taking_lock,       // waits for an answer about the cluster lock
+    standing,          // asks others for their votes, or to have the register under its term
+    casting,           // its vote, or its copy of the register, is on its way to the disk
     joining,           // no member yet
     leaving,           // a member that is let go
     without_lease,     // a member that may not serve
@@ -35,6 +37,25 @@ enum class Transition : uint8_t {
     lock_lost,
     register_refused,
     stepped_down,
+    vote_asked,
+    vote_granted,
+    vote_withheld,
+    vote_refused,
+    ballot_unfit,
+    votes_won,
+    election_lost,
+    candidacy_given_up,
+    copy_stored,
+    copy_refused,
+    register_adopted,
+    look_affirmed,
+    look_refused,
+    majority_lost,
+    higher_term_met,
+    resigned,
+    votes_learned,
+    answers_voided,
+    voters_changed,
     leader_seen,
     view_written,
     view_accepted,

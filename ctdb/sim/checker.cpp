@@ -193,6 +193,18 @@ void Checker::step(Host& host, Time now) {
     }
 }
 
+bool Checker::leads(const Host& host, Time now) { return host.up && host.core->leadership().authority_until() > host.clock(now); }
+
+void Checker::check_leaders(const Host& host, Time now) {
+    if (!leads(host, now)) return;
+    if (host.core->leadership().current().id > view_.id)
+        violated(describe(host) +
+                 " leads with a view that the next leader may not find: " + std::to_string(host.core->leadership().current().id));
+    for (const auto& other : hosts_) {
+        if (other.get() != &host && leads(*other, now)) violated(describe(host) + " and " + describe(*other) + " lead");
+    }
+}
+
 void Checker::check_lease(const Host& host, Time now) {
     if (serves(host, now) && find_session(view_, host.pnn, host.shared.lease.session) == nullptr)
         violated(describe(host) + " has a lease and is no member");

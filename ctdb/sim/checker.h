@@ -15,7 +15,8 @@ class Checker {
  public:
     Checker(const Hosts& hosts, const std::vector<RecordKey>& keys) : hosts_(hosts), keys_(keys) {}
 
-    // Of a cluster in which nothing fails, and of very many records: looks at some of those that change, or it would cost more than all else.
+    // Of a cluster in which nothing fails, and of very many records: looks at some of those that change, or it would cost more than all
+    // else.
     void sample() { samples_ = true; }
 
     // The register's new content, which names the members.
@@ -32,6 +33,8 @@ class Checker {
     void answered(const Host& host, const Worker& worker);
     // Whether only one member has the newest value of a mirrored record that nobody has locked.
     [[nodiscard]] bool single(const RecordKey& key) const;
+    // Of a cluster without a lock, which nobody can take from a leader that does not hear of it: one at a time may lead.
+    void check_leaders(const Host& host, Time now);
     // After each event of the host.
     void step(Host& host, Time now);
 
@@ -58,6 +61,7 @@ class Checker {
     };
 
     [[nodiscard]] bool serves(const Host& host, Time now) const;
+    [[nodiscard]] static bool leads(const Host& host, Time now);
     [[nodiscard]] bool is_member(const Host& host) const;
     uint64_t saw(const Host& host, const RecordKey& key, uint64_t value);
     void check_readers(const Host& host, const RecordKey& key, Time now);

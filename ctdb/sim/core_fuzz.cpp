@@ -14,7 +14,8 @@ enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, 
 // The node and the world that answers what it asks for.
 class Node {
  public:
-    Node() : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(), shared_, disk_) {}
+    explicit Node(bool by_majority)
+        : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(by_majority), shared_, disk_) {}
 
     void handle(Event event) {
         now_ += 20 * millisecond;
@@ -25,6 +26,7 @@ class Node {
                 disk_.start(*store);
                 answers.emplace_back(PersistentWritten{disk_.finish(store->ticket % 4 != 0).ticket, store->ticket % 4 != 0});
             }
+            if (std::holds_alternative<WriteBallot>(action)) answers.emplace_back(BallotWritten{++ballots_ % 8 != 0});
             if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(use(*grant));
             if (const auto* mirrored = std::get_if<RecordMirrored>(&action)) answers.emplace_back(release(mirrored->key));
         }
@@ -49,8 +51,9 @@ class Node {
     }
 
  private:
-    static Config config() {
+    static Config config(bool by_majority) {
         Config config;
+        config.by_majority = by_majority;
         config.nodes = {0, 1, 2};
         config.slots = slots;
         return config;
@@ -93,6 +96,7 @@ class Node {
     Term term_ = 0;
     ViewId written_ = 0;
     Client transactions_ = 0;
+    uint64_t ballots_ = 0;
     bool stores_ = false;
 };
 
@@ -101,8 +105,10 @@ class Node {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace Atoll;
-    ctdb::sim::Node node;
-    ByteReader in(Bytes(data, size));
-    for (int steps = 0; steps < 200 && in.ok() && in.remaining() >= 2; steps++) node.step(in);
+    for (const bool by_majority : {false, true}) {
+        ctdb::sim::Node node(by_majority);
+        ByteReader in(Bytes(data, size));
+        for (int steps = 0; steps < 200 && in.ok() && in.remaining() >= 2; steps++) node.step(in);
+    }
     return 0;
 }

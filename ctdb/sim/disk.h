@@ -1,4 +1,5 @@
-// A machine's disk: the persistent databases. It outlives the machine's end; what is under way then may or may not have been done.
+// A machine's disk: the persistent databases, and the vote of a node that has no cluster lock. It outlives the machine's end; what is under
+// way then may or may not have been done.
 #pragma once
 
 #include <deque>
@@ -50,7 +51,23 @@ class Disk final : public PersistentStore {
         if (synced_only) databases_ = synced_;
     }
 
+    // The next ballot is there now, or was refused.
+    void finish_ballot(bool ok) {
+        if (ok) ballot = std::move(ballots_under_way.front());
+        ballots_under_way.pop_front();
+    }
+
     std::deque<WritePersistent> under_way;
+    // The state directory is gone. What was in it counts until the node has learned: those who rest on it teach it first.
+    void lose_ballot() {
+        lost = ballot->stored;
+        ballot.reset();
+    }
+    [[nodiscard]] bool has(const protocol::register_copy& copy) const { return ballot ? ballot->stored == copy : lost == copy; }
+
+    std::optional<protocol::ballot> ballot;
+    protocol::register_copy lost;
+    std::deque<protocol::ballot> ballots_under_way;
 
  private:
     struct Database {

@@ -233,7 +233,7 @@ void World::change_list(Pnn unlisted) {
 
 // Another node is shut down and taken from the list, and comes back later. What all have may be on its disk only: then it stays.
 void World::strike_listing(Host& host) {
-    const std::optional<protocol::view>& stored = lock_.stored();
+    const std::optional<protocol::view>& stored = register_content();
     const Pnn chosen = static_cast<Pnn>(random_.below(hosts_.size()));
     Host& other = *hosts_[chosen];
     const auto& synced = stored ? stored->persistent.synced : std::vector<Pnn>();

@@ -38,10 +38,10 @@ int usage() {
     std::fputs(
         "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
         "[--no-faults]\n"
-        "        [--plant NAME] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
+        "        [--lock | --no-lock] [--plant NAME] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
-        "with the same options. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n"
+        "with the same options. One cluster in four has no cluster lock and leads by majority: --no-lock and --lock make it all, or none. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n"
         "--cover goes on after that until each kind of fault has met each phase N times, or fails after --patience seconds.\n"
         "--growth prints what clusters of 3 nodes to --nodes with --keys records cost.\n",
         stderr);
@@ -94,6 +94,10 @@ bool parse(int argc, char** argv, Request& request) {
         const std::string name = argv[at];
         if (name == "--no-faults")
             request.options.faults = false;
+        else if (name == "--lock")
+            request.options.lock = Options::Lock::service;
+        else if (name == "--no-lock")
+            request.options.lock = Options::Lock::none;
         else if (name == "--tables")
             request.tables = true;
         else if (name == "--growth")

@@ -15,8 +15,9 @@ struct Options {
     uint32_t addresses = 0;  // 0: as the seed says
     bool own_slots = false;  // clients use only records whose slots their node locates
     bool transactions = true;
-    bool mirrored = true;  // records of mirrored databases are among them
-    bool readers = true;   // there are clients that only read
+    bool mirrored = true;                                             // records of mirrored databases are among them
+    bool readers = true;                                              // there are clients that only read
+    enum class Lock { by_seed, service, none } lock = Lock::by_seed;  // none: nodes lead by majority
     Planted planted = Planted::none;
     bool trace = false;  // prints every event and action
 };

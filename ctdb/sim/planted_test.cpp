@@ -15,6 +15,8 @@ TEST_P(PlantedFault, IsFoundWithinAThousandSeeds) {
     options.planted = GetParam();
     options.nodes = 3;  // few nodes and rare faults: what a broken rule does is not hidden by the next fault
     options.fault_interval = 2000;
+    options.lock = options.planted < first_of_majority ? Options::Lock::service : Options::Lock::none;
+    if (options.planted == Planted::half_is_majority || options.planted == Planted::forgets_voters) options.nodes = 4;
     for (options.seed = 1; options.seed <= most_seeds; options.seed++) {
         const Outcome outcome = World(options).run();
         if (!outcome.violation || outcome.stalled) continue;

@@ -17,6 +17,22 @@ TEST(Simulator, ACalmClusterComesUpAndWorks) {
     EXPECT_EQ(outcome.transitions.count(Transition::lease_lapsed), 0U);
 }
 
+TEST(Simulator, ACalmClusterLeadsByMajority) {
+    Options options;
+    options.faults = false;
+    options.lock = Options::Lock::none;
+    options.steps = 20000;
+    for (options.nodes = 2; options.nodes <= 4; options.nodes++) {
+        const Outcome outcome = World(options).run();
+        EXPECT_EQ(outcome.violation.value_or(""), "");
+        EXPECT_GT(outcome.changes, 500U);
+        EXPECT_EQ(outcome.transitions.count(Transition::votes_won), 1U);
+        EXPECT_EQ(outcome.transitions.count(Transition::majority_lost), 0U);
+        EXPECT_EQ(outcome.transitions.count(Transition::session_ended), 0U);
+        EXPECT_EQ(outcome.transitions.count(Transition::lease_lapsed), 0U);
+    }
+}
+
 // Records in slots that their node locates are made, changed and removed without a message; but the mirrored ones go to their mirrors.
 TEST(Simulator, WhatIsMadeAndEndsWhereItIsLocatedSendsNothing) {
     Options options;

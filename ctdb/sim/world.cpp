@@ -51,7 +51,9 @@ void World::choose() {
     think_ = random_.between(1, 30) * millisecond;
     reader_think_ = random_.one_in(4) ? think_ : 8 * think_;
     writer_think_ = random_.between(20, 500) * millisecond;
+    by_majority_ = options_.lock == Options::Lock::none;
     if (!options_.faults) return;
+    if (options_.lock == Options::Lock::by_seed) by_majority_ = random_.one_in(4);
     constexpr uint64_t rates[] = {0, 1000, 10000, 50000};
     loss_ = rates[random_.below(4)];
     late_ = rates[random_.below(4)];
@@ -71,6 +73,8 @@ void World::start(Host& host) {
     config.recovers_at_once = 2;
     config.planted = options_.planted;
     config.newest_level = host.newest_level = choose_level(host);
+    config.by_majority = by_majority_;
+    config.ballot = host.disk.ballot;
     config.level = std::min(host.level, config.newest_level);
     host.core = std::make_unique<Core>(config, host.shared, host.disk);
     host.up = true;
@@ -143,6 +147,7 @@ void World::crash(Host& host, bool supervised) {
     for (Worker& worker : host.workers) worker.state = Worker::State::idle, worker.turn++;
     for (Reader& reader : host.readers) reader.waits = false, reader.turn++;
     end_disk(host);
+    end_ballots(host);
     checker_.host_lost(schedule_.now());
     // A supervisor gives the lock back before it tells.
     const Time released = supervised ? random_.below(50 * millisecond) : random_.below(3 * second);
@@ -180,6 +185,7 @@ void World::handle(Host& host, Event event) {
     outcome_.steps++;
     for (const Action& action : host.core->handle(std::move(event), host.clock(schedule_.now()))) perform(host, action);
     checker_.step(host, schedule_.now());
+    if (by_majority_) checker_.check_leaders(host, schedule_.now());
     observe(host);
     watch_for_phase(host);
 }
@@ -197,6 +203,8 @@ void World::perform(Host& host, const Action& action) {
         ask_lock(host, [](World& world, Host& h) { world.lock_.release({h.pnn, h.incarnation}); });
     } else if (const auto* write = std::get_if<WriteRegister>(&action)) {
         ask_lock(host, [write = *write](World& world, Host& h) { world.write_register(h, write); });
+    } else if (const auto* ballot = std::get_if<WriteBallot>(&action)) {
+        write_ballot(host, *ballot);
     } else if (const auto* store = std::get_if<WritePersistent>(&action)) {
         write_persistent(host, *store);
     } else if (const auto* done = std::get_if<TransactionDone>(&action)) {

@@ -19,8 +19,8 @@ struct Outcome {
     std::optional<std::string> violation;  // the first broken invariant, with the virtual time
     bool stalled = false;                  // it is that something that should have come right after the faults did not
     uint64_t steps = 0;
-    uint64_t delivered = 0;     // messages
-    uint64_t of_records = 0;    // of those, to and fro about single records
+    uint64_t delivered = 0;   // messages
+    uint64_t of_records = 0;  // of those, to and fro about single records
     uint64_t of_recoveries = 0;
     uint64_t changes = 0;       // of records, by clients
     uint64_t reads = 0;         // by clients that only read
@@ -76,6 +76,13 @@ class World {
     void lock_step(Host& host, uint64_t incarnation, const LockStep& step);
     void take_lock(Host& host);
     void write_register(Host& host, const WriteRegister& write);
+    [[nodiscard]] const std::optional<protocol::view>& register_content() const { return by_majority_ ? chosen_ : lock_.stored(); }
+
+    // Votes, where there is none
+    void write_ballot(Host& host, const WriteBallot& write);
+    void finish_ballot(Host& host, bool ok);
+    void end_ballots(Host& host);
+    void note_copy(const protocol::register_copy& copy);
 
     // Clients
     void start_workers(Host& host);
@@ -151,10 +158,12 @@ class World {
     TransactionChecker transactions_;
     uint64_t last_stamp_ = 0;
     LockService lock_;
+    bool by_majority_ = false;
+    std::optional<protocol::view> chosen_;  // what the register is then: a majority's disks have it
     Outcome outcome_;
-    std::vector<std::vector<uint32_t>> blocked_;  // [from][to], by so many faults
+    std::vector<std::vector<uint32_t>> blocked_;   // [from][to], by so many faults
     std::vector<std::vector<Time>> last_arrival_;  // [from][to]
-    uint64_t loss_ = 0, late_ = 0, doubled_ = 0;  // messages of a million
+    uint64_t loss_ = 0, late_ = 0, doubled_ = 0;   // messages of a million
     enum class Work { mixed, fill, none } work_ = Work::mixed;
     size_t filled_ = 0;        // records that clients have begun to fill
     bool stays_down_ = false;  // who crashes
