@@ -26,6 +26,7 @@ enum class Planted : uint8_t {
     commits_without_sync,    // a transaction counts as on the disk before it is
     answers_before_all,      // a transaction is committed before the last member has it
     lower_sequence_wins,     // recovery takes the oldest copy of a persistent database, whoever has it
+    stale_replica_wins,      // a copy of a replicated database counts whatever its epoch, though others have gone on without that node
     trusts_stale_disk,       // and does not ask who may have missed something
     reads_undecided,         // clients read while a transaction is being decided
     drops_unsynced,          // a transaction is said to have failed while some disk may have it

@@ -238,7 +238,7 @@ Phase Core::phase() const {
     if (!locator_.settled()) return Phase::collecting;
     if (holder_.frozen()) return Phase::frozen;
     if (delegations_.revoking()) return Phase::revoking;
-    if (!persistent_.replica().open()) return Phase::closed;
+    if (!persistent_.replica().open() || without_synced(context_.view)) return Phase::closed;
     if (persistent_.coordinator().deciding()) return Phase::deciding;
     if (persistent_.replica().writing()) return Phase::storing;
     return leadership_.leading() ? Phase::leading : Phase::following;

@@ -156,6 +156,7 @@ constexpr std::array<const char*, static_cast<size_t>(Planted::count)> planted_n
                                                                                         "commits_without_sync",
                                                                                         "answers_before_all",
                                                                                         "lower_sequence_wins",
+                                                                                        "stale_replica_wins",
                                                                                         "trusts_stale_disk",
                                                                                         "reads_undecided",
                                                                                         "drops_unsynced",

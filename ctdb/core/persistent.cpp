@@ -3,8 +3,8 @@
 namespace Atoll::ctdb {
 
 Persistent::Persistent(Context& context, SlotTransport& transport, const PersistentStore& store, Membership& membership)
-    : submitter_(context, transport),
-      coordinator_(context, transport),
+    : submitter_(context, transport, store),
+      coordinator_(context, transport, store),
       replica_(context, transport, store,
                {[this](const holding& held) { submitter_.kept(held); }, [this](const TransactionId& id) { submitter_.lost(id); },
                 [&membership, &context] { membership.ban(context.policy.ban); }}) {}

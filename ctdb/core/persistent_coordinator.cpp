@@ -21,7 +21,7 @@ void PersistentCoordinator::view_accepted() {
     if (persistent.epoch == epoch_) return;
     session_ended();
     epoch_ = persistent.epoch;
-    if (persistent.coordinator != context_.config.me) return;
+    if (coordinator_of(context_.view) != context_.config.me) return;
     step_ = Step::collecting;
     for (auto& [from, have] : std::exchange(early_, {})) {
         if (have.epoch == epoch_) holds(from, have);
@@ -55,19 +55,30 @@ void PersistentCoordinator::holds(Pnn from, protocol::have& have) {
     compare();
 }
 
-// Of each database the copy with the highest sequence number on a disk that has missed nothing: all that was answered is in it, and at most
-// one transaction that was not.
+// Of a persistent database what stands on a disk that has missed nothing; of a replicated one all that a node has had since its start.
+bool PersistentCoordinator::counts(Pnn pnn, const holding& held) const {
+    if (store_.replicated(held.database)) return held.epoch != 0 || held.seqnum != 0;
+    const auto& synced = context_.view.persistent.synced;
+    return std::find(synced.begin(), synced.end(), pnn) != synced.end() || context_.planted(Planted::lower_sequence_wins);
+}
+
+bool PersistentCoordinator::is_better(const holding& held, const holding& than) const {
+    if (context_.planted(Planted::lower_sequence_wins)) return held.seqnum < than.seqnum;
+    if (store_.replicated(held.database) && held.epoch != than.epoch)
+        return held.epoch > than.epoch || context_.planted(Planted::stale_replica_wins);
+    return held.seqnum > than.seqnum;
+}
+
+// Of each database the copy with the highest sequence number among those that have missed nothing: all that was answered is in it, and at
+// most one transaction that was not. A replicated one's of the latest epoch have missed nothing.
 std::map<DatabaseId, std::pair<Pnn, holding>> PersistentCoordinator::winners() const {
     std::map<DatabaseId, std::pair<Pnn, holding>> best;
-    const auto& synced = context_.view.persistent.synced;
     for (const auto& [pnn, holdings] : have_) {
-        const bool counts = std::find(synced.begin(), synced.end(), pnn) != synced.end() || context_.planted(Planted::lower_sequence_wins);
         for (const holding& held : holdings) {
+            if (!goes_on(held.database)) continue;
             const auto [at, first] = best.try_emplace(held.database, no_node, holding());
             at->second.second.database = held.database;
-            const bool better = context_.planted(Planted::lower_sequence_wins) ? held.seqnum < at->second.second.seqnum
-                                                                               : held.seqnum > at->second.second.seqnum;
-            if (counts && (at->second.first == no_node || better)) at->second = {pnn, held};
+            if (counts(pnn, held) && (at->second.first == no_node || is_better(held, at->second.second))) at->second = {pnn, held};
         }
     }
     // A database that only others have was never committed to, and is empty.
@@ -120,7 +131,7 @@ void PersistentCoordinator::open_all() {
 
 void PersistentCoordinator::submitted(Pnn from, protocol::submit& submit) {
     const bool too_many = lines_.size() >= protocol::MAX_PERSISTENT && !lines_.contains(submit.database);
-    if (step_ != Step::open || submit.epoch != epoch_ || too_many) {
+    if (step_ != Step::open || submit.epoch != epoch_ || too_many || !goes_on(submit.database)) {
         context_.took(Transition::transaction_stale);
         return;
     }

@@ -14,7 +14,8 @@ namespace Atoll::ctdb {
 
 class PersistentCoordinator {
  public:
-    PersistentCoordinator(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+    PersistentCoordinator(Context& context, SlotTransport& transport, const PersistentStore& store)
+        : context_(context), transport_(transport), store_(store) {}
 
     void view_accepted();
     void session_ended();
@@ -24,8 +25,8 @@ class PersistentCoordinator {
     void prepared(Pnn from, const protocol::prepared& prepared);
     void dropped(Pnn from, const protocol::dropped& dropped);
 
-    // The epoch under which all members have the same; 0: none.
-    [[nodiscard]] Epoch persisted() const { return step_ == Step::open ? epoch_ : 0; }
+    // The epoch under which all members have the same persistent databases; 0: none.
+    [[nodiscard]] Epoch persisted() const { return step_ == Step::open && !without_synced(context_.view) ? epoch_ : 0; }
     [[nodiscard]] bool collecting() const { return step_ == Step::collecting || step_ == Step::bringing; }
     [[nodiscard]] bool deciding() const;
 
@@ -47,6 +48,9 @@ class PersistentCoordinator {
     };
 
     void compare();
+    [[nodiscard]] bool counts(Pnn pnn, const holding& held) const;
+    [[nodiscard]] bool is_better(const holding& held, const holding& than) const;
+    [[nodiscard]] bool goes_on(DatabaseId database) const { return !without_synced(context_.view) || store_.replicated(database); }
     [[nodiscard]] std::map<DatabaseId, std::pair<Pnn, holding>> winners() const;
     void open_all();
     void next(DatabaseId database, Line& line);
@@ -57,6 +61,7 @@ class PersistentCoordinator {
 
     Context& context_;
     SlotTransport& transport_;
+    const PersistentStore& store_;
     Step step_ = Step::none;
     Epoch epoch_ = 0;
     std::map<Pnn, std::vector<holding>> have_;

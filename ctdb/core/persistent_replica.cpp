@@ -16,7 +16,7 @@ PersistentReplica::PersistentReplica(Context& context, SlotTransport& transport,
 }
 
 bool PersistentReplica::from_coordinator(Pnn from, Epoch epoch) const {
-    return epoch != 0 && epoch == epoch_ && from == context_.view.persistent.coordinator;
+    return epoch != 0 && epoch == epoch_ && from == coordinator_of(context_.view);
 }
 
 holding PersistentReplica::held(DatabaseId database) const {
@@ -25,6 +25,11 @@ holding PersistentReplica::held(DatabaseId database) const {
     holding none;
     none.database = database;
     return none;
+}
+
+// All members have what this one has now.
+void PersistentReplica::note_epoch(holding& held) const {
+    if (store_.replicated(held.database)) held.epoch = epoch_;
 }
 
 bool PersistentReplica::busy(DatabaseId database) const {
@@ -38,7 +43,7 @@ uint64_t PersistentReplica::sequence(DatabaseId database) const { return held(da
 
 bool PersistentReplica::readable(DatabaseId database, Time now) const {
     const bool lease = lease_holds(context_.shared.lease, now) || context_.planted(Planted::ignore_node_lease);
-    if (!lease || !open_) return false;
+    if (!lease || !open_ || (without_synced(context_.view) && !store_.replicated(database))) return false;
     return (!busy(database) && !undecided_.contains(database)) || context_.planted(Planted::reads_undecided);
 }
 
@@ -60,13 +65,14 @@ void PersistentReplica::session_ended() {
 
 // Once the disk has done what it was told.
 void PersistentReplica::report() {
-    if (!report_due_ || writing() || context_.view.persistent.coordinator == no_node) return;
+    const Pnn coordinator = coordinator_of(context_.view);
+    if (!report_due_ || writing() || coordinator == no_node) return;
     report_due_ = false;
     context_.took(Transition::persistent_reported);
     protocol::have have;
     have.epoch = epoch_;
     for (const auto& [database, held] : holdings_) have.holdings.push_back(held);
-    transport_.send_body(context_.view.persistent.coordinator, std::move(have));
+    transport_.send_body(coordinator, std::move(have));
 }
 
 void PersistentReplica::prepare(Pnn from, protocol::prepare& prepare) {
@@ -85,6 +91,7 @@ void PersistentReplica::prepare(Pnn from, protocol::prepare& prepare) {
     after.id = prepare.id;
     after.previous = before.id;
     after.has_last = true;
+    note_epoch(after);
     Writes writes = std::move(incoming.writes);
     incoming_.erase(prepare.database);
     write(PersistentWrite::add, Purpose::prepare, after, std::move(writes));
@@ -122,7 +129,7 @@ void PersistentReplica::written(uint64_t number, bool ok) {
 
 // What the write was for goes on, unless another epoch has begun.
 void PersistentReplica::finished(const Ticket& ticket, bool ok) {
-    const Pnn to = context_.view.persistent.coordinator;
+    const Pnn to = coordinator_of(context_.view);
     const DatabaseId database = ticket.after.database;
     switch (ticket.purpose) {
         case Purpose::prepare:
@@ -160,6 +167,7 @@ void PersistentReplica::decided(Pnn from, const protocol::decided& decided) {
         after.database = decided.database;
         after.seqnum = now.seqnum - 1;
         after.id = now.previous;
+        note_epoch(after);
         write(PersistentWrite::drop, Purpose::drop, after, {});
         if (context_.planted(Planted::drops_unsynced))
             transport_.send_body(from, protocol::dropped{epoch_, decided.database, decided.seqnum});
@@ -182,7 +190,6 @@ void PersistentReplica::bring(Pnn from, const protocol::bring& bring) {
     if (bring.whole) {
         store_.each(bring.database, [&](const protocol::record_write& record) { writes.push_back(record); });
         part.target.has_last = false;
-        part.target.previous = TransactionId();
     } else {
         writes = store_.last_writes(bring.database);
     }
@@ -215,6 +222,11 @@ void PersistentReplica::opened(const protocol::opened& opened) {
         if (!same(held(everywhere.database), everywhere)) return;
     }
     context_.took(Transition::persistent_opened);
+    // That nothing was committed to it is known of a replicated one too.
+    for (const holding& held : store_.holdings()) {
+        if (store_.replicated(held.database)) holdings_.try_emplace(held.database, held);
+    }
+    for (auto& [database, held] : holdings_) note_epoch(held);
     undecided_.clear();
     open_ = true;
 }

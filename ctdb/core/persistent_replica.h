@@ -56,6 +56,7 @@ class PersistentReplica {
 
     [[nodiscard]] bool from_coordinator(Pnn from, Epoch epoch) const;
     [[nodiscard]] holding held(DatabaseId database) const;
+    void note_epoch(holding& held) const;
     [[nodiscard]] bool busy(DatabaseId database) const;
     static void take(Incoming& incoming, Writes& writes);
     void report();

@@ -13,7 +13,7 @@ void PersistentSubmitter::client_commits(Client client, DatabaseId database, int
     waiting.base = base;
     waiting.writes = std::move(writes);
     if (context_.session == 0) return done(client, transaction_result::NOT_MEMBER, 0);
-    if (open_) send(waiting);
+    if (is_open(database)) send(waiting);
 }
 
 // Under a number of its own each time, so that what an earlier attempt has left on some disk is never taken for this one.
@@ -30,7 +30,7 @@ void PersistentSubmitter::send(Waiting& waiting) {
     in_parts(waiting.writes, context_.config.writes_in_part, limits::max_part_bytes, [&](size_t first, size_t count, bool last) {
         submit.last = last;
         submit.writes = part_of(waiting.writes, first, count);
-        transport_.send_body(context_.view.persistent.coordinator, submit);
+        transport_.send_body(coordinator_of(context_.view), submit);
     });
 }
 
@@ -53,6 +53,7 @@ void PersistentSubmitter::opened() {
     open_ = true;
     std::vector<std::pair<Client, uint64_t>> committed;
     for (auto& [client, waiting] : waiting_) {
+        if (!is_open(waiting.database)) continue;
         if (waiting.kept != 0) {
             committed.emplace_back(client, waiting.kept);
         } else {

@@ -10,7 +10,8 @@ namespace Atoll::ctdb {
 
 class PersistentSubmitter {
  public:
-    PersistentSubmitter(Context& context, SlotTransport& transport) : context_(context), transport_(transport) {}
+    PersistentSubmitter(Context& context, SlotTransport& transport, const PersistentStore& store)
+        : context_(context), transport_(transport), store_(store) {}
 
     void client_commits(Client client, DatabaseId database, int64_t base, Writes writes);
     void transacted(const protocol::transacted& transacted);
@@ -31,11 +32,15 @@ class PersistentSubmitter {
         uint64_t kept = 0;   // as which this node's disk has it; 0: it has not
     };
 
+    [[nodiscard]] bool is_open(DatabaseId database) const {
+        return open_ && (!without_synced(context_.view) || store_.replicated(database));
+    }
     void send(Waiting& waiting);
     void done(Client client, protocol::transaction_result result, uint64_t seqnum);
 
     Context& context_;
     SlotTransport& transport_;
+    const PersistentStore& store_;
     std::map<Client, Waiting> waiting_;
     uint64_t last_number_ = 0;
     bool open_ = false;

@@ -115,8 +115,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void reload_nodes(const Answer& answer);
     [[nodiscard]] Result<void> may_become(const conf::ClusterNodes& nodes) const;
     void count_frame(const protocol::slot_message& message);
-    void attach_persistent(const std::string& name, const Answer& answer);
-    Result<bool> attach_persistent(const std::string& name);
+    void attach_persistent(const std::string& name, Lifetime lifetime, const Answer& answer);
+    Result<bool> attach_persistent(const std::string& name, Lifetime lifetime);
     void list_records(const protocol::request& request, const Answer& answer);
     void start_operation(const protocol::request& request, ClientId owner, const Answer& answer);
     [[nodiscard]] protocol::node_state state() const;

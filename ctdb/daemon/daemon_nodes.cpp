@@ -71,27 +71,29 @@ void Daemon::count_frame(const protocol::slot_message& message) {
 // News goes on to all: so whoever is sent a record was told of its database before.
 bool Daemon::received(Pnn from, const protocol::catalogue& catalogue) {
     bool news = false;
-    const size_t volatile_count = catalogue.databases.size();
-    for (size_t index = 0; index < volatile_count + catalogue.persistent.size(); index++) {
-        const bool is_volatile = index < volatile_count;
-        const auto attached = is_volatile ? databases_->attach(catalogue.databases[index].name, catalogue.databases[index].flags)
-                                          : attach_persistent(catalogue.persistent[index - volatile_count]);
-        if (!attached) {
-            const Error& error = attached.error();
-            log_error("a database that node {} named: {}", from, error.message());
-            if (error.code == Code::invalid || error.code == Code::no_space) return false;
-            fail_now("a database of the cluster cannot be opened");
-            return false;
-        }
-        news = news || *attached;
+    const auto good = [&](const Result<bool>& attached) {
+        news = news || (attached && *attached);
+        if (attached) return true;
+        const Error& error = attached.error();
+        log_error("a database that node {} named: {}", from, error.message());
+        if (error.code != Code::invalid && error.code != Code::no_space) fail_now("a database of the cluster cannot be opened");
+        return false;
+    };
+    const auto all_good = [&](const std::vector<std::string>& names, Lifetime lifetime) {
+        return std::all_of(names.begin(), names.end(), [&](const auto& name) { return good(attach_persistent(name, lifetime)); });
+    };
+    for (const auto& database : catalogue.databases) {
+        if (!good(databases_->attach(database.name, database.flags))) return false;
     }
+    if (!all_good(catalogue.persistent, Lifetime::persistent) || !all_good(catalogue.replicated, Lifetime::replicated)) return false;
     if (news) tell_catalogue(from);
     return true;
 }
 
 protocol::catalogue Daemon::catalogue() {
     protocol::catalogue names = databases_->catalogue();
-    for (const auto& entry : persistent_databases_->entries()) names.persistent.push_back(entry.name);
+    for (const auto& entry : persistent_databases_->entries())
+        (entry.replicated ? names.replicated : names.persistent).push_back(entry.name);
     return names;
 }
 

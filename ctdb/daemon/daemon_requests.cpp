@@ -15,6 +15,8 @@
 namespace Atoll::ctdb {
 namespace {
 
+constexpr uint32_t replicated_since = 2;  // the format level
+
 using protocol::operation;
 using protocol::outcome;
 
@@ -117,7 +119,8 @@ void Daemon::execute(const protocol::request& request, ClientId owner, const Ans
         case operation::SHUTDOWN: at_the_end_.push_back(answer); return shut_down();
         case operation::ATTACH: return attach(request.database, std::nullopt, answer);
         case operation::OPEN_DATABASE: return attach(request.database, static_cast<protocol::database_flags>(request.seconds), answer);
-        case operation::ATTACH_PERSISTENT: return attach_persistent(request.database, answer);
+        case operation::ATTACH_PERSISTENT:
+            return attach_persistent(request.database, request.seconds == 0 ? Lifetime::persistent : Lifetime::replicated, answer);
         case operation::FETCH:
         case operation::STAGE:
         case operation::COMMIT:
@@ -197,7 +200,7 @@ void Daemon::attach(const std::string& name, std::optional<protocol::database_fl
     if (tunables_.allow_client_db_attach == 0 && databases_->find(name) == 0)
         return answer(outcome_reply(outcome::INVALID, "AllowClientDBAttach is 0"));
     if (persistent_databases_->knows(id_of_database(name)))
-        return answer(outcome_reply(outcome::INVALID, name + " is a persistent database"));
+        return answer(flags ? outcome_reply(outcome::INVALID, name + " is no volatile database") : protocol::reply{});
     using protocol::database_flags;
     if (flags && (*flags & (database_flags::DATABASE_MIRRORED | database_flags::DATABASE_SLOT_IN_KEY)) != *flags)
         return answer(outcome_reply(outcome::INVALID, "no such kind of database"));
@@ -212,22 +215,24 @@ void Daemon::attach(const std::string& name, std::optional<protocol::database_fl
     answer(data_reply(protocol::opened_database{id, databases_->path_of(id)}));
 }
 
-void Daemon::attach_persistent(const std::string& name, const Answer& answer) {
+void Daemon::attach_persistent(const std::string& name, Lifetime lifetime, const Answer& answer) {
     if (tunables_.allow_client_db_attach == 0 && !persistent_databases_->knows(id_of_database(name)))
         return answer(outcome_reply(outcome::INVALID, "AllowClientDBAttach is 0"));
-    const auto attached = attach_persistent(name);
+    if (lifetime == Lifetime::replicated && idl::written_level() < replicated_since)
+        return answer(outcome_reply(outcome::INVALID, "a program of the cluster is too old for replicated databases"));
+    const auto attached = attach_persistent(name, lifetime);
     if (!attached) return answer(outcome_reply(outcome::INVALID, attached.error().message()));
     if (*attached) {
-        log_notice("attached to the persistent database {}", name);
+        log_notice("attached to the {} database {}", lifetime == Lifetime::replicated ? "replicated" : "persistent", name);
         tell_catalogue(settings_.me);
     }
     answer({});
 }
 
-// A name is a volatile database's or a persistent one's.
-Result<bool> Daemon::attach_persistent(const std::string& name) {
+// A name is a volatile database's or another's.
+Result<bool> Daemon::attach_persistent(const std::string& name, Lifetime lifetime) {
     if (databases_->find(name) != 0) return fail(Code::invalid, name, "is a volatile database");
-    return persistent_databases_->attach(name);
+    return persistent_databases_->attach(name, lifetime);
 }
 
 void Daemon::list_records(const protocol::request& request, const Answer& answer) {
@@ -282,10 +287,10 @@ protocol::node_state Daemon::state() const {
     state.newest_level = core_.peer(settings_.me).last.newest_level;
     put_nodes(state);
     for (const auto& entry : databases_->entries())
-        state.databases.push_back({entry.id, entry.name, entry.path, false, entry.sticks, entry.lends});
+        state.databases.push_back({entry.id, entry.name, entry.path, false, entry.sticks, entry.lends, false});
     for (const auto& entry : persistent_databases_->entries()) {
         if (state.databases.size() < protocol::MAX_DATABASES)
-            state.databases.push_back({entry.id, entry.name, entry.path, true, false, false});
+            state.databases.push_back({entry.id, entry.name, entry.path, !entry.replicated, false, false, entry.replicated});
     }
     return state;
 }

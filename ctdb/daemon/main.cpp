@@ -121,7 +121,7 @@ Result<void> run(Settings& settings, UniqueFd& parent) {
     auto databases = RecordDatabases::open(settings.conf.volatile_directory, settings.me, settings.conf.tdb_mutexes);
     if (!databases) return databases.failure();
     if (auto made = make_directories(settings.conf.persistent_directory); !made) return made;
-    auto persistent = PersistentDatabases::open(settings.conf.persistent_directory, settings.me);
+    auto persistent = PersistentDatabases::open(settings.conf.persistent_directory, settings.conf.volatile_directory, settings.me);
     if (!persistent) return persistent.failure();
     // Of a former daemon whose supervisor was killed too.
     if (!end_service(settings.paths.shared_memory(), limits::ending_time))

@@ -17,6 +17,19 @@ namespace {
     std::_Exit(EXIT_FAILURE);
 }
 
+// Of the files in a directory, without their common ending.
+Result<std::vector<std::string>> names_in(const std::string& directory, const std::string& ending) {
+    DIR* listing = ::opendir(directory.c_str());
+    if (listing == nullptr) return fail_errno(errno, directory, "cannot read the directory");
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(listing)) {
+        const std::string name = entry->d_name;
+        if (name.size() > ending.size() && name.ends_with(ending)) names.push_back(name.substr(0, name.size() - ending.size()));
+    }
+    ::closedir(listing);
+    return names;
+}
+
 }  // namespace
 
 class PersistentDatabases::Write final : public loop::Job {
@@ -46,46 +59,44 @@ class PersistentDatabases::Write final : public loop::Job {
     std::string why_;
 };
 
-Result<std::unique_ptr<PersistentDatabases>> PersistentDatabases::open(const std::string& directory, Pnn pnn) {
+Result<std::unique_ptr<PersistentDatabases>> PersistentDatabases::open(const std::string& directory, const std::string& volatile_directory,
+                                                                       Pnn pnn) {
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno(errno, directory, "cannot make the directory");
-    std::unique_ptr<PersistentDatabases> databases(new PersistentDatabases(directory, pnn));
-    DIR* listing = ::opendir(directory.c_str());
-    if (listing == nullptr) return fail_errno(errno, directory, "cannot read the directory");
-    const std::string end = "." + std::to_string(pnn);
-    std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(listing)) {
-        const std::string name = entry->d_name;
-        if (name.size() > end.size() && name.ends_with(end)) names.push_back(name.substr(0, name.size() - end.size()));
-    }
-    ::closedir(listing);
-    for (const std::string& name : names) {
-        if (auto attached = databases->attach(name); !attached) return attached.failure();
+    std::unique_ptr<PersistentDatabases> databases(new PersistentDatabases(directory, volatile_directory, pnn));
+    const auto names = names_in(directory, "." + std::to_string(pnn));
+    if (!names) return names.failure();
+    for (const std::string& name : *names) {
+        if (auto attached = databases->attach(name, Lifetime::persistent); !attached) return attached.failure();
     }
     return databases;
 }
 
-Result<bool> PersistentDatabases::attach(const std::string& name) {
+Result<bool> PersistentDatabases::attach(const std::string& name, Lifetime lifetime) {
     if (!is_database_name(name)) return fail(Code::invalid, name, "is no name of a database");
     const DatabaseId id = id_of_database(name);
     const auto found = databases_.find(id);
     if (found != databases_.end()) {
         if (found->second.name != name) return fail(Code::invalid, name, "has the same number as " + found->second.name);
+        if (found->second.lifetime != lifetime)
+            return fail(Code::invalid, name, replicated(id) ? "is a replicated database" : "is a persistent database");
         return false;
     }
     if (databases_.size() >= protocol::MAX_PERSISTENT) return fail(Code::no_space, name, "there are too many databases");
-    const std::string path = directory_ + "/" + name + "." + std::to_string(pnn_);
-    auto file = PersistentFile::open(path, id);
+    const std::string& directory = lifetime == Lifetime::persistent ? directory_ : volatile_directory_;
+    const std::string path = directory + "/" + name + "." + std::to_string(pnn_);
+    auto file = PersistentFile::open(path, id, lifetime);
     if (!file) return file.failure();
-    databases_[id] = Opened{name, path, std::move(*file)};
+    databases_[id] = Opened{name, path, lifetime, std::move(*file)};
     return true;
 }
 
-PersistentDatabases::PersistentDatabases(std::string directory, Pnn pnn) : directory_(std::move(directory)), pnn_(pnn) {}
+PersistentDatabases::PersistentDatabases(std::string directory, std::string volatile_directory, Pnn pnn)
+    : directory_(std::move(directory)), volatile_directory_(std::move(volatile_directory)), pnn_(pnn) {}
 PersistentDatabases::~PersistentDatabases() = default;
 
 std::vector<PersistentDatabases::Entry> PersistentDatabases::entries() const {
     std::vector<Entry> all;
-    for (const auto& [id, opened] : databases_) all.push_back({id, opened.name, opened.path});
+    for (const auto& [id, opened] : databases_) all.push_back({id, opened.name, opened.path, replicated(id)});
     return all;
 }
 
@@ -98,6 +109,11 @@ void PersistentDatabases::write(const WritePersistent& write) {
     const auto found = databases_.find(write.after.database);
     auto job = std::make_unique<Write>(*this, write, found != databases_.end() ? found->second.file.get() : nullptr);
     writer_->submit(*(writes_[write.ticket] = std::move(job)));
+}
+
+bool PersistentDatabases::replicated(DatabaseId id) const {
+    const auto found = databases_.find(id);
+    return found != databases_.end() && found->second.lifetime == Lifetime::replicated;
 }
 
 std::vector<holding> PersistentDatabases::holdings() const {

@@ -1,5 +1,6 @@
-// The persistent databases of a node: one file each, NAME.PNN in the directory of ctdb.conf, written by a thread of its own. A database is
-// read only while nothing is written to it: the core sees to that (PersistentReplica::readable).
+// The persistent and the replicated databases of a node: one file each, NAME.PNN in the directory of ctdb.conf for persistent or for
+// volatile ones, written by a thread of its own. A database is read only while nothing is written to it: the core sees to that
+// (PersistentReplica::readable).
 #pragma once
 
 #include <map>
@@ -16,18 +17,19 @@ class PersistentDatabases final : public PersistentStore {
  public:
     using Written = std::function<void(PersistentWritten)>;
 
-    // Opens every database that the directory has for this node; the directory is made if it is not there, not its parents.
-    static Result<std::unique_ptr<PersistentDatabases>> open(const std::string& directory, Pnn pnn);
+    // Opens every persistent database that the directory has for this node; the directory is made if it is not there, not its parents.
+    static Result<std::unique_ptr<PersistentDatabases>> open(const std::string& directory, const std::string& volatile_directory, Pnn pnn);
 
     ~PersistentDatabases() override;
 
     // True: it is new here. Errors as of RecordDatabases::attach.
-    Result<bool> attach(const std::string& name);
+    Result<bool> attach(const std::string& name, Lifetime lifetime);
     [[nodiscard]] bool knows(DatabaseId id) const { return databases_.contains(id); }
     struct Entry {
         DatabaseId id;
         std::string name;
         std::string path;
+        bool replicated;
     };
     [[nodiscard]] std::vector<Entry> entries() const;  // by rising id
 
@@ -36,6 +38,7 @@ class PersistentDatabases final : public PersistentStore {
     void write(const WritePersistent& write);
     [[nodiscard]] const PersistentFile& file(DatabaseId id) const { return *databases_.at(id).file; }
 
+    bool replicated(DatabaseId id) const override;
     std::vector<holding> holdings() const override;
     // A file that cannot be read ends the process: the others go on without this node.
     Writes last_writes(DatabaseId database) const override;
@@ -45,13 +48,15 @@ class PersistentDatabases final : public PersistentStore {
     struct Opened {
         std::string name;
         std::string path;
+        Lifetime lifetime = Lifetime::persistent;
         std::unique_ptr<PersistentFile> file;
     };
     class Write;
 
-    PersistentDatabases(std::string directory, Pnn pnn);
+    PersistentDatabases(std::string directory, std::string volatile_directory, Pnn pnn);
 
     const std::string directory_;
+    const std::string volatile_directory_;
     const Pnn pnn_;
     std::map<DatabaseId, Opened> databases_;
     std::map<uint64_t, std::unique_ptr<Write>> writes_;

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "ctdb/daemon/database_names.h"
+
 namespace Atoll::ctdb {
 namespace {
 
@@ -84,15 +86,33 @@ TEST_F(PersistentFileTest, AFileOfAnotherDatabaseIsRefused) {
     EXPECT_FALSE(PersistentFile::open(directory + "/a.tdb.0", 8).ok());
 }
 
+TEST_F(PersistentFileTest, AReplicatedOneBeginsEmpty) {
+    const std::string path = directory + "/b.tdb.0";
+    for (int start = 0; start < 2; start++) {
+        const auto replicated = PersistentFile::open(path, 7, Lifetime::replicated);
+        ASSERT_TRUE(replicated.ok()) << replicated.error().message();
+        EXPECT_EQ((*replicated)->held().seqnum, 0U);
+        ASSERT_TRUE((*replicated)->write(PersistentWrite::add, at(1), {put("a", "1")}));
+        EXPECT_EQ((*replicated)->held(), at(1));
+    }
+    const auto databases = PersistentDatabases::open(directory, directory, 2);
+    ASSERT_TRUE(databases.ok());
+    const DatabaseId id = id_of_database("r.tdb");
+    EXPECT_TRUE(*(*databases)->attach("r.tdb", Lifetime::replicated));
+    EXPECT_FALSE(*(*databases)->attach("r.tdb", Lifetime::replicated));
+    EXPECT_EQ((*databases)->attach("r.tdb", Lifetime::persistent).error().code, Code::invalid);
+    EXPECT_TRUE((*databases)->replicated(id));
+}
+
 TEST_F(PersistentFileTest, DatabasesOfOtherNodesAreLeftAlone) {
     file.reset();
     (void)!std::system(("rm " + directory + "/*").c_str());
-    const auto opened = PersistentDatabases::open(directory, 1);
+    const auto opened = PersistentDatabases::open(directory, directory, 1);
     ASSERT_TRUE(opened.ok());
-    EXPECT_TRUE(*(*opened)->attach("secrets.tdb"));
-    EXPECT_FALSE(*(*opened)->attach("secrets.tdb"));
-    EXPECT_FALSE((*opened)->attach("a/b").ok());
-    const auto other = PersistentDatabases::open(directory, 11);
+    EXPECT_TRUE(*(*opened)->attach("secrets.tdb", Lifetime::persistent));
+    EXPECT_FALSE(*(*opened)->attach("secrets.tdb", Lifetime::persistent));
+    EXPECT_FALSE((*opened)->attach("a/b", Lifetime::persistent).ok());
+    const auto other = PersistentDatabases::open(directory, directory, 11);
     ASSERT_TRUE(other.ok());
     EXPECT_TRUE((*other)->entries().empty());
     ASSERT_EQ((*opened)->entries().size(), 1U);

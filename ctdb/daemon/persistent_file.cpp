@@ -1,6 +1,7 @@
 #include "ctdb/daemon/persistent_file.h"
 
 #include <lmdb.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -53,21 +54,28 @@ Failure<Error> PersistentFile::failed(int outcome, const char* what) const {
     return fail(code, path_, std::string(what) + ": " + ::mdb_strerror(outcome));
 }
 
-Result<std::unique_ptr<PersistentFile>> PersistentFile::open(const std::string& path, DatabaseId database) {
+Result<std::unique_ptr<PersistentFile>> PersistentFile::open(const std::string& path, DatabaseId database, Lifetime lifetime) {
+    if (lifetime == Lifetime::replicated) remove_replicated(path);
     std::unique_ptr<PersistentFile> file(new PersistentFile(path, database));
-    if (auto opened = file->open_environment(); !opened) return opened.failure();
+    if (auto opened = file->open_environment(lifetime); !opened) return opened.failure();
     return file;
+}
+
+// LMDB keeps another one beside it.
+void PersistentFile::remove_replicated(const std::string& path) {
+    if (::unlink((path + "-lock").c_str()) == 0) ::unlink(path.c_str());
 }
 
 PersistentFile::~PersistentFile() {
     if (environment_ != nullptr) ::mdb_env_close(environment_);
 }
 
-Result<void> PersistentFile::open_environment() {
+Result<void> PersistentFile::open_environment(Lifetime lifetime) {
+    const unsigned synced = lifetime == Lifetime::persistent ? 0U : MDB_NOSYNC;
     int outcome = ::mdb_env_create(&environment_);
     if (outcome == 0) outcome = ::mdb_env_set_maxdbs(environment_, 3);
     if (outcome == 0) outcome = ::mdb_env_set_mapsize(environment_, first_map);
-    if (outcome == 0) outcome = ::mdb_env_open(environment_, path_.c_str(), MDB_NOSUBDIR | MDB_NOTLS, 0600);
+    if (outcome == 0) outcome = ::mdb_env_open(environment_, path_.c_str(), MDB_NOSUBDIR | MDB_NOTLS | synced, 0600);
     if (outcome != 0) return failed(outcome, "cannot open");
     if (tdb::is_cut_short(environment_, path_)) return fail(Code::corrupt, path_, "the file has lost its end");
     MDB_txn* transaction = nullptr;

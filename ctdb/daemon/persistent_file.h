@@ -16,9 +16,15 @@ struct MDB_val;
 
 namespace Atoll::ctdb {
 
+// `replicated`: for as long as the process lives. What a former one has left is removed, and nothing is synced.
+enum class Lifetime { persistent, replicated };
+
 class PersistentFile {
  public:
-    static Result<std::unique_ptr<PersistentFile>> open(const std::string& path, DatabaseId database);
+    static Result<std::unique_ptr<PersistentFile>> open(const std::string& path, DatabaseId database,
+                                                        Lifetime lifetime = Lifetime::persistent);
+    // Of a replicated database of a former daemon, if there is one.
+    static void remove_replicated(const std::string& path);
     ~PersistentFile();
     PersistentFile(const PersistentFile&) = delete;
     PersistentFile& operator=(const PersistentFile&) = delete;
@@ -26,7 +32,7 @@ class PersistentFile {
     using Visit = std::function<bool(Bytes key, Bytes value)>;  // false: that was enough
 
     [[nodiscard]] const holding& held() const { return held_; }
-    // Durable when it returns, or as if it had not been asked for.
+    // Durable when it returns, if it is persistent, or as if it had not been asked for.
     Result<void> write(PersistentWrite kind, const holding& after, const Writes& writes);
     Result<Writes> last_writes() const;
     // Records by rising key, those behind `after` only, as the last transaction left them.
@@ -36,7 +42,7 @@ class PersistentFile {
 
  private:
     PersistentFile(std::string path, DatabaseId database) : path_(std::move(path)) { held_.database = database; }
-    Result<void> open_environment();
+    Result<void> open_environment(Lifetime lifetime);
     int open_tables(MDB_txn* transaction);
     int change(MDB_txn* transaction, PersistentWrite kind, const holding& after, const Writes& writes) const;
     int settle_last(MDB_txn* transaction) const;

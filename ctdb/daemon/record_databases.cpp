@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ctdb/daemon/database_names.h"
 #include "ctdb/daemon/limits.h"
+#include "ctdb/daemon/persistent_file.h"
 #include "ctdb/shared/copy_format.h"
 #include "tdb/file/file_database.h"
 
@@ -47,6 +48,7 @@ Result<bool> RecordDatabases::attach(const std::string& name, protocol::database
     if (databases_.size() >= protocol::MAX_DATABASES) return fail(Code::no_space, name, "there are too many databases");
     tdb::FileOptions options;
     options.path = directory_ + "/" + name + "." + std::to_string(pnn_);
+    PersistentFile::remove_replicated(options.path);
     options.clear_if_first = true;
     options.count_changes = true;
     options.hash_size = limits::record_chains;

@@ -1,5 +1,5 @@
 // A machine's disk: the persistent databases, and the vote of a node that has no cluster lock. It outlives the machine's end; what is under
-// way then may or may not have been done.
+// way then may or may not have been done. Replicated databases do not outlive the daemon.
 #pragma once
 
 #include <deque>
@@ -9,13 +9,17 @@
 
 namespace Atoll::ctdb::sim {
 
+constexpr DatabaseId replicated_database = 103;
+
 class Disk final : public PersistentStore {
  public:
     using Records = std::map<std::vector<uint8_t>, Value>;
 
+    bool replicated(DatabaseId database) const override { return database == replicated_database; }
     std::vector<holding> holdings() const override {
         std::vector<holding> all;
         for (const auto& [id, database] : databases_) all.push_back(database.held);
+        if (!databases_.contains(replicated_database)) all.emplace_back().database = replicated_database;
         return all;
     }
     Writes last_writes(DatabaseId database) const override { return databases_.at(database).last; }
@@ -49,6 +53,7 @@ class Disk final : public PersistentStore {
     void power_lost(bool synced_only) {
         under_way.clear();
         if (synced_only) databases_ = synced_;
+        databases_.erase(replicated_database);
     }
 
     // The next ballot is there now, or was refused.

@@ -1,5 +1,7 @@
 #include "ctdb/sim/transaction_checker.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace Atoll::ctdb::sim {
@@ -19,6 +21,7 @@ std::optional<std::string> TransactionChecker::place(uint64_t stamp, uint64_t se
     const auto found = submitted_.find(stamp);
     if (found == submitted_.end()) return "transaction " + text(stamp) + " was never submitted";
     Submitted& transaction = found->second;
+    if (transaction.lost) return std::nullopt;
     if (transaction.refused) return "transaction " + text(stamp) + " was refused, and is number " + text(seqnum);
     if (transaction.placed != 0 && transaction.placed != seqnum)
         return "transaction " + text(stamp) + " is number " + text(transaction.placed) + " and number " + text(seqnum);
@@ -29,6 +32,7 @@ std::optional<std::string> TransactionChecker::place(uint64_t stamp, uint64_t se
 }
 
 std::optional<std::string> TransactionChecker::committed(uint64_t stamp, uint64_t seqnum) {
+    if (submitted_.at(stamp).lost) return std::nullopt;
     History& history = histories_[submitted_.at(stamp).database];
     history.floor = std::max(history.floor, seqnum);
     if (auto wrong = place(stamp, seqnum)) return wrong;
@@ -44,9 +48,24 @@ std::optional<std::string> TransactionChecker::committed(uint64_t stamp, uint64_
 
 std::optional<std::string> TransactionChecker::refused(uint64_t stamp) {
     Submitted& transaction = submitted_.at(stamp);
+    if (transaction.lost) return std::nullopt;
     if (transaction.placed != 0) return "transaction " + text(stamp) + " was refused, and was seen as number " + text(transaction.placed);
     transaction.refused = true;
     return std::nullopt;
+}
+
+bool TransactionChecker::is_lost(const Disk::Records& records) const {
+    return std::all_of(records.begin(), records.end(), [&](const auto& record) {
+        const auto found = submitted_.find(stamp_of(record.second));
+        return found != submitted_.end() && found->second.lost;
+    });
+}
+
+void TransactionChecker::lost(DatabaseId database) {
+    histories_.erase(database);
+    for (auto& [stamp, transaction] : submitted_) {
+        if (transaction.database == database) transaction.lost = true;
+    }
 }
 
 // From one number to the next exactly one transaction's writes.

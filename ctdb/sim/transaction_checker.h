@@ -1,5 +1,5 @@
 // What transactions promise: one order of them all, in which each that was answered stands and none that was refused, and which every
-// reader sees. Disks survive in this world, so nothing that was answered or read may ever be lost.
+// reader sees. Disks survive in this world, so nothing that was answered or read may ever be lost, but of a replicated database.
 #pragma once
 
 #include <map>
@@ -22,6 +22,10 @@ class TransactionChecker {
     std::optional<std::string> refused(uint64_t stamp);
     // A client of some node reads the whole database.
     std::optional<std::string> observed(DatabaseId database, uint64_t seqnum, const Disk::Records& records);
+    // Nobody that counts has it any more: of what was submitted up to now nothing is known.
+    void lost(DatabaseId database);
+    // All of it is of such transactions.
+    [[nodiscard]] bool is_lost(const Disk::Records& records) const;
     [[nodiscard]] uint64_t floor(DatabaseId database) const {
         const auto found = histories_.find(database);
         return found != histories_.end() ? found->second.floor : 0;
@@ -34,6 +38,7 @@ class TransactionChecker {
         Keys keys;
         bool refused = false;
         uint64_t placed = 0;  // the sequence number at which it was seen; 0: nowhere yet
+        bool lost = false;
     };
     struct History {
         std::map<uint64_t, Disk::Records> states;  // that were seen, by sequence number

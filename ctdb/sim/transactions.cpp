@@ -1,11 +1,13 @@
-// Transactions on persistent databases, and the disks that they are written to.
+// Transactions on persistent and replicated databases, and the disks that they are written to.
+#include <utility>
+
 #include "base/bytes.h"
 #include "ctdb/sim/world.h"
 
 namespace Atoll::ctdb::sim {
 namespace {
 
-constexpr DatabaseId databases[] = {101, 102};
+constexpr DatabaseId databases[] = {101, 102, replicated_database};
 constexpr uint64_t keys_of_database = 6;
 
 }  // namespace
@@ -37,7 +39,8 @@ void World::begin_transaction(Host& host, size_t index) {
     writer.waits = true;
     ClientCommits commits{writer.client, database, base, {}};
     TransactionChecker::Keys keys;
-    for (uint64_t count = random_.between(1, 5); count > 0; count--) keys.insert({static_cast<uint8_t>(random_.below(keys_of_database))});
+    for (uint64_t count = random_.between(1, 5); count > 0; count--)
+        keys.emplace(size_t{1}, static_cast<uint8_t>(random_.below(keys_of_database)));
     for (const auto& key : keys) {
         Value value(8);
         store_le(value.data(), writer.stamp);
@@ -77,6 +80,24 @@ void World::observe(Host& host) {
         seen = seqnum + 1;
         note(host, transactions_.observed(database, seqnum, host.disk.content(database)));
     }
+}
+
+// What was answered of a replicated database is kept by members that have it, each until it starts again or is a member no more. When none
+// is left it may be lost.
+void World::watch_replicas() {
+    const uint64_t floor = transactions_.floor(replicated_database);
+    if (floor != std::exchange(kept_floor_, floor)) keepers_.clear();
+    const std::optional<protocol::view>& stored = register_content();
+    for (const auto& host : hosts_) {
+        const bool has_it = host->up && host->disk.sequence(replicated_database) >= floor;
+        if (has_it && !transactions_.is_lost(host->disk.content(replicated_database))) keepers_.emplace(host->pnn, host->core->session());
+    }
+    std::erase_if(keepers_, [&](const auto& keeper) {
+        const Host& host = *hosts_[keeper.first];
+        const bool is_same = host.up && host.core->session() == keeper.second;
+        return !is_same || !stored || find_session(*stored, keeper.first, keeper.second) == nullptr;
+    });
+    if (floor != 0 && keepers_.empty()) transactions_.lost(replicated_database);
 }
 
 // A disk does one thing after the other.

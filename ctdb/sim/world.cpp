@@ -186,6 +186,7 @@ void World::handle(Host& host, Event event) {
     for (const Action& action : host.core->handle(std::move(event), host.clock(schedule_.now()))) perform(host, action);
     checker_.step(host, schedule_.now());
     if (by_majority_) checker_.check_leaders(host, schedule_.now());
+    if (options_.transactions) watch_replicas();
     observe(host);
     watch_for_phase(host);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,7 @@ class World {
     void schedule_writer(Host& host, size_t writer);
     void begin_transaction(Host& host, size_t writer);
     void transaction_done(Host& host, const TransactionDone& done);
+    void watch_replicas();
     void write_persistent(Host& host, const WritePersistent& write);
     void end_disk(Host& host);
     void observe(Host& host);
@@ -156,6 +158,8 @@ class World {
     std::vector<RecordKey> keys_;
     Checker checker_;
     TransactionChecker transactions_;
+    std::set<std::pair<Pnn, Session>> keepers_;  // of what was answered of the replicated database up to kept_floor_
+    uint64_t kept_floor_ = 0;
     uint64_t last_stamp_ = 0;
     LockService lock_;
     bool by_majority_ = false;

@@ -22,7 +22,7 @@ namespace {
 std::string text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 Result<std::vector<DumpedRecord>, int> records_of(Call& call, const protocol::database_entry& database) {
-    if (database.persistent) return persistent_records(call, database.name);
+    if (has_transactions(database)) return persistent_records(call, database.name);
     std::vector<DumpedRecord> records;
     for (const auto& node : call.here.nodes) {
         const bool inactive =
@@ -32,6 +32,11 @@ Result<std::vector<DumpedRecord>, int> records_of(Call& call, const protocol::da
             return tl::unexpected(status);
     }
     return records;
+}
+
+BackupKind kind_of(const protocol::database_entry& database) {
+    if (database.persistent) return BackupKind::of_persistent;
+    return database.replicated ? BackupKind::of_replicated : BackupKind::of_volatile;
 }
 
 int run_catdb(Call& call) {
@@ -72,7 +77,7 @@ int run_backupdb(Call& call) {
     auto records = records_of(call, *database);
     if (!records) return records.error();
     Buffer file;
-    if (auto made = write_backup({std::time(nullptr), database->persistent, database->name, std::move(*records)}, file); !made) {
+    if (auto made = write_backup({std::time(nullptr), kind_of(*database), database->name, std::move(*records)}, file); !made) {
         complain(made.error().message());
         return failure;
     }
@@ -115,6 +120,7 @@ int restore(Call& call, const std::string& name, const Backup& backup) {
     protocol::request attach;
     attach.node = call.here.pnn;
     attach.op = protocol::operation::ATTACH_PERSISTENT;
+    attach.seconds = backup.kind == BackupKind::of_replicated ? 1 : 0;
     attach.database = name;
     if (const auto made = call.ask(attach); !made) return made.error();
     PersistentDatabase database(call, name);
@@ -141,7 +147,7 @@ int run_restoredb(Call& call) {
     if (!backup) return backup.error();
     const std::string name = call.arguments.size() > 1 ? call.arguments[1] : backup->name;
     say(fmt::format("Restoring database {} from backup @ {}\n", name, moment_of(*backup)));
-    if (!backup->persistent) {
+    if (backup->kind == BackupKind::of_volatile) {
         complain(backup->name + " is the backup of a volatile database, which is not restored");
         return failure;
     }

@@ -15,6 +15,12 @@ constexpr std::string_view sequence_key{"__db_sequence_number__", 23};  // with 
 
 std::string text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
+// Other bits say nothing of what a backup is for.
+BackupKind kind_of(uint64_t flags) {
+    if ((flags & static_cast<uint64_t>(BackupKind::of_persistent)) != 0) return BackupKind::of_persistent;
+    return (flags & static_cast<uint64_t>(BackupKind::of_replicated)) != 0 ? BackupKind::of_replicated : BackupKind::of_volatile;
+}
+
 bool read_record(ByteReader& reader, DumpedRecord& record) {
     const uint32_t size = reader.u32();
     reader.skip(4);
@@ -64,7 +70,7 @@ Result<Backup> read_backup(Bytes file) {
         return fail(Code::unsupported, "", fmt::format("Wrong version of backup file, expected {}, got {}", backup_version, version));
     Backup backup;
     backup.moment = static_cast<int64_t>(reader.u64());
-    backup.persistent = (reader.u64() & 1) != 0;
+    backup.kind = kind_of(reader.u64());
     const uint64_t parts = reader.u64();
     const uint64_t number = reader.u64();
     const std::string name = text(reader.bytes(name_size));
@@ -90,7 +96,7 @@ Result<void> write_backup(const Backup& backup, Buffer& out) {
     ByteWriter writer(out);
     writer.u64(backup_version);
     writer.u64(static_cast<uint64_t>(backup.moment));
-    writer.u64(backup.persistent ? 1 : 0);
+    writer.u64(static_cast<uint64_t>(backup.kind));
     writer.u64(1);
     writer.u64(backup.records.size());
     std::string name = backup.name;

@@ -1,4 +1,5 @@
-// The files of `ctdb backupdb`, as Debian's ctdb 4.17 writes and reads them: version u64 (3), moment i64, persistent u64, number of parts
+// The files of `ctdb backupdb`, as Debian's ctdb 4.17 writes and reads them: version u64 (3), moment i64, kind u64 (1:
+// persistent, 8: replicated, 0: volatile), number of parts
 // u64, number of records u64, name char[64]; each part: anything u32, number of records u32, size u64, records; each record: size u32,
 // anything u32, sizes of key and data u32 each, the key, the data, which is a record's head (RSN u64, dmaster u32, u32, flags u32, u32) and
 // its value. Little-endian. Pure functions.
@@ -29,9 +30,11 @@ struct DumpedRecord {
     bool operator==(const DumpedRecord&) const = default;
 };
 
+enum class BackupKind : uint64_t { of_volatile = 0, of_persistent = 1, of_replicated = 8 };
+
 struct Backup {
     int64_t moment = 0;  // seconds since 1970
-    bool persistent = false;
+    BackupKind kind = BackupKind::of_volatile;
     std::string name;
     std::vector<DumpedRecord> records;
 };

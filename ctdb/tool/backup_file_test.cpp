@@ -17,7 +17,7 @@ TEST(BackupFile, ReadsDebians) {
     const auto backup = read_backup(as_bytes(*file));
     ASSERT_TRUE(backup) << backup.error().message();
     EXPECT_EQ(backup->name, "p.tdb");
-    EXPECT_TRUE(backup->persistent);
+    EXPECT_EQ(backup->kind, BackupKind::of_persistent);
     ASSERT_EQ(backup->records.size(), 11u);
     EXPECT_EQ(backup->records[0], (DumpedRecord{"k1", "", 2, 0, 0}));
     EXPECT_TRUE(is_sequence_record(backup->records[1]));
@@ -26,12 +26,14 @@ TEST(BackupFile, ReadsDebians) {
 }
 
 TEST(BackupFile, WrittenAndReadAgain) {
-    Backup backup{1234, true, "a.tdb", {sequence_record(7), {"key", "value", 3, 1, 0}, {std::string(1, '\0'), "", 0, 0, 2}}};
+    Backup backup{
+        1234, BackupKind::of_replicated, "a.tdb", {sequence_record(7), {"key", "value", 3, 1, 0}, {std::string(1, '\0'), "", 0, 0, 2}}};
     Buffer file;
     ASSERT_TRUE(write_backup(backup, file));
     const auto again = read_backup(file.bytes());
     ASSERT_TRUE(again);
     EXPECT_EQ(again->moment, 1234);
+    EXPECT_EQ(again->kind, BackupKind::of_replicated);
     EXPECT_EQ(again->name, "a.tdb");
     EXPECT_EQ(again->records, backup.records);
     backup.name.assign(64, 'n');

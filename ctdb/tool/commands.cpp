@@ -239,15 +239,12 @@ int run_shutdown(Call& call) {
 }
 
 int run_attach(Call& call) {
-    const bool persistent = call.arguments.size() > 1;
-    if (persistent && call.arguments[1] == "replicated") {
-        complain("replicated databases are not supported: attach it as a persistent one");
-        return failure;
-    }
-    if (persistent && call.arguments[1] != "persistent") return usage_status;
+    const std::string kind = call.arguments.size() > 1 ? call.arguments[1] : "";
+    if (!kind.empty() && kind != "persistent" && kind != "replicated") return usage_status;
     protocol::request request;
     request.node = call.node;
-    request.op = persistent ? operation::ATTACH_PERSISTENT : operation::ATTACH;
+    request.op = kind.empty() ? operation::ATTACH : operation::ATTACH_PERSISTENT;
+    request.seconds = kind == "replicated" ? 1 : 0;
     request.database = call.arguments[0];
     const auto done = call.ask(request);
     return done ? 0 : done.error();

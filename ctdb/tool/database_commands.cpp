@@ -24,7 +24,7 @@ int run_cattdb(Call& call) {
     const auto* database = database_of(call, "cattdb", call.arguments[0]);
     if (database == nullptr) return failure;
     std::vector<DumpedRecord> records;
-    if (database->persistent) {
+    if (has_transactions(*database)) {
         auto all = persistent_records(call, database->name);
         if (!all) return all.error();
         records = std::move(*all);
@@ -83,7 +83,7 @@ int run_detach(Call& call) {
     for (const std::string& argument : call.arguments) {
         const auto* database = call.database_named(argument);
         if (database == nullptr) continue;
-        if (database->persistent) {
+        if (has_transactions(*database)) {
             complain("Only volatile databases can be detached");
             return failure;
         }
@@ -105,7 +105,7 @@ int run_detach(Call& call) {
 int set_flag(Call& call, const char* flag, operation op) {
     const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
-    if (!database->persistent) return tell_all(call, op, database->name);
+    if (!has_transactions(*database)) return tell_all(call, op, database->name);
     complain(fmt::format("{} can be set only on volatile DB", flag));
     return failure;
 }

@@ -120,11 +120,11 @@ std::string databases_text(const protocol::node_state& state, const Format& form
     for (const auto& database : state.databases) {
         if (format.machine) {
             text += row(format, {fmt::format("0x{:08X}", database.id), database.name, database.path, database.persistent ? "1" : "0",
-                                 database.sticky ? "1" : "0", "0", database.readonly ? "1" : "0", "0"});
+                                 database.sticky ? "1" : "0", "0", database.readonly ? "1" : "0", database.replicated ? "1" : "0"});
         } else {
-            text += fmt::format("dbid:0x{:08x} name:{} path:{}{}{}{}\n", database.id, database.name, database.path,
+            text += fmt::format("dbid:0x{:08x} name:{} path:{}{}{}{}{}\n", database.id, database.name, database.path,
                                 database.persistent ? " PERSISTENT" : "", database.sticky ? " STICKY" : "",
-                                database.readonly ? " READONLY" : "");
+                                database.readonly ? " READONLY" : "", database.replicated ? " REPLICATED" : "");
         }
     }
     return text;
@@ -133,8 +133,9 @@ std::string databases_text(const protocol::node_state& state, const Format& form
 // A node that cannot use its file does not run.
 std::string database_text(const protocol::database_entry& database) {
     const auto yes = [](bool is) { return is ? "yes" : "no"; };
-    return fmt::format("dbid: 0x{:08x}\nname: {}\npath: {}\nPERSISTENT: {}\nREPLICATED: no\nSTICKY: {}\nREADONLY: {}\nHEALTH: OK\n",
-                       database.id, database.name, database.path, yes(database.persistent), yes(database.sticky), yes(database.readonly));
+    return fmt::format("dbid: 0x{:08x}\nname: {}\npath: {}\nPERSISTENT: {}\nREPLICATED: {}\nSTICKY: {}\nREADONLY: {}\nHEALTH: OK\n",
+                       database.id, database.name, database.path, yes(database.persistent), yes(database.replicated), yes(database.sticky),
+                       yes(database.readonly));
 }
 
 const char* run_state_text(protocol::run_state runs) {

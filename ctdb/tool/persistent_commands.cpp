@@ -14,7 +14,7 @@ namespace {
 std::optional<PersistentDatabase> persistent_of(Call& call, const char* command) {
     const auto* database = database_of(call, command, call.arguments[0]);
     if (database == nullptr) return std::nullopt;
-    if (database->persistent) return PersistentDatabase(call, database->name);
+    if (has_transactions(*database)) return PersistentDatabase(call, database->name);
     complain("Transactions not supported on DB " + database->name);
     return std::nullopt;
 }
@@ -48,7 +48,7 @@ int run_getdbseqnum(Call& call) {
     const auto* database = database_of(call, "getdbseqnum", call.arguments[0]);
     if (database == nullptr) return failure;
     uint64_t number = 0;
-    if (database->persistent) {
+    if (has_transactions(*database)) {
         const auto found = PersistentDatabase(call, database->name).sequence_number();
         if (!found) return found.error();
         number = *found;

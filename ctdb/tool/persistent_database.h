@@ -7,6 +7,9 @@
 
 namespace Atoll::ctdb {
 
+// Persistent and replicated ones.
+inline bool has_transactions(const protocol::database_entry& database) { return database.persistent || database.replicated; }
+
 // nullptr: no node can be given to this command, or there is no such database.
 const protocol::database_entry* database_of(const Call& call, const char* command, const std::string& name);
 std::vector<uint8_t> bytes_of(const std::string& text);

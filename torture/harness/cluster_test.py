@@ -114,6 +114,77 @@ def backups(cluster):
     first.output("-t", "60", "wipedb", "many.tdb")
 
 
+# What all have is gone when all have started again, and stays as long as one has not. Debian's tool reads its backup.
+def replicated(cluster):
+    nodes = cluster.nodes
+    nodes[0].output("attach", "both.tdb", "replicated")
+    await_that(lambda: all("REPLICATED" in node.output("getdbmap") for node in nodes), "a replicated database is not known everywhere")
+    for kind, name in (("persistent", "both.tdb"), ("replicated", "kept.tdb"), ("replicated", "test.tdb")):
+        require(nodes[0].ctdb("attach", name, kind)[0] == 1, f"{name} becomes a {kind} one")
+    before = int(nodes[0].output("getdbseqnum", "both.tdb"), 16)
+    for turn in range(6):
+        nodes[turn % 3].output("pstore", "both.tdb", f"key{turn % 2}", f"value{turn}")
+        for reader in nodes:
+            require(reader.output("pfetch", "both.tdb", f"key{turn % 2}") == f"value{turn}", f"node {reader.pnn} does not read what was committed")
+    for node in nodes:
+        require("both.tdb.%d " % node.pnn in node.output("getdbmap") and f"{node.base}/db/v/both.tdb.{node.pnn} REPLICATED" in node.output("getdbmap"), "it is elsewhere")
+    backup = cluster.top / "replicated"
+    nodes[0].output("backupdb", "both.tdb", str(backup))
+    require(backup.read_bytes()[16] == 8, "another kind stands in the backup than Debian's")
+    debian = subprocess.run(["/usr/bin/ctdb", "dumpdbbackup", str(backup)], capture_output=True, text=True, timeout=60)
+    require(debian.stdout.endswith("Dumped 3 record(s)\n"), f"Debian's dumpdbbackup: {debian.stdout[-100:]} {debian.stderr}")
+    for node in nodes:
+        node.signal(signal.SIGKILL)
+        cluster.await_settled([other for other in range(3) if other != node.pnn])
+        nodes[(node.pnn + 1) % 3].output("-t", "30", "pstore", "both.tdb", f"while{node.pnn}", "is away")
+        node.start()
+        cluster.await_settled()
+    for node in nodes:
+        require([node.output("pfetch", "both.tdb", key) for key in ("key0", "key1", "while0", "while2")] == ["value4", "value5", "is away", "is away"], f"node {node.pnn} has lost something")
+        require(int(node.output("getdbseqnum", "both.tdb"), 16) == before + 9, "another sequence number than transactions")
+    everybody_ends(cluster)
+    require("both.tdb" not in nodes[0].output("getdbmap"), "it has outlived all nodes")
+    nodes[1].output("attach", "both.tdb", "replicated")
+    require(nodes[1].output("getdbseqnum", "both.tdb") == "0x0" and nodes[1].output("pfetch", "both.tdb", "key0") == "", "its records have outlived all nodes")
+    nodes[2].output("restoredb", str(backup))
+    require(nodes[0].output("pfetch", "both.tdb", "key0") == "value4" and "REPLICATED: yes" in nodes[0].output("getdbstatus", "both.tdb"), "the backup is not restored")
+    require(nodes[2].ctdb("restoredb", str(backup), "kept.tdb")[0] == 1, "the backup becomes a persistent database")
+    cluster.nodes[0].output("attach", "test.tdb")
+
+
+def everybody_ends(cluster):
+    for node in cluster.nodes:
+        node.signal(signal.SIGKILL)
+    await_that(lambda: not cluster.processes(), "what a daemon has started outlives it")
+    for node in cluster.nodes:
+        node.start()
+    cluster.await_settled()
+
+
+# The last that has all of the persistent databases is away: they wait for it, and replicated ones do not.
+def without_the_last(cluster):
+    nodes = cluster.nodes
+    nodes[0].output("pstore", "kept.tdb", "all", "have")
+    for pnn in (1, 2):
+        nodes[pnn].signal(signal.SIGKILL)
+    cluster.await_settled([0])
+    nodes[0].output("-t", "30", "pstore", "kept.tdb", "last", "has")
+    nodes[0].signal(signal.SIGKILL)
+    await_that(lambda: not cluster.processes(), "what a daemon has started outlives it")
+    for pnn in (1, 2):
+        nodes[pnn].start()
+    await_that(lambda: all(line.split()[2] == "OK" for line in nodes[1].ctdb("nodestatus", "1,2")[1].splitlines()) and nodes[1].ctdb("nodestatus", "1,2")[1], "two nodes form no cluster")
+    nodes[1].output("attach", "both.tdb", "replicated")
+    nodes[1].output("-t", "30", "pstore", "both.tdb", "goes", "on")
+    require(nodes[2].output("pfetch", "both.tdb", "goes") == "on", "the other node does not have it")
+    require(nodes[1].ctdb("-t", "2", "pfetch", "kept.tdb", "all")[0] != 0, "a persistent database is read without the node that has all of it")
+    nodes[0].start()
+    cluster.await_settled()
+    for node in nodes:
+        require(node.output("-t", "30", "pfetch", "kept.tdb", "last") == "has" and node.output("pfetch", "both.tdb", "goes") == "on", f"node {node.pnn} has lost something")
+    cluster.nodes[0].output("attach", "test.tdb")
+
+
 def same_everywhere(cluster, wanted):
     for node in cluster.nodes:
         for key, value in wanted.items():
@@ -250,6 +321,10 @@ def run(tally, arguments):
             backups(ours)
         with tally.case("transactions while nodes die, and then all"):
             persistent_deaths(ours)
+        with tally.case("replicated databases: one node after the other starts again, and then all"):
+            replicated(ours)
+        with tally.case("replicated databases while persistent ones wait for the last that has all"):
+            without_the_last(ours)
         with tally.case("tunables take effect"):
             tunables(ours)
         with tally.case("the roles of leader and lmaster"):
