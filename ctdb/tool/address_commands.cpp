@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <iostream>
 #include <map>
@@ -167,6 +168,10 @@ int run_ifaces(Call& call) {
     const auto state = addresses_of(call, call.node);
     if (!state) return state.error();
     const Format& format = call.options.format;
+    if (state->interfaces.empty()) {
+        say(fmt::format("No interfaces configured on node {}\n", call.node));
+        return 0;
+    }
     say(format.machine ? row(format, {"Name", "LinkStatus", "References"}) : fmt::format("Interfaces on node {}\n", call.node));
     for (const auto& interface : state->interfaces) {
         const std::string references = std::to_string(interface.references);
@@ -177,11 +182,11 @@ int run_ifaces(Call& call) {
 }
 
 int run_setifacelink(Call& call) {
-    if (call.arguments[1] != "up" && call.arguments[1] != "down") return usage_status;
     const auto state = addresses_of(call, call.node);
     if (!state) return state.error();
     for (const auto& interface : state->interfaces) {
         if (interface.name != call.arguments[0]) continue;
+        if (call.arguments[1] != "up" && call.arguments[1] != "down") return usage_status;
         const auto done = ask(call, call.node, operation::SET_LINK, {call.arguments[0]}, call.arguments[1] == "up" ? 1 : 0);
         return done ? 0 : done.error();
     }
@@ -224,18 +229,39 @@ int run_ipreallocate(Call& call) {
     return done ? await_settled(call) : done.error();
 }
 
-int run_reloadips(Call& call) {
+// "0,2", without anything that is no node's number. Why not is printed.
+Result<std::vector<uint32_t>, int> nodes_of(const Call& call, const std::string& list) {
     std::vector<uint32_t> nodes;
-    const std::string wanted = call.arguments.empty() ? std::to_string(call.node) : call.arguments[0];
+    for (size_t at = 0; at < list.size();) {
+        const size_t end = std::min(list.find(',', at), list.size());
+        const std::string word = list.substr(at, end - at);
+        uint32_t pnn = 0;
+        const auto [stopped, error] = std::from_chars(word.data(), word.data() + word.size(), pnn);
+        const bool is_number = error == std::errc() && stopped == word.data() + word.size();
+        const auto is_it = [&](const auto& node) { return node.pnn == pnn; };
+        if (!is_number || std::none_of(call.here.nodes.begin(), call.here.nodes.end(), is_it)) {
+            complain(is_number ? "Node " + word + " does not exist" : "Invalid node " + word);
+            return tl::unexpected(failure);
+        }
+        nodes.push_back(pnn);
+        at = end + 1;
+    }
+    return nodes;
+}
+
+std::vector<uint32_t> connected_nodes(const Call& call) {
+    std::vector<uint32_t> nodes;
     for (const auto& node : call.here.nodes) {
-        const std::string listed = "," + wanted + ",";
-        if (wanted == "all" ? node.connected : listed.find("," + std::to_string(node.pnn) + ",") != listed.npos) nodes.push_back(node.pnn);
+        if (node.connected) nodes.push_back(node.pnn);
     }
-    if (nodes.empty()) {
-        complain("Node " + wanted + " does not exist");
-        return failure;
-    }
-    for (const uint32_t node : nodes) {
+    return nodes;
+}
+
+int run_reloadips(Call& call) {
+    const std::string wanted = call.arguments.empty() ? std::to_string(call.node) : call.arguments[0];
+    const auto nodes = wanted == "all" ? Result<std::vector<uint32_t>, int>(connected_nodes(call)) : nodes_of(call, wanted);
+    if (!nodes) return nodes.error();
+    for (const uint32_t node : *nodes) {
         const auto done = ask(call, node, operation::RELOAD_ADDRESSES, {});
         if (!done) return done.error();
     }
@@ -380,16 +406,16 @@ std::vector<Command> address_commands() {
         {"ipinfo", run_ipinfo, "<ip>", "show public ip details", 1, 1},
         {"ifaces", run_ifaces, "", "show interfaces"},
         {"setifacelink", run_setifacelink, "<iface> up|down", "set interface link status", 2, 2},
-        {"tickle", run_tickle, "<srcip:port> <dstip:port>", "send a TCP tickle", 0, 2},
+        {"tickle", run_tickle, "<srcip:port> <dstip:port>", "send a tcp tickle ack", 0, 2},
         {"gettickles", run_gettickles, "<ip> [<port>]", "get the list of tickles", 1, 2},
         {"addtickle", run_addtickle, "<ip>:<port> <ip>:<port>", "add a tickle", 0, 2},
         {"deltickle", run_deltickle, "<ip>:<port> <ip>:<port>", "delete a tickle", 0, 2},
-        {"gratarp", run_gratarp, "<ip> <interface>", "send a gratuitous ARP", 2, 2},
+        {"gratarp", run_gratarp, "<ip> <interface>", "send a gratuitous arp", 2, 2},
         {"moveip", run_moveip, "<ip> <node>", "move an ip address to another node", 2, 2},
         {"addip", run_addip, "<ip/mask> <iface>", "add an ip address to a node", 2, 2},
         {"delip", run_delip, "<ip>", "delete an ip address from a node", 1, 1},
         {"ipreallocate", run_ipreallocate, "", "run ip reallocation"},
-        {"sync", run_ipreallocate, "", "run ip reallocation"},
+        {"sync", run_ipreallocate, "", "run ip reallocation (deprecated)"},
         {"reloadips", run_reloadips, "[all|<pnn-list>]", "reload the public addresses file", 0, 1},
     };
 }

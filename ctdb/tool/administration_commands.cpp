@@ -195,8 +195,8 @@ std::vector<Command> administration_commands() {
         {"recover", run_recover, "", "force recovery"},
         {"process-exists", run_process_exists, "<pid> [<srvid>]", "check if a process exists on a node", 1, 2},
         {"checktcpport", run_checktcpport, "<port>", "check if a service is bound to a specific tcp port or not", 1, 1, false},
-        {"dumpmemory", run_dumpmemory, "", "dump ctdbd memory map"},
-        {"rddumpmemory", run_rddumpmemory, "", "dump recoverd memory map"},
+        {"dumpmemory", run_dumpmemory, "", "dump ctdbd memory map", 0, any_number},
+        {"rddumpmemory", run_rddumpmemory, "", "dump recoverd memory map", 0, any_number},
         {"natgw", run_natgw, "leader|list|status", "show natgw configuration", 1, 1},
         {"lvs", run_lvs, "leader|list|status", "show lvs configuration", 1, 1},
     };

@@ -2,9 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-#include <functional>
 #include <strings.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "base/log.h"
@@ -17,6 +20,7 @@
 #include "ctdb/tool/event_commands.h"
 #include "ctdb/tool/output.h"
 #include "ctdb/tool/persistent_commands.h"
+#include "ctdb/tool/persistent_database.h"
 #include "ctdb/tool/reload_nodes.h"
 #include "ctdb/tool/statistics_commands.h"
 
@@ -98,10 +102,28 @@ int run_getdebug(Call& call) {
     return show(call, [](const auto& state) { return std::string(conf::name_of_log_level(static_cast<int>(state.debug_level))) + "\n"; });
 }
 
+// A number up to 10, or how a name begins.
+std::optional<int> debug_level(const std::string& text) {
+    struct Level {
+        const char* name;
+        unsigned long number;
+    };
+    constexpr Level levels[] = {{"DEBUG", 10}, {"INFO", 5}, {"NOTICE", 3}, {"WARNING", 1}, {"ERROR", 0}};
+    char* end = nullptr;
+    const unsigned long number = std::strtoul(text.c_str(), &end, 10);
+    const bool is_number = end != text.c_str();
+    if (text.empty() || (is_number && number > levels[0].number)) return std::nullopt;
+    for (const Level& level : levels) {
+        if (is_number ? number >= level.number : ::strncasecmp(level.name, text.c_str(), text.size()) == 0)
+            return conf::log_level_named(level.name);
+    }
+    return std::nullopt;
+}
+
 int run_setdebug(Call& call) {
-    const auto level = conf::log_level_named(call.arguments[0]);
+    const auto level = debug_level(call.arguments[0]);
     if (!level) {
-        complain("Invalid debug level '" + call.arguments[0] + "'. Valid levels are: ERROR | WARNING | NOTICE | INFO | DEBUG");
+        complain("Invalid debug level '" + call.arguments[0] + "'. Valid levels are:\n\tERROR | WARNING | NOTICE | INFO | DEBUG");
         return failure;
     }
     const auto done = call.ask(operation::SET_DEBUG, static_cast<uint32_t>(*level));
@@ -167,7 +189,10 @@ int run_nodestatus(Call& call) {
     while (!all && !list.empty()) {
         const size_t comma = list.find(',');
         uint32_t pnn = 0;
-        if (!whole_number(list.substr(0, comma), pnn)) return usage_status;
+        if (!whole_number(list.substr(0, comma), pnn)) {
+            complain("Invalid node " + list.substr(0, comma));
+            return failure;
+        }
         wanted.push_back(entry_of(*state, pnn));
         if (wanted.back() == nullptr) {
             complain(fmt::format("Node {} does not exist", pnn));
@@ -260,6 +285,10 @@ int run_getdbstatus(Call& call) {
 Result<protocol::reply, int> on_key(Call& call, operation op, const std::string& data, uint32_t seconds = 0) {
     const auto* database = call.database_named(call.arguments[0]);
     if (database == nullptr) return failure;
+    if (has_transactions(*database)) {
+        complain("DB " + database->name + " is not a volatile database");
+        return failure;
+    }
     protocol::request request;
     request.node = call.node;
     request.op = op;
@@ -341,18 +370,18 @@ namespace {
 
 std::vector<Command> node_commands() {
     return {
-        {"version", run_version, "", "show version of ctdb", 0, 0, false},
+        {"version", run_version, "", "show version of ctdb", 0, any_number, false},
         {"status", run_status, "", "show node status"},
-        {"uptime", run_uptime, "", "show node uptime"},
-        {"ping", run_ping, "", "ping a node"},
+        {"uptime", run_uptime, "", "show node uptime", 0, any_number},
+        {"ping", run_ping, "", "ping a node", 0, any_number},
         {"runstate", run_runstate, "[setup|first_recovery|startup|running]", "get/check runstate of a node", 0, 4},
         {"getdbmap", run_getdbmap, "", "show attached databases"},
         {"getdbstatus", run_getdbstatus, "<dbname|dbid>", "show database status", 1, 1},
-        {"pnn", run_pnn, "", "show the pnn of the current node", 0, 16},
+        {"pnn", run_pnn, "", "show the pnn of the current node", 0, any_number},
         {"setdebug", run_setdebug, "ERROR|WARNING|NOTICE|INFO|DEBUG", "set debug level", 1, 1},
         {"getdebug", run_getdebug, "", "get debug level"},
         {"attach", run_attach, "<dbname> [persistent|replicated]", "attach a database", 1, 2},
-        {"getpid", run_getpid, "", "get ctdbd process ID"},
+        {"getpid", run_getpid, "", "get ctdbd process ID", 0, any_number},
         {"disable", run_disable, "", "disable a node"},
         {"enable", run_enable, "", "enable a node"},
         {"stop", run_stop, "", "stop a node"},
@@ -361,7 +390,7 @@ std::vector<Command> node_commands() {
         {"unban", run_unban, "", "unban a node"},
         {"shutdown", run_shutdown, "", "shutdown ctdb daemon"},
         {"listnodes", run_listnodes, "", "list nodes in the cluster", 0, 0, false},
-        {"leader", run_leader, "", "show the pnn of the leader"},
+        {"leader", run_leader, "", "show the pnn of the leader", 0, any_number},
         {"getreclock", run_getreclock, "", "get recovery lock file"},
         {"readkey", run_readkey, "<dbname|dbid> <key> [readonly]", "read value of a database key", 2, 3},
         {"writekey", run_writekey, "<dbname|dbid> <key> <value>", "write value for a database key", 3, 3},
@@ -371,11 +400,97 @@ std::vector<Command> node_commands() {
     };
 }
 
+// In which the help lists them; those that are not here come last.
+constexpr const char* listed[] = {"version",
+                                  "status",
+                                  "uptime",
+                                  "ping",
+                                  "runstate",
+                                  "getvar",
+                                  "setvar",
+                                  "listvars",
+                                  "statistics",
+                                  "statisticsreset",
+                                  "stats",
+                                  "ip",
+                                  "ipinfo",
+                                  "ifaces",
+                                  "setifacelink",
+                                  "process-exists",
+                                  "getdbmap",
+                                  "getdbstatus",
+                                  "catdb",
+                                  "cattdb",
+                                  "getcapabilities",
+                                  "pnn",
+                                  "lvs",
+                                  "setdebug",
+                                  "getdebug",
+                                  "attach",
+                                  "detach",
+                                  "dumpmemory",
+                                  "rddumpmemory",
+                                  "getpid",
+                                  "disable",
+                                  "enable",
+                                  "stop",
+                                  "continue",
+                                  "ban",
+                                  "unban",
+                                  "shutdown",
+                                  "recover",
+                                  "sync",
+                                  "ipreallocate",
+                                  "gratarp",
+                                  "tickle",
+                                  "gettickles",
+                                  "addtickle",
+                                  "deltickle",
+                                  "listnodes",
+                                  "reloadnodes",
+                                  "moveip",
+                                  "addip",
+                                  "delip",
+                                  "backupdb",
+                                  "restoredb",
+                                  "dumpdbbackup",
+                                  "wipedb",
+                                  "leader",
+                                  "event",
+                                  "scriptstatus",
+                                  "natgw",
+                                  "getreclock",
+                                  "setlmasterrole",
+                                  "setleaderrole",
+                                  "setdbreadonly",
+                                  "setdbsticky",
+                                  "pfetch",
+                                  "pstore",
+                                  "pdelete",
+                                  "ptrans",
+                                  "tfetch",
+                                  "tstore",
+                                  "readkey",
+                                  "writekey",
+                                  "deletekey",
+                                  "checktcpport",
+                                  "getdbseqnum",
+                                  "nodestatus",
+                                  "dbstatistics",
+                                  "reloadips"};
+
+size_t place_in_list(const Command& command) {
+    const auto* const found =
+        std::find_if(std::begin(listed), std::end(listed), [&](const char* name) { return command.name == std::string_view(name); });
+    return static_cast<size_t>(found - std::begin(listed));
+}
+
 std::vector<Command> all_commands() {
     std::vector<Command> all = node_commands();
     for (const auto& more : {address_commands(), administration_commands(), statistics_commands(), event_commands(), database_commands(),
                              persistent_commands(), backup_commands()})
         all.insert(all.end(), more.begin(), more.end());
+    std::stable_sort(all.begin(), all.end(), [](const Command& a, const Command& b) { return place_in_list(a) < place_in_list(b); });
     return all;
 }
 

@@ -1,6 +1,7 @@
 // The commands of the ctdb tool.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ struct Command {
 const std::vector<Command>& commands();
 std::string command_line(const Command& command);  // of the usage
 
-constexpr int usage_status = -1;  // from Command::run: the arguments are not those of the command
+constexpr size_t any_number = SIZE_MAX;  // of arguments, which are not looked at
+constexpr int usage_status = -1;         // from Command::run: the arguments are not those of the command
 constexpr int failure = 1;
 
 }  // namespace Atoll::ctdb

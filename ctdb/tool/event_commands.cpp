@@ -199,14 +199,17 @@ int run(Call& call) {
 }
 
 // ctdb(1): deprecated, and kept.
-int run_scriptstatus(Call& call) { return show_status(call, call.arguments.empty() ? "monitor" : call.arguments[0]); }
+int run_scriptstatus(Call& call) {
+    show_status(call, call.arguments.empty() ? "monitor" : call.arguments[0]);
+    return 0;
+}
 
 }  // namespace
 
 std::vector<Command> event_commands() {
     return {
-        {"event", run, "run|status|script", "event and event script commands", 0, 64},
-        {"scriptstatus", run_scriptstatus, "[<event>]", "show event script status", 0, 1},
+        {"event", run, "", "event and event script commands", 0, 64},
+        {"scriptstatus", run_scriptstatus, "[init|setup|startup|monitor|takeip|releaseip|ipreallocated]", "show event script status", 0, 1},
     };
 }
 

@@ -11,9 +11,8 @@
 namespace Atoll::ctdb {
 namespace {
 
-int show_help() {
-    say(help_text());
-    say("\nCommands:\n");
+int show_commands() {
+    say(std::string(help_text()) + "\nCommands:\n");
     for (const Command& command : commands()) say(command_line(command));
     return failure;
 }
@@ -62,7 +61,11 @@ bool can_ask(const Call& call) {
 }
 
 int run(const ToolOptions& options) {
-    if (options.help || options.usage || options.words.empty()) return show_help();
+    if (options.help || options.usage) {
+        say(options.help ? help_text() : usage_text());
+        return 0;
+    }
+    if (options.words.empty()) return show_commands();
     for (const Command& command : commands()) {
         if (options.words[0] != command.name) continue;
         Call call{options, conf::ctdb_paths(), {options.words.begin() + 1, options.words.end()}, nullptr, {}, 0};

@@ -31,18 +31,27 @@ std::vector<Known> known_options(ToolOptions& options) {
          "node",
          [&](const std::string& text) {
              unsigned pnn = 0;
-             if (!number(text, pnn)) return false;
-             options.node = pnn;
+             const bool here = text == "-1";
+             if (!here && !number(text, pnn)) return false;
+             options.node = here ? std::nullopt : std::optional(pnn);
              return true;
          },
          {}},
-        {'t', "timelimit", count(options.time_limit), {}},
+        {'t',
+         "timelimit",
+         [&](const std::string& text) {
+             unsigned seconds = 0;
+             if (!number(text, seconds)) return false;
+             if (seconds != 0) options.time_limit = seconds;
+             return true;
+         },
+         {}},
         {'T', "maxruntime", count(options.max_runtime), {}},
         {'d', "debug", [](const std::string&) { return true; }, {}},
         {'x',
          "separator",
          [&](const std::string& text) {
-             if (text.size() != 1) return false;
+             if (text.empty()) return false;
              options.format.separator = text[0];
              return true;
          },

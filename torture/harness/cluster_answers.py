@@ -34,7 +34,19 @@ COMPARED = [
     "tfetch /nonexistent k", "tfetch", "tstore", "tstore /nonexistent k v", "setdbreadonly stored.tdb", "setdbsticky stored.tdb", "setdbreadonly nosuch", "setdbreadonly", "attach bar.tdb bogus",
     "detach", "detach nosuch", "detach stored.tdb", "detach foo.tdb", "setvar AllowClientDBAttach 0", "detach foo.tdb", "-n 1 setvar AllowClientDBAttach 0", "-n 2 setvar AllowClientDBAttach 0",
     "detach foo.tdb", "getdbstatus foo.tdb", "setvar AllowClientDBAttach 1", "-n 1 setvar AllowClientDBAttach 1", "-n 2 setvar AllowClientDBAttach 1", "attach foo.tdb", "readkey foo.tdb k",
-    "checktcpport 4379", "checktcpport 1", "natgw", "natgw leader", "natgw list", "natgw status", "lvs", "reloadnodes", "-n 1 reloadnodes", "-n 2 stop", "-n 2 stop", "nodestatus 2",
+    "attach both.tdb replicated", "attach both.tdb replicated", "attach both.tdb", "attach both.tdb bogus", "getdbstatus both.tdb", "getdbseqnum both.tdb", "pstore both.tdb k hello",
+    "pfetch both.tdb k", "pfetch both.tdb none", "-n 1 pfetch both.tdb k", "getdbseqnum both.tdb", "-n 1 getdbseqnum both.tdb", "readkey both.tdb k",
+    "writekey both.tdb k v", "deletekey both.tdb k", "setdbreadonly both.tdb", "setdbsticky both.tdb", "dbstatistics both.tdb", "detach both.tdb", "pdelete both.tdb k", "getdbseqnum both.tdb",
+    "wipedb both.tdb", "checktcpport 4379", "checktcpport 1", "natgw", "natgw leader", "natgw list", "natgw status", "lvs", "reloadnodes", "-n 1 reloadnodes", "--usage", "--help", "-?", "-d NOTICE pnn", "-d bogus pnn", "-d", "-T 5 pnn", "-T x pnn", "-T", "-v pnn", "--nosuch pnn", "-z pnn", "-t x pnn", "-t 0 pnn",
+    "-t 5 pnn", "-x ab listnodes", "-x , listnodes", "-X -Y listnodes", "pnn -n 1", "pnn -Y", "--node=1 pnn", "--timelimit=3 pnn", "--separator=: listnodes", "--verbose pnn", "--debug=ERR pnn",
+    "--maxruntime=3 pnn", "-n1 pnn", "-n -1 pnn", "-n 1,2 pnn", "-n 1x pnn", "setdebug", "setdebug bogus", "setdebug ERROR", "getdebug", "setdebug 4", "getdebug", "setdebug 10", "getdebug", "setdebug 11",
+    "-n 1 setdebug ERR", "-n 1 getdebug", "setdebug WARN", "getdebug", "setdebug notice", "getdebug x", "sync", "reloadips", "reloadips x", "reloadips 1", "reloadips all", "reloadips 9",
+    "ipreallocate", "shutdown x", "status x", "-X status x", "uptime x", "getpid x", "leader x", "listnodes x", "runstate x y", "getreclock x", "nodestatus x", "nodestatus 0,x", "nodestatus 0,9",
+    "nodestatus 1,1", "nodestatus all 0", "event", "event run", "event run legacy", "event status", "event status legacy monitor", "event status legacy nosuch", "event script", "event script list",
+    "event script list nosuch", "event nosuch", "scriptstatus nosuch", "scriptstatus x y", "ip", "ip all", "ip x", "-X ip", "ipinfo", "ipinfo 1.2.3.4", "ipinfo x", "ifaces", "-X ifaces", "setifacelink",
+    "setifacelink lo up", "setifacelink lo x", "tickle", "tickle x y", "gettickles", "gettickles 1.2.3.4", "gettickles x", "addtickle", "addtickle x y", "deltickle x y", "gratarp", "gratarp x lo",
+    "moveip", "moveip x 1", "addip", "addip x lo", "addip 1.2.3.4 lo", "delip", "delip 1.2.3.4", "delip x", "checktcpport x", "attach", "attach a b c", "getdbstatus", "getdbstatus nosuch", "readkey",
+    "deletekey", "pfetch", "pstore", "pdelete", "tfetch x", "ptrans x y z", "listvars x", "setlmasterrole on x", "stop x", "continue x", "unban x", "-n 1 ban 0", "-n 9 nodestatus", "-n 2 stop", "-n 2 stop", "nodestatus 2",
 ]
 
 
