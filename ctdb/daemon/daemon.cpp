@@ -15,12 +15,21 @@ namespace {
 // The core wants an event at least every Config::tick.
 constexpr std::chrono::milliseconds tick_interval{40};
 
+template <class Nodes>
+std::string names_of(const Nodes& nodes) {
+    std::string names;
+    for (const Pnn pnn : nodes) names += (names.empty() ? "" : ", ") + std::to_string(pnn);
+    return names;
+}
+
 Config core_config(const Settings& settings) {
     Config config;
     config.me = settings.me;
     config.incarnation = settings.incarnation;
     config.level = settings.level;
     config.newest_level = idl::newest_known_level();
+    config.by_majority = settings.by_majority();
+    config.ballot = settings.ballot;
     for (const auto& node : settings.nodes) config.nodes.push_back(node.pnn);
     return config;
 }
@@ -140,6 +149,8 @@ void Daemon::perform(const Action& action) {
         lock_.release();
     } else if (const auto* write = std::get_if<WriteRegister>(&action)) {
         lock_.write(*write);
+    } else if (const auto* ballot = std::get_if<WriteBallot>(&action)) {
+        lock_.write(*ballot);
     } else if (const auto* grant = std::get_if<GrantRecord>(&action)) {
         if (!record_clients_.granted(*grant)) granted(*grant);
     } else if (const auto* may_read = std::get_if<RecordReadable>(&action)) {
@@ -249,6 +260,7 @@ void Daemon::tick() {
     deliver(Ticked{});
     note_state();
     note_lending();
+    if (settings_.by_majority()) note_votes();
     addresses_.tick(serving());
     note_placement();
     if (leave_until_ != 0 && ((may_leave() && addresses_.all_down()) || node_now() >= leave_until_)) leave();
@@ -301,6 +313,22 @@ void Daemon::note_lending() {
     const uint64_t revokes = core_.transitions().count(Transition::delegations_revoked);
     statistics_.count(&protocol::statistics::ro_delegations, delegations - std::exchange(noted_delegations_, delegations));
     statistics_.count(&protocol::statistics::ro_revokes, revokes - std::exchange(noted_revokes_, revokes));
+}
+
+// Who votes, and for whom a node waits that has nothing to vote by.
+void Daemon::note_votes() {
+    const Voter& voter = core_.voter();
+    const auto soon = static_cast<Time>(std::chrono::microseconds(limits::votes_notice).count());
+    if (std::set<Pnn> unlearned = voter.unlearned(); unlearned != noted_unlearned_ && (unlearned.empty() || wall_now() > started_ + soon)) {
+        noted_unlearned_ = std::move(unlearned);
+        if (!noted_unlearned_.empty())
+            log_notice("this node has no vote on its disk, and has none before it has heard from all others: it waits for {}",
+                       names_of(noted_unlearned_));
+    }
+    const protocol::register_copy* copy = voter.copy();
+    if (copy == nullptr || copy->voters == noted_voters_) return;
+    noted_voters_ = copy->voters;
+    log_notice("nodes with a vote: {}", names_of(noted_voters_));
 }
 
 void Daemon::note_lock_check(Time lasted) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "base/loop/loop.h"
 #include "ctdb/core/core.h"
@@ -67,6 +68,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     void note_state();
     void note_lock_check(Time lasted);
     void note_lending();
+    void note_votes();
     void first_recovery();
     void started();
     void note_placement();
@@ -85,6 +87,7 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool received(Pnn from, const protocol::answer& answer) override;
     bool received(Pnn from, const protocol::ended& ended) override;
     void outdated(uint32_t level) override;
+    void disagrees(Pnn pnn, uint64_t incarnation) override;
     bool received(Pnn from, const protocol::connections& list) override { return tickles_.received(from, list); }
     protocol::catalogue catalogue() override;
     void disconnected(Pnn pnn) override;
@@ -164,6 +167,8 @@ class Daemon final : private NodeObserver, private ClientObserver {
     bool relist_ = false;  // Settings::nodes has changed
     Pnn noted_leader_ = no_node;
     Session noted_session_ = 0;
+    std::set<Pnn> noted_unlearned_;
+    std::vector<uint32_t> noted_voters_;
     uint64_t noted_delegations_ = 0;
     uint64_t noted_revokes_ = 0;
     protocol::view noted_view_;  // for whose placement the event ipreallocated has run

@@ -148,6 +148,15 @@ void Daemon::outdated(uint32_t level) {
              std::to_string(idl::newest_known_level()) + ": start a newer one");
 }
 
+// Nodes under a lock and nodes that vote could both serve. Of two of different kinds the one goes that was started later.
+void Daemon::disagrees(Pnn pnn, uint64_t incarnation) {
+    if (incarnation > settings_.incarnation) return;
+    const std::string node = "node " + std::to_string(pnn);
+    fail_now((settings_.by_majority() ? node + " has a cluster lock, and this one has none"
+                                      : node + " has no cluster lock, and this one has one") +
+             ": `cluster lock` must be the same on all nodes");
+}
+
 void Daemon::disconnected(Pnn pnn) {
     for (auto at = forwarded_.begin(); at != forwarded_.end();) {
         if (at->second.node != pnn) {

@@ -66,6 +66,11 @@ Result<void> NodeLinks::Incoming::greeted(Bytes body) {
     if (!decode(body, hello)) return bad("a malformed hello");
     if (hello.kind != protocol::connection_kind::URGENT && hello.kind != protocol::connection_kind::BULK) return bad("a malformed hello");
     if (hello.from != pnn_ || hello.to != links_.settings_.me) return bad("a hello of another node, or for another");
+    if (hello.cluster == links_.settings_.other_mode) {
+        links_.observer_.disagrees(pnn_, hello.incarnation);
+        return bad(links_.settings_.by_majority() ? "a node that has a cluster lock, and this one has none"
+                                                  : "a node that has no cluster lock, and this one has one");
+    }
     if (hello.cluster != links_.settings_.cluster) return bad("a node whose `nodes` differs from ours");
     if (auto fits = check_levels(hello); !fits) return fits;
     greeted_ = true;

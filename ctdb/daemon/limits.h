@@ -30,6 +30,8 @@ constexpr std::chrono::milliseconds hello_time{2000};  // until the first packet
 constexpr std::chrono::milliseconds lock_patience{1500};
 constexpr std::chrono::milliseconds telling_time{500};  // that the supervisor has to tell the others of the end
 constexpr std::chrono::milliseconds ending_time{500};   // for the processes of a node to be gone once they are killed
+constexpr std::chrono::seconds votes_patience{10};      // for a former ctdbd and its supervisor to have left the node's vote
+constexpr std::chrono::seconds votes_notice{3};         // after which the log says for whom a node waits that has no vote
 constexpr std::chrono::seconds helper_time{5};          // for a lock helper to say what it got
 constexpr std::chrono::seconds startup_again{5};        // after the event startup has failed
 constexpr std::chrono::seconds leaving_time{8};         // for a node that shuts down to give its records to the others

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ctdb/daemon/limits.h"
+#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -33,6 +34,12 @@ void LockChannel::write(const WriteRegister& write) {
     Buffer view;
     encode(write.view, view, write.view.level);
     send({protocol::lock_step::WRITE, write.term, 0, std::vector<uint8_t>(view.data(), view.data() + view.size())});
+}
+
+void LockChannel::write(const WriteBallot& write) {
+    Buffer ballot;
+    encode(write.ballot, ballot, idl::first_level);
+    send({protocol::lock_step::BALLOT, 0, 0, std::vector<uint8_t>(ballot.data(), ballot.data() + ballot.size())});
 }
 
 void LockChannel::send(const protocol::lock_request& request) {
@@ -80,6 +87,7 @@ void LockChannel::answered(const protocol::lock_reply& reply) {
         }
         case protocol::lock_step::CHECK: return deliver_(LockChecked{reply.term, reply.asked, reply.ok});
         case protocol::lock_step::WRITE: return deliver_(RegisterWritten{reply.view, reply.ok});
+        case protocol::lock_step::BALLOT: return deliver_(BallotWritten{reply.ok});
         case protocol::lock_step::RELEASE:
         case protocol::lock_step::RELIST: return;
     }

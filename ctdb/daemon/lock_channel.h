@@ -25,6 +25,7 @@ class LockChannel {
     // The supervisor reads `nodes` again.
     void relist();
     void write(const WriteRegister& write);
+    void write(const WriteBallot& write);
 
  private:
     void send(const protocol::lock_request& request);

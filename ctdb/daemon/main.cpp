@@ -80,7 +80,7 @@ void raise_descriptor_limit() {
 }
 
 // The supervisor would keep the parent waiting.
-Result<UniqueFd> start_supervisor(const Settings& settings, Fence fence, UniqueFd& parent) {
+Result<UniqueFd> start_supervisor(const Settings& settings, Fence fence, UniqueFd& parent, std::optional<Votes>& votes) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return fail_errno(errno, "supervisor", "cannot make its socket");
@@ -90,7 +90,17 @@ Result<UniqueFd> start_supervisor(const Settings& settings, Fence fence, UniqueF
     if (child > 0) return ours;
     ours.reset();
     parent.reset();
-    run_supervisor(settings, fence, std::move(theirs));
+    run_supervisor(settings, fence, std::move(theirs), std::move(votes));
+}
+
+Result<std::optional<Votes>> open_votes(Settings& settings) {
+    if (!settings.by_majority()) return std::optional<Votes>();
+    auto votes = Votes::open(settings.conf.state_directory, settings.me);
+    if (!votes) return votes.failure();
+    settings.ballot = votes->found();
+    log_notice("no cluster lock: whoever leads has the votes of {} of the {} nodes, and with fewer nobody serves",
+               settings.nodes.size() / 2 + 1, settings.nodes.size());
+    return std::optional(std::move(*votes));
 }
 
 // It hears of ctdbd's end by the other end of a pipe that only ctdbd has.
@@ -112,9 +122,11 @@ Result<void> run(Settings& settings, UniqueFd& parent) {
     if (auto made = make_directories(settings.conf.volatile_directory); !made) return made;
     auto pid_file = claim_pid_file(settings.paths.pid_file);
     if (!pid_file) return pid_file.failure();
+    auto votes = open_votes(settings);
+    if (!votes) return votes.failure();
     auto fence = Fence::make();
     if (!fence) return fence.failure();
-    auto supervisor = start_supervisor(settings, *fence, parent);
+    auto supervisor = start_supervisor(settings, *fence, parent, *votes);
     if (!supervisor) return supervisor.failure();
     const auto guard = start_guard(*fence, parent, *supervisor);
     if (!guard) return guard.failure();

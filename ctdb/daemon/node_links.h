@@ -32,6 +32,8 @@ class NodeObserver {
     virtual protocol::catalogue catalogue() = 0;
     // Another node writes at that format level, which this program does not read.
     virtual void outdated(uint32_t level) = 0;
+    // It has a cluster lock and this node has none, or the other way round.
+    virtual void disagrees(Pnn pnn, uint64_t incarnation) = 0;
     // What was sent to it on the BULK connection may be lost.
     virtual void disconnected(Pnn pnn) = 0;
 };

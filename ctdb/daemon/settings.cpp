@@ -13,8 +13,9 @@ namespace {
 
 constexpr size_t max_level_file = 32;
 
-uint64_t hash_of_cluster(const std::vector<conf::ClusterNode>& nodes) {
+uint64_t hash_of_cluster(const std::vector<conf::ClusterNode>& nodes, bool by_majority) {
     std::string text = std::to_string(protocol::SLOTS);
+    if (by_majority) text += " majority";
     for (const auto& node : nodes) text += " " + std::to_string(node.pnn) + "=" + node.address;
     uint64_t hash = 0xCBF29CE484222325;
     for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
@@ -53,7 +54,8 @@ Result<void> find_level(Settings& settings) {
 void Settings::set_nodes(conf::ClusterNodes list) {
     nodes = std::move(list.live);
     deleted_nodes = list.deleted;
-    cluster = hash_of_cluster(nodes);
+    cluster = hash_of_cluster(nodes, by_majority());
+    other_mode = hash_of_cluster(nodes, !by_majority());
 }
 
 const std::string* Settings::address_of(Pnn pnn) const {
@@ -83,9 +85,7 @@ Result<Settings> load_settings(const conf::CtdbPaths& paths) {
     settings.tunables = *tunables;
     if (settings.nodes.size() > protocol::MAX_NODES) return fail(Code::no_space, paths.base + "/nodes", "names too many nodes");
     const std::string conf_file = paths.base + "/ctdb.conf";
-    if (settings.conf.cluster_lock.empty())
-        return fail(Code::invalid, conf_file, "[cluster] -> \"cluster lock\" is missing: no node leads without it");
-    if (settings.conf.cluster_register.empty())
+    if (!settings.by_majority() && settings.conf.cluster_register.empty())
         return fail(Code::invalid, conf_file,
                     "[cluster] -> \"cluster register\" is missing: a file on the cluster's storage, which a lock helper does not name");
     if (auto found = find_me(settings); !found) return found.failure();

@@ -1,6 +1,7 @@
 // What a daemon is told when it starts.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,13 @@ struct Settings {
     Pnn me = 0;
     std::string address;
     uint64_t incarnation = 0;
-    uint64_t cluster = 0;  // protocol::hello::cluster
-    uint32_t level = 1;    // the format level that the cluster had when the node last heard
+    uint64_t cluster = 0;                    // protocol::hello::cluster
+    uint64_t other_mode = 0;                 // what that would be if there were a cluster lock where there is none, and none where there is
+    std::optional<protocol::ballot> ballot;  // what the node's disk has where there is no cluster lock
+    uint32_t level = 1;                      // the format level that the cluster had when the node last heard
 
+    // There is no cluster lock: a majority of the nodes stands for it.
+    [[nodiscard]] bool by_majority() const { return conf.cluster_lock.empty(); }
     // The nodes from now on.
     void set_nodes(conf::ClusterNodes list);
     [[nodiscard]] const std::string* address_of(Pnn pnn) const;

@@ -22,10 +22,11 @@ namespace {
 
 class Supervisor {
  public:
-    Supervisor(Settings settings, Fence fence, UniqueFd ctdbd)
+    Supervisor(Settings settings, Fence fence, UniqueFd ctdbd, std::optional<Votes> votes)
         : settings_(std::move(settings)),
           fence_(fence),
           ctdbd_(std::move(ctdbd)),
+          votes_(std::move(votes)),
           lock_(settings_.conf.cluster_lock, settings_.conf.cluster_register, settings_.me) {}
 
     void run() {
@@ -73,6 +74,7 @@ class Supervisor {
         if (request.step == protocol::lock_step::RELEASE) lock_.release();
         if (request.step == protocol::lock_step::RELIST) relist();
         if (request.step == protocol::lock_step::WRITE) write(request, reply);
+        if (request.step == protocol::lock_step::BALLOT) vote(request, reply);
         return reply;
     }
 
@@ -102,6 +104,14 @@ class Supervisor {
         if (!view || lock_.term() != request.term) return;
         reply.view = view->id;
         const auto written = lock_.write(*view);
+        reply.ok = written.ok();
+        if (!written) reply.text = written.error().message().substr(0, 512);
+    }
+
+    void vote(const protocol::lock_request& request, protocol::lock_reply& reply) const {
+        const auto ballot = idl::decode<protocol::ballot>(Bytes(request.view));
+        if (!ballot || !votes_) return;
+        const auto written = votes_->write(*ballot);
         reply.ok = written.ok();
         if (!written) reply.text = written.error().message().substr(0, 512);
     }
@@ -144,6 +154,7 @@ class Supervisor {
     Settings settings_;
     Fence fence_;
     UniqueFd ctdbd_;
+    std::optional<Votes> votes_;
     ClusterLock lock_;
     Buffer packet_;
     Monotonic asked_{};
@@ -151,11 +162,11 @@ class Supervisor {
 
 }  // namespace
 
-void run_supervisor(Settings settings, Fence fence, UniqueFd ctdbd) {
+void run_supervisor(Settings settings, Fence fence, UniqueFd ctdbd, std::optional<Votes> votes) {
     log_set_process("ctdbd supervisor");
     // What ends ctdbd ends this process too, but after it.
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-    Supervisor(std::move(settings), fence, std::move(ctdbd)).run();
+    Supervisor(std::move(settings), fence, std::move(ctdbd), std::move(votes)).run();
     std::_Exit(EXIT_SUCCESS);
 }
 

@@ -45,7 +45,8 @@ class Node:
         (self.base / "script.options").touch()
         (self.base / "ctdb.conf").write_text(
             f"[logging]\n\tlocation = file:{self.log}\n\tlog level = NOTICE\n[cluster]\n\tnode address = {self.address}\n"
-            f"\tcluster lock = {self.cluster.lock}\n[database]\n\tvolatile database directory = {self.base}/db/v\n"
+            + (f"\tcluster lock = {self.cluster.lock}\n" if self.cluster.lock else "")
+            + f"[database]\n\tvolatile database directory = {self.base}/db/v\n"
             f"\tpersistent database directory = {self.base}/db/p\n\tstate database directory = {self.base}/db/s\n"
             f"[legacy]\n\trealtime scheduling = false\n")
 
@@ -104,7 +105,7 @@ class Cluster:
         self.kind, self.preset = kind, preset
         self.top = pathlib.Path(tempfile.mkdtemp(prefix=f"atoll-ctdb-{kind}-", dir=os.environ.get("ATOLL_TEST_DIR")))
         self.top.chmod(0o755)
-        self.lock = lock or self.top / "lock"
+        self.lock = self.top / "lock" if lock is None else lock  # "": there is none
         self.addresses = self.make_addresses(size)
         self.nodes = [self.make_node(pnn) for pnn in range(size)]
 
