@@ -388,7 +388,7 @@ def kernel_lost_nothing(cluster, kernel):
         on_disk = records_on_disk(kernel.path(mount))
         require(on_disk in (count, count + 1), f"the disk has {on_disk} of {count} records")
         # As over channels, what is sent again may go over a connection that has just ended too: the first new one to a node that dies.
-        errors = not_clients_own(found[3].split(), other_channels=True)
+        errors = not_clients_own(found[3].split(), other_channels=True, ended_at_once=True)
         require(not errors, f"errors that are not the client's own: {errors}")
 
 

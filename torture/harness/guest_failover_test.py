@@ -62,11 +62,13 @@ FINE = {("1", "0xc0000016"), ("8", "0xc0000011"), ("11", "0xc000019c"), ("11", "
 # {call: what Linux 6.12 makes of a lost connection by itself, though the server refuses nothing}, as far as traces have shown it (docs/testing.md): a handle that was
 # not reopened, a request of which only a part or nothing could be sent, a READ in flight, an unlock while there is no connection.
 CLIENTS_OWN = {"fsync": {"EBADF", "ECONNABORTED"}, "write": {"EBADF", "ECONNABORTED"}, "close": {"EBADF", "ECONNABORTED"},
-               "read": {"EBADF", "ECONNABORTED", "EAGAIN"}, "unlock": {"EINVAL"}}
+               "read": {"EBADF", "ECONNABORTED", "EAGAIN"}, "lock": {"EBADF"}, "unlock": {"EINVAL"}}
 # Besides, where it tries another channel.
 OVER_CHANNELS = {"write": {"EAGAIN"}}
 # And of any call, where two of its threads log on at a time, one of them has the new session, and the other's tree is asked for there (NETWORK_NAME_DELETED).
 UNCONNECTED_TREE = "EREMCHG"
+# And of any call, where a server that cannot serve yet ends a connection before it has answered NEGOTIATE.
+ENDED_AT_ONCE = "EHOSTDOWN"
 # CREATE, QUERY_INFO and CLOSE in one chain: the client looks a name up, and there is none.
 LOOK_UP = [(command, "0xc0000034") for command in ("5", "16", "6")]
 
@@ -240,7 +242,7 @@ def records_on_disk(path):
     return len(data) // RECORD.size
 
 
-def not_clients_own(errors, other_channels=False, shared_trees=False):
+def not_clients_own(errors, other_channels=False, shared_trees=False, ended_at_once=False):
     """Of the errors as recordlog counts them, CALL:NAME=COUNT, those that the client does not make of a lost connection by itself."""
     counts = {error.split("=")[0]: int(error.split("=")[1]) for error in errors}
     told = sum(count for error, count in counts.items() if error.startswith("close:"))
@@ -250,7 +252,8 @@ def not_clients_own(errors, other_channels=False, shared_trees=False):
         # A request of which only a part could be sent, at the second attempt too: write gives 0, and close the error, once for each.
         if error == "write:SHORT":
             return counts[error] <= told
-        return name in CLIENTS_OWN.get(call, ()) or (other_channels and name in OVER_CHANNELS.get(call, ())) or (shared_trees and name == UNCONNECTED_TREE)
+        elsewhere = (other_channels and name in OVER_CHANNELS.get(call, ())) or (shared_trees and name == UNCONNECTED_TREE) or (ended_at_once and name == ENDED_AT_ONCE)
+        return name in CLIENTS_OWN.get(call, ()) or elsewhere
 
     return [error for error in counts if not own(error)]
 
