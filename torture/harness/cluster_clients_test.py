@@ -10,6 +10,7 @@ comes back with its lock, also when its node has died. How long it took is print
 """
 
 import argparse
+import bisect
 import contextlib
 import itertools
 import os
@@ -297,9 +298,9 @@ class Death:
                 return address, pnn
         raise Failure("one node has all addresses")
 
-    def pause(self, wanderer):
-        """The longest time in which it was told nothing."""
-        times = [self.began, *(float(line[-1]) for line in wanderer.told("confirmed") if self.began < float(line[-1]) < self.over), self.over]
+    def pause(self, confirmed):
+        """The longest time in which somebody was told nothing to whom something was confirmed at these."""
+        times = [self.began, *confirmed[bisect.bisect(confirmed, self.began):bisect.bisect(confirmed, self.over)], self.over]
         return max(after - before for before, after in zip(times, times[1:]))
 
 
@@ -393,9 +394,10 @@ def kernel_lost_nothing(cluster, kernel):
 
 
 def times(deaths, wanderers):
+    confirmed = [sorted(float(line[-1]) for line in wanderer.told("confirmed")) for wanderer in wanderers]
     for kind in dict.fromkeys(death.kind for death in deaths):
         mine = [death for death in deaths if death.kind == kind]
-        served, paused = sorted(death.served for death in mine), sorted(death.pause(wanderer) for death in mine for wanderer in wanderers)
+        served, paused = sorted(death.served for death in mine), sorted(death.pause(one) for death in mine for one in confirmed)
         print(f"      {kind}: {len(mine)} times; its address answers at another node after {served[len(served) // 2]:.2f} s (at most {served[-1]:.2f} s); a client's longest pause "
               f"{paused[len(paused) // 2]:.2f} s (at most {paused[-1]:.2f} s)", flush=True)
 
