@@ -54,8 +54,12 @@ std::optional<std::string> TransactionChecker::refused(uint64_t stamp) {
     return std::nullopt;
 }
 
-bool TransactionChecker::is_lost(const Disk::Records& records) const {
-    return std::all_of(records.begin(), records.end(), [&](const auto& record) {
+bool TransactionChecker::keeps(DatabaseId database, uint64_t seqnum, const Disk::Records& records) const {
+    const auto history = histories_.find(database);
+    if (history == histories_.end() || seqnum < history->second.floor) return false;
+    const auto state = history->second.states.find(seqnum);
+    if (state != history->second.states.end() && state->second != records) return false;
+    return !std::all_of(records.begin(), records.end(), [&](const auto& record) {
         const auto found = submitted_.find(stamp_of(record.second));
         return found != submitted_.end() && found->second.lost;
     });

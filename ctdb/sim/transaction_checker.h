@@ -24,8 +24,8 @@ class TransactionChecker {
     std::optional<std::string> observed(DatabaseId database, uint64_t seqnum, const Disk::Records& records);
     // Nobody that counts has it any more: of what was submitted up to now nothing is known.
     void lost(DatabaseId database);
-    // All of it is of such transactions.
-    [[nodiscard]] bool is_lost(const Disk::Records& records) const;
+    // A copy that has what was answered and read: it is of this history, and not older than what is known of it.
+    [[nodiscard]] bool keeps(DatabaseId database, uint64_t seqnum, const Disk::Records& records) const;
     [[nodiscard]] uint64_t floor(DatabaseId database) const {
         const auto found = histories_.find(database);
         return found != histories_.end() ? found->second.floor : 0;

@@ -89,8 +89,10 @@ void World::watch_replicas() {
     if (floor != std::exchange(kept_floor_, floor)) keepers_.clear();
     const std::optional<protocol::view>& stored = register_content();
     for (const auto& host : hosts_) {
-        const bool has_it = host->up && host->disk.sequence(replicated_database) >= floor;
-        if (has_it && !transactions_.is_lost(host->disk.content(replicated_database))) keepers_.emplace(host->pnn, host->core->session());
+        if (!host->up) continue;
+        const bool has_it =
+            transactions_.keeps(replicated_database, host->disk.sequence(replicated_database), host->disk.content(replicated_database));
+        if (has_it) keepers_.emplace(host->pnn, host->core->session());
     }
     std::erase_if(keepers_, [&](const auto& keeper) {
         const Host& host = *hosts_[keeper.first];
