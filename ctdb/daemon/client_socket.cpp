@@ -15,6 +15,18 @@
 
 namespace Atoll::ctdb {
 
+namespace {
+
+// The lowest that has all of it: who asks may be too old for the one that the cluster writes, and has to be able to read that he is.
+idl::Level level_of(const protocol::reply& reply) {
+    if (!reply.state) return idl::first_level;
+    const auto& databases = reply.state->databases;
+    const bool replicated = std::any_of(databases.begin(), databases.end(), [](const auto& database) { return database.replicated; });
+    return replicated ? idl::written_level() : idl::first_level;
+}
+
+}  // namespace
+
 class ClientSocket::Connection {
  public:
     Connection(ClientSocket& socket, ClientId id, pid_t process, UniqueFd fd)
@@ -39,7 +51,7 @@ class ClientSocket::Connection {
     void send(const protocol::reply& reply) {
         socket_.statistics_.count(&protocol::statistics::client_packets_sent);
         waiting_.emplace_back();
-        encode(reply, waiting_.back(), idl::written_level());
+        encode(reply, waiting_.back(), level_of(reply));
         if (waiting_.size() > limits::max_client_replies) {
             log_warning("client {} does not read its replies", id_);
             broken_ = true;

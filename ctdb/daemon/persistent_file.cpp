@@ -61,9 +61,12 @@ Result<std::unique_ptr<PersistentFile>> PersistentFile::open(const std::string& 
     return file;
 }
 
-// LMDB keeps another one beside it.
+// LMDB keeps another one beside it, which goes last: whoever is killed in between leaves nothing that looks like a database of this start.
 void PersistentFile::remove_replicated(const std::string& path) {
-    if (::unlink((path + "-lock").c_str()) == 0) ::unlink(path.c_str());
+    const std::string beside = path + "-lock";
+    if (::access(beside.c_str(), F_OK) != 0) return;
+    ::unlink(path.c_str());
+    ::unlink(beside.c_str());
 }
 
 PersistentFile::~PersistentFile() {

@@ -16,6 +16,8 @@
 namespace Atoll::ctdb {
 namespace {
 
+constexpr useconds_t look_again_us = 10'000;
+
 Result<UniqueFd> lock_alone(const std::string& path) {
     UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!fd) return fail_errno(errno, path, "cannot create");
@@ -23,7 +25,7 @@ Result<UniqueFd> lock_alone(const std::string& path) {
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, path, "cannot lock it");
         if (monotonic_now() > deadline) return fail(Code::busy, path, "a former ctdbd has not ended");
-        ::usleep(10000);
+        ::usleep(look_again_us);
     }
     return fd;
 }

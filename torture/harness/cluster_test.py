@@ -207,12 +207,7 @@ def persistent_deaths(cluster):
         cluster.nodes[pnn].start()
         cluster.await_settled()
         same_everywhere(cluster, acknowledged)
-    for node in cluster.nodes:
-        node.signal(signal.SIGKILL)
-    await_that(lambda: not cluster.processes(), "what a daemon has started outlives it")
-    for node in cluster.nodes:
-        node.start()
-    cluster.await_settled()
+    everybody_ends(cluster)
     same_everywhere(cluster, acknowledged)
     cluster.nodes[0].output("attach", "test.tdb")
 
