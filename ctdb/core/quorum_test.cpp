@@ -117,13 +117,13 @@ TEST_F(QuorumTest, ANodeThatIsAloneLeads) {
 }
 
 TEST_F(QuorumTest, OneOfThreeLeads) {
-    for (const Pnn pnn : {0, 1, 2}) add(pnn, {0, 1, 2});
+    for (const Pnn pnn : {0U, 1U, 2U}) add(pnn, {0, 1, 2});
     run(2 * second);
     EXPECT_EQ(leaders().size(), 1U);
 }
 
 TEST_F(QuorumTest, AMajorityGoesOnAndAMinorityStops) {
-    for (const Pnn pnn : {0, 1, 2}) add(pnn, {0, 1, 2});
+    for (const Pnn pnn : {0U, 1U, 2U}) add(pnn, {0, 1, 2});
     run(2 * second);
     nodes_.erase(leaders().front());
     run(3 * second);
@@ -201,14 +201,14 @@ TEST_F(QuorumTest, WhoHasSaidYesToAHolderVotesForNoOtherWhileThatMayLead) {
 
 // 0 and 1 are listed in the register; the file says that 2, 3 and 4 are too.
 TEST_F(QuorumTest, AListThatIsLongerByManyCountsOnceAMajorityOfBothHasIt) {
-    for (const Pnn pnn : {0, 1}) add(pnn, {0, 1});
+    for (const Pnn pnn : {0U, 1U}) add(pnn, {0, 1});
     run(2 * second);
     ASSERT_EQ(leaders().size(), 1U);
-    for (const Pnn pnn : {0, 1}) handle(*nodes_[pnn], NodesListed{{0, 1, 2, 3, 4}});
+    for (const Pnn pnn : {0U, 1U}) handle(*nodes_[pnn], NodesListed{{0, 1, 2, 3, 4}});
     run(second);
     EXPECT_EQ(nodes_[0]->core->voter().copy()->voters, (std::vector<uint32_t>{0, 1})) << "two of five are no majority";
     EXPECT_EQ(leaders().size(), 1U);
-    for (const Pnn pnn : {2, 3, 4}) add(pnn, {0, 1, 2, 3, 4});
+    for (const Pnn pnn : {2U, 3U, 4U}) add(pnn, {0, 1, 2, 3, 4});
     run(3 * second);
     for (const auto& [pnn, node] : nodes_) {
         ASSERT_NE(node->core->voter().copy(), nullptr) << pnn;
