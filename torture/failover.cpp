@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "torture/breaks.h"
 #include "torture/killer.h"
+#include "torture/relay.h"
 #include "torture/server_process.h"
 
 namespace Atoll::torture {
@@ -327,6 +328,34 @@ void many_in_flight(Test& t) {
     CHECK_STATUS(t, f.close(), NtStatus::SUCCESS);
 }
 
+// A lock waits for its turn when its server goes without a word, and nobody resets the connection: the client finds it out.
+void silent_while_a_lock_waits(Test& t) {
+    REQUIRE(t, other, t.client());
+    const std::string path = t.path(*other, "f");
+    Relay relay(t.loop, t.target.host, t.target.port);
+    FailoverOptions options;
+    options.addresses = {{"127.0.0.1", relay.port()}};
+    options.share = t.target.share_path();
+    options.credentials = t.target.credentials();
+    options.patience = std::chrono::seconds(20);
+    options.answer_timeout = std::chrono::seconds(2);
+    FailoverShare share(t.loop, options);
+    REQUIRE(t, opened, share.open(path, {.resilient = true}));
+    FailoverFile& f = **opened;
+    REQUIRE(t, holder, client::File::open(*other->tree, path, {}));
+    CHECK_STATUS(t, holder->lock(0, 1, exclusive), NtStatus::SUCCESS);
+
+    const auto waits = f.start_lock({{0, 1, smb::lock_flags::exclusive_lock}});
+    (void)t.loop.run_until(monotonic_now() + 3 * options.answer_timeout);
+    CHECK(t, !waits->done() && share.reconnects() == 0, "a lock that waits long is taken for a lost one");
+    relay.fall_silent();
+    CHECK_STATUS(t, holder->unlock(0, 1), NtStatus::SUCCESS);
+    CHECK_STATUS(t, share.wait(waits), NtStatus::SUCCESS);
+    CHECK(t, share.reconnects() == 1, "{} reconnects", share.reconnects());
+    CHECK_STATUS(t, f.close(), NtStatus::SUCCESS);
+    CHECK_STATUS(t, holder->close(), NtStatus::SUCCESS);
+}
+
 // What somebody else took meanwhile is said to be gone, and the rest goes on.
 void one_of_two_is_gone(Test& t) {
     if (const std::string why = Killer::why_not(t, Victim::server_process); !why.empty()) return t.skip(why);
@@ -363,6 +392,7 @@ constexpr TestCase tests[] = {
     {"persistent_sealed", "MS-SMB2 3.2.4.4, 3.3.5.9.12", persistent_sealed},
     {"many_in_flight", "MS-SMB2 3.2.7.1, 3.3.5.2.10", many_in_flight},
     {"one_of_two_is_gone", "MS-SMB2 3.2.4.4", one_of_two_is_gone},
+    {"silent_while_a_lock_waits", "MS-SMB2 2.2.28, 3.2.6.1", silent_while_a_lock_waits},
 };
 
 constexpr TestCase restart_tests[] = {

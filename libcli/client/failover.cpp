@@ -52,6 +52,7 @@ void FailoverShare::drop_connection() {
         if (operation->exchange_) operation->replays_++;
         operation->exchange_ = nullptr;
     }
+    probe_.reset();
     tree_.reset();
     session_.reset();
     connection_.reset();

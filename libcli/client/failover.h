@@ -5,6 +5,9 @@
 // answered: a WRITE as a replay under the next channel sequence number, a LOCK with its sequence numbers, a CREATE with its create GUID.
 // The caller's call takes longer, that is all. What cannot be had back is said by name: FailoverFile::lost().
 //
+// A server that goes without a word is missed once an answer has not come for `answer_timeout`: of a request, or, where the server has said that
+// one may take long (an interim response), of the ECHO that is then sent each time so much has passed (2.2.28).
+//
 // Everything is on the loop's thread, and nothing here may be called from a handler of the loop, for it runs the loop. Many operations may
 // be under way at once; they go on while any of them is waited for.
 #pragma once
@@ -34,7 +37,7 @@ struct FailoverOptions {
     NegotiateOptions negotiate;
     LogOnOptions log_on;
     std::chrono::milliseconds patience = std::chrono::seconds(60);        // without a connection; then operations end with its error
-    std::chrono::milliseconds answer_timeout = std::chrono::seconds(60);  // on a connection that lives; it is then given up
+    std::chrono::milliseconds answer_timeout = std::chrono::seconds(60);  // for which a server may be silent; the connection is then given up
     std::function<void(Connection&)> on_connected;                        // each new connection, before anything is sent on it
 };
 
@@ -168,6 +171,7 @@ class FailoverShare {
     void send_waiting();
     void gather();
     void answered(FailoverOperation& operation);
+    void probe(Monotonic now);
     void end(FailoverOperation& operation, NtStatus status);
     void end_all(NtStatus status);
     NtStatus step(const std::function<bool()>& enough);
@@ -184,6 +188,8 @@ class FailoverShare {
     std::unique_ptr<Connection> connection_;
     std::unique_ptr<Session> session_;
     std::unique_ptr<Tree> tree_;
+    ExchangePtr probe_;  // the last ECHO of this connection
+    Monotonic probed_at_{};
     std::vector<std::shared_ptr<FailoverFile>> files_;  // that are open
     std::vector<FailoverOperationPtr> operations_;      // that are not done, in their order
 };

@@ -94,10 +94,22 @@ void FailoverShare::gather() {
             answered(*operation);
             continue;
         }
-        // A lock may wait for as long as another's is held: the server has said so.
-        const bool late = now >= operation->sent_at_ + options_.answer_timeout;
-        if (late && !operation->exchange_->interim()) connection_->close();
+        if (now < operation->sent_at_ + options_.answer_timeout) continue;
+        // A lock may wait for as long as another's is held: the server has said so. Whether it is still there has to be asked.
+        if (operation->exchange_->interim())
+            probe(now);
+        else
+            connection_->close();
     }
+}
+
+void FailoverShare::probe(Monotonic now) {
+    if (probe_ && now < probed_at_ + options_.answer_timeout) return;
+    if (probe_ && !probe_->done()) return connection_->close();
+    Compound compound(*connection_);
+    probe_ = compound.add(session_.get(), 0, Command::echo, smb::EmptyMessage{});
+    compound.send();
+    probed_at_ = now;
 }
 
 // One round of the work until `enough`.

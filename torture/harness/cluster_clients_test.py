@@ -263,7 +263,13 @@ def await_progress(clients, what):
         ended = [fault for client in clients.values() if isinstance(client, Wanderer) for fault in client.faults()]
         require(not ended, f"{ended}")
         return [name for name, client in clients.items() if client.rounds < before[name] + 2]
-    await_that(lambda: not waiting(), lambda: f"{what}: stuck for {STUCK_SECONDS} s: {waiting()}", STUCK_SECONDS)
+    await_that(lambda: not waiting(), lambda: f"{what}: stuck for {STUCK_SECONDS} s: {waiting()}{stuck_at(clients, waiting())}", STUCK_SECONDS)
+
+
+def stuck_at(clients, names):
+    """What they were told last, and what connections there are: whether a server is silent or only somebody's turn does not come."""
+    last = "".join(f"; {name}: {clients[name].lines[-3:]}" for name in names if isinstance(clients[name], Wanderer))
+    return f"{last}; {subprocess.run(['ss', '-tnpH'], capture_output=True, text=True, check=False).stdout}"
 
 
 class Death:
