@@ -60,10 +60,22 @@ Result<protocol::reply> DaemonConnection::call(protocol::request& request, std::
     }
 }
 
+Result<protocol::registration> DaemonConnection::enrol(std::chrono::milliseconds patience) {
+    protocol::request request;
+    request.node = protocol::NO_NODE;
+    request.op = protocol::operation::REGISTER;
+    request.seconds = idl::newest_known_level();
+    const auto reply = call(request, patience);
+    if (!reply) return reply.failure();
+    if (reply->result == protocol::outcome::TOO_OLD) return fail(Code::unsupported, where, "does not take this process: " + reply->text);
+    if (reply->result != protocol::outcome::DONE) return fail(Code::denied, where, "does not take this process: " + reply->text);
+    return idl::decode<protocol::registration>(Bytes(reply->data));
+}
+
 Result<bool> DaemonConnection::try_send(protocol::request& request) {
     request.number = last_ + 1;
     packet_.clear();
-    encode(request, packet_, protocol::request::newest_version);
+    encode(request, packet_, idl::written_level());
     for (;;) {
         if (::send(fd_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) break;
         if (errno == EAGAIN) return false;

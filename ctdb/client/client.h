@@ -20,6 +20,10 @@ class DaemonConnection {
     // Code::dead: no daemon listens there.
     static Result<DaemonConnection> connect(const std::string& socket_path);
 
+    // This process becomes one of the node's, which may lock records and write databases as long as the connection lasts. Code::unsupported: the
+    // cluster writes at a newer format level than this program reads. Code::denied: any other refusal. Else as call().
+    Result<protocol::registration> enrol(std::chrono::milliseconds patience);
+
     // Gives the request its number. Code::busy: no answer came in time; a later one is not taken for another request's. Code::dead: the
     // daemon has ended.
     Result<protocol::reply> call(protocol::request& request, std::chrono::milliseconds patience);

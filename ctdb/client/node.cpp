@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "ctdb/client/limits.h"
 #include "ctdb/shared/node_clock.h"
-#include "idl/level.h"
 
 namespace Atoll::ctdb {
 
@@ -11,16 +10,7 @@ Result<void> Node::register_here() {
     if (ended_) return fail(Code::dead, socket_path_, "the connection to ctdbd has ended");
     auto connection = DaemonConnection::connect(socket_path_);
     if (!connection) return connection.failure();
-    protocol::request request;
-    request.node = no_node;
-    request.op = protocol::operation::REGISTER;
-    request.seconds = idl::newest_known_level();
-    const auto reply = connection->call(request, limits::daemon_patience);
-    if (!reply) return reply.failure();
-    if (reply->result != protocol::outcome::DONE)
-        return fail(reply->result == protocol::outcome::TOO_OLD ? Code::unsupported : Code::denied, socket_path_,
-                    "ctdbd does not take this process: " + reply->text);
-    const auto registration = idl::decode<protocol::registration>(Bytes(reply->data));
+    const auto registration = connection->enrol(limits::daemon_patience);
     if (!registration) return registration.failure();
     auto memory = SharedMemory::attach(registration->shared_memory);
     if (!memory) return memory.failure();

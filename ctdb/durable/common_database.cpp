@@ -128,11 +128,7 @@ class ClusterCommonDatabase final : public CommonDatabase {
 Result<std::unique_ptr<CommonDatabase>> open_common_database(loop::Loop& loop, const std::string& socket_path, const std::string& database) {
     auto connection = DaemonConnection::connect(socket_path);
     if (!connection) return connection.failure();
-    auto request = request_of(operation::REGISTER, {});
-    request.seconds = idl::newest_known_level();
-    const auto reply = connection->call(request, limits::daemon_patience);
-    if (!reply) return reply.failure();
-    if (reply->result != outcome::DONE) return fail(Code::denied, socket_path, "ctdbd does not take this process: " + reply->text);
+    if (const auto enrolled = connection->enrol(limits::daemon_patience); !enrolled) return enrolled.failure();
     return std::unique_ptr<CommonDatabase>(new ClusterCommonDatabase(loop, socket_path, database, std::move(*connection)));
 }
 

@@ -1,30 +1,25 @@
 // A core that is told by the other nodes whatever decodes: a listed node that is broken may send it.
 #include "base/bytes.h"
-#include "ctdb/core/core.h"
-#include "ctdb/sim/disk.h"
-#include "ctdb/sim/memory_store.h"
+#include "ctdb/sim/lone_core.h"
 
 namespace Atoll::ctdb::sim {
 namespace {
-
-constexpr uint32_t slots = 4;
 
 enum class Step : uint8_t { message, tick, long_time, lock_taken, lock_checked, written, want, commit, store, read, count };
 
 // The node and the world that answers what it asks for.
 class Node {
  public:
-    explicit Node(bool by_majority)
-        : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(by_majority), shared_, disk_) {}
+    explicit Node(bool by_majority) : node_(config(by_majority)) {}
 
     void handle(Event event) {
         now_ += 20 * millisecond;
         std::vector<Event> answers;
-        for (const Action& action : core_.handle(std::move(event), now_)) {
+        for (const Action& action : node_.core.handle(std::move(event), now_)) {
             if (const auto* write = std::get_if<WriteRegister>(&action)) written_ = write->view.id;
             if (const auto* store = std::get_if<WritePersistent>(&action)) {
-                disk_.start(*store);
-                answers.emplace_back(PersistentWritten{disk_.finish(store->ticket % 4 != 0).ticket, store->ticket % 4 != 0});
+                node_.disk.start(*store);
+                answers.emplace_back(PersistentWritten{node_.disk.finish(store->ticket % 4 != 0).ticket, store->ticket % 4 != 0});
             }
             if (std::holds_alternative<WriteBallot>(action)) answers.emplace_back(BallotWritten{++ballots_ % 8 != 0});
             if (const auto* grant = std::get_if<GrantRecord>(&action)) answers.emplace_back(use(*grant));
@@ -55,7 +50,7 @@ class Node {
         Config config;
         config.by_majority = by_majority;
         config.nodes = {0, 1, 2};
-        config.slots = slots;
+        config.slots = 4;
         return config;
     }
 
@@ -71,27 +66,22 @@ class Node {
     Event use(const GrantRecord& grant) {
         if (!stores_) return release(grant.key);
         Copy copy;
-        ATOLL_ASSERT(store_.read(grant.key, copy));
+        ATOLL_ASSERT(node_.store.read(grant.key, copy));
         copy.sequence++;
         copy.value.push_back(1);
-        store_.write(grant.key, copy);
+        node_.store.write(grant.key, copy);
         return ClientStored{grant.client, grant.key};
     }
 
     Event release(const RecordKey& key) {
         Copy copy;
-        ATOLL_ASSERT(store_.read(key, copy));
+        ATOLL_ASSERT(node_.store.read(key, copy));
         copy.holder = 0;
-        store_.write(key, copy);
+        node_.store.write(key, copy);
         return ClientReleased{key};
     }
 
-    MemoryStore store_;
-    NodeLease lease_;
-    std::vector<SlotGate> gates_;
-    SharedState shared_;
-    Disk disk_;
-    Core core_;
+    LoneCore node_;
     Time now_ = second;
     Term term_ = 0;
     ViewId written_ = 0;

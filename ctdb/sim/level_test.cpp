@@ -1,14 +1,10 @@
 // The format level as the leader decides it. The other nodes are what a test says of them.
 #include <gtest/gtest.h>
 
-#include "ctdb/core/core.h"
-#include "ctdb/sim/disk.h"
-#include "ctdb/sim/memory_store.h"
+#include "ctdb/sim/lone_core.h"
 
 namespace Atoll::ctdb::sim {
 namespace {
-
-constexpr uint32_t slots = 4;
 
 struct Other {
     Pnn pnn;
@@ -18,10 +14,7 @@ struct Other {
 // Node 0 of three, which has the cluster lock for the asking.
 class Leader {
  public:
-    Leader(uint32_t level, uint32_t newest_level)
-        : store_(slots), gates_(slots), shared_(lease_, gates_, store_), core_(config(level, newest_level), shared_, disk_) {
-        handle(LevelRead{newest_level});
-    }
+    Leader(uint32_t level, uint32_t newest_level) : node_(config(level, newest_level)) { handle(LevelRead{newest_level}); }
 
     std::optional<protocol::view> stored;  // what the register holds
     size_t released = 0;                   // how often it gave the lock back
@@ -41,7 +34,7 @@ class Leader {
     static Config config(uint32_t level, uint32_t newest_level) {
         Config config;
         config.nodes = {0, 1, 2};
-        config.slots = slots;
+        config.slots = 4;
         config.level = level;
         config.newest_level = newest_level;
         return config;
@@ -62,7 +55,7 @@ class Leader {
 
     void handle(Event event) {
         std::vector<Event> answers;
-        for (const Action& action : core_.handle(std::move(event), now_)) {
+        for (const Action& action : node_.core.handle(std::move(event), now_)) {
             if (std::holds_alternative<TakeLock>(action)) answers.emplace_back(LockTaken{++term_, stored});
             if (std::holds_alternative<ReleaseLock>(action)) released++;
             if (const auto* check = std::get_if<CheckLock>(&action)) answers.emplace_back(LockChecked{check->term, check->asked, true});
@@ -74,12 +67,7 @@ class Leader {
         for (Event& answer : answers) handle(std::move(answer));
     }
 
-    MemoryStore store_;
-    NodeLease lease_;
-    std::vector<SlotGate> gates_;
-    SharedState shared_;
-    Disk disk_;
-    Core core_;
+    LoneCore node_;
     Time now_ = second;
     Term term_ = 0;
 };
