@@ -26,6 +26,15 @@ if(ATOLL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# What tests say themselves need not be fast, and is compiled in half the time so. What they test is compiled as everything else.
+set(ATOLL_tests_OPTIONS -O0)
+if(ATOLL_FUZZ)
+  list(APPEND ATOLL_tests_OPTIONS -fno-sanitize=fuzzer-no-link)
+endif()
+if(ATOLL_SANITIZE MATCHES "undefined")
+  list(APPEND ATOLL_tests_OPTIONS -fno-sanitize=alignment,null,object-size,vptr)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})

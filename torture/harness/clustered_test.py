@@ -24,7 +24,7 @@ import smbtorture
 from accounts import USER1
 from cluster import PATIENCE, TOP, await_that
 from clustered import PORT, ServerCluster, between_nodes
-from conformance import hold
+from conformance import commit_number, hold
 from public_cluster import Network
 from report import require
 from suites import Suite, read_expectations
@@ -517,8 +517,6 @@ OVER_NODES = ["smb2.oplock", "smb2.lease", "smb2.lock", "smb2.sharemode", "smb2.
 # With --full; in most of their tests one connection is all there is.
 MORE_OVER_NODES = ["smb2.durable-open", "smb2.durable-v2-open", "smb2.streams", "smb2.dir", "smb2.create", "smb2.getinfo", "smb2.delete-on-close-perms", "smb2.kernel-oplocks", "smb2.compound_find",
                    "smb2.samba3misc"]
-# Without --full each suite that takes long is run in one of the two ways.
-ON_ONE_ONLY, OVER_NODES_ONLY = {"smb2.oplock"}, {"smb2.lease"}
 # Both connections are one client's, by its GUID, and one node serves a client at a time: the first connection is dropped.
 ONE_CLIENT = {"smb2.lease.complex1", "smb2.lease.v2_complex1", "smb2.lease.v2_complex2", "smb2.lease.timeout-disconnect"}
 WORKERS = 4
@@ -529,8 +527,15 @@ def names_of_suites(options):
         return options.cases
     if options.full:
         return OVER_NODES + MORE_OVER_NODES if options.over_nodes else SUITES
-    left_out = ON_ONE_ONLY if options.over_nodes else OVER_NODES_ONLY
-    return [name for name in (OVER_NODES if options.over_nodes else SUITES) if name not in left_out]
+    candidates = OVER_NODES if options.over_nodes else SUITES
+    wanted = sample(options.over_nodes, commit_number())
+    print(f"# left out of this sample: {', '.join(name for name in candidates if name not in wanted)}", flush=True)
+    return [name for name in candidates if name in wanted]
+
+
+def sample(over_nodes, number):
+    """The suites that are run without --full for this number of a commit: each in one of the two ways, with the next commit in the other."""
+    return SUITES[(number + over_nodes) % 2::2]
 
 
 def run_suites(tally, options):

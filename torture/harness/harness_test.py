@@ -9,6 +9,7 @@ import types
 import unittest
 from unittest import mock
 
+import clustered_test
 import conformance
 import smbtorture
 import suites
@@ -64,6 +65,11 @@ class Sample(unittest.TestCase):
         left_out = [conformance.sample(every, number) for number in range(conformance.SAMPLE)]
         self.assertTrue(all(names < long for names in left_out))
         self.assertEqual(set.intersection(*left_out), set())
+
+    def test_of_two_commits_one_runs_a_suite_on_one_node_and_the_other_over_nodes(self):
+        for number in (500, 501):
+            self.assertEqual(sorted(clustered_test.sample(False, number) + clustered_test.sample(True, number)), sorted(clustered_test.SUITES))
+            self.assertEqual(clustered_test.sample(False, number), clustered_test.sample(True, number + 1))
 
 
 class Races(unittest.TestCase):
