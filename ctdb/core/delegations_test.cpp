@@ -4,31 +4,11 @@
 
 #include <array>
 
+#include "ctdb/core/slot_store_test.h"
 #include "ctdb/core/sticky_records.h"
 
 namespace Atoll::ctdb {
 namespace {
-
-// One slot.
-class Store final : public RecordStore {
- public:
-    [[nodiscard]] Slot slot_of(const RecordKey&) const override { return 0; }
-    bool read(const RecordKey& key, Copy& copy) const override {
-        const auto found = copies.find(key);
-        if (found != copies.end()) copy = found->second;
-        return found != copies.end();
-    }
-    void write(const RecordKey& key, const Copy& copy) override { copies[key] = copy; }
-    bool remove(const RecordKey& key, const Copy&) override { return copies.erase(key) > 0; }
-    void each(Slot, const std::function<void(const RecordKey&, const Copy&)>& visit) const override {
-        for (const auto& [key, copy] : copies) visit(key, copy);
-    }
-    void clear() override { copies.clear(); }
-    [[nodiscard]] bool lends(const RecordKey&) const override { return true; }
-    [[nodiscard]] bool sticks(const RecordKey&) const override { return true; }
-
-    std::map<RecordKey, Copy, KeyLess> copies;
-};
 
 // Node 1 of three, and what it sends; node 0 is the lmaster.
 class DelegationsTest : public testing::Test, protected SlotTransport {
@@ -65,7 +45,7 @@ class DelegationsTest : public testing::Test, protected SlotTransport {
     bool lend_to(Pnn reader) { return delegations.asked(0, {key, epoch, reader}) && delegations.lend(key, store.copies[key]); }
 
     Config config;
-    Store store;
+    SlotStore store;
     NodeLease lease;
     std::array<SlotGate, 1> gates;
     SharedState shared{lease, gates, store};

@@ -135,6 +135,7 @@ constexpr std::array<const char*, static_cast<size_t>(Transition::count)> transi
                                                                                               "persistent_brought_whole",
                                                                                               "persistent_stale",
                                                                                               "persistent_unfit",
+                                                                                              "persistent_tried_again",
                                                                                               "persistent_opened",
                                                                                               "persistent_synced",
                                                                                               "persistent_orphaned"};

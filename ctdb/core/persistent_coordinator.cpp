@@ -44,6 +44,7 @@ void PersistentCoordinator::holds(Pnn from, protocol::have& have) {
         early_[from] = std::move(have);
         return;
     }
+    if (step_ == Step::bringing && have.epoch == epoch_) return bring_up(from, have.holdings);
     if (step_ != Step::collecting || have.epoch != epoch_) {
         context_.took(Transition::persistent_stale);
         return;
@@ -90,23 +91,23 @@ std::map<DatabaseId, std::pair<Pnn, holding>> PersistentCoordinator::winners() c
 
 void PersistentCoordinator::compare() {
     step_ = Step::bringing;
-    for (const auto& [database, winner] : winners()) {
-        const auto& [from, newest] = winner;
-        newest_[database] = newest;
-        for (const protocol::member& member : context_.view.members) {
-            holding theirs;
-            for (const holding& held : have_[member.pnn]) {
-                if (held.database == database) theirs = held;
-            }
-            if (theirs.seqnum == newest.seqnum && theirs.id == newest.id) continue;
-            context_.took(Transition::persistent_behind);
-            behind_.emplace(member.pnn, database);
-            const bool last_only = newest.has_last && newest.seqnum == theirs.seqnum + 1 && newest.previous == theirs.id;
-            transport_.send_body(from, protocol::bring{epoch_, database, member.pnn, !last_only});
-        }
-    }
+    newest_ = winners();
+    for (const protocol::member& member : context_.view.members) bring_up(member.pnn, have_[member.pnn]);
     have_.clear();
     if (behind_.empty()) open_all();
+}
+
+void PersistentCoordinator::bring_up(Pnn pnn, const std::vector<holding>& has) {
+    for (const auto& [database, winner] : newest_) {
+        const auto& [from, newest] = winner;
+        const auto found = std::find_if(has.begin(), has.end(), [id = database](const holding& held) { return held.database == id; });
+        const holding theirs = found != has.end() ? *found : holding();
+        if (theirs.seqnum == newest.seqnum && theirs.id == newest.id) continue;
+        context_.took(Transition::persistent_behind);
+        behind_.emplace(pnn, database);
+        const bool last_only = newest.has_last && newest.seqnum == theirs.seqnum + 1 && newest.previous == theirs.id;
+        transport_.send_body(from, protocol::bring{epoch_, database, pnn, !last_only});
+    }
 }
 
 void PersistentCoordinator::brought(Pnn from, const protocol::brought& brought) {
@@ -122,9 +123,9 @@ void PersistentCoordinator::open_all() {
     step_ = Step::open;
     protocol::opened opened;
     opened.epoch = epoch_;
-    for (const auto& [database, newest] : newest_) {
-        opened.holdings.push_back(newest);
-        lines_[database].seqnum = newest.seqnum;
+    for (const auto& [database, winner] : newest_) {
+        opened.holdings.push_back(winner.second);
+        lines_[database].seqnum = winner.second.seqnum;
     }
     for (const protocol::member& member : context_.view.members) transport_.send_body(member.pnn, opened);
 }

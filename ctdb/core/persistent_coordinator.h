@@ -48,6 +48,8 @@ class PersistentCoordinator {
     };
 
     void compare();
+    // Has the newest copies sent to a member that has these.
+    void bring_up(Pnn pnn, const std::vector<holding>& has);
     [[nodiscard]] bool counts(Pnn pnn, const holding& held) const;
     [[nodiscard]] bool is_better(const holding& held, const holding& than) const;
     [[nodiscard]] bool goes_on(DatabaseId database) const { return !without_synced(context_.view) || store_.replicated(database); }
@@ -66,7 +68,7 @@ class PersistentCoordinator {
     Epoch epoch_ = 0;
     std::map<Pnn, std::vector<holding>> have_;
     std::map<Pnn, protocol::have> early_;  // under an epoch that this node has yet to hear of
-    std::map<DatabaseId, holding> newest_;
+    std::map<DatabaseId, std::pair<Pnn, holding>> newest_;  // and who has it
     std::set<std::pair<Pnn, DatabaseId>> behind_;
     std::map<std::pair<Pnn, DatabaseId>, Transaction> arriving_;  // whose last part has not come
     std::map<DatabaseId, Line> lines_;

@@ -1,10 +1,14 @@
 #include "ctdb/core/persistent_replica.h"
 
+#include <algorithm>
+
 #include "ctdb/core/limits.h"
 #include "ctdb/core/persistent_submitter.h"
 
 namespace Atoll::ctdb {
 namespace {
+
+constexpr Time full_disk_retry = 2 * second;  // between two tries to write what a disk did not take
 
 bool same(const holding& a, const holding& b) { return a.seqnum == b.seqnum && a.id == b.id; }
 
@@ -53,6 +57,7 @@ void PersistentReplica::view_accepted() {
     epoch_ = context_.view.persistent.epoch;
     open_ = false;
     incoming_.clear();
+    undropped_.clear();
     report_due_ = true;
     report();
 }
@@ -61,6 +66,7 @@ void PersistentReplica::session_ended() {
     epoch_ = 0;
     open_ = report_due_ = unfit_ = false;
     incoming_.clear();
+    undropped_.clear();
 }
 
 // Once the disk has done what it was told.
@@ -136,6 +142,7 @@ void PersistentReplica::finished(const Ticket& ticket, bool ok) {
             context_.took(ok ? Transition::transaction_prepared : Transition::transaction_refused);
             return transport_.send_body(to, protocol::prepared{epoch_, database, ticket.after.seqnum, ok});
         case Purpose::drop:
+            if (!ok) undropped_.push_back(ticket.after);
             if (!ok) break;
             context_.took(Transition::transaction_dropped);
             undecided_.erase(database);
@@ -146,11 +153,24 @@ void PersistentReplica::finished(const Ticket& ticket, bool ok) {
     }
     context_.took(Transition::persistent_unfit);
     unfit_ = true;
+    refused_ = context_.now;
     observer_.unfit();
 }
 
 void PersistentReplica::tick() {
-    if (unfit_) observer_.unfit();
+    if (!unfit_) return;
+    observer_.unfit();
+    if (context_.now < refused_ + full_disk_retry || writing()) return;
+    refused_ = context_.now;
+    try_again();
+}
+
+// What the disk did not drop, or what it did not take: who coordinates has that sent once more to whoever says that he has not got it.
+void PersistentReplica::try_again() {
+    context_.took(Transition::persistent_tried_again);
+    for (const holding& after : std::exchange(undropped_, {})) write(PersistentWrite::drop, Purpose::drop, after, {});
+    report_due_ = !open_;
+    report();
 }
 
 // What is not on this disk need not be dropped.
@@ -210,7 +230,16 @@ void PersistentReplica::catch_up(protocol::catch_up& part) {
     if (!part.last) return;
     Writes writes = std::move(incoming.writes);
     incoming_.erase(part.target.database);
+    if (comes_already(part.target)) return;
+    if (same(held(part.target.database), part.target)) return finished(Ticket{Purpose::catch_up, epoch_, part.target}, true);
     write(part.whole ? PersistentWrite::replace : PersistentWrite::add, Purpose::catch_up, part.target, std::move(writes));
+}
+
+// It was asked for twice, and the disk is at it.
+bool PersistentReplica::comes_already(const holding& target) const {
+    return std::any_of(tickets_.begin(), tickets_.end(), [&](const auto& ticket) {
+        return ticket.second.after.database == target.database && same(ticket.second.after, target);
+    });
 }
 
 void PersistentReplica::opened(const protocol::opened& opened) {

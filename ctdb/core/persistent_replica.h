@@ -16,7 +16,8 @@ class PersistentReplica {
     struct Observer {
         std::function<void(const holding&)> kept;
         std::function<void(const TransactionId&)> lost;
-        // The disk does not take what the others have: the node has to leave. Said until its session has ended.
+        // The disk does not take what the others have: the node has to leave. Said until its session has ended; while it has to stay, because
+        // only it has all of some database, the disk is tried again.
         std::function<void()> unfit;
     };
 
@@ -62,6 +63,8 @@ class PersistentReplica {
     void report();
     void write(PersistentWrite kind, Purpose purpose, const holding& after, Writes writes);
     void finished(const Ticket& ticket, bool ok);
+    [[nodiscard]] bool comes_already(const holding& target) const;
+    void try_again();
 
     Context& context_;
     SlotTransport& transport_;
@@ -76,6 +79,8 @@ class PersistentReplica {
     bool open_ = false;
     bool report_due_ = false;
     bool unfit_ = false;
+    Time refused_ = 0;               // when the disk last did not take something
+    std::vector<holding> undropped_;  // it did not drop the transactions behind these
 };
 
 }  // namespace Atoll::ctdb

@@ -158,6 +158,7 @@ enum class Transition : uint8_t {
     persistent_brought_whole,
     persistent_stale,
     persistent_unfit,
+    persistent_tried_again,
     persistent_opened,
     persistent_synced,
     persistent_orphaned,

@@ -33,6 +33,7 @@ size_t Vacuum::look_at(Slot slot) {
         if (!locator_.is_unused(key, copy) || holder_.is_waited_for(key)) continue;
         const std::set<Pnn> copies = locator_.copies_of(key);
         if (!copies.empty()) {
+            if (!raise(key, copy)) continue;
             having_.insert(copies.begin(), copies.end());
             keys_.emplace(key, std::move(copy));
         } else if (locator_.forget(key)) {
@@ -44,11 +45,19 @@ size_t Vacuum::look_at(Slot slot) {
     return records;
 }
 
+// What is stored from now on is newer than the removal that others are told of. Of a mirrored record it is anyway, by its sequence.
+bool Vacuum::raise(const RecordKey& key, Copy& copy) {
+    if (copy.sequence != 0) return true;
+    const Copy seen = copy;
+    copy.rsn++;
+    return context_.shared.records.replace(key, seen, copy);
+}
+
 void Vacuum::ask(bool older) {
     older_ = older;
     missing_ = having_;
     protocol::forget forget{slot_, context_.view.id, ++asked_, older, {}};
-    for (const auto& [key, copy] : keys_) forget.records.push_back({key, copy.rsn});
+    for (const auto& [key, copy] : keys_) forget.records.push_back({key, copy.sequence == 0 ? copy.rsn - 1 : copy.rsn, copy.sequence});
     for (const Pnn pnn : missing_) transport_.send_body(pnn, forget);
 }
 
@@ -60,20 +69,26 @@ void Vacuum::forget(Pnn from, const protocol::forget& forget) {
     const bool frozen = !gate.open && gate.epoch != 0;
     const bool valid = !frozen && context_.view.id == forget.view && context_.view.locators[forget.slot] == from;
     protocol::forgotten answer{forget.number, {}};
-    for (const auto& [key, rsn] : forget.records) {
-        const bool here = context_.slot_of(key) == forget.slot;
-        if (!valid || !here || mirrors_.on_their_way(key) || !forget_copy(key, rsn, forget.older)) answer.kept.push_back(key);
+    for (const protocol::removed_record& removed : forget.records) {
+        const bool here = context_.slot_of(removed.key) == forget.slot;
+        if (!valid || !here || mirrors_.on_their_way(removed.key) || !forget_copy(removed, forget.older)) answer.kept.push_back(removed.key);
     }
     transport_.send_body(from, std::move(answer));
 }
 
-bool Vacuum::forget_copy(const RecordKey& key, uint64_t rsn, bool older) {
+// What is older first becomes the removal: dropped at once, it could leave a still older one with another member as the newest of all.
+bool Vacuum::forget_copy(const protocol::removed_record& removed, bool older) {
     Copy copy;
-    if (!context_.shared.records.read(key, copy)) return true;
-    if (copy.dmaster || copy.rsn > rsn) return false;
-    if (older && copy.value.empty()) return true;
-    context_.took(Transition::copy_forgotten);
-    return context_.shared.records.remove(key, copy);
+    if (!context_.shared.records.read(removed.key, copy)) return true;
+    if (copy.dmaster || copy.rsn > removed.rsn) return false;
+    if (!older) {
+        context_.took(Transition::copy_forgotten);
+        return context_.shared.records.remove(removed.key, copy);
+    }
+    Copy removal;
+    removal.rsn = removed.rsn;
+    removal.sequence = removed.sequence;
+    return copy.value.empty() || context_.shared.records.replace(removed.key, copy, removal);
 }
 
 void Vacuum::forgotten(Pnn from, const protocol::forgotten& forgotten) {

@@ -59,8 +59,11 @@ void Checker::lower_floors() {
 
 uint64_t Checker::number_in(const History& history, const Copy& copy) {
     if (!copy.value.empty()) return value_of(copy);
-    const bool older = copy.rsn != history.removed_rsn ? copy.rsn < history.removed_rsn : copy.sequence < history.removed_sequence;
-    return older ? 0 : history.removed;
+    const auto has = [&copy](const Removal& removal) {
+        return copy.rsn != removal.head.rsn ? copy.rsn > removal.head.rsn : copy.sequence >= removal.head.sequence;
+    };
+    const auto newest = std::find_if(history.removals.rbegin(), history.removals.rend(), has);
+    return newest != history.removals.rend() ? newest->number : 0;
 }
 
 uint64_t Checker::locked(const Host& host, const Worker& worker, uint64_t value, Time now) {
@@ -95,13 +98,14 @@ void Checker::read(const Host& host, const RecordKey& key, uint64_t value) { saw
 uint64_t Checker::saw(const Host& host, const RecordKey& key, uint64_t value) {
     History& history = history_[key];
     // What was never stored, or is removed, has no value; so has what only lost nodes had stored.
-    const uint64_t number = value != 0 ? value : history.removed >= history.floor ? history.removed : 0;
+    const uint64_t removed = history.removals.empty() ? 0 : history.removals.back().number;
+    const uint64_t number = value != 0 ? value : removed >= history.floor ? removed : 0;
     if (number < history.floor || number > history.last) {
         violated(describe(host) + " reads " + std::to_string(number) + " of " + describe(key) + ", which is " +
                  std::to_string(history.last) + " and at least " + std::to_string(history.floor));
     }
     history.last = history.floor = number;
-    if (history.removed > number) history.removed = history.removed_rsn = 0;
+    while (!history.removals.empty() && history.removals.back().number > number) history.removals.pop_back();
     return number;
 }
 
@@ -113,9 +117,8 @@ uint64_t Checker::committed(const Host& host, const Worker& worker, bool removes
     }
     history.last = history.floor = ++history.given;
     if (removes) {
-        history.removed = history.given;
-        history.removed_rsn = head.rsn;
-        history.removed_sequence = head.sequence;
+        history.removals.push_back({history.given, head});
+        if (history.removals.size() > most_removals) history.removals.pop_front();
     }
     return history.given;
 }

@@ -1,6 +1,7 @@
 // The invariants, looked at after every step. They know nothing of the protocol but what it promises.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -44,14 +45,17 @@ class Checker {
     }
 
  private:
-    // A value is the number of the change of its record; so is a removal, which cannot be seen in the copy.
+    // A value is the number of the change of its record; so is a removal, which cannot be seen in the copy: one without a value has the newest
+    // that it is no older than.
+    struct Removal {
+        uint64_t number = 0;
+        CopyHead head;  // of the copy in which it was
+    };
+    static constexpr size_t most_removals = 64;  // that are remembered of a record
     struct History {
         uint64_t given = 0;  // the last number
         uint64_t last = 0;   // the newest that counts
-        // The newest removal that counts, and the copy in which it was: one without a value that is no older has it.
-        uint64_t removed = 0;
-        uint64_t removed_rsn = 0;
-        uint64_t removed_sequence = 0;
+        std::deque<Removal> removals;  // that count, the newest last; any of them may be lost with its nodes
         uint64_t floor = 0;  // the newest that some member holds: less must never be read
         uint64_t twice = 0;  // the newest that two nodes have had at the same time
     };

@@ -61,6 +61,11 @@ Fault World::rarest_in(Phase phase) {
 Time World::some_time() { return random_.one_in(2) ? random_.below(600 * millisecond) : random_.below(7 * second); }
 
 void World::inject() {
+    if (options_.favoured && random_.one_in(2)) {
+        Host& host = *hosts_[random_.below(hosts_.size())];
+        if (host.up && !host.stopped && !host.frozen) strike(*options_.favoured, host);
+        return;
+    }
     Host* struck = nullptr;
     Fault kind = Fault::partition;
     uint64_t least = ~uint64_t{0};

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "ctdb/sim/planting.h"
 #include "ctdb/sim/world.h"
 
 namespace Atoll::ctdb::sim {
@@ -23,7 +24,7 @@ struct Request {
     double patience = 0;  // but no longer than so many seconds
     uint64_t jobs = 1;    // that many at once
     bool tables = false;
-    bool quiet = false;
+    bool plants_all = false;  // looks for each planted fault instead
     bool growth = false;  // what it costs instead, in clusters of more and more nodes
 };
 
@@ -38,10 +39,10 @@ int usage() {
     std::fputs(
         "ctdbsim [--seed N] [--seeds N] [--seconds N] [--nodes N] [--steps N] [--slots N] [--keys N] [--addresses N] [--fault-interval MS] "
         "[--no-faults]\n"
-        "        [--lock | --no-lock] [--plant NAME] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
+        "        [--lock | --no-lock] [--plant NAME|all] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
-        "with the same options. One cluster in four has no cluster lock and leads by majority: --no-lock and --lock make it all, or none. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found.\n"
+        "with the same options. One cluster in four has no cluster lock and leads by majority: --no-lock and --lock make it all, or none. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found; all: each in turn, from other seeds.\n"
         "--cover goes on after that until each kind of fault has met each phase N times, or fails after --patience seconds.\n"
         "--growth prints what clusters of 3 nodes to --nodes with --keys records cost.\n",
         stderr);
@@ -100,6 +101,8 @@ bool parse(int argc, char** argv, Request& request) {
             request.options.lock = Options::Lock::none;
         else if (name == "--tables")
             request.tables = true;
+        else if (name == "--plant" && at + 1 < argc && std::strcmp(argv[at + 1], "all") == 0)
+            request.plants_all = true, at++;
         else if (name == "--growth")
             request.growth = true;
         else if (name == "--trace")
@@ -224,6 +227,38 @@ int run(const Request& request) {
     return totals.failed == 0 && missing.empty() ? 0 : 1;
 }
 
+// Each rule broken in turn has to be found.
+int plant_all(const Request& request) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    std::mutex mutex;
+    auto next = static_cast<uint8_t>(Planted::none);
+    unsigned passed = 0, failed = 0;
+    const auto look = [&] {
+        std::unique_lock lock(mutex);
+        while (++next < static_cast<uint8_t>(Planted::count)) {
+            const auto planted = static_cast<Planted>(next);
+            lock.unlock();
+            const auto began = std::chrono::steady_clock::now();
+            const std::optional<Found> found = find(planted);
+            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+            lock.lock();
+            (found ? passed : failed)++;
+            if (found) {
+                std::printf("%-22s seed %3lu, %5.1f s: %s\n", name_of(planted), found->seed, took.count(), found->violation.c_str());
+            } else {
+                std::printf("FAIL %s was not found\n", name_of(planted));
+            }
+        }
+        next--;
+    };
+    std::vector<std::thread> siblings;
+    for (uint64_t job = 1; job < request.jobs; job++) siblings.emplace_back(look);
+    look();
+    for (std::thread& sibling : siblings) sibling.join();
+    std::printf("planted faults: %u passed, %u failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
+
 int grow(const Request& request) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     std::printf("%6s %10s %22s %20s %14s %18s %18s %10s\n", "nodes", "records", "idle messages/node/s", "messages per change",
@@ -256,5 +291,5 @@ int main(int argc, char** argv) {
     Atoll::ctdb::sim::Request request;
     using namespace Atoll::ctdb::sim;
     if (!parse(argc, argv, request)) return usage();
-    return request.growth ? grow(request) : run(request);
+    return request.growth ? grow(request) : request.plants_all ? plant_all(request) : run(request);
 }

@@ -1,0 +1,38 @@
+#include "ctdb/sim/planting.h"
+
+#include "ctdb/sim/world.h"
+
+namespace Atoll::ctdb::sim {
+namespace {
+
+// What most of the faults have to be, or it takes many seeds.
+std::optional<Fault> favoured_by(Planted planted) {
+    switch (planted) {
+        case Planted::eternal_lock: return Fault::lock_unreachable;
+        default: return std::nullopt;
+    }
+}
+
+}  // namespace
+
+// Few nodes and rare faults: what a broken rule does is not hidden by the next fault.
+Options options_for(Planted planted) {
+    Options options;
+    options.planted = planted;
+    options.nodes = planted == Planted::half_is_majority || planted == Planted::forgets_voters ? 4 : 3;
+    options.fault_interval = 2000;
+    options.favoured = favoured_by(planted);
+    options.lock = planted < first_of_majority ? Options::Lock::service : Options::Lock::none;
+    return options;
+}
+
+std::optional<Found> find(Planted planted) {
+    Options options = options_for(planted);
+    for (options.seed = 1; options.seed <= most_seeds_of_planted; options.seed++) {
+        Outcome outcome = World(options).run();
+        if (outcome.violation && !outcome.stalled) return Found{options.seed, std::move(*outcome.violation)};
+    }
+    return std::nullopt;
+}
+
+}  // namespace Atoll::ctdb::sim
