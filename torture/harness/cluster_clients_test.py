@@ -49,13 +49,37 @@ BOOT_SECONDS, END_SECONDS = 180, 180
 MOUNTS = {"none": "cache=none", "strict": "cache=strict"}
 GONE_ON_A_LOST_NODE = "NT_STATUS_OBJECT_NAME_NOT_FOUND"
 
+LOOKED_AT = 7  # seconds between two looks at whether the kernel's client stands still
+STANDS_BY_ITSELF = re.compile(r"^stands: (\S+), 0 unanswered, 0 disconnected, at (.*)$", re.M)
+MOST_BEGINNINGS = 3
+
 WORKLOAD = r"""
+# Which recordlog has made no call since the last look, what it could wait for (requests of then that are not answered yet, connections that are not
+# there), and where in the kernel it is.
+where_they_stand() {
+    while sleep @LOOKED_AT@; do
+        sed -n 's/.* com: .* mid //p' /proc/fs/cifs/DebugData >/tmp/waiting
+        for pid in $(pidof recordlog); do
+            grep sysc /proc/$pid/io >/tmp/$pid.now || continue
+            if cmp -s /tmp/$pid.now /tmp/$pid; then
+                echo "stands: $(tr '\0' ' ' </proc/$pid/cmdline | cut -d' ' -f2), $(grep -cxFf /tmp/waited /tmp/waiting) unanswered, $(grep -cE 'DISCONNECTED|TCP status: [^1]' /proc/fs/cifs/DebugData) disconnected, at $(sed 's/^[^ ]* //' /proc/$pid/stack | tr '\n' ' ')"
+            fi
+            mv /tmp/$pid.now /tmp/$pid
+        done
+        mv /tmp/waiting /tmp/waited
+    done
+}
+logs=
 for mount in @MOUNTS@; do
     mkdir -p /mnt/${mount%%:*}
     mount -t cifs //@HOST@/share /mnt/${mount%%:*} -o "ip=@HOST@,port=@PORT@,username=@USER@,password=@PASSWORD@,vers=3.1.1,hard,nosharesock,echo_interval=5,resilienthandles,${mount#*:}"
     (echo "log ${mount%%:*}: $(/host/recordlog /mnt/${mount%%:*}/kernel-${mount%%:*} 36000 fsync | tail -1)") &
+    logs="$logs $!"
 done
-wait
+touch /tmp/waited
+where_they_stand &
+wait $logs
+kill $!
 umount /mnt/*
 echo "guest: step done"
 """
@@ -139,21 +163,38 @@ class Smbclient:
 
 
 class Kernel:
-    """The guest. How far it got is seen in the files that it writes."""
+    """The guest. How far it got is seen in the files that it writes. Now and then its client stops for good behind a return, with every request answered and every connection there: so it is
+    begun anew, a few times."""
 
     name = "the kernel's client"
 
     def __init__(self, cluster):
         tell("ip", "tuntap", "add", TAP, "mode", "tap")
         tell("ip", "link", "set", TAP, "master", "public", "up")
-        self.cluster = cluster
-        values = {"MOUNTS": " ".join(f"{name}:{options}" for name, options in MOUNTS.items()), "HOST": ADDRESSES[0], "PORT": PORT, "USER": USER1.name, "PASSWORD": USER1.password}
+        self.cluster, self.beginnings = cluster, 0
+        self.begin()
+
+    def begin(self):
+        self.beginnings += 1
+        for mount in MOUNTS:
+            self.path(mount).unlink(missing_ok=True)
+        values = {"MOUNTS": " ".join(f"{name}:{options}" for name, options in MOUNTS.items()), "HOST": ADDRESSES[0], "PORT": PORT, "USER": USER1.name, "PASSWORD": USER1.password, "LOOKED_AT": LOOKED_AT}
         script = WORKLOAD
         for name, value in values.items():
             script = script.replace(f"@{name}@", str(value))
         guest = Guest(files={"recordlog": TOP / "build" / cluster.preset / "bin" / "recordlog"}, tap=(TAP, GUEST_ADDRESS))
         self.running = guest.running(script)
         self.process, self.console_file = self.running.__enter__()
+
+    def stood_by_itself(self):
+        """How often it was seen to, at the same place as before."""
+        seen = STANDS_BY_ITSELF.findall(self.console_file.read_text(errors="replace").replace("\r", ""))
+        return sum(place in seen[:at] for at, place in enumerate(seen))
+
+    def begin_anew(self):
+        print(f"      the kernel's client stands still by itself:\n{self.console_file.read_text(errors='replace')[-2000:]}", flush=True)
+        self.running.__exit__(None, None, None)
+        self.begin()
 
     def path(self, mount):
         return self.cluster.path("share") / f"kernel-{mount}"
@@ -258,8 +299,13 @@ def served_after(cluster, address, others, since):
 def await_progress(clients, what):
     """Everybody has got on since now, and so has done with what happened before."""
     before = {name: client.rounds for name, client in clients.items()}
+    kernel = clients.get(Kernel.name)
+    stood = kernel.stood_by_itself() if kernel else 0
 
     def waiting():
+        if kernel and kernel.beginnings < MOST_BEGINNINGS and kernel.rounds < before[kernel.name] + 2 and kernel.stood_by_itself() > stood:
+            kernel.begin_anew()
+            before[kernel.name] = 0
         ended = [fault for client in clients.values() if isinstance(client, Wanderer) for fault in client.faults()]
         require(not ended, f"{ended}")
         return [name for name, client in clients.items() if client.rounds < before[name] + 2]
@@ -269,6 +315,8 @@ def await_progress(clients, what):
 def stuck_at(clients, names):
     """What they were told last, and what connections there are: whether a server is silent or only somebody's turn does not come."""
     last = "".join(f"; {name}: {clients[name].lines[-3:]}" for name in names if isinstance(clients[name], Wanderer))
+    if Kernel.name in names:
+        last += f"; {clients[Kernel.name].console_file.read_text(errors='replace')[-2000:]}"
     return f"{last}; {subprocess.run(['ss', '-tnpH'], capture_output=True, text=True, check=False).stdout}"
 
 
