@@ -66,10 +66,11 @@ class Sample(unittest.TestCase):
         self.assertTrue(all(names < long for names in left_out))
         self.assertEqual(set.intersection(*left_out), set())
 
-    def test_of_two_commits_one_runs_a_suite_on_one_node_and_the_other_over_nodes(self):
+    def test_of_three_commits_one_runs_a_suite_on_one_node_and_another_over_nodes(self):
         for number in (500, 501):
-            self.assertEqual(sorted(clustered_test.sample(False, number) + clustered_test.sample(True, number)), sorted(clustered_test.SUITES))
-            self.assertEqual(clustered_test.sample(False, number), clustered_test.sample(True, number + 1))
+            of_three = [clustered_test.sample(False, number + later) for later in range(3)]
+            self.assertEqual(sorted(sum(of_three, [])), sorted(clustered_test.SUITES))
+            self.assertEqual(clustered_test.sample(True, number), of_three[1])
 
 
 class Races(unittest.TestCase):
