@@ -249,7 +249,6 @@ int plant_all(const Request& request) {
                 std::printf("FAIL %s was not found\n", name_of(planted));
             }
         }
-        next--;
     };
     std::vector<std::thread> siblings;
     for (uint64_t job = 1; job < request.jobs; job++) siblings.emplace_back(look);

@@ -182,7 +182,7 @@ class Kernel:
         script = WORKLOAD
         for name, value in values.items():
             script = script.replace(f"@{name}@", str(value))
-        guest = Guest(files={"recordlog": TOP / "build" / cluster.preset / "bin" / "recordlog"}, tap=(TAP, GUEST_ADDRESS))
+        guest = Guest(files={"recordlog": TOP / "build" / self.cluster.preset / "bin" / "recordlog"}, tap=(TAP, GUEST_ADDRESS))
         self.running = guest.running(script)
         self.process, self.console_file = self.running.__enter__()
 
