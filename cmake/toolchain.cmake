@@ -30,7 +30,8 @@ if(ATOLL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# What tests say themselves need not be fast, and is compiled in half the time so. What they test is compiled as everything else.
+# What tests say themselves need not be fast, and is compiled in half the time so. What they test is compiled as everything else, save inline functions,
+# which the linker takes from the tests: what has to compute for long is a program (ctdbsim --plant all).
 set(ATOLL_tests_OPTIONS -O0)
 if(ATOLL_FUZZ)
   list(APPEND ATOLL_tests_OPTIONS -fno-sanitize=fuzzer-no-link)

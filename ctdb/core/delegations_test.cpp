@@ -18,12 +18,7 @@ class DelegationsTest : public testing::Test, protected SlotTransport {
     DelegationsTest() {
         config.me = 1;
         config.slots = 1;
-        for (Pnn pnn = 0; pnn < 3; pnn++) {
-            protocol::member member;
-            member.pnn = pnn;
-            member.session = 10 + pnn;
-            context.view.members.push_back(member);
-        }
+        context.view.members = members_of_test(3);
         context.view.locators = {0};
         context.session = 11;
         context.now = second;

@@ -257,6 +257,7 @@ void PersistentReplica::opened(const protocol::opened& opened) {
     }
     for (auto& [database, held] : holdings_) note_epoch(held);
     undecided_.clear();
+    incoming_.clear();  // of a copy that was asked for once more
     open_ = true;
 }
 

@@ -6,6 +6,7 @@
 #include "ctdb/core/empty_stores_test.h"
 #include "ctdb/core/persistent_coordinator.h"
 #include "ctdb/core/persistent_replica.h"
+#include "ctdb/core/slot_store_test.h"
 
 namespace Atoll::ctdb {
 namespace {
@@ -20,12 +21,7 @@ class PersistentTest : public testing::Test, protected SlotTransport {
         context.session = 10;
         context.now = 10 * second;
         context.view.id = epoch;
-        for (Pnn pnn = 0; pnn < 2; pnn++) {
-            protocol::member member;
-            member.pnn = pnn;
-            member.session = 10 + pnn;
-            context.view.members.push_back(member);
-        }
+        context.view.members = members_of_test(2);
         context.view.persistent.epoch = epoch;
         context.view.persistent.coordinator = 0;
         context.view.persistent.synced = {0, 1};
@@ -104,6 +100,28 @@ TEST_F(PersistentTest, ATransactionThatTheDiskDoesNotDropIsDroppedLater) {
     ASSERT_EQ(context.actions.size(), actions + 1);
     replica.written(std::get<WritePersistent>(context.actions.back()).ticket, true);
     EXPECT_EQ(count(&protocol::slot_body::is_was_dropped), 1U);
+}
+
+// What was asked for twice may be half here when all is open.
+TEST_F(PersistentTest, ATransactionHasNothingOfACopyThatCameTooLate) {
+    replica.view_accepted();
+    protocol::catch_up part;
+    part.epoch = epoch;
+    part.target = holding_of(3);
+    part.whole = true;
+    part.writes = {{{1}, {1}}};
+    replica.catch_up(part);
+    protocol::opened opened;
+    opened.epoch = epoch;
+    replica.opened(opened);
+    protocol::prepare prepare;
+    prepare.epoch = epoch;
+    prepare.database = database;
+    prepare.seqnum = 1;
+    prepare.last = true;
+    prepare.writes = {{{2}, {2}}};
+    replica.prepare(0, prepare);
+    EXPECT_EQ(std::get<WritePersistent>(context.actions.back()).writes.size(), 1U);
 }
 
 TEST_F(PersistentTest, TheCoordinatorHasItBroughtAgain) {

@@ -1,4 +1,4 @@
-// The records of one slot, for tests.
+// What several tests of the core stand in: the records of one slot, and who is a member.
 #pragma once
 
 #include <map>
@@ -26,5 +26,15 @@ class SlotStore final : public RecordStore {
 
     std::map<RecordKey, Copy, KeyLess> copies;
 };
+
+// Nodes from 0 on; the session of each is its number and ten.
+inline std::vector<protocol::member> members_of_test(Pnn count) {
+    std::vector<protocol::member> members(count);
+    for (Pnn pnn = 0; pnn < count; pnn++) {
+        members[pnn].pnn = pnn;
+        members[pnn].session = 10 + pnn;
+    }
+    return members;
+}
 
 }  // namespace Atoll::ctdb

@@ -17,12 +17,7 @@ class VacuumTest : public testing::Test, protected SlotTransport {
         context.session = 10;
         context.now = second;
         context.view.id = view;
-        for (Pnn pnn = 0; pnn < 3; pnn++) {
-            protocol::member member;
-            member.pnn = pnn;
-            member.session = 10 + pnn;
-            context.view.members.push_back(member);
-        }
+        context.view.members = members_of_test(3);
         context.view.locators = {1};
         context.view.located_since = {view};
         gates[0].epoch = view;

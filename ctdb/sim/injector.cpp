@@ -61,9 +61,9 @@ Fault World::rarest_in(Phase phase) {
 Time World::some_time() { return random_.one_in(2) ? random_.below(600 * millisecond) : random_.below(7 * second); }
 
 void World::inject() {
-    if (options_.favoured && random_.one_in(2)) {
+    if (!options_.favoured.empty() && random_.one_in(2)) {
         Host& host = *hosts_[random_.below(hosts_.size())];
-        if (host.up && !host.stopped && !host.frozen) strike(*options_.favoured, host);
+        if (host.up && !host.stopped && !host.frozen) strike(options_.favoured[random_.below(options_.favoured.size())], host);
         return;
     }
     Host* struck = nullptr;

@@ -42,7 +42,7 @@ int usage() {
         "        [--lock | --no-lock] [--plant NAME|all] [--jobs N] [--cover N] [--patience N] [--tables] [--trace] [--growth]\n"
         "Simulates a cluster from each of the seeds and checks its invariants after every step. A failing seed fails again: ctdbsim --seed "
         "N --trace\n"
-        "with the same options. One cluster in four has no cluster lock and leads by majority: --no-lock and --lock make it all, or none. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found; all: each in turn, from other seeds.\n"
+        "with the same options. One cluster in four has no cluster lock and leads by majority: --no-lock and --lock make it all, or none. --seconds ends after so many, --plant breaks a rule of the protocol, which has to be found; all: each in turn, in a world of its own.\n"
         "--cover goes on after that until each kind of fault has met each phase N times, or fails after --patience seconds.\n"
         "--growth prints what clusters of 3 nodes to --nodes with --keys records cost.\n",
         stderr);

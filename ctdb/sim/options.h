@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include "ctdb/core/config.h"
 #include "ctdb/sim/faults.h"
@@ -13,7 +13,7 @@ struct Options {
     uint64_t steps = 100000;      // after which faults end, and everything has to come right again
     uint64_t fault_interval = 0;  // milliseconds of virtual time between two faults, in the mean; 0: as the seed says
     bool faults = true;
-    std::optional<Fault> favoured;  // every other fault of a node is this one
+    std::vector<Fault> favoured;  // every other fault of a node is one of these, if there are any
     uint32_t slots = 32;
     uint32_t keys = 24;
     uint32_t addresses = 0;  // 0: as the seed says

@@ -5,11 +5,11 @@
 namespace Atoll::ctdb::sim {
 namespace {
 
-// What most of the faults have to be, or it takes many seeds.
-std::optional<Fault> favoured_by(Planted planted) {
+// What many of the faults have to be, or it takes many seeds: a leader loses its lock and does not hear of the next one.
+std::vector<Fault> favoured_by(Planted planted) {
     switch (planted) {
-        case Planted::eternal_lock: return Fault::lock_unreachable;
-        default: return std::nullopt;
+        case Planted::eternal_lock: return {Fault::lock_unreachable, Fault::partition};
+        default: return {};
     }
 }
 
@@ -20,8 +20,8 @@ Options options_for(Planted planted) {
     Options options;
     options.planted = planted;
     options.nodes = planted == Planted::half_is_majority || planted == Planted::forgets_voters ? 4 : 3;
-    options.fault_interval = 2000;
     options.favoured = favoured_by(planted);
+    options.fault_interval = options.favoured.empty() ? 2000 : 1000;
     options.lock = planted < first_of_majority ? Options::Lock::service : Options::Lock::none;
     return options;
 }
